@@ -1,0 +1,199 @@
+# Halley: `make help` says what there is.
+#
+# One Makefile for everything.  Whatever it makes lies under build/; a sanitizer
+# build has a folder of its own, so that builds never mix.
+
+VERSION = 0.1.0
+
+PREFIX     = /usr/local
+SYSCONFDIR = /etc
+DESTDIR    =
+
+libdir     = $(PREFIX)/lib/halley
+bindir     = $(PREFIX)/bin
+sharedir   = $(PREFIX)/share/halley
+docdir     = $(PREFIX)/share/doc/halley
+mandir     = $(PREFIX)/share/man
+unitdir    = $(PREFIX)/lib/systemd/system
+
+# --- where things are built --------------------------------------------------
+
+# SANITIZE=address,undefined or SANITIZE=thread; anything else that the compiler
+# knows works too.
+SANITIZE =
+ifeq ($(SANITIZE),)
+BUILD = build
+else ifeq ($(SANITIZE),address,undefined)
+BUILD = build/asan
+else ifeq ($(SANITIZE),thread)
+BUILD = build/tsan
+else
+BUILD = build/sanitize-$(SANITIZE)
+endif
+
+# V=1 shows the commands.
+V =
+Q = $(if $(V),,@)
+say = @printf '  %-6s %s\n'
+
+# --- compiler ----------------------------------------------------------------
+
+PKG_CONFIG = pkg-config
+pkg_cflags = $(shell $(PKG_CONFIG) --cflags $(1) 2>/dev/null)
+pkg_libs   = $(shell $(PKG_CONFIG) --libs $(1) 2>/dev/null)
+
+CORE_PKGS = hiredis jansson inih libcrypto
+FCGI_PKGS = fcgi
+TEST_PKGS = check libcurl
+ALL_CFLAGS_PKGS := $(call pkg_cflags,$(CORE_PKGS) $(FCGI_PKGS) $(TEST_PKGS))
+
+# -lev: libev comes without a .pc file.
+CORE_LIBS := $(call pkg_libs,$(CORE_PKGS)) -lev -lm
+FCGI_LIBS := $(call pkg_libs,$(FCGI_PKGS))
+TEST_LIBS := $(call pkg_libs,$(TEST_PKGS)) -lpthread
+
+WARNINGS = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+           -Wmissing-declarations -Wold-style-definition -Wpointer-arith \
+           -Wwrite-strings -Wformat=2 -Wundef -Wvla -Wimplicit-fallthrough
+ifeq ($(WERROR),1)
+WARNINGS += -Werror
+endif
+
+ifeq ($(SANITIZE),)
+HARDEN   = -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection
+SAN      =
+else
+HARDEN   =
+SAN      = -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer
+endif
+
+# -fno-strict-aliasing: libev's watchers are structs that begin alike, and it asks
+# for this flag itself (ev.pod, "COMPILER WARNINGS").
+CFLAGS     = -O2 -g
+ALL_CPPFLAGS = -I. -D_GNU_SOURCE -DHALLEY_VERSION='"$(VERSION)"' -DHALLEY_SYSCONFDIR='"$(SYSCONFDIR)"' \
+               $(ALL_CFLAGS_PKGS) $(CPPFLAGS)
+ALL_CFLAGS = -std=c11 $(WARNINGS) -fPIE -fno-strict-aliasing -pthread $(HARDEN) $(SAN) $(CFLAGS)
+ALL_LDFLAGS = -pie -pthread -Wl,-z,relro,-z,now -Wl,--as-needed $(SAN) $(LDFLAGS)
+
+COMPILE = $(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS)
+
+# --- sources -----------------------------------------------------------------
+
+CORE_SRC   := $(wildcard core/*.c)
+FCGI_SRC   := $(wildcard fcgi-app/*.c fcgi-app/transports/*.c)
+WORKER_SRC := $(wildcard worker/*.c)
+LIB_SRC    := $(wildcard tests/lib/*.c)
+UNIT_SRC   := $(wildcard tests/unit/*.c)
+E2E_SRC    := $(wildcard tests/e2e/*.c)
+FUZZ_SRC   := $(wildcard tests/fuzz/*.c)
+BENCH_SRC  := $(wildcard tests/bench/*.c)
+ALL_SRC    := $(CORE_SRC) $(FCGI_SRC) $(WORKER_SRC) $(LIB_SRC) $(UNIT_SRC) $(E2E_SRC) $(FUZZ_SRC) \
+              $(BENCH_SRC)
+ALL_HDR    := $(wildcard core/*.h fcgi-app/*.h fcgi-app/transports/*.h worker/*.h tests/*/*.h)
+
+objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+LUA_OBJ = $(BUILD)/gen/halley_lua.o
+
+PROGRAMS = $(BUILD)/halley.fcgi $(BUILD)/halley-worker
+
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.PHONY: all help deps run test lint fuzz bench install clean unit-tests e2e-tests FORCE
+
+all: $(PROGRAMS)
+
+help:
+	@echo 'make              build/halley.fcgi and build/halley-worker'
+	@echo 'make run          install what is missing, build, start it all: http://127.0.0.1:8080/'
+	@echo '                  HOST= PORT= SERVER=lighttpd|apache REDIS_URL= CONF= RUN_DIR='
+	@echo 'make test         install what is missing, build, run every test'
+	@echo 'make lint         format, clang-tidy, shellcheck, the include law'
+	@echo 'make format       let clang-format write the C files'
+	@echo 'make fuzz         the fuzz targets, FUZZ_SECONDS=60 each (clang)'
+	@echo 'make bench        the measurements'
+	@echo 'make deps         install what building, running and testing need'
+	@echo 'make install      DESTDIR= PREFIX=$(PREFIX)'
+	@echo 'make clean        remove build/'
+	@echo
+	@echo 'SANITIZE=address,undefined builds into build/asan, SANITIZE=thread into build/tsan.'
+	@echo 'V=1 shows the commands, WERROR=1 makes warnings errors, CC=clang takes clang.'
+
+# --- programs ----------------------------------------------------------------
+
+$(BUILD)/halley.fcgi: $(BUILD)/obj/fcgi-app/main.o $(BUILD)/libfcgi-app.a $(BUILD)/libcore.a
+	$(say) LINK $@
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(FCGI_LIBS) $(CORE_LIBS)
+
+$(BUILD)/halley-worker: $(BUILD)/obj/worker/main.o $(BUILD)/libworker.a $(BUILD)/libcore.a
+	$(say) LINK $@
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(CORE_LIBS)
+
+# Everything but main(), for the programs and for their unit tests.
+$(BUILD)/libcore.a:     $(call objects,$(CORE_SRC)) $(LUA_OBJ)
+$(BUILD)/libfcgi-app.a: $(call objects,$(filter-out fcgi-app/main.c,$(FCGI_SRC)))
+$(BUILD)/libworker.a:   $(call objects,$(filter-out worker/main.c,$(WORKER_SRC)))
+$(BUILD)/libtest.a:     $(call objects,$(LIB_SRC))
+$(BUILD)/libunit.a:     $(call objects,$(filter-out tests/unit/test_%,$(UNIT_SRC)))
+
+$(BUILD)/lib%.a:
+	$(say) AR $@
+	$(Q)mkdir -p $(@D) && rm -f $@ && $(AR) rcs $@ $(filter %.o,$^)
+
+$(BUILD)/obj/%.o: %.c $(BUILD)/flags
+	$(say) CC $<
+	$(Q)mkdir -p $(@D)
+	$(Q)$(COMPILE) -MMD -MP -c -o $@ $<
+
+# The Redis function library, inside the programs: an array of bytes with a NUL
+# behind it (a string literal of this length would not be portable C).
+$(BUILD)/gen/halley_lua.c: core/halley.lua
+	$(say) GEN $@
+	$(Q)mkdir -p $(@D)
+	$(Q){ echo '#include <stddef.h>'; \
+	      echo 'extern const char halley_lua[];'; \
+	      echo 'extern const size_t halley_lua_len;'; \
+	      echo 'const char halley_lua[] = {'; \
+	      od -An -v -tx1 $< | sed "s/ \([0-9a-f][0-9a-f]\)/'\\\\x\1',/g"; \
+	      echo "'\\0'};"; \
+	      echo 'const size_t halley_lua_len = sizeof(halley_lua) - 1;'; } >$@
+
+$(LUA_OBJ): $(BUILD)/gen/halley_lua.c $(BUILD)/flags
+	$(say) CC $<
+	$(Q)$(COMPILE) -MMD -MP -c -o $@ $<
+
+# Other flags, other objects: the file changes only when they do.  WERROR is left
+# out, it makes no other code.
+FLAGS = $(CC) $(filter-out -Werror,$(ALL_CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS))
+$(BUILD)/flags: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' "$$FLAGS_TEXT" | cmp -s - $@ || printf '%s\n' "$$FLAGS_TEXT" >$@
+$(BUILD)/flags: export FLAGS_TEXT = $(FLAGS)
+
+# --- tests -------------------------------------------------------------------
+
+# One Check program a file.  A unit test is linked with the modules of both
+# programs; the linker takes what it calls.  An end-to-end test knows the programs
+# only from outside.
+UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
+E2E_TESTS  := $(patsubst tests/e2e/%.c,$(BUILD)/tests/e2e/%,$(wildcard tests/e2e/test_*.c))
+
+unit-tests: $(UNIT_TESTS)
+e2e-tests: $(E2E_TESTS)
+
+UNIT_LIBS = $(BUILD)/libunit.a $(BUILD)/libfcgi-app.a $(BUILD)/libworker.a $(BUILD)/libcore.a \
+            $(BUILD)/libtest.a
+$(UNIT_TESTS): $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(UNIT_LIBS)
+	$(say) LINK $@
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(TEST_LIBS) $(FCGI_LIBS) $(CORE_LIBS)
+
+$(BUILD)/libe2e.a: $(call objects,$(filter-out tests/e2e/test_%,$(E2E_SRC)))
+$(E2E_TESTS): $(BUILD)/tests/e2e/%: $(BUILD)/obj/tests/e2e/%.o $(BUILD)/libe2e.a $(BUILD)/libtest.a
+	$(say) LINK $@
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(TEST_LIBS) $(CORE_LIBS)
+
+clean:
+	rm -rf build
+
+-include $(shell find $(BUILD)/obj $(BUILD)/gen -name '*.d' 2>/dev/null)
