@@ -154,7 +154,7 @@ $(BUILD)/gen/halley_lua.c: core/halley.lua
 	      echo 'extern const size_t halley_lua_len;'; \
 	      echo 'const char halley_lua[] = {'; \
 	      od -An -v -tx1 $< | sed "s/ \([0-9a-f][0-9a-f]\)/'\\\\x\1',/g"; \
-	      echo "'\\0'};"; \
+	      echo '0};'; \
 	      echo 'const size_t halley_lua_len = sizeof(halley_lua) - 1;'; } >$@
 
 $(LUA_OBJ): $(BUILD)/gen/halley_lua.c $(BUILD)/flags
