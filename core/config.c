@@ -1,0 +1,425 @@
+/*
+ * Reads the configuration. The two tables below are the whole truth about the
+ * options: name, kind, where the value goes, default and range. To add one, add
+ * a field in config.h, a line here, and its explanation in deploy/halley.conf.
+ * Runs once, in main(), before anything else; the result never changes.
+ */
+#include "core/config.h"
+
+#include <errno.h>
+#include <fnmatch.h>
+#include <ini.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "core/channel.h"
+#include "core/log.h"
+#include "core/mem.h"
+
+enum kind { TEXT, NUMBER, SIZE, OCTAL, SWITCH, LEVEL, ACCESS, RATE };
+
+struct option {
+    const char *name;
+    enum kind kind;
+    size_t offset;
+    const char *fallback;
+    long min, max;
+};
+
+#define OPTION(name, kind, fallback, min, max)                                                     \
+    { #name, kind, offsetof(struct config, name), fallback, min, max }
+
+static const struct option global_options[] = {
+    OPTION(redis, TEXT, "redis://127.0.0.1:6379", 0, 0),
+    OPTION(listen, TEXT, "", 0, 0),
+    OPTION(listen_mode, OCTAL, "0660", 0, 0777),
+    OPTION(log_level, LEVEL, "info", 0, 0),
+    OPTION(timeout, NUMBER, "25", 0, 3600),
+    OPTION(max_wait, NUMBER, "55", 0, 3600),
+    OPTION(max_channels, NUMBER, "64", 1, 1024),
+    OPTION(max_waiters, NUMBER, "10000", 1, 1000000),
+    OPTION(linger, NUMBER, "60", 0, 86400),
+    OPTION(tail, NUMBER, "100", 1, 100000),
+    OPTION(max_backlog, SIZE, "256K", 4096, 1 << 30),
+    OPTION(keepalive, NUMBER, "15", 1, 3600),
+    OPTION(max_stream, NUMBER, "3600", 1, 86400 * 7),
+    OPTION(jsonp, SWITCH, "off", 0, 1),
+    OPTION(request_timeout, NUMBER, "10", 1, 600),
+    OPTION(redis_timeout, NUMBER, "5", 1, 600),
+    OPTION(meta_ttl, NUMBER, "604800", 60, 86400 * 3650),
+    OPTION(idempotency_ttl, NUMBER, "300", 1, 86400 * 30),
+    OPTION(retry, NUMBER, "3000", 1, 600000),
+    OPTION(lease, NUMBER, "3000", 300, 600000),
+};
+
+#undef OPTION
+#define OPTION(name, kind, fallback, min, max)                                                     \
+    { #name, kind, offsetof(struct channel_policy, name), fallback, min, max }
+
+static const struct option channel_options[] = {
+    OPTION(subscribe, ACCESS, "anyone", 0, 0),
+    OPTION(publish, ACCESS, "none", 0, 0),
+    {"publish_rate", RATE, offsetof(struct channel_policy, publish_rate_count), "0", 0, 1000000},
+    OPTION(history, NUMBER, "1000", 0, 1000000),
+    OPTION(ttl, NUMBER, "3600", 1, 86400 * 3650),
+    OPTION(max_message, SIZE, "64K", 1, 16 << 20),
+};
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static struct channel_policy default_policy;
+
+/* A whole number with an optional K or M behind it where `size` allows that. */
+static enum err parse_number(const char *text, int base, bool size, const struct option *option,
+                             int *out) {
+    char *end;
+    errno = 0;
+    long value = strtol(text, &end, base);
+    if (end == text || errno != 0 || text[0] == '-' || text[0] == '+')
+        return ERR_SYNTAX;
+    if (size && (*end == 'K' || *end == 'k'))
+        value = value > LONG_MAX / 1024 ? LONG_MAX : value * 1024, end++;
+    else if (size && (*end == 'M' || *end == 'm'))
+        value = value > LONG_MAX / 1048576 ? LONG_MAX : value * 1048576, end++;
+    if (*end != '\0')
+        return ERR_SYNTAX;
+    if (value < option->min || value > option->max)
+        return ERR_RANGE;
+    *out = (int)value;
+    return ERR_OK;
+}
+
+static enum err parse_word(const char *text, const char *const *words, int *out) {
+    for (int i = 0; words[i] != NULL; i++) {
+        if (strcasecmp(text, words[i]) == 0) {
+            *out = i % 2; /* words stand in pairs: no, yes, no, yes, ... */
+            return ERR_OK;
+        }
+    }
+    return ERR_SYNTAX;
+}
+
+/* "N/SECONDS", or "0" for no limit. */
+static enum err parse_rate(const char *text, const struct option *option, int *count) {
+    char first[16];
+    const char *slash = strchr(text, '/');
+
+    if (slash == NULL) {
+        count[0] = count[1] = 0;
+        return strcmp(text, "0") == 0 ? ERR_OK : ERR_SYNTAX;
+    }
+    if ((size_t)(slash - text) >= sizeof first)
+        return ERR_SYNTAX;
+    memcpy(first, text, (size_t)(slash - text));
+    first[slash - text] = '\0';
+    enum err err = parse_number(first, 10, false, option, &count[0]);
+    if (err == ERR_OK)
+        err = parse_number(slash + 1, 10, false, option, &count[1]);
+    return err == ERR_OK && (count[0] == 0 || count[1] == 0) ? ERR_RANGE : err;
+}
+
+static enum err option_set(const struct option *option, void *base, const char *text) {
+    static const char *const switches[] = {"off", "on", "no", "yes", "0", "1", "false", "true", 0};
+    static const char *const accesses[] = {"none", "anyone", NULL};
+    int *number = (int *)((char *)base + option->offset);
+    enum log_level level;
+    enum err err;
+
+    switch (option->kind) {
+    case TEXT:
+        free(*(char **)number);
+        *(char **)number = mem_string(text);
+        return ERR_OK;
+    case NUMBER:
+        return parse_number(text, 10, false, option, number);
+    case SIZE:
+        return parse_number(text, 10, true, option, number);
+    case OCTAL:
+        return parse_number(text, 8, false, option, number);
+    case SWITCH:
+        return parse_word(text, switches, number);
+    case ACCESS:
+        return parse_word(text, accesses, number);
+    case RATE:
+        return parse_rate(text, option, number);
+    case LEVEL:
+        err = log_level_parse(text, &level);
+        *number = err == ERR_OK ? (int)level : *number;
+        return err;
+    }
+    return ERR_SYNTAX;
+}
+
+static void option_print(const struct option *option, const void *base, FILE *out) {
+    static const char *const levels[] = {"error", "warning", "info", "debug"};
+    const int *number = (const int *)((const char *)base + option->offset);
+
+    fprintf(out, "%s = ", option->name);
+    switch (option->kind) {
+    case TEXT:
+        fprintf(out, "%s\n", *(char *const *)number);
+        break;
+    case NUMBER:
+    case SIZE:
+        fprintf(out, "%d\n", *number);
+        break;
+    case OCTAL:
+        fprintf(out, "0%o\n", (unsigned)*number);
+        break;
+    case SWITCH:
+        fprintf(out, "%s\n", *number ? "on" : "off");
+        break;
+    case LEVEL:
+        fprintf(out, "%s\n", levels[*number]);
+        break;
+    case ACCESS:
+        fprintf(out, "%s\n", *number == ACCESS_ANYONE ? "anyone" : "none");
+        break;
+    case RATE:
+        if (number[0] == 0)
+            fprintf(out, "0\n");
+        else
+            fprintf(out, "%d/%d\n", number[0], number[1]);
+        break;
+    }
+}
+
+static const struct option *option_find(const struct option *table, size_t count, const char *name,
+                                        size_t len) {
+    for (size_t i = 0; i < count; i++) {
+        if (strlen(table[i].name) == len && strncasecmp(table[i].name, name, len) == 0)
+            return &table[i];
+    }
+    return NULL;
+}
+
+static void set_defaults(const struct option *table, size_t count, void *base) {
+    for (size_t i = 0; i < count; i++) {
+        if (option_set(&table[i], base, table[i].fallback) != ERR_OK)
+            abort(); /* a default that its own table does not allow */
+    }
+}
+
+/* Why a value was not taken, with what the option allows. */
+static void say_wrong(char *problem, const char *where, const struct option *option,
+                      const char *value, enum err err) {
+    static const char *const wanted[] = {[TEXT] = "text",
+                                         [NUMBER] = "a whole number",
+                                         [SIZE] = "a whole number of bytes, K or M",
+                                         [OCTAL] = "an octal file mode",
+                                         [SWITCH] = "on or off",
+                                         [LEVEL] = "error, warning, info or debug",
+                                         [ACCESS] = "anyone or none",
+                                         [RATE] = "COUNT/SECONDS, or 0"};
+    if (err == ERR_RANGE)
+        snprintf(problem, CONFIG_PROBLEM, "%s: %s = %s: must be from %ld to %ld", where,
+                 option->name, value, option->min, option->max);
+    else
+        snprintf(problem, CONFIG_PROBLEM, "%s: %s = %s: must be %s", where, option->name, value,
+                 wanted[option->kind]);
+}
+
+struct reading {
+    struct config *config;
+    char *problem;
+    const char *file;
+};
+
+static struct channel_policy *policy_of_section(struct config *config, const char *pattern) {
+    for (size_t i = 0; i < config->channel_count; i++) {
+        if (strcmp(config->channels[i].pattern, pattern) == 0)
+            return &config->channels[i];
+    }
+    size_t size = (config->channel_count + 1) * sizeof *config->channels;
+    config->channels = mem_resize(config->channels, size);
+    struct channel_policy *policy = &config->channels[config->channel_count++];
+    *policy = default_policy;
+    policy->pattern = mem_string(pattern);
+    return policy;
+}
+
+/* inih cuts a section's name without a word at 49 bytes, so one that long is refused. */
+enum { SECTION_LIMIT = 49 };
+
+static int take_line(void *user, const char *section, const char *name, const char *value) {
+    struct reading *reading = user;
+    const struct option *table = global_options, *option;
+    size_t count = COUNT(global_options);
+    void *base = reading->config;
+
+    if (reading->problem[0] != '\0')
+        return 0;
+    if (section[0] != '\0') {
+        const char *pattern = section + strspn(section, " \t");
+        if (strncmp(pattern, "channel ", 8) != 0 || pattern[8 + strspn(pattern + 8, " ")] == '\0' ||
+            strlen(section) >= SECTION_LIMIT) {
+            snprintf(reading->problem, CONFIG_PROBLEM,
+                     "%s: section [%s]: must be [channel PATTERN] of at most %d bytes",
+                     reading->file, section, SECTION_LIMIT - 1);
+            return 0;
+        }
+        pattern += 8;
+        base = policy_of_section(reading->config, pattern + strspn(pattern, " "));
+        table = channel_options;
+        count = COUNT(channel_options);
+    }
+    option = option_find(table, count, name, strlen(name));
+    if (option == NULL) {
+        snprintf(reading->problem, CONFIG_PROBLEM, "%s: no option is called %s%s", reading->file,
+                 name, section[0] ? " in a channel's section" : "");
+        return 0;
+    }
+    enum err err = option_set(option, base, value);
+    if (err != ERR_OK)
+        say_wrong(reading->problem, reading->file, option, value, err);
+    return err == ERR_OK;
+}
+
+static int load_file(struct config *config, const char *file, bool wanted, char *problem) {
+    struct reading reading = {.config = config, .problem = problem, .file = file};
+
+    if (access(file, R_OK) != 0) {
+        if (!wanted && errno == ENOENT)
+            return 0;
+        snprintf(problem, CONFIG_PROBLEM, "%s: %s", file, strerror(errno));
+        return EX_NOINPUT;
+    }
+    int line = ini_parse(file, take_line, &reading);
+    if (problem[0] != '\0')
+        return EX_CONFIG;
+    if (line != 0) {
+        snprintf(problem, CONFIG_PROBLEM, "%s:%d: not a [section], name = value or # comment", file,
+                 line);
+        return EX_CONFIG;
+    }
+    return 0;
+}
+
+static int load_environment(struct config *config, char *problem) {
+    for (size_t i = 0; i < COUNT(global_options); i++) {
+        const struct option *option = &global_options[i];
+        char name[64] = "HALLEY_";
+        size_t len = strlen(name);
+        for (const char *p = option->name; *p != '\0'; p++)
+            name[len++] = (char)(*p >= 'a' && *p <= 'z' ? *p - 'a' + 'A' : *p);
+        name[len] = '\0';
+        const char *value = getenv(name);
+        enum err err = value == NULL ? ERR_OK : option_set(option, config, value);
+        if (err != ERR_OK) {
+            say_wrong(problem, name, option, value, err);
+            return EX_CONFIG;
+        }
+    }
+    return 0;
+}
+
+static int set_from_argument(struct config *config, const char *text, char *problem) {
+    const char *sign = strchr(text, '=');
+    const struct option *option = NULL;
+
+    if (sign != NULL)
+        option =
+            option_find(global_options, COUNT(global_options), text, (size_t)(sign - text));
+    if (option == NULL) {
+        snprintf(problem, CONFIG_PROBLEM, "-o %s: must be option=value", text);
+        return EX_USAGE;
+    }
+    enum err err = option_set(option, config, sign + 1);
+    if (err != ERR_OK)
+        say_wrong(problem, "-o", option, sign + 1, err);
+    return err == ERR_OK ? 0 : EX_USAGE;
+}
+
+/*
+ * Goes through the command line. With `config` NULL it only finds the file's
+ * name and the commands; the second time it sets what comes over everything.
+ */
+static int load_arguments(struct config *config, struct config_command *command, int argc,
+                          char **argv, const char **file, char *problem) {
+    int letter, result = 0;
+
+    optind = 1;
+    opterr = 0;
+    while (result == 0 && (letter = getopt(argc, argv, "f:l:o:nV")) != -1) {
+        if (letter == 'f')
+            *file = optarg;
+        else if (letter == 'n')
+            command->check = true;
+        else if (letter == 'V')
+            command->version = true;
+        else if (letter == 'l' && config != NULL)
+            option_set(option_find(global_options, COUNT(global_options), "listen", 6), config,
+                       optarg);
+        else if (letter == 'o' && config != NULL)
+            result = set_from_argument(config, optarg, problem);
+        else if (letter == '?')
+            result = EX_USAGE;
+    }
+    if (result == 0 && optind < argc)
+        result = EX_USAGE;
+    if (result == EX_USAGE && problem[0] == '\0')
+        snprintf(problem, CONFIG_PROBLEM, "usage: [-nV] [-f file] [-l address] [-o option=value]");
+    return result;
+}
+
+int config_load(struct config *config, struct config_command *command, int argc, char **argv,
+                char problem[CONFIG_PROBLEM]) {
+    const char *file = NULL;
+
+    memset(config, 0, sizeof *config);
+    memset(command, 0, sizeof *command);
+    problem[0] = '\0';
+    set_defaults(global_options, COUNT(global_options), config);
+    set_defaults(channel_options, COUNT(channel_options), &default_policy);
+    int result = load_arguments(NULL, command, argc, argv, &file, problem);
+    if (result == 0)
+        result = load_file(config, file ? file : CONFIG_FILE, file != NULL, problem);
+    if (result == 0)
+        result = load_environment(config, problem);
+    if (result == 0)
+        result = load_arguments(config, command, argc, argv, &file, problem);
+    if (result == 0 && config->timeout > config->max_wait) {
+        snprintf(problem, CONFIG_PROBLEM, "timeout = %d: must not be over max_wait = %d",
+                 config->timeout, config->max_wait);
+        result = EX_CONFIG;
+    }
+    return result;
+}
+
+void config_free(struct config *config) {
+    for (size_t i = 0; i < config->channel_count; i++)
+        free(config->channels[i].pattern);
+    free(config->channels);
+    free(config->redis);
+    free(config->listen);
+    memset(config, 0, sizeof *config);
+}
+
+const struct channel_policy *config_channel(const struct config *config, const char *name,
+                                            size_t len) {
+    char text[CHANNEL_MAX + 1];
+
+    if (len > CHANNEL_MAX)
+        len = CHANNEL_MAX;
+    memcpy(text, name, len);
+    text[len] = '\0';
+    for (size_t i = 0; i < config->channel_count; i++) {
+        if (fnmatch(config->channels[i].pattern, text, 0) == 0)
+            return &config->channels[i];
+    }
+    return &default_policy;
+}
+
+void config_print(const struct config *config, FILE *out) {
+    for (size_t i = 0; i < COUNT(global_options); i++)
+        option_print(&global_options[i], config, out);
+    for (size_t i = 0; i < config->channel_count; i++) {
+        fprintf(out, "\n[channel %s]\n", config->channels[i].pattern);
+        for (size_t k = 0; k < COUNT(channel_options); k++)
+            option_print(&channel_options[k], &config->channels[i], out);
+    }
+}

@@ -1,0 +1,33 @@
+/*
+ * The little that Halley needs of JSON, by jansson: is this text one valid JSON
+ * value, is this text valid UTF-8, write this text as a JSON string. This is
+ * the one place that knows jansson.
+ */
+#ifndef HALLEY_JSON_H
+#define HALLEY_JSON_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "core/buf.h"
+
+/*
+ * Whether `len` bytes are one JSON text (RFC 8259) of any kind of value, with
+ * white space around it allowed. Numbers beyond the range of a double, and
+ * nesting beyond jansson's 2048 levels, count as not valid. Any thread.
+ */
+bool json_valid(const char *text, size_t len);
+
+/* Whether `len` bytes are valid UTF-8 (RFC 3629). Any thread. */
+bool json_utf8(const char *text, size_t len);
+
+/* Appends valid UTF-8 as a JSON string, quotes included. */
+void json_string(struct buf *out, const char *text, size_t len);
+
+/*
+ * Appends a valid JSON text on one line: line ends can stand only between its
+ * tokens, and become spaces, so that line-framed transports stay whole.
+ */
+void json_splice(struct buf *out, const char *text, size_t len);
+
+#endif
