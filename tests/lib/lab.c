@@ -1,0 +1,414 @@
+/* A lab: a Redis, workers, applications and a web server of its own for a test,
+ * in a folder of its own, on ports that nobody else uses.
+ *
+ * A tcase opens one lab and its tests share it; a test that stops and starts
+ * things opens a lab for itself. Nothing here sleeps a fixed time: what was
+ * started is asked until it answers (Redis: PING; a worker: its pattern
+ * subscription; an application: its socket; a web server: /comet/health), and
+ * a program that ends instead of answering fails the test at once.
+ *
+ * The web servers run with the configurations that the project ships:
+ * deploy/render writes them out for this folder and port.
+ */
+#include "tests/lib/lab.h"
+
+#include "tests/lib/http.h"
+#include "tests/lib/keep.h"
+#include "tests/lib/store.h"
+#include "tests/lib/wire.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <limits.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* What the tests rely on; first match wins. Everything else has the defaults:
+ * anyone reads, nobody publishes from the web. */
+static const char default_conf[] = "[channel open*]\n"
+                                   "publish = anyone\n"
+                                   "\n"
+                                   "[channel big*]\n"
+                                   "publish = anyone\n"
+                                   "max_message = 2097152\n"
+                                   "\n"
+                                   "[channel tiny*]\n"
+                                   "publish = anyone\n"
+                                   "max_message = 10\n"
+                                   "\n"
+                                   "[channel short*]\n"
+                                   "publish = anyone\n"
+                                   "history = 5\n"
+                                   "\n"
+                                   "[channel brief*]\n"
+                                   "publish = anyone\n"
+                                   "ttl = 1\n"
+                                   "\n"
+                                   "[channel rated*]\n"
+                                   "publish = anyone\n"
+                                   "publish_rate = 2/600\n"
+                                   "\n"
+                                   "[channel closed*]\n"
+                                   "subscribe = none\n"
+                                   "publish = none\n";
+
+static char base[64];
+
+const char *lab_base(void)
+{
+    if (!base[0]) {
+        snprintf(base, sizeof base, "/tmp/halley-e2e.XXXXXX");
+        must(mkdtemp(base), "mkdtemp %s: %s", base, strerror(errno));
+        /* A web server started as root gives up its rights and must get in. */
+        chmod(base, 0755);
+    }
+    return base;
+}
+
+char *lab_root(void)
+{
+    const char *root = getenv("HALLEY_ROOT");
+
+    return keep(realpath(root ? root : ".", NULL));
+}
+
+static char *bin_dir(void)
+{
+    const char *dir = getenv("HALLEY_BIN_DIR");
+
+    if (dir && dir[0] == '/')
+        return keepf("%s", dir);
+    return keepf("%s/%s", lab_root(), dir ? dir : "build");
+}
+
+char *lab_program(const char *name)
+{
+    char *path = keepf("%s/%s", bin_dir(), name);
+
+    must(access(path, X_OK) == 0, "%s is not there: build it first", path);
+    return path;
+}
+
+static void write_file(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "w");
+
+    must(file && fputs(text, file) >= 0 && fclose(file) == 0, "cannot write %s", path);
+}
+
+void lab_open(struct lab *lab, const char *name)
+{
+    memset(lab, 0, sizeof *lab);
+    snprintf(lab->dir, sizeof lab->dir, "%s/%s.XXXXXX", lab_base(), name);
+    must(mkdtemp(lab->dir), "mkdtemp %s: %s", lab->dir, strerror(errno));
+    chmod(lab->dir, 0755);
+    snprintf(lab->conf, sizeof lab->conf, "%s/halley.conf", lab->dir);
+    snprintf(lab->redis_socket, sizeof lab->redis_socket, "%s/redis.sock", lab->dir);
+    for (size_t i = 0; i < LAB_APPS; i++)
+        snprintf(lab->app_socket[i], sizeof lab->app_socket[i], "%s/app%zu.sock", lab->dir, i);
+    lab_conf(lab, default_conf);
+    lab_set(lab, "REDIS", keepf("unix:%s", lab->redis_socket));
+    lab_set(lab, "LOG_LEVEL", "info");
+}
+
+void lab_close(struct lab *lab)
+{
+    store_close(lab);
+    proc_kill(&lab->web);
+    for (size_t i = 0; i < LAB_APPS; i++)
+        proc_kill(&lab->app[i]);
+    for (size_t i = 0; i < LAB_WORKERS; i++)
+        proc_kill(&lab->worker[i]);
+    proc_kill(&lab->redis);
+}
+
+void lab_set(struct lab *lab, const char *name, const char *value)
+{
+    char *setting = keepf("HALLEY_%s=%s", name, value);
+    size_t named = strlen(name) + 8, i = 0;
+
+    while (lab->settings[i] && strncmp(lab->settings[i], setting, named) != 0)
+        i++;
+    must(i < LAB_SETTINGS, "too many settings");
+    lab->settings[i] = setting;
+}
+
+void lab_conf(struct lab *lab, const char *text)
+{
+    write_file(lab->conf, text);
+}
+
+char **lab_env(struct lab *lab, const char *const more[])
+{
+    size_t count = 0, room = LAB_SETTINGS + 64;
+    char **env;
+
+    for (char **at = environ; *at; at++)
+        room++;
+    env = keep(calloc(room, sizeof *env));
+    for (char **at = environ; *at; at++)
+        if (strncmp(*at, "HALLEY_", 7) != 0)
+            env[count++] = *at;
+    for (char **at = lab->settings; *at; at++)
+        env[count++] = *at;
+    for (; more && *more; more++)
+        env[count++] = keepf("%s", *more);
+    return env;
+}
+
+static char *log_path(struct lab *lab, const char *name)
+{
+    return keepf("%s/%s.log", lab->dir, name);
+}
+
+/* --- Redis ------------------------------------------------------------------ */
+
+static bool redis_answers(struct lab *lab)
+{
+    redisContext *context = redisConnectUnix(lab->redis_socket);
+    bool answers = false;
+
+    if (context && !context->err) {
+        redisReply *reply = redisCommand(context, "PING");
+
+        answers = reply && reply->type == REDIS_REPLY_STATUS;
+        freeReplyObject(reply);
+    }
+    redisFree(context);
+    must(proc_runs(&lab->redis), "redis-server ended instead of answering");
+    return answers;
+}
+
+void lab_redis(struct lab *lab, enum redis_keeps keeps)
+{
+    const char *const argv[] = {"redis-server",
+                                "--port",
+                                "0",
+                                "--unixsocket",
+                                lab->redis_socket,
+                                "--unixsocketperm",
+                                "777",
+                                "--dir",
+                                lab->dir,
+                                "--save",
+                                "",
+                                "--appendonly",
+                                keeps == REDIS_KEEPS_AOF ? "yes" : "no",
+                                "--appendfsync",
+                                "always",
+                                "--aof-load-truncated",
+                                "yes",
+                                "--maxclients",
+                                "10000",
+                                NULL};
+
+    lab->keeps = keeps;
+    proc_start(&lab->redis, "redis-server", log_path(lab, "redis"), -1, argv, lab_env(lab, NULL));
+    until(redis_answers(lab), "Redis does not answer");
+}
+
+/* --- our programs ----------------------------------------------------------- */
+
+/* Each worker that runs holds one pattern subscription. */
+static size_t workers_heard(struct lab *lab)
+{
+    const redisReply *reply = store_do(lab, "CLIENT LIST TYPE pubsub");
+    size_t count = 0;
+
+    for (const char *at = reply->str; (at = strstr(at, " psub=")); at++)
+        count += at[6] != '0';
+    return count;
+}
+
+static size_t workers_started(struct lab *lab)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < LAB_WORKERS; i++)
+        count += proc_started(&lab->worker[i]) && proc_runs(&lab->worker[i]);
+    return count;
+}
+
+void lab_worker(struct lab *lab, size_t which)
+{
+    const char *const argv[] = {lab_program("halley-worker"), "-f", lab->conf, NULL};
+    struct proc *worker = &lab->worker[which];
+
+    proc_start(worker, "halley-worker", log_path(lab, keepf("worker%zu", which)), -1, argv,
+               lab_env(lab, NULL));
+    until(workers_heard(lab) >= workers_started(lab), "halley-worker does not subscribe");
+    must(proc_runs(worker), "halley-worker ended instead of working");
+}
+
+static bool app_listens(struct lab *lab, size_t which)
+{
+    int fd = wire_unix(lab->app_socket[which]);
+
+    must(proc_runs(&lab->app[which]), "halley.fcgi ended instead of listening");
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
+}
+
+void lab_app(struct lab *lab, size_t which)
+{
+    const char *const argv[] = {lab_program("halley.fcgi"),
+                                "-f",
+                                lab->conf,
+                                "-l",
+                                keepf("unix:%s", lab->app_socket[which]),
+                                NULL};
+
+    proc_start(&lab->app[which], "halley.fcgi", log_path(lab, keepf("app%zu", which)), -1, argv,
+               lab_env(lab, NULL));
+    until(app_listens(lab, which), "halley.fcgi does not listen");
+    /* Whoever runs the web server must be able to write to it. */
+    chmod(lab->app_socket[which], 0777);
+}
+
+/* --- the web server --------------------------------------------------------- */
+
+static int free_port(void)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof address;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    must(fd >= 0 && bind(fd, (struct sockaddr *)&address, size) == 0 &&
+             getsockname(fd, (struct sockaddr *)&address, &size) == 0,
+         "no free port: %s", strerror(errno));
+    close(fd);
+    return ntohs(address.sin_port);
+}
+
+/* The command line that deploy/render prints for this server, port and lab. */
+static char *render(struct lab *lab)
+{
+    char *out = keepf("%s/%s", lab->dir, lab->server), *line = NULL;
+    const char *const more[] = {keepf("HALLEY_BIN_DIR=%s", bin_dir()),
+                                keepf("HALLEY_WWW=%s/www", lab_root()),
+                                keepf("HALLEY_CONF=%s", lab->conf),
+                                "HOST=127.0.0.1",
+                                keepf("PORT=%d", lab->port),
+                                keepf("HALLEY_SOCKET=%s", lab->app_socket[0]),
+                                NULL};
+    const char *const argv[] = {keepf("%s/deploy/render", lab_root()), lab->server, out, NULL};
+    int code = proc_run(argv, lab_env(lab, more), -1, &line, NULL);
+
+    must(code == 0, "deploy/render %s: exit code %d", lab->server, code);
+    line[strcspn(line, "\n")] = '\0';
+    must(line[0], "deploy/render %s printed no command", lab->server);
+    return line;
+}
+
+/* lighttpd before several applications, each request to the next one. */
+static char *render_several(struct lab *lab)
+{
+    char *conf = keepf("%s/lighttpd-several.conf", lab->dir), *hosts = keepf("%s", "");
+
+    for (size_t i = 0; i < lab->apps; i++)
+        hosts = keepf("%s    ( \"socket\" => \"%s\", \"check-local\" => \"disable\" ),\n", hosts,
+                      lab->app_socket[i]);
+    write_file(conf, keepf("server.modules = ( \"mod_fastcgi\" )\n"
+                           "server.document-root = \"%s/www\"\n"
+                           "server.bind = \"127.0.0.1\"\n"
+                           "server.port = %d\n"
+                           "server.errorlog = \"%s/lighttpd-several.log\"\n"
+                           "fastcgi.balance = \"round-robin\"\n"
+                           "fastcgi.server = ( \"/comet\" => (\n%s) )\n",
+                           lab_root(), lab->port, lab->dir, hosts));
+    return keepf("lighttpd -D -f %s", conf);
+}
+
+static bool web_answers(struct lab *lab, bool *ended)
+{
+    const struct answer *answer;
+
+    *ended = !proc_runs(&lab->web);
+    if (*ended)
+        return true;
+    answer = http_get(lab, "/comet/health");
+    return answer->status == 200;
+}
+
+/* False: it ended at once, which is what a port taken by somebody else does. */
+static bool web_started(struct lab *lab)
+{
+    char *line = lab->apps > 1 ? render_several(lab) : render(lab);
+    const char *const argv[] = {"sh", "-c", keepf("exec %s", line), NULL};
+    bool ended;
+
+    proc_start(&lab->web, lab->server, log_path(lab, lab->server), -1, argv, lab_env(lab, NULL));
+    until(web_answers(lab, &ended), "%s does not answer /comet/health with 200", lab->server);
+    if (ended)
+        proc_wait(&lab->web);
+    return !ended;
+}
+
+void lab_web(struct lab *lab, const char *server, size_t apps)
+{
+    bool again = lab->port != 0;
+
+    snprintf(lab->server, sizeof lab->server, "%s", server);
+    lab->apps = strcmp(server, "lighttpd-socket") == 0 ? apps : 0;
+    for (size_t i = 0; i < lab->apps; i++)
+        if (!proc_runs(&lab->app[i]))
+            lab_app(lab, i);
+    for (int attempt = 0; attempt < 3; attempt++) {
+        if (!again)
+            lab->port = free_port();
+        if (web_started(lab))
+            return;
+    }
+    fail_at(__FILE__, __LINE__, "%s ends instead of answering", server);
+}
+
+void lab_all(struct lab *lab, const char *name, const char *server)
+{
+    if (!lab->dir[0])
+        lab_open(lab, name);
+    lab_redis(lab, REDIS_KEEPS_NOTHING);
+    lab_worker(lab, 0);
+    lab_web(lab, server, 1);
+}
+
+size_t lab_app_pids(struct lab *lab, pid_t *out, size_t room)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < lab->apps && count < room; i++)
+        if (proc_runs(&lab->app[i]))
+            out[count++] = lab->app[i].pid;
+    if (proc_runs(&lab->web))
+        count += proc_family(lab->web.pid, "halley.fcgi", out + count, room - count);
+    return count;
+}
+
+/* --- after the tests -------------------------------------------------------- */
+
+void lab_print_logs(void)
+{
+    const char *const argv[] = {
+        "sh", "-c",
+        "find \"$0\" -name '*.log' -size +0 -exec sh -c "
+        "'for f; do echo \"--- $f\"; tail -n 25 \"$f\" | cut -c1-400; done' sh {} +",
+        base, NULL};
+    char *text = NULL;
+
+    if (base[0] && proc_run(argv, environ, -1, &text, NULL) == 0)
+        fprintf(stderr, "%s\n", text);
+}
+
+void lab_remove_all(void)
+{
+    const char *const argv[] = {"rm", "-rf", "--", base, NULL};
+
+    if (base[0])
+        proc_run(argv, environ, -1, NULL, NULL);
+}

@@ -1,0 +1,81 @@
+#ifndef HALLEY_TESTS_LAB_H
+#define HALLEY_TESTS_LAB_H
+
+#include "tests/lib/proc.h"
+
+#include <hiredis/hiredis.h>
+
+enum { LAB_WORKERS = 4, LAB_APPS = 4, LAB_SETTINGS = 32 };
+
+enum redis_keeps {
+    REDIS_KEEPS_NOTHING,
+    REDIS_KEEPS_AOF, /* append-only file, written out with every command */
+};
+
+/* One Redis, some workers, some applications, one web server, one folder. */
+struct lab {
+    char dir[96];
+    char conf[128];
+    char redis_socket[128];
+    enum redis_keeps keeps;
+    struct proc redis;
+    struct proc worker[LAB_WORKERS];
+    struct proc app[LAB_APPS]; /* those that listen by themselves */
+    char app_socket[LAB_APPS][128];
+    size_t apps;
+    struct proc web;
+    char server[24]; /* lighttpd, lighttpd-socket, apache */
+    int port;
+    char *settings[LAB_SETTINGS + 1]; /* HALLEY_NAME=value for all that is started */
+    redisContext *store;              /* see store.h */
+    pid_t store_owner;
+};
+
+/* Makes the folder and the configuration file; starts nothing. */
+void lab_open(struct lab *lab, const char *name);
+
+/* Ends everything that this lab started. The folder stays for the post mortem. */
+void lab_close(struct lab *lab);
+
+/* HALLEY_<name>=value for what is started from now on. */
+void lab_set(struct lab *lab, const char *name, const char *value);
+
+/* Replaces the channel sections of the configuration file. */
+void lab_conf(struct lab *lab, const char *text);
+
+/* Environment for a program of this lab, followed by `more` (NULL or ended by
+ * NULL); kept. */
+char **lab_env(struct lab *lab, const char *const more[]);
+
+/* $HALLEY_BIN_DIR/<name>, absolute; kept. Fails when it is not there. */
+char *lab_program(const char *name);
+
+/* The repository's folder (HALLEY_ROOT, or the current one), absolute; kept. */
+char *lab_root(void);
+
+/* Each returns when what it started answers. Starting again what was stopped
+ * is allowed, and takes the same data, socket and port. */
+void lab_redis(struct lab *lab, enum redis_keeps keeps);
+void lab_worker(struct lab *lab, size_t which);
+void lab_app(struct lab *lab, size_t which);
+
+/* The web server: "lighttpd", "lighttpd-socket" with `apps` applications
+ * behind it (which it starts, if they do not run), or "apache". */
+void lab_web(struct lab *lab, const char *server, size_t apps);
+
+/* Redis, one worker, the web server with one application. */
+void lab_all(struct lab *lab, const char *name, const char *server);
+
+/* Process ids of halley.fcgi in this lab, whoever started them. */
+size_t lab_app_pids(struct lab *lab, pid_t *out, size_t room);
+
+/* The folder in which all labs of this test program lie. */
+const char *lab_base(void);
+
+/* Prints the last lines of every log below lab_base(). */
+void lab_print_logs(void);
+
+/* Removes lab_base(). */
+void lab_remove_all(void);
+
+#endif
