@@ -1,0 +1,2 @@
+export * from './halley.js';
+export {default} from './halley.js';
