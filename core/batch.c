@@ -129,7 +129,7 @@ static void put_gap(const struct batch *batch, struct buf *out) {
         if (!batch->channels[i].gap)
             continue;
         buf_text(out, separator);
-        json_string(out, batch->channels[i].name, batch->channels[i].len);
+        json_quote(out, batch->channels[i].name, batch->channels[i].len);
         separator = ",";
     }
     if (batch_has_gap(batch))

@@ -322,8 +322,7 @@ static int set_from_argument(struct config *config, const char *text, char *prob
     const struct option *option = NULL;
 
     if (sign != NULL)
-        option =
-            option_find(global_options, COUNT(global_options), text, (size_t)(sign - text));
+        option = option_find(global_options, COUNT(global_options), text, (size_t)(sign - text));
     if (option == NULL) {
         snprintf(problem, CONFIG_PROBLEM, "-o %s: must be option=value", text);
         return EX_USAGE;

@@ -18,10 +18,10 @@ enum access { ACCESS_NONE, ACCESS_ANYONE };
 
 /* What holds for the channels that match `pattern`; the first match wins. */
 struct channel_policy {
-    char *pattern; /* fnmatch(3) */
-    int subscribe; /* enum access */
-    int publish;   /* enum access; from the web: Redis's own clients are Redis's matter */
-    int publish_rate_count;   /* web publishes of one client address ... */
+    char *pattern;          /* fnmatch(3) */
+    int subscribe;          /* enum access */
+    int publish;            /* enum access; from the web: Redis's own clients are Redis's matter */
+    int publish_rate_count; /* web publishes of one client address ... */
     int publish_rate_seconds; /* ... in this many seconds; 0 of the first: no limit */
     int history;              /* messages kept */
     int ttl;                  /* seconds that an idle history is kept */

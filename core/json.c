@@ -30,7 +30,7 @@ static int dump_to_buf(const char *piece, size_t size, void *data) {
     return 0;
 }
 
-void json_string(struct buf *out, const char *text, size_t len) {
+void json_quote(struct buf *out, const char *text, size_t len) {
     json_t *value = json_stringn_nocheck(text, len);
     if (json_dump_callback(value, dump_to_buf, out, JSON_ENCODE_ANY) != 0)
         out->overflow = true;

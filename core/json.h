@@ -22,7 +22,7 @@ bool json_valid(const char *text, size_t len);
 bool json_utf8(const char *text, size_t len);
 
 /* Appends valid UTF-8 as a JSON string, quotes included. */
-void json_string(struct buf *out, const char *text, size_t len);
+void json_quote(struct buf *out, const char *text, size_t len);
 
 /*
  * Appends a valid JSON text on one line: line ends can stand only between its

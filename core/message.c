@@ -20,7 +20,7 @@ static void put_data(struct buf *out, const char *payload, size_t len) {
         json_splice(out, payload, len);
     } else if (json_utf8(payload, len)) {
         buf_text(out, ",\"data\":");
-        json_string(out, payload, len);
+        json_quote(out, payload, len);
     } else {
         buf_text(out, ",\"encoding\":\"base64\",\"data\":\"");
         buf_base64(out, payload, len);
@@ -34,7 +34,7 @@ struct message *message_new(const char *channel, size_t channel_len, struct posi
     char text[POSITION_TEXT];
 
     buf_text(&json, "{\"channel\":");
-    json_string(&json, channel, channel_len);
+    json_quote(&json, channel, channel_len);
     buf_text(&json, ",\"id\":\"");
     buf_add(&json, text, position_format(id, text));
     buf_text(&json, "\",\"at\":");

@@ -1,0 +1,422 @@
+#!lua name=halley
+--
+-- Halley inside Redis: everything that must happen in one atom.
+--
+-- Of each channel there is, under one hash tag:
+--
+--   halley.history:{channel}   stream; entry ids are message ids, fields at, data
+--   halley.meta:{channel}      hash: epoch, n   the last number that was given
+--                                    run        the Redis process that gave it
+--                                    born       of the process that began the epoch
+--                                    history, ttl, max_message   as last configured
+--   halley.live:{channel}      pub/sub: "<id> <at> <payload>"
+--   halley.idempotency:{channel}:<key>   "<id> <at>" of the first publish
+--   halley.rate:{channel}:<who>          when the next publish of <who> is due
+--
+-- The guarantee: within an epoch, numbers count 1, 2, 3 ... and a number is never
+-- given to two messages. A Redis that was killed may have forgotten numbers that
+-- it had given out, and what was written to disk cannot tell. So whenever the
+-- process that publishes is not the process that counted last, a new epoch begins,
+-- and every reader that stands in an older one is told of a gap.
+--
+-- To add a function: write it, register it at the end with its flags, and raise
+-- VERSION. Programs load this file when Redis has none or an older one.
+
+local VERSION = 1
+
+local HISTORY, TTL, MAX_MESSAGE = 1000, 3600, 65536
+local META_TTL, IDEMPOTENCY_TTL = 604800, 300
+local READ_BYTES, READ_CHUNK = 1048576, 100
+
+-- This Redis process: its run_id, and when this library first asked for it. Both
+-- live as long as the process, which is what they are for.
+local run, born
+
+local function now_ms()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+local function know_process(now)
+  if not run then
+    run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
+    born = now
+  end
+end
+
+local function text(number)
+  return string.format('%.0f', number)
+end
+
+local function id_of(epoch, n)
+  return text(epoch) .. '-' .. text(n)
+end
+
+local function split_id(id)
+  local epoch, n = string.match(id, '^(%d+)-(%d+)$')
+  return tonumber(epoch), tonumber(n)
+end
+
+local function key(kind, channel)
+  return 'halley.' .. kind .. ':{' .. channel .. '}'
+end
+
+local function fail(message)
+  return redis.error_reply('ERR ' .. message)
+end
+
+-- ---------------------------------------------------------------- channel names
+
+-- The length of the UTF-8 sequence that starts at `at`, or nil (RFC 3629).
+local function utf8_sequence(s, at)
+  local a, b, c, d = string.byte(s, at, at + 3)
+  local function tail(x) return x and x >= 0x80 and x <= 0xbf end
+  if a < 0x80 then return 1 end
+  if a >= 0xc2 and a <= 0xdf and tail(b) then return 2 end
+  if a >= 0xe0 and a <= 0xef and tail(b) and tail(c)
+    and not (a == 0xe0 and b < 0xa0) and not (a == 0xed and b > 0x9f) then return 3 end
+  if a >= 0xf0 and a <= 0xf4 and tail(b) and tail(c) and tail(d)
+    and not (a == 0xf0 and b < 0x90) and not (a == 0xf4 and b > 0x8f) then return 4 end
+  return nil
+end
+
+-- Why nobody may publish to this channel, or nil.
+local function bad_channel(channel)
+  if #channel < 1 or #channel > 200 then return 'channel: must be 1 to 200 bytes' end
+  if string.find(channel, '[%z\1-\31\127{}*]') or string.find(channel, '\194[\128-\159]') then
+    return 'channel: must not hold control characters or { } *'
+  end
+  if string.sub(channel, 1, 1) == '~' then return 'channel: names that begin with ~ are reserved' end
+  local at = 1
+  while string.find(channel, '[\128-\255]', at) do
+    local length = utf8_sequence(channel, at)
+    if not length then return 'channel: must be valid UTF-8' end
+    at = at + length
+  end
+  return nil
+end
+
+-- ------------------------------------------------------------------- publishing
+
+-- A new epoch: above the old one, above what the history holds, and not before
+-- this process, so that positions taken from it in the meantime stay below.
+local function new_epoch(channel, old, now)
+  local epoch = math.max(now, born, (old or 0) + 1)
+  local info = redis.pcall('XINFO', 'STREAM', key('history', channel))
+  if not info.err then
+    for i = 1, #info, 2 do
+      if info[i] == 'last-generated-id' then
+        epoch = math.max(epoch, (split_id(info[i + 1])) + 1)
+      end
+    end
+  end
+  return epoch
+end
+
+-- Gives `payload` the next number, keeps it, and tells everybody who listens.
+-- `o` has history, ttl, max_message, meta_ttl as numbers, all optional; with
+-- o.remember they hold for later callers who do not say. Returns id and time,
+-- or nil and why not.
+local function append(channel, payload, o, now)
+  know_process(now)
+  local meta_key = key('meta', channel)
+  local meta = redis.call('HMGET', meta_key, 'epoch', 'n', 'run', 'history', 'ttl', 'max_message')
+  local epoch, n = tonumber(meta[1]), tonumber(meta[2])
+  local history = o.history or tonumber(meta[4]) or HISTORY
+  local ttl = o.ttl or tonumber(meta[5]) or TTL
+  local max_message = o.max_message or tonumber(meta[6]) or MAX_MESSAGE
+  if #payload > max_message then
+    return nil, 'payload: ' .. #payload .. ' bytes, the most is ' .. text(max_message)
+  end
+
+  local fields = {}
+  if not epoch or meta[3] ~= run then
+    epoch, n = new_epoch(channel, epoch, now), 0
+    fields = { 'epoch', text(epoch), 'run', run, 'born', text(born) }
+  end
+  local history_key = key('history', channel)
+  local id = id_of(epoch, n + 1)
+  local added = redis.pcall('XADD', history_key, 'MAXLEN', '=', text(history), id,
+    'at', text(now), 'data', payload)
+  if type(added) == 'table' and added.err then
+    -- somebody else wrote into the stream: go on above what they wrote
+    epoch, n = new_epoch(channel, epoch, now), 0
+    id = id_of(epoch, 1)
+    fields = { 'epoch', text(epoch), 'run', run, 'born', text(born) }
+    redis.call('XADD', history_key, 'MAXLEN', '=', text(history), id, 'at', text(now), 'data', payload)
+  end
+  redis.call('EXPIRE', history_key, text(ttl))
+
+  fields[#fields + 1] = 'n'
+  fields[#fields + 1] = text(n + 1)
+  if o.remember and (meta[4] ~= text(history) or meta[5] ~= text(ttl) or meta[6] ~= text(max_message)) then
+    for _, name in ipairs({ 'history', 'ttl', 'max_message' }) do
+      fields[#fields + 1] = name
+      fields[#fields + 1] = text(o[name])
+    end
+  end
+  redis.call('HSET', meta_key, unpack(fields))
+  redis.call('EXPIRE', meta_key, text(math.max(o.meta_ttl or META_TTL, 2 * ttl)))
+  redis.call('PUBLISH', key('live', channel), id .. ' ' .. text(now) .. ' ' .. payload)
+  return id, now
+end
+
+local function whole_number(value, least, most)
+  local number = tonumber(value)
+  if not number or number ~= math.floor(number) or number < least or number > most then return nil end
+  return number
+end
+
+-- The first answer to this idempotency key: id, time; or nil and the key to set.
+local function seen_before(channel, idempotency)
+  local idempotency_key = key('idempotency', channel) .. ':' .. idempotency
+  local seen = redis.call('GET', idempotency_key)
+  if not seen then return nil, idempotency_key end
+  local id, at = string.match(seen, '^(%S+) (%d+)$')
+  return id, tonumber(at)
+end
+
+-- FCALL halley_publish 1 <channel> <payload> [IDEMPOTENCY key] [HISTORY n] [TTL seconds]
+-- in:  the public call of anybody who can reach Redis
+-- out: the message's id
+local function halley_publish(keys, args)
+  local channel, payload, o, idempotency = keys[1], args[1], {}, nil
+  if #keys ~= 1 or not payload or #args % 2 ~= 1 then
+    return fail('usage: FCALL halley_publish 1 channel payload [IDEMPOTENCY key] [HISTORY n] [TTL seconds]')
+  end
+  for i = 2, #args, 2 do
+    local name, value = string.upper(args[i]), args[i + 1]
+    if name == 'IDEMPOTENCY' then
+      if #value < 1 or #value > 200 then return fail('IDEMPOTENCY: must be 1 to 200 bytes') end
+      idempotency = value
+    elseif name == 'HISTORY' then
+      o.history = whole_number(value, 0, 1000000)
+      if not o.history then return fail('HISTORY: must be a whole number from 0 to 1000000') end
+    elseif name == 'TTL' then
+      o.ttl = whole_number(value, 1, 315360000)
+      if not o.ttl then return fail('TTL: must be whole seconds from 1 to 315360000') end
+    else
+      return fail('no option is called ' .. string.sub(string.gsub(args[i], '[^%w_]', '?'), 1, 32)
+        .. ': there are IDEMPOTENCY, HISTORY and TTL')
+    end
+  end
+  local bad = bad_channel(channel)
+  if bad then return fail(bad) end
+
+  local idempotency_key
+  if idempotency then
+    local id, found = seen_before(channel, idempotency)
+    if id then return id end
+    idempotency_key = found
+  end
+  local id, at = append(channel, payload, o, now_ms())
+  if not id then return fail(at) end
+  if idempotency_key then
+    redis.call('SET', idempotency_key, id .. ' ' .. text(at), 'EX', IDEMPOTENCY_TTL)
+  end
+  return id
+end
+
+-- Milliseconds until `who` may publish again, 0 if now (and counts it): the
+-- generic cell rate algorithm, with a burst of `count` in `seconds`.
+local function rate_wait(channel, who, count, seconds, now)
+  local rate_key = key('rate', channel) .. ':' .. who
+  local step, window = seconds * 1000 / count, seconds * 1000
+  local due = math.max(tonumber(redis.call('GET', rate_key) or now), now)
+  local wait = due + step - window - now
+  if wait > 0.5 then return math.ceil(wait) end
+  redis.call('SET', rate_key, string.format('%.3f', due + step), 'PX', text(math.ceil(due + step - now) + 1000))
+  return 0
+end
+
+-- halley.fcgi publishes for a browser.
+-- in:  channel; payload, history, ttl, max_message, meta_ttl, idempotency key or '',
+--      idempotency_ttl, who, rate count (0: no limit), rate seconds
+-- out: { id, at }, or the error "RATE <milliseconds to wait>"
+local function halley_post(keys, args)
+  local channel, now = keys[1], now_ms()
+  local bad = bad_channel(channel)
+  if bad then return fail(bad) end
+  local idempotency_key
+  if args[6] ~= '' then
+    local id, found = seen_before(channel, args[6])
+    if id then return { id, found } end
+    idempotency_key = found
+  end
+  if tonumber(args[9]) > 0 then
+    local wait = rate_wait(channel, args[8], tonumber(args[9]), tonumber(args[10]), now)
+    if wait > 0 then return redis.error_reply('RATE ' .. text(wait)) end
+  end
+  local id, at = append(channel, args[1], {
+    history = tonumber(args[2]), ttl = tonumber(args[3]), max_message = tonumber(args[4]),
+    meta_ttl = tonumber(args[5]), remember = true }, now)
+  if not id then return fail(at) end
+  if idempotency_key then
+    redis.call('SET', idempotency_key, id .. ' ' .. text(at), 'EX', args[7])
+  end
+  return { id, at }
+end
+
+-- ---------------------------------------------------------------------- reading
+
+-- Collects entries of the stream from `from` on (as XRANGE takes it), until
+-- `limit` or READ_BYTES. `expected` is the id that the first one must have for
+-- nothing to be missing; nil where nobody is owed anything.
+-- Returns { id, at, data, ... }, the last id, and whether there was a hole.
+local function collect(channel, from, limit, expected)
+  local out, bytes, last, hole = {}, 0, nil, false
+  local expected_epoch, expected_n
+  if expected then expected_epoch, expected_n = split_id(expected) end
+  while #out / 3 < limit and bytes < READ_BYTES do
+    local wanted = math.min(READ_CHUNK, limit - #out / 3)
+    local entries = redis.call('XRANGE', key('history', channel), from, '+', 'COUNT', wanted)
+    for _, entry in ipairs(entries) do
+      local at, data = '0', ''
+      for i = 1, #entry[2], 2 do
+        if entry[2][i] == 'at' then at = entry[2][i + 1] end
+        if entry[2][i] == 'data' then data = entry[2][i + 1] end
+      end
+      last = entry[1]
+      if expected then
+        local epoch, n = split_id(last)
+        if epoch ~= expected_epoch or n ~= expected_n then hole = true end
+        expected_epoch, expected_n = epoch, n + 1
+      end
+      out[#out + 1], out[#out + 2], out[#out + 3] = last, at, data
+      bytes = bytes + #data
+      if bytes >= READ_BYTES then break end
+    end
+    if #entries < wanted then break end
+    from = '(' .. last
+  end
+  return out, last, hole
+end
+
+-- Where the last `count` messages of a channel begin, as XRANGE takes it.
+local function last_messages(channel, count, epoch, n)
+  if epoch and n >= count then return '(' .. id_of(epoch, n - count) end
+  local entries = redis.call('XREVRANGE', key('history', channel), '+', '-', 'COUNT', text(count))
+  return #entries > 0 and entries[#entries][1] or '-'
+end
+
+-- What a reader that stands at `since` is owed: where to read on (nil: nothing),
+-- the id that must come first, whether something is known to be missing, and
+-- where it stands after everything.
+local function owed(since, meta, now)
+  local epoch, n, counted_by, began = tonumber(meta[1]), tonumber(meta[2]), meta[3], tonumber(meta[4])
+  local at_epoch, at_n = split_id(since)
+  if not epoch then
+    -- no channel: a position from before it began stays true; any other is lost
+    if at_n == 0 then return nil, nil, false, since end
+    return '(' .. since, nil, true, id_of(now, 0)
+  end
+  local tail = id_of(epoch, n)
+  if at_epoch == epoch then
+    if at_n > n then -- Redis forgot; it will begin a new epoch if it was restarted
+      return nil, nil, true, counted_by ~= run and id_of(now, 0) or tail
+    end
+    if at_n == n then return nil, nil, false, tail end
+    return '(' .. since, id_of(epoch, at_n + 1), false, tail
+  end
+  if at_n == 0 and at_epoch > epoch and counted_by ~= run and at_epoch >= born then
+    return nil, nil, false, since -- was told of the loss, and nothing came since
+  end
+  if at_n == 0 and at_epoch < epoch and at_epoch >= began then
+    return '(' .. id_of(epoch, 0), id_of(epoch, 1), false, tail -- was here before the channel
+  end
+  return at_epoch < epoch and '(' .. since or '(' .. id_of(epoch, 0), nil, true, tail
+end
+
+-- Everything after a position.
+-- in:  channel; since ("now", "start", "-K" or a position), limit
+-- out: { position after everything, gap 0/1, more 0/1, { id, at, data, ... } }
+local function halley_read(keys, args)
+  local channel, since, limit, now = keys[1], args[1], tonumber(args[2]), now_ms()
+  know_process(now)
+  local meta = redis.call('HMGET', key('meta', channel), 'epoch', 'n', 'run', 'born')
+  local epoch, n = tonumber(meta[1]), tonumber(meta[2])
+  local tail = epoch and id_of(epoch, n) or id_of(now, 0)
+  local from, expected, gap
+  if since == 'now' then return { tail, 0, 0, {} } end
+  if since == 'start' then
+    from = '-'
+  elseif string.sub(since, 1, 1) == '-' then
+    from = last_messages(channel, tonumber(string.sub(since, 2)), epoch, n)
+  else
+    from, expected, gap, tail = owed(since, meta, now)
+  end
+  if not from then return { tail, gap and 1 or 0, 0, {} } end
+  local entries, last, hole = collect(channel, from, limit, expected)
+  if expected and #entries == 0 then gap = true end
+  local more = false
+  if last and last ~= tail then
+    more = #redis.call('XRANGE', key('history', channel), '(' .. last, '+', 'COUNT', 1) > 0
+    gap = gap or (expected and not more) -- the end of the history was taken away
+  end
+  if gap and not more and #entries == 0 and epoch and meta[3] ~= run then tail = id_of(now, 0) end
+  return { tail, (gap or hole) and 1 or 0, more and 1 or 0, entries }
+end
+
+-- -------------------------------------------------------------- the worker's part
+
+-- The lease is a hash: owner, until (milliseconds of Redis's clock), total (how
+-- many bare publishes were ever sequenced).
+
+-- in:  lease key; owner, milliseconds, "acquire" or "release"
+-- out: { 1 if the owner now has it, milliseconds it is still held, total, holder }
+local function halley_lease(keys, args)
+  local now = now_ms()
+  local lease = redis.call('HMGET', keys[1], 'owner', 'until', 'total')
+  local held, total = tonumber(lease[2] or 0), tonumber(lease[3] or 0)
+  local mine = lease[1] == args[1]
+  if args[3] == 'release' then
+    if mine then redis.call('HSET', keys[1], 'until', '0') end
+    return { 0, 0, total, lease[1] or '' }
+  end
+  if mine or held <= now then
+    redis.call('HSET', keys[1], 'owner', args[1], 'until', text(now + tonumber(args[2])))
+    return { 1, tonumber(args[2]), total, args[1] }
+  end
+  return { 0, held - now, total, lease[1] }
+end
+
+-- One bare publish becomes history, or (channel '') a marker is passed. Only the
+-- holder of the lease may, and only in order, so a leader that was paused past
+-- its lease and wakes does no harm.
+-- in:  channel, lease key; owner, index (total + 1), digest, payload, history, ttl,
+--      max_message, meta_ttl
+-- out: the message's id, '' for a marker, or "LEASE ..." / "ORDER ..." errors; a
+--      message that cannot be kept is passed over: "SKIPPED why"
+local function halley_sequence(keys, args)
+  local now = now_ms()
+  local lease = redis.call('HMGET', keys[2], 'owner', 'until', 'total')
+  if lease[1] ~= args[1] or tonumber(lease[2]) <= now then
+    return redis.error_reply('LEASE is not held by ' .. args[1])
+  end
+  local total, index = tonumber(lease[3] or 0), tonumber(args[2])
+  if index ~= total + 1 then
+    return redis.error_reply('ORDER expects ' .. text(total + 1))
+  end
+  local result = ''
+  if keys[1] ~= '' then
+    local ok, id, why = pcall(append, keys[1], args[4], {
+      history = tonumber(args[5]), ttl = tonumber(args[6]), max_message = tonumber(args[7]),
+      meta_ttl = tonumber(args[8]), remember = true }, now)
+    if not ok then id, why = nil, type(id) == 'table' and id.err or tostring(id) end
+    result = id or 'SKIPPED ' .. why
+  end
+  redis.call('HSET', keys[2], 'total', text(index))
+  redis.call('PUBLISH', 'halley.sequenced', text(index) .. ' ' .. args[3])
+  return result
+end
+
+local function halley_version()
+  return VERSION
+end
+
+redis.register_function { function_name = 'halley_publish', callback = halley_publish }
+redis.register_function { function_name = 'halley_post', callback = halley_post }
+redis.register_function { function_name = 'halley_read', callback = halley_read, flags = { 'no-writes' } }
+redis.register_function { function_name = 'halley_lease', callback = halley_lease }
+redis.register_function { function_name = 'halley_sequence', callback = halley_sequence }
+redis.register_function { function_name = 'halley_version', callback = halley_version, flags = { 'no-writes' } }

@@ -1,0 +1,93 @@
+/*
+ * The history of channels, as it stands in Redis: publish into it, read from it,
+ * by the function library that is embedded in the program (core/halley.lua).
+ * Belongs to the loop's thread.
+ */
+#ifndef HALLEY_HISTORY_H
+#define HALLEY_HISTORY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/config.h"
+#include "core/cursor.h"
+#include "core/err.h"
+#include "core/message.h"
+#include "core/redis.h"
+
+struct history;
+
+/* What a read found; borrowed for the length of the callback. */
+struct history_page {
+    enum err err;              /* ERR_REDIS: nothing was read, ask again when it is ready */
+    struct position tail;      /* where the reader stands after everything there is */
+    bool gap;                  /* something between its position and the first message is lost */
+    bool more;                 /* there are messages behind the last one here */
+    struct message **messages; /* take a reference to keep one */
+    size_t count;
+};
+typedef void history_page_fn(void *ctx, const struct history_page *page);
+
+/* One message to publish; everything is borrowed for the length of the call. */
+struct history_post {
+    const char *channel;
+    size_t channel_len;
+    const char *payload;
+    size_t payload_len;
+    const char *idempotency; /* "" for none */
+    const char *who;         /* whose rate is limited */
+    const struct channel_policy *policy;
+    int meta_ttl;        /* seconds */
+    int idempotency_ttl; /* seconds */
+};
+
+/* What became of it. */
+struct history_posted {
+    enum err err;   /* ERR_OK, ERR_RATE, ERR_REFUSED (`detail` says why) or ERR_REDIS */
+    const char *id; /* of the message; valid during the callback */
+    size_t id_len;
+    uint64_t at;        /* Unix milliseconds */
+    unsigned wait;      /* milliseconds, with ERR_RATE */
+    const char *detail; /* NUL-terminated, or NULL */
+    bool sent;          /* with ERR_REDIS: it may have been published all the same */
+};
+typedef void history_posted_fn(void *ctx, const struct history_posted *posted);
+
+/*
+ * Works on `redis`, whose owner calls history_up() when it is up and
+ * history_down() when it is lost. `ready` is called whenever the library has
+ * been found, or loaded, after that.
+ */
+struct history *history_new(struct ev_loop *loop, struct redis *redis, void (*ready)(void *ctx),
+                            void *ctx);
+void history_free(struct history *history);
+void history_up(struct history *history);
+void history_down(struct history *history);
+
+/* Whether reads and posts can be sent now. */
+bool history_ready(const struct history *history);
+
+/*
+ * Reads up to `limit` messages after `since`: "now", "start", "-K", or a
+ * position as text. ERR_REDIS if not ready; else `done` is called once, later.
+ */
+enum err history_read(struct history *history, const char *channel, size_t channel_len,
+                      const char *since, unsigned limit, history_page_fn *done,
+                      void *ctx) MUST_CHECK;
+
+/* Publishes. ERR_REDIS if not ready; else `done` is called once, later. */
+enum err history_publish(struct history *history, const struct history_post *post,
+                         history_posted_fn *done, void *ctx) MUST_CHECK;
+
+/*
+ * Tells a reply that says our functions are not in Redis (any more); they are
+ * then loaded again, and history_ready() is false until they are.
+ */
+bool history_missing(struct history *history, const redis_reply *reply);
+
+/* Parses one message of a live feed, "<id> <at> <payload>". The payload points into `text`. */
+enum err history_parse_live(const char *text, size_t len, struct position *id, uint64_t *at,
+                            const char **payload, size_t *payload_len) MUST_CHECK;
+
+#endif

@@ -1,0 +1,453 @@
+/*
+ * A Redis connection on the event loop, by hiredis. Both programs hold two.
+ *
+ * The conversation, in order: connect; AUTH and SELECT where the url asks for
+ * them; CLIENT SETNAME, whose answer means "up". From then on a question goes
+ * out at least every PULSE seconds (PING, or on a subscribed connection
+ * SUBSCRIBE to the same channel again, which Redis confirms each time: hiredis
+ * 0.14 keeps a callback for every PING that is sent in subscribed mode). If
+ * nothing at all comes back for `timeout` seconds, the connection is given up.
+ *
+ * Whatever fails goes through lose(): state, callbacks, and a timer for the next
+ * attempt. The first attempt after a loss is made at once, then after a random
+ * part of a delay that doubles from 50 ms to 3 s, so that a thousand processes
+ * do not come back in step.
+ *
+ * To use another Redis client library, this file is all that changes.
+ */
+#include "core/redis.h"
+
+#include <hiredis/async.h>
+#include <hiredis/hiredis.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/log.h"
+#include "core/mem.h"
+
+/* the adapter is a header of static functions that this file alone includes */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wunused-parameter"
+#pragma GCC diagnostic ignored "-Wstrict-aliasing"
+#include <hiredis/adapters/libev.h>
+#pragma GCC diagnostic pop
+
+#define PULSE         2.0
+#define BACKOFF_FIRST 0.05
+#define BACKOFF_MAX   3.0
+#define PULSE_CHANNEL "halley.pulse"
+
+enum { URL_PART = 256 };
+
+struct target {
+    char path[URL_PART]; /* a unix socket; empty for TCP */
+    char host[URL_PART];
+    int port;
+    char user[URL_PART];
+    char password[URL_PART];
+    int db;
+};
+
+struct pending {
+    redis_reply_fn *fn;
+    void *ctx;
+    struct redis *redis;
+};
+
+struct redis {
+    struct ev_loop *loop;
+    struct target target;
+    char *name;
+    double timeout;
+    bool subscriber;
+    const struct redis_events *events;
+    void *ctx;
+
+    redisAsyncContext *hiredis; /* NULL between attempts */
+    enum redis_state state;
+    bool freeing;
+    double backoff;
+    uint64_t losses;
+    struct ev_timer retry; /* the next attempt */
+    struct ev_timer pulse;
+    ev_tstamp heard; /* when the last reply or message came */
+    ev_tstamp asked; /* when the oldest unanswered question went out; 0: none */
+    struct log_limit complaint;
+};
+
+/* ------------------------------------------------------------------- the url */
+
+static enum err take_part(char *out, const char *from, const char *to) {
+    if (to < from || to - from >= URL_PART)
+        return ERR_RANGE;
+    memcpy(out, from, (size_t)(to - from));
+    out[to - from] = '\0';
+    return ERR_OK;
+}
+
+static enum err take_int(const char *text, int max, int *out) {
+    char *end;
+    long value = strtol(text, &end, 10);
+    if (end == text || *end != '\0' || value < 0 || value > max)
+        return ERR_SYNTAX;
+    *out = (int)value;
+    return ERR_OK;
+}
+
+/* [[user]:password@] in front of the host; `*at` is then behind it. */
+static enum err take_login(struct target *target, const char **at) {
+    const char *sign = strrchr(*at, '@');
+    if (sign == NULL)
+        return ERR_OK;
+    const char *colon = memchr(*at, ':', (size_t)(sign - *at));
+    if (colon == NULL)
+        return ERR_SYNTAX;
+    enum err err = take_part(target->user, *at, colon);
+    if (err == ERR_OK)
+        err = take_part(target->password, colon + 1, sign);
+    *at = sign + 1;
+    return err;
+}
+
+static enum err take_address(struct target *target, char *rest) {
+    char *slash = strchr(rest, '/'), *colon;
+    enum err err = ERR_OK;
+
+    if (slash != NULL) {
+        *slash = '\0';
+        if (slash[1] != '\0')
+            err = take_int(slash + 1, 1 << 20, &target->db);
+    }
+    colon = strrchr(rest, ':');
+    if (err == ERR_OK && colon != NULL && strchr(colon, ']') == NULL) {
+        *colon = '\0';
+        err = take_int(colon + 1, 65535, &target->port);
+    }
+    size_t len = strlen(rest);
+    if (len > 2 && rest[0] == '[' && rest[len - 1] == ']') /* an IPv6 address */
+        return err == ERR_OK ? take_part(target->host, rest + 1, rest + len - 1) : err;
+    if (err == ERR_OK)
+        err = take_part(target->host, rest, rest + len);
+    return err == ERR_OK && len == 0 ? ERR_SYNTAX : err;
+}
+
+static enum err parse_url(const char *url, struct target *target) {
+    memset(target, 0, sizeof *target);
+    target->port = 6379;
+    if (strncmp(url, "unix:", 5) == 0) {
+        const char *path = strncmp(url, "unix://", 7) == 0 ? url + 7 : url + 5;
+        return path[0] == '/' ? take_part(target->path, path, path + strlen(path)) : ERR_SYNTAX;
+    }
+    if (strncmp(url, "redis://", 8) != 0)
+        return ERR_SYNTAX;
+    url += 8;
+    enum err err = take_login(target, &url);
+    char *rest = mem_string(url);
+    if (err == ERR_OK)
+        err = take_address(target, rest);
+    free(rest);
+    return err;
+}
+
+enum err redis_check_url(const char *url) {
+    struct target target;
+    return parse_url(url, &target);
+}
+
+/* ------------------------------------------------------- connecting and losing */
+
+static void attempt(struct redis *redis);
+
+static void complain(struct redis *redis, const char *why) {
+    unsigned long quiet;
+    if (log_allowed(&redis->complaint, ev_now(redis->loop), &quiet))
+        log_warning("redis.away", "connection=%s why=\"%s\" not_logged=%lu", redis->name, why,
+                    quiet);
+}
+
+/* Every way in which a connection ends comes here, once; `hiredis` is gone already. */
+static void lose(struct redis *redis, const char *why) {
+    bool was_up = redis->state == REDIS_UP;
+
+    redis->hiredis = NULL;
+    redis->asked = 0;
+    ev_timer_stop(redis->loop, &redis->pulse);
+    if (redis->freeing)
+        return;
+    complain(redis, why);
+    if (was_up) {
+        redis->losses++;
+        redis->state = REDIS_CONNECTING;
+        redis->backoff = BACKOFF_FIRST;
+    } else {
+        redis->state = REDIS_DOWN;
+        redis->backoff = redis->backoff * 2 > BACKOFF_MAX ? BACKOFF_MAX : redis->backoff * 2;
+    }
+    double delay = was_up ? 0 : redis->backoff * (0.1 + 0.9 * drand48());
+    ev_timer_set(&redis->retry, delay, 0);
+    ev_timer_start(redis->loop, &redis->retry);
+    if (was_up)
+        redis->events->down(redis->ctx);
+}
+
+static void give_up(struct redis *redis, const char *why) {
+    redisAsyncFree(redis->hiredis); /* calls on_disconnect() only if it was connected */
+    if (redis->hiredis != NULL)
+        lose(redis, why);
+}
+
+static void on_disconnect(const redisAsyncContext *hiredis, int status) {
+    struct redis *redis = hiredis->data;
+    if (redis->hiredis == hiredis)
+        lose(redis, status == REDIS_OK ? "closed" : hiredis->errstr);
+}
+
+static void on_connect(const redisAsyncContext *hiredis, int status) {
+    struct redis *redis = hiredis->data;
+    if (status != REDIS_OK && redis->hiredis == hiredis)
+        lose(redis, hiredis->errstr); /* hiredis frees it when this returns */
+}
+
+static void heard(struct redis *redis) {
+    redis->heard = ev_now(redis->loop);
+    redis->asked = 0;
+}
+
+static void asked(struct redis *redis) {
+    if (redis->asked == 0)
+        redis->asked = ev_now(redis->loop);
+}
+
+static void on_greeting(redisAsyncContext *hiredis, void *reply, void *ctx) {
+    struct redis *redis = hiredis->data;
+    const redisReply *answer = reply;
+    bool last = ctx != NULL;
+
+    if (answer == NULL || redis->hiredis != hiredis)
+        return;
+    heard(redis);
+    if (answer->type == REDIS_REPLY_ERROR) {
+        complain(redis, answer->str);
+        redisAsyncDisconnect(hiredis);
+        return;
+    }
+    if (!last)
+        return;
+    redis->state = REDIS_UP;
+    redis->backoff = BACKOFF_FIRST;
+    redis->complaint = (struct log_limit){0};
+    log_info("redis.up", "connection=%s", redis->name);
+    redis->events->up(redis->ctx);
+}
+
+static void greet(struct redis *redis) {
+    static char last;
+    const struct target *target = &redis->target;
+    redisAsyncContext *hiredis = redis->hiredis;
+
+    asked(redis);
+    if (target->password[0] != '\0' && target->user[0] != '\0')
+        redisAsyncCommand(hiredis, on_greeting, NULL, "AUTH %s %s", target->user, target->password);
+    else if (target->password[0] != '\0')
+        redisAsyncCommand(hiredis, on_greeting, NULL, "AUTH %s", target->password);
+    if (target->db != 0)
+        redisAsyncCommand(hiredis, on_greeting, NULL, "SELECT %d", target->db);
+    redisAsyncCommand(hiredis, on_greeting, &last, "CLIENT SETNAME %s", redis->name);
+}
+
+static void attempt(struct redis *redis) {
+    const struct target *target = &redis->target;
+    redisAsyncContext *hiredis = target->path[0] != '\0'
+                                     ? redisAsyncConnectUnix(target->path)
+                                     : redisAsyncConnect(target->host, target->port);
+    if (hiredis == NULL || hiredis->err) {
+        lose(redis, hiredis ? hiredis->errstr : "out of memory");
+        if (hiredis != NULL)
+            redisAsyncFree(hiredis);
+        return;
+    }
+    hiredis->data = redis;
+    redis->hiredis = hiredis;
+    redis->heard = ev_now(redis->loop);
+    redisLibevAttach(redis->loop, hiredis);
+    redisAsyncSetConnectCallback(hiredis, on_connect);
+    redisAsyncSetDisconnectCallback(hiredis, on_disconnect);
+    greet(redis);
+    ev_timer_again(redis->loop, &redis->pulse);
+}
+
+static void on_retry(struct ev_loop *loop, struct ev_timer *timer, int events) {
+    (void)loop, (void)events;
+    attempt(timer->data);
+}
+
+/* --------------------------------------------------------- commands and replies */
+
+static void on_reply(redisAsyncContext *hiredis, void *reply, void *ctx) {
+    struct pending *pending = ctx;
+    (void)hiredis;
+    if (reply != NULL)
+        heard(pending->redis);
+    if (pending->fn != NULL)
+        pending->fn(pending->ctx, reply);
+    free(pending);
+}
+
+static void on_subscription(redisAsyncContext *hiredis, void *reply, void *ctx) {
+    struct redis *redis = hiredis->data;
+    const redisReply *r = reply;
+    (void)ctx;
+
+    if (r == NULL || r->type != REDIS_REPLY_ARRAY || r->elements < 3)
+        return;
+    heard(redis);
+    const char *kind = r->element[0]->str;
+    const redisReply *channel = r->element[r->elements - 2];
+    const redisReply *payload = r->element[r->elements - 1];
+    if (strcmp(kind, "message") == 0 || strcmp(kind, "pmessage") == 0)
+        redis->events->message(redis->ctx, channel->str, channel->len, payload->str, payload->len);
+    else if (channel->len == strlen(PULSE_CHANNEL) &&
+             memcmp(channel->str, PULSE_CHANNEL, channel->len) == 0)
+        return;
+    else if (redis->events->subscribed != NULL)
+        redis->events->subscribed(redis->ctx, channel->str, channel->len,
+                                  strstr(kind, "unsubscribe") == NULL);
+}
+
+static void on_pong(redisAsyncContext *hiredis, void *reply, void *ctx) {
+    (void)ctx;
+    if (reply != NULL)
+        heard(hiredis->data);
+}
+
+static void on_pulse(struct ev_loop *loop, struct ev_timer *timer, int events) {
+    struct redis *redis = timer->data;
+    (void)events;
+
+    if (redis->hiredis == NULL)
+        return;
+    if (redis->asked != 0 && ev_now(loop) - redis->asked > redis->timeout &&
+        ev_now(loop) - redis->heard > redis->timeout) {
+        give_up(redis, "no answer in time");
+        return;
+    }
+    if (redis->state != REDIS_UP)
+        return;
+    asked(redis);
+    if (redis->subscriber)
+        redisAsyncCommand(redis->hiredis, on_subscription, NULL, "SUBSCRIBE " PULSE_CHANNEL);
+    else
+        redisAsyncCommand(redis->hiredis, on_pong, NULL, "PING");
+}
+
+enum err redis_command(struct redis *redis, redis_reply_fn *reply, void *ctx, int argc,
+                       const char **argv, const size_t *lens) {
+    if (redis->state != REDIS_UP || redis->hiredis == NULL)
+        return ERR_REDIS;
+    struct pending *pending = mem_new(sizeof *pending);
+    *pending = (struct pending){.fn = reply, .ctx = ctx, .redis = redis};
+    asked(redis);
+    if (redisAsyncCommandArgv(redis->hiredis, on_reply, pending, argc, argv, lens) != REDIS_OK) {
+        free(pending);
+        return ERR_REDIS;
+    }
+    return ERR_OK;
+}
+
+static enum err subscription(struct redis *redis, const char *verb, const char *channel,
+                             size_t len) {
+    const char *argv[] = {verb, channel};
+    const size_t lens[] = {strlen(verb), len};
+
+    if (redis->state != REDIS_UP || redis->hiredis == NULL)
+        return ERR_REDIS;
+    asked(redis);
+    int sent = redisAsyncCommandArgv(redis->hiredis, on_subscription, NULL, 2, argv, lens);
+    return sent == REDIS_OK ? ERR_OK : ERR_REDIS;
+}
+
+enum err redis_subscribe(struct redis *redis, const char *channel, size_t len, bool pattern) {
+    return subscription(redis, pattern ? "PSUBSCRIBE" : "SUBSCRIBE", channel, len);
+}
+
+enum err redis_unsubscribe(struct redis *redis, const char *channel, size_t len) {
+    return subscription(redis, "UNSUBSCRIBE", channel, len);
+}
+
+void redis_drain(struct redis *redis) {
+    while (redis->state == REDIS_UP && redis->hiredis != NULL) {
+        struct pollfd ready = {.fd = redis->hiredis->c.fd, .events = POLLIN};
+        if (poll(&ready, 1, 0) != 1)
+            return;
+        redisAsyncHandleRead(redis->hiredis);
+    }
+}
+
+/* -------------------------------------------------------------- life and looks */
+
+struct redis *redis_new(struct ev_loop *loop, const struct redis_options *options) {
+    struct redis *redis = mem_new(sizeof *redis);
+    redis->loop = loop;
+    redis->name = mem_string(options->name);
+    redis->timeout = options->timeout;
+    redis->subscriber = options->subscriber;
+    redis->events = options->events;
+    redis->ctx = options->ctx;
+    redis->backoff = BACKOFF_FIRST;
+    if (parse_url(options->url, &redis->target) != ERR_OK)
+        redis->target.port = 0; /* main() has checked it */
+    ev_timer_init(&redis->retry, on_retry, 0, 0);
+    ev_init(&redis->pulse, on_pulse);
+    double pulse = redis->timeout / 2 < PULSE ? redis->timeout / 2 : PULSE;
+    redis->pulse.repeat = pulse;
+    redis->retry.data = redis->pulse.data = redis;
+    ev_timer_start(loop, &redis->retry);
+    return redis;
+}
+
+void redis_free(struct redis *redis) {
+    if (redis == NULL)
+        return;
+    redis->freeing = true;
+    ev_timer_stop(redis->loop, &redis->retry);
+    ev_timer_stop(redis->loop, &redis->pulse);
+    if (redis->hiredis != NULL)
+        redisAsyncFree(redis->hiredis);
+    free(redis->name);
+    free(redis);
+}
+
+enum redis_state redis_state(const struct redis *redis) {
+    return redis->state;
+}
+
+uint64_t redis_losses(const struct redis *redis) {
+    return redis->losses;
+}
+
+bool redis_is_error(const redis_reply *reply) {
+    return reply != NULL && reply->type == REDIS_REPLY_ERROR;
+}
+
+const char *redis_text(const redis_reply *reply, size_t *len) {
+    *len = 0;
+    if (reply == NULL || (reply->type != REDIS_REPLY_STRING && reply->type != REDIS_REPLY_STATUS &&
+                          reply->type != REDIS_REPLY_ERROR))
+        return NULL;
+    *len = reply->len;
+    return reply->str;
+}
+
+int64_t redis_integer(const redis_reply *reply, int64_t fallback) {
+    return reply != NULL && reply->type == REDIS_REPLY_INTEGER ? reply->integer : fallback;
+}
+
+size_t redis_count(const redis_reply *reply) {
+    return reply != NULL && reply->type == REDIS_REPLY_ARRAY ? reply->elements : 0;
+}
+
+const redis_reply *redis_item(const redis_reply *reply, size_t index) {
+    return index < redis_count(reply) ? reply->element[index] : NULL;
+}

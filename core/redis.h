@@ -1,0 +1,102 @@
+/*
+ * One connection to Redis that comes back by itself. A program has two: one for
+ * commands, one that is subscribed (RESP2 does not mix them). This is the one
+ * place that knows hiredis.
+ *
+ * Everything here belongs to the thread of the loop that it was made with.
+ */
+#ifndef HALLEY_REDIS_H
+#define HALLEY_REDIS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/err.h"
+#include "core/loop.h"
+
+struct redis;
+
+/* A reply, or NULL where the connection was lost before it came. */
+struct redisReply;
+typedef struct redisReply redis_reply;
+
+/* Called once for each command; `reply` is borrowed for the length of the call. */
+typedef void redis_reply_fn(void *ctx, const redis_reply *reply);
+
+enum redis_state {
+    REDIS_CONNECTING, /* the first attempt, or the one at once after a loss */
+    REDIS_UP,         /* commands are answered */
+    REDIS_DOWN        /* the last attempt failed; another follows */
+};
+
+struct redis_events {
+    void (*up)(void *ctx);   /* connected, authenticated and answering */
+    void (*down)(void *ctx); /* was up, and is lost; every command was answered with NULL */
+    /* a message of a subscription; all are borrowed; not called on the command connection */
+    void (*message)(void *ctx, const char *channel, size_t channel_len, const char *payload,
+                    size_t payload_len);
+    /* Redis has confirmed redis_subscribe() (true) or redis_unsubscribe() (false) */
+    void (*subscribed)(void *ctx, const char *channel, size_t channel_len, bool on);
+};
+
+struct redis_options {
+    const char *url;  /* redis://[[user]:password@]host[:port][/db] or unix:/path */
+    const char *name; /* for CLIENT SETNAME */
+    double timeout;   /* seconds of silence to a question that count as a loss */
+    bool subscriber;  /* this connection is for subscriptions */
+    const struct redis_events *events;
+    void *ctx;
+};
+
+/* Whether `url` is one that redis_new() takes. */
+enum err redis_check_url(const char *url) MUST_CHECK;
+
+/* A connection that begins to connect when the loop runs. The url was checked. */
+struct redis *redis_new(struct ev_loop *loop, const struct redis_options *options);
+
+/* Closes and frees; outstanding commands are answered with NULL first. Safe on NULL. */
+void redis_free(struct redis *redis);
+
+enum redis_state redis_state(const struct redis *redis);
+
+/*
+ * Sends a command. `reply` is called once, later, never from inside this call.
+ * ERR_REDIS if the connection is not up: then it is not called at all.
+ */
+enum err redis_command(struct redis *redis, redis_reply_fn *reply, void *ctx, int argc,
+                       const char **argv, const size_t *lens) MUST_CHECK;
+
+/* Subscribes to one channel (or, with glob characters and `pattern`, to many). */
+enum err redis_subscribe(struct redis *redis, const char *channel, size_t len,
+                         bool pattern) MUST_CHECK;
+
+/* Ends a channel's subscription. Do not subscribe to it again before it is confirmed. */
+enum err redis_unsubscribe(struct redis *redis, const char *channel, size_t len) MUST_CHECK;
+
+/*
+ * Handles what Redis has already sent on this connection, without waiting.
+ * Never from inside a callback of this module.
+ */
+void redis_drain(struct redis *redis);
+
+/* How often the connection was lost since it was made. */
+uint64_t redis_losses(const struct redis *redis);
+
+/* --- looking into replies; all are safe on NULL and on replies of another kind --- */
+
+bool redis_is_error(const redis_reply *reply);
+
+/* The text of a string, status or error, with its length; NULL if it is none. */
+const char *redis_text(const redis_reply *reply, size_t *len);
+
+/* The integer, or `fallback` if it is none. */
+int64_t redis_integer(const redis_reply *reply, int64_t fallback);
+
+/* How many elements an array has; 0 if it is none. */
+size_t redis_count(const redis_reply *reply);
+
+/* An element of an array, or NULL. */
+const redis_reply *redis_item(const redis_reply *reply, size_t index);
+
+#endif
