@@ -98,7 +98,8 @@ PROGRAMS = $(BUILD)/halley.fcgi $(BUILD)/halley-worker
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all help deps run test lint fuzz bench install clean unit-tests e2e-tests FORCE
+.PHONY: all help deps run test lint check-warnings format fuzz bench install clean unit-tests \
+        e2e-tests FORCE
 
 all: $(PROGRAMS)
 
@@ -192,6 +193,108 @@ $(E2E_TESTS): $(BUILD)/tests/e2e/%: $(BUILD)/obj/tests/e2e/%.o $(BUILD)/libe2e.a
 	$(say) LINK $@
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(TEST_LIBS) $(CORE_LIBS)
+
+# Installs what is missing, then lets a fresh make see it.
+WEB = $(if $(filter apache%,$(SERVER)),apache,lighttpd)
+
+deps:
+	$(Q)deploy/install-deps build run lighttpd apache test lint
+
+run:
+	$(Q)deploy/install-deps build run $(WEB)
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)BIN_DIR=$(BUILD) exec deploy/run
+
+# tests/run builds and runs every suite, and counts.
+test:
+	$(Q)deploy/install-deps build run lighttpd apache test
+	$(Q)MAKE='$(MAKE)' exec tests/run
+
+# The measurements, on programs without sanitizers.
+bench: all
+	$(Q)if [ -x tests/bench/run ]; then exec tests/bench/run; \
+	else echo 'there is nothing in tests/bench to run' >&2; exit 1; fi
+
+# --- fuzzing -------------------------------------------------------------------
+
+FUZZ_SECONDS = 60
+FUZZERS := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(FUZZ_SRC))
+FUZZ_LIB_SRC := $(CORE_SRC) $(filter-out fcgi-app/main.c,$(FCGI_SRC)) \
+                $(filter-out worker/main.c,$(WORKER_SRC))
+
+build/fuzz/%: tests/fuzz/%.c $(FUZZ_LIB_SRC) $(ALL_HDR) build/gen/halley_lua.c
+	$(say) FUZZ $@
+	$(Q)mkdir -p $(@D)
+	$(Q)clang $(ALL_CPPFLAGS) -std=c11 -g -O1 -fno-strict-aliasing -pthread \
+	    -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o $@ \
+	    $< $(FUZZ_LIB_SRC) build/gen/halley_lua.c $(FCGI_LIBS) $(CORE_LIBS)
+
+# A corpus beside a target (tests/fuzz/NAME.corpus/) is what it begins with.
+fuzz:
+	$(Q)deploy/install-deps build lint
+	$(Q)$(MAKE) --no-print-directory $(FUZZERS)
+	$(Q)for target in $(notdir $(FUZZERS)); do \
+	    echo "== $$target"; mkdir -p build/fuzz/$$target.corpus; \
+	    seeds=; [ ! -d tests/fuzz/$$target.corpus ] || seeds=tests/fuzz/$$target.corpus; \
+	    build/fuzz/$$target -max_total_time=$(FUZZ_SECONDS) -timeout=10 -print_final_stats=1 \
+	        -artifact_prefix=build/fuzz/$$target- build/fuzz/$$target.corpus $$seeds || exit 1; \
+	done
+
+# --- checks without running ------------------------------------------------------
+
+SHELL_SRC = .ci/run deploy/install-deps deploy/render deploy/run tests/run tests/lint/include-law \
+            $(wildcard www/feeds/*.sh tests/bench/run)
+TIDY_SRC  = $(CORE_SRC) $(FCGI_SRC) $(WORKER_SRC) $(LIB_SRC) $(UNIT_SRC) $(E2E_SRC) $(FUZZ_SRC)
+
+lint:
+	$(Q)deploy/install-deps build test lint
+	$(say) LINT format
+	$(Q)clang-format --dry-run -Werror $(ALL_SRC) $(ALL_HDR)
+	$(say) LINT 'include law'
+	$(Q)tests/lint/include-law
+	$(say) LINT shell
+	$(Q)shellcheck $(SHELL_SRC)
+	$(say) LINT 'warnings, gcc and clang'
+	$(Q)$(MAKE) --no-print-directory check-warnings CC=gcc WERROR=1
+	$(Q)$(MAKE) --no-print-directory check-warnings CC=clang WERROR=1
+	$(say) LINT clang-tidy
+	$(Q)printf '%s\n' $(TIDY_SRC) | xargs -P "$$(nproc)" -n 4 sh -c \
+	    'out=$$(clang-tidy --quiet "$$@" -- $(subst ",\",$(ALL_CPPFLAGS)) -std=c11 2>&1) || \
+	     { echo "$$out"; exit 255; }' clang-tidy
+
+check-warnings:
+	$(Q)printf '%s\n' $(TIDY_SRC) | xargs -P "$$(nproc)" -n 1 \
+	    $(subst ',\',$(COMPILE)) -fsyntax-only
+
+format:
+	$(Q)clang-format -i $(ALL_SRC) $(ALL_HDR)
+
+# --- installing ------------------------------------------------------------------
+
+# The files that are installed name the place where Halley is.
+placed = sed -e 's|/usr/local|$(PREFIX)|g' -e 's|/etc/halley|$(SYSCONFDIR)/halley|g'
+put = $(Q)$(placed) $(1) >$(2)/$(notdir $(1)) && chmod 644 $(2)/$(notdir $(1))
+
+D = $(DESTDIR)
+
+install: all
+	$(Q)install -d $(D)$(libdir) $(D)$(bindir) $(D)$(sharedir) $(D)$(docdir)/examples/lighttpd \
+	    $(D)$(docdir)/examples/apache $(D)$(mandir)/man8 $(D)$(unitdir) $(D)$(SYSCONFDIR)/halley
+	$(Q)install -m 755 $(BUILD)/halley.fcgi $(D)$(libdir)/
+	$(Q)install -m 755 $(BUILD)/halley-worker $(D)$(bindir)/
+	$(Q)cp -R www $(D)$(sharedir)/ && chmod -R u=rwX,go=rX $(D)$(sharedir)/www
+	$(call put,deploy/lighttpd/50-halley.conf,$(D)$(docdir)/examples/lighttpd)
+	$(call put,deploy/lighttpd/50-halley-socket.conf,$(D)$(docdir)/examples/lighttpd)
+	$(call put,deploy/apache/halley.conf,$(D)$(docdir)/examples/apache)
+	$(call put,deploy/halley.conf,$(D)$(docdir)/examples)
+	$(call put,deploy/systemd/halley.service,$(D)$(unitdir))
+	$(call put,deploy/systemd/halley-worker.service,$(D)$(unitdir))
+	$(call put,fcgi-app/halley.fcgi.8,$(D)$(mandir)/man8)
+	$(call put,worker/halley-worker.8,$(D)$(mandir)/man8)
+	$(Q)install -m 644 LICENSE README.md $(D)$(docdir)/
+	$(Q)if [ -e $(D)$(SYSCONFDIR)/halley/halley.conf ]; then \
+	    echo 'kept $(D)$(SYSCONFDIR)/halley/halley.conf as it is'; \
+	else cp $(D)$(docdir)/examples/halley.conf $(D)$(SYSCONFDIR)/halley/halley.conf; fi
 
 clean:
 	rm -rf build
