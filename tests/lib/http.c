@@ -31,8 +31,7 @@ struct flight {
 static CURLM *multi;
 static pid_t multi_owner;
 
-static CURLM *own_multi(void)
-{
+static CURLM *own_multi(void) {
     if (!multi || multi_owner != getpid()) {
         curl_global_init(CURL_GLOBAL_DEFAULT);
         multi = curl_multi_init();
@@ -41,20 +40,17 @@ static CURLM *own_multi(void)
     return multi;
 }
 
-static size_t take_head(char *data, size_t size, size_t count, void *flight)
-{
+static size_t take_head(char *data, size_t size, size_t count, void *flight) {
     bytes_add(&((struct flight *)flight)->head, data, size * count);
     return size * count;
 }
 
-static size_t take_body(char *data, size_t size, size_t count, void *flight)
-{
+static size_t take_body(char *data, size_t size, size_t count, void *flight) {
     bytes_add(&((struct flight *)flight)->body, data, size * count);
     return size * count;
 }
 
-static size_t give_body(char *room, size_t size, size_t count, void *arg)
-{
+static size_t give_body(char *room, size_t size, size_t count, void *arg) {
     struct flight *flight = arg;
     size_t part = flight->left < size * count ? flight->left : size * count;
 
@@ -64,8 +60,7 @@ static size_t give_body(char *room, size_t size, size_t count, void *arg)
     return part;
 }
 
-static void set_body(struct flight *flight, const struct request *request)
-{
+static void set_body(struct flight *flight, const struct request *request) {
     CURL *easy = flight->easy;
 
     if (request->chunked) {
@@ -83,8 +78,7 @@ static void set_body(struct flight *flight, const struct request *request)
     }
 }
 
-static void set_headers(struct flight *flight, const struct request *request)
-{
+static void set_headers(struct flight *flight, const struct request *request) {
     bool typed = false;
 
     for (size_t i = 0; i < 8 && request->headers[i]; i++) {
@@ -97,8 +91,7 @@ static void set_headers(struct flight *flight, const struct request *request)
     curl_easy_setopt(flight->easy, CURLOPT_HTTPHEADER, flight->headers);
 }
 
-struct flight *http_begin(struct lab *lab, const struct request *request)
-{
+struct flight *http_begin(struct lab *lab, const struct request *request) {
     struct flight *flight = keep(calloc(1, sizeof *flight));
     CURL *easy = flight->easy = curl_easy_init();
 
@@ -126,8 +119,7 @@ struct flight *http_begin(struct lab *lab, const struct request *request)
     return flight;
 }
 
-static void part(struct flight *flight)
-{
+static void part(struct flight *flight) {
     curl_multi_remove_handle(multi, flight->easy);
     curl_easy_cleanup(flight->easy);
     curl_slist_free_all(flight->headers);
@@ -135,8 +127,7 @@ static void part(struct flight *flight)
     flight->landed = true;
 }
 
-static void fill(struct answer *answer, struct bytes *head, struct bytes *body)
-{
+static void fill(struct answer *answer, struct bytes *head, struct bytes *body) {
     bytes_add(head, "", 1);
     bytes_add(body, "", 1);
     answer->head = head->data;
@@ -147,8 +138,7 @@ static void fill(struct answer *answer, struct bytes *head, struct bytes *body)
         keep(answer->json);
 }
 
-static void land(struct flight *flight, CURLcode code)
-{
+static void land(struct flight *flight, CURLcode code) {
     long status = 0;
 
     curl_easy_getinfo(flight->easy, CURLINFO_RESPONSE_CODE, &status);
@@ -158,8 +148,7 @@ static void land(struct flight *flight, CURLcode code)
     part(flight);
 }
 
-void http_pump(int ms)
-{
+void http_pump(int ms) {
     CURLMsg *message;
     int left;
 
@@ -176,13 +165,11 @@ void http_pump(int ms)
     }
 }
 
-bool http_landed(const struct flight *flight)
-{
+bool http_landed(const struct flight *flight) {
     return flight->landed;
 }
 
-const struct answer *http_land(struct flight *flight)
-{
+const struct answer *http_land(struct flight *flight) {
     int64_t end = now_ms() + PATIENCE_MS;
 
     while (!flight->landed) {
@@ -192,19 +179,16 @@ const struct answer *http_land(struct flight *flight)
     return &flight->answer;
 }
 
-void http_abandon(struct flight *flight)
-{
+void http_abandon(struct flight *flight) {
     if (flight && !flight->landed)
         part(flight);
 }
 
-const struct answer *http_send(struct lab *lab, const struct request *request)
-{
+const struct answer *http_send(struct lab *lab, const struct request *request) {
     return http_land(http_begin(lab, request));
 }
 
-struct flight *http_get_begin(struct lab *lab, const char *path, ...)
-{
+struct flight *http_get_begin(struct lab *lab, const char *path, ...) {
     struct request request = {0};
     va_list args;
 
@@ -214,8 +198,7 @@ struct flight *http_get_begin(struct lab *lab, const char *path, ...)
     return http_begin(lab, &request);
 }
 
-const struct answer *http_get(struct lab *lab, const char *path, ...)
-{
+const struct answer *http_get(struct lab *lab, const char *path, ...) {
     struct request request = {0};
     va_list args;
 
@@ -226,8 +209,7 @@ const struct answer *http_get(struct lab *lab, const char *path, ...)
 }
 
 const struct answer *http_post(struct lab *lab, const char *body, size_t length, const char *path,
-                               ...)
-{
+                               ...) {
     struct request request = {.method = "POST", .body = body, .length = length};
     va_list args;
 
@@ -237,8 +219,7 @@ const struct answer *http_post(struct lab *lab, const char *body, size_t length,
     return http_send(lab, &request);
 }
 
-static const char *end_of_head(const char *text, size_t length, size_t *skip)
-{
+static const char *end_of_head(const char *text, size_t length, size_t *skip) {
     const char *wide = memmem(text, length, "\r\n\r\n", 4),
                *narrow = memmem(text, length, "\n\n", 2);
 
@@ -246,8 +227,7 @@ static const char *end_of_head(const char *text, size_t length, size_t *skip)
     return wide ? wide : narrow;
 }
 
-const struct answer *answer_from_cgi(const char *text, size_t length)
-{
+const struct answer *answer_from_cgi(const char *text, size_t length) {
     struct answer *answer = keep(calloc(1, sizeof *answer));
     struct bytes head = {0}, body = {0};
     size_t skip;
@@ -264,8 +244,7 @@ const struct answer *answer_from_cgi(const char *text, size_t length)
     return answer;
 }
 
-const char *answer_header(const struct answer *answer, const char *name)
-{
+const char *answer_header(const struct answer *answer, const char *name) {
     size_t length = strlen(name);
 
     for (const char *line = answer->head; line && *line; line = strchr(line, '\n')) {
@@ -279,7 +258,6 @@ const char *answer_header(const struct answer *answer, const char *name)
     return NULL;
 }
 
-const char *answer_text(const struct answer *answer)
-{
+const char *answer_text(const struct answer *answer) {
     return keepf("%d %.300s", answer->status, answer->body ? answer->body : "");
 }

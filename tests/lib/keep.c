@@ -22,8 +22,7 @@ void (*on_failure)(const char *file, int line, const char *message);
 static void **kept;
 static size_t kept_count, kept_room;
 
-void fail_at(const char *file, int line, const char *format, ...)
-{
+void fail_at(const char *file, int line, const char *format, ...) {
     char message[4096];
     va_list args;
 
@@ -36,8 +35,7 @@ void fail_at(const char *file, int line, const char *format, ...)
     exit(1);
 }
 
-void *keep(void *thing)
-{
+void *keep(void *thing) {
     must(thing, "out of memory");
     if (kept_count == kept_room) {
         kept_room = kept_room ? kept_room * 2 : 256;
@@ -49,16 +47,14 @@ void *keep(void *thing)
     return thing;
 }
 
-char *keepv(const char *format, va_list args)
-{
+char *keepv(const char *format, va_list args) {
     char *text = NULL;
 
     must(vasprintf(&text, format, args) >= 0, "out of memory");
     return keep(text);
 }
 
-char *keepf(const char *format, ...)
-{
+char *keepf(const char *format, ...) {
     va_list args;
     char *text;
 
@@ -68,8 +64,7 @@ char *keepf(const char *format, ...)
     return text;
 }
 
-char *keep_encoded_bytes(const char *bytes, size_t len)
-{
+char *keep_encoded_bytes(const char *bytes, size_t len) {
     char *out = keep(malloc(3 * len + 1)), *at = out;
 
     for (size_t i = 0; i < len; i++) {
@@ -84,28 +79,24 @@ char *keep_encoded_bytes(const char *bytes, size_t len)
     return out;
 }
 
-char *keep_encoded(const char *text)
-{
+char *keep_encoded(const char *text) {
     return keep_encoded_bytes(text, strlen(text));
 }
 
-char *keep_fresh(const char *stem)
-{
+char *keep_fresh(const char *stem) {
     static unsigned count;
 
     return keepf("%s-%d-%u", stem, (int)getpid(), ++count);
 }
 
-int64_t now_ms(void)
-{
+int64_t now_ms(void) {
     struct timespec now;
 
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-void pause_ms(int ms)
-{
+void pause_ms(int ms) {
     struct timespec span = {ms / 1000, (long)(ms % 1000) * 1000000};
 
     nanosleep(&span, NULL);

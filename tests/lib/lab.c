@@ -60,8 +60,7 @@ static const char default_conf[] = "[channel open*]\n"
 
 static char base[64];
 
-const char *lab_base(void)
-{
+const char *lab_base(void) {
     if (!base[0]) {
         snprintf(base, sizeof base, "/tmp/halley-e2e.XXXXXX");
         must(mkdtemp(base), "mkdtemp %s: %s", base, strerror(errno));
@@ -71,15 +70,13 @@ const char *lab_base(void)
     return base;
 }
 
-char *lab_root(void)
-{
+char *lab_root(void) {
     const char *root = getenv("HALLEY_ROOT");
 
     return keep(realpath(root ? root : ".", NULL));
 }
 
-static char *bin_dir(void)
-{
+static char *bin_dir(void) {
     const char *dir = getenv("HALLEY_BIN_DIR");
 
     if (dir && dir[0] == '/')
@@ -87,23 +84,20 @@ static char *bin_dir(void)
     return keepf("%s/%s", lab_root(), dir ? dir : "build");
 }
 
-char *lab_program(const char *name)
-{
+char *lab_program(const char *name) {
     char *path = keepf("%s/%s", bin_dir(), name);
 
     must(access(path, X_OK) == 0, "%s is not there: build it first", path);
     return path;
 }
 
-static void write_file(const char *path, const char *text)
-{
+static void write_file(const char *path, const char *text) {
     FILE *file = fopen(path, "w");
 
     must(file && fputs(text, file) >= 0 && fclose(file) == 0, "cannot write %s", path);
 }
 
-void lab_open(struct lab *lab, const char *name)
-{
+void lab_open(struct lab *lab, const char *name) {
     memset(lab, 0, sizeof *lab);
     snprintf(lab->dir, sizeof lab->dir, "%s/%s.XXXXXX", lab_base(), name);
     must(mkdtemp(lab->dir), "mkdtemp %s: %s", lab->dir, strerror(errno));
@@ -117,8 +111,7 @@ void lab_open(struct lab *lab, const char *name)
     lab_set(lab, "LOG_LEVEL", "info");
 }
 
-void lab_close(struct lab *lab)
-{
+void lab_close(struct lab *lab) {
     store_close(lab);
     proc_kill(&lab->web);
     for (size_t i = 0; i < LAB_APPS; i++)
@@ -128,8 +121,7 @@ void lab_close(struct lab *lab)
     proc_kill(&lab->redis);
 }
 
-void lab_set(struct lab *lab, const char *name, const char *value)
-{
+void lab_set(struct lab *lab, const char *name, const char *value) {
     char *setting = keepf("HALLEY_%s=%s", name, value);
     size_t named = strlen(name) + 8, i = 0;
 
@@ -139,13 +131,11 @@ void lab_set(struct lab *lab, const char *name, const char *value)
     lab->settings[i] = setting;
 }
 
-void lab_conf(struct lab *lab, const char *text)
-{
+void lab_conf(struct lab *lab, const char *text) {
     write_file(lab->conf, text);
 }
 
-char **lab_env(struct lab *lab, const char *const more[])
-{
+char **lab_env(struct lab *lab, const char *const more[]) {
     size_t count = 0, room = LAB_SETTINGS + 64;
     char **env;
 
@@ -162,15 +152,13 @@ char **lab_env(struct lab *lab, const char *const more[])
     return env;
 }
 
-static char *log_path(struct lab *lab, const char *name)
-{
+static char *log_path(struct lab *lab, const char *name) {
     return keepf("%s/%s.log", lab->dir, name);
 }
 
 /* --- Redis ------------------------------------------------------------------ */
 
-static bool redis_answers(struct lab *lab)
-{
+static bool redis_answers(struct lab *lab) {
     redisContext *context = redisConnectUnix(lab->redis_socket);
     bool answers = false;
 
@@ -185,8 +173,7 @@ static bool redis_answers(struct lab *lab)
     return answers;
 }
 
-void lab_redis(struct lab *lab, enum redis_keeps keeps)
-{
+void lab_redis(struct lab *lab, enum redis_keeps keeps) {
     const char *const argv[] = {"redis-server",
                                 "--port",
                                 "0",
@@ -216,8 +203,7 @@ void lab_redis(struct lab *lab, enum redis_keeps keeps)
 /* --- our programs ----------------------------------------------------------- */
 
 /* Each worker that runs holds one pattern subscription. */
-static size_t workers_heard(struct lab *lab)
-{
+static size_t workers_heard(struct lab *lab) {
     const redisReply *reply = store_do(lab, "CLIENT LIST TYPE pubsub");
     size_t count = 0;
 
@@ -226,8 +212,7 @@ static size_t workers_heard(struct lab *lab)
     return count;
 }
 
-static size_t workers_started(struct lab *lab)
-{
+static size_t workers_started(struct lab *lab) {
     size_t count = 0;
 
     for (size_t i = 0; i < LAB_WORKERS; i++)
@@ -235,8 +220,7 @@ static size_t workers_started(struct lab *lab)
     return count;
 }
 
-void lab_worker(struct lab *lab, size_t which)
-{
+void lab_worker(struct lab *lab, size_t which) {
     const char *const argv[] = {lab_program("halley-worker"), "-f", lab->conf, NULL};
     struct proc *worker = &lab->worker[which];
 
@@ -246,8 +230,7 @@ void lab_worker(struct lab *lab, size_t which)
     must(proc_runs(worker), "halley-worker ended instead of working");
 }
 
-static bool app_listens(struct lab *lab, size_t which)
-{
+static bool app_listens(struct lab *lab, size_t which) {
     int fd = wire_unix(lab->app_socket[which]);
 
     must(proc_runs(&lab->app[which]), "halley.fcgi ended instead of listening");
@@ -256,8 +239,7 @@ static bool app_listens(struct lab *lab, size_t which)
     return fd >= 0;
 }
 
-void lab_app(struct lab *lab, size_t which)
-{
+void lab_app(struct lab *lab, size_t which) {
     const char *const argv[] = {lab_program("halley.fcgi"),
                                 "-f",
                                 lab->conf,
@@ -274,8 +256,7 @@ void lab_app(struct lab *lab, size_t which)
 
 /* --- the web server --------------------------------------------------------- */
 
-static int free_port(void)
-{
+static int free_port(void) {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof address;
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -288,8 +269,7 @@ static int free_port(void)
 }
 
 /* The command line that deploy/render prints for this server, port and lab. */
-static char *render(struct lab *lab)
-{
+static char *render(struct lab *lab) {
     char *out = keepf("%s/%s", lab->dir, lab->server), *line = NULL;
     const char *const more[] = {keepf("HALLEY_BIN_DIR=%s", bin_dir()),
                                 keepf("HALLEY_WWW=%s/www", lab_root()),
@@ -308,8 +288,7 @@ static char *render(struct lab *lab)
 }
 
 /* lighttpd before several applications, each request to the next one. */
-static char *render_several(struct lab *lab)
-{
+static char *render_several(struct lab *lab) {
     char *conf = keepf("%s/lighttpd-several.conf", lab->dir), *hosts = keepf("%s", "");
 
     for (size_t i = 0; i < lab->apps; i++)
@@ -326,8 +305,7 @@ static char *render_several(struct lab *lab)
     return keepf("lighttpd -D -f %s", conf);
 }
 
-static bool web_answers(struct lab *lab, bool *ended)
-{
+static bool web_answers(struct lab *lab, bool *ended) {
     const struct answer *answer;
 
     *ended = !proc_runs(&lab->web);
@@ -338,8 +316,7 @@ static bool web_answers(struct lab *lab, bool *ended)
 }
 
 /* False: it ended at once, which is what a port taken by somebody else does. */
-static bool web_started(struct lab *lab)
-{
+static bool web_started(struct lab *lab) {
     char *line = lab->apps > 1 ? render_several(lab) : render(lab);
     const char *const argv[] = {"sh", "-c", keepf("exec %s", line), NULL};
     bool ended;
@@ -351,8 +328,7 @@ static bool web_started(struct lab *lab)
     return !ended;
 }
 
-void lab_web(struct lab *lab, const char *server, size_t apps)
-{
+void lab_web(struct lab *lab, const char *server, size_t apps) {
     bool again = lab->port != 0;
 
     snprintf(lab->server, sizeof lab->server, "%s", server);
@@ -369,8 +345,7 @@ void lab_web(struct lab *lab, const char *server, size_t apps)
     fail_at(__FILE__, __LINE__, "%s ends instead of answering", server);
 }
 
-void lab_all(struct lab *lab, const char *name, const char *server)
-{
+void lab_all(struct lab *lab, const char *name, const char *server) {
     if (!lab->dir[0])
         lab_open(lab, name);
     lab_redis(lab, REDIS_KEEPS_NOTHING);
@@ -378,8 +353,7 @@ void lab_all(struct lab *lab, const char *name, const char *server)
     lab_web(lab, server, 1);
 }
 
-size_t lab_app_pids(struct lab *lab, pid_t *out, size_t room)
-{
+size_t lab_app_pids(struct lab *lab, pid_t *out, size_t room) {
     size_t count = 0;
 
     for (size_t i = 0; i < lab->apps && count < room; i++)
@@ -392,8 +366,7 @@ size_t lab_app_pids(struct lab *lab, pid_t *out, size_t room)
 
 /* --- after the tests -------------------------------------------------------- */
 
-void lab_print_logs(void)
-{
+void lab_print_logs(void) {
     const char *const argv[] = {
         "sh", "-c",
         "find \"$0\" -name '*.log' -size +0 -exec sh -c "
@@ -405,8 +378,7 @@ void lab_print_logs(void)
         fprintf(stderr, "%s\n", text);
 }
 
-void lab_remove_all(void)
-{
+void lab_remove_all(void) {
     const char *const argv[] = {"rm", "-rf", "--", base, NULL};
 
     if (base[0])

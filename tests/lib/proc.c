@@ -32,14 +32,12 @@
 
 enum { GRACE_MS = 12000 }; /* for a family whose head has ended */
 
-static int exit_code(int status)
-{
+static int exit_code(int status) {
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
 /* Children of this process, by /proc: includes orphans that it has inherited. */
-static void kill_children(void)
-{
+static void kill_children(void) {
     char path[64], list[4096] = "";
     FILE *file;
 
@@ -54,8 +52,7 @@ static void kill_children(void)
 }
 
 /* Ends every descendant; each death may hand down further children. */
-_Noreturn static void end_family(int code)
-{
+_Noreturn static void end_family(int code) {
     for (;;) {
         kill_children();
         if (waitpid(-1, NULL, 0) < 0 && errno == ECHILD)
@@ -64,8 +61,7 @@ _Noreturn static void end_family(int code)
 }
 
 /* Waits until the program has ended; fetches its code. False: told to end. */
-static bool watch(pid_t program, const sigset_t *signals, int *code)
-{
+static bool watch(pid_t program, const sigset_t *signals, int *code) {
     int64_t end = 0;
 
     for (;;) {
@@ -85,8 +81,7 @@ static bool watch(pid_t program, const sigset_t *signals, int *code)
     }
 }
 
-static void redirect(const char *log, int input)
-{
+static void redirect(const char *log, int input) {
     int out = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
     int in = input >= 0 ? input : open("/dev/null", O_RDONLY | O_CLOEXEC);
 
@@ -95,17 +90,17 @@ static void redirect(const char *log, int input)
     dup2(out, 2);
 }
 
-_Noreturn static void be_program(const sigset_t *old, const char *const argv[], char *const env[])
-{
+_Noreturn static void be_program(const sigset_t *old, const char *const argv[], char *const env[]) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     sigprocmask(SIG_SETMASK, old, NULL);
+    signal(SIGPIPE, SIG_DFL);
     execvpe(argv[0], (char *const *)argv, env);
     fprintf(stderr, "cannot run %s: %s\n", argv[0], strerror(errno));
     _exit(127);
 }
 
-_Noreturn static void be_keeper(int tell, pid_t parent, const char *const argv[], char *const env[])
-{
+_Noreturn static void be_keeper(int tell, pid_t parent, const char *const argv[],
+                                char *const env[]) {
     sigset_t signals, old;
     pid_t program;
     int code = 128 + SIGKILL;
@@ -130,8 +125,7 @@ _Noreturn static void be_keeper(int tell, pid_t parent, const char *const argv[]
 }
 
 void proc_start(struct proc *proc, const char *name, const char *log, int input,
-                const char *const argv[], char *const env[])
-{
+                const char *const argv[], char *const env[]) {
     int tell[2];
     pid_t parent = getpid();
 
@@ -154,28 +148,25 @@ void proc_start(struct proc *proc, const char *name, const char *log, int input,
     close(tell[0]);
 }
 
-bool proc_started(const struct proc *proc)
-{
+bool proc_started(const struct proc *proc) {
     return proc->keeper > 0;
 }
 
-bool proc_runs(const struct proc *proc)
-{
+bool proc_runs(const struct proc *proc) {
     siginfo_t info = {0};
 
     if (!proc_started(proc))
         return false;
-    return waitid(P_PID, (id_t)proc->keeper, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
-           info.si_pid == 0;
+    if (waitid(P_PID, (id_t)proc->keeper, &info, WEXITED | WNOHANG | WNOWAIT) == 0)
+        return info.si_pid == 0;
+    return kill(proc->pid, 0) == 0; /* the runner's child, asked about by a forked test */
 }
 
-static bool ended(const struct proc *proc)
-{
+static bool ended(const struct proc *proc) {
     return !proc_runs(proc);
 }
 
-int proc_wait(struct proc *proc)
-{
+int proc_wait(struct proc *proc) {
     int status = 0;
 
     until(ended(proc), "%s (pid %d) does not end", proc->name, (int)proc->pid);
@@ -184,15 +175,13 @@ int proc_wait(struct proc *proc)
     return exit_code(status);
 }
 
-int proc_stop(struct proc *proc, int signal)
-{
+int proc_stop(struct proc *proc, int signal) {
     must(proc_started(proc), "asked to stop what was not started");
     kill(proc->pid, signal);
     return proc_wait(proc);
 }
 
-void proc_kill(struct proc *proc)
-{
+void proc_kill(struct proc *proc) {
     if (!proc_started(proc))
         return;
     kill(proc->keeper, SIGTERM);
@@ -200,14 +189,12 @@ void proc_kill(struct proc *proc)
     memset(proc, 0, sizeof *proc);
 }
 
-void proc_signal(struct proc *proc, int signal)
-{
+void proc_signal(struct proc *proc, int signal) {
     must(kill(proc->pid, signal) == 0, "%s: %s", proc->name, strerror(errno));
 }
 
 /* Parent and name of a process, from /proc/PID/stat. */
-static bool look_up(pid_t pid, pid_t *parent, char name[64])
-{
+static bool look_up(pid_t pid, pid_t *parent, char name[64]) {
     char path[64], line[512], *open_mark, *close_mark;
     bool found = false;
     FILE *file;
@@ -226,8 +213,7 @@ static bool look_up(pid_t pid, pid_t *parent, char name[64])
     return found;
 }
 
-static bool descends(pid_t pid, pid_t from)
-{
+static bool descends(pid_t pid, pid_t from) {
     char name[64];
 
     for (int depth = 0; depth < 8 && pid > 1; depth++) {
@@ -239,8 +225,7 @@ static bool descends(pid_t pid, pid_t from)
     return false;
 }
 
-size_t proc_family(pid_t pid, const char *name, pid_t *out, size_t room)
-{
+size_t proc_family(pid_t pid, const char *name, pid_t *out, size_t room) {
     DIR *folder = opendir("/proc");
     struct dirent *entry;
     size_t count = 0;
@@ -259,8 +244,7 @@ size_t proc_family(pid_t pid, const char *name, pid_t *out, size_t room)
     return count;
 }
 
-static char *read_all(int fd, size_t *length)
-{
+static char *read_all(int fd, size_t *length) {
     size_t room = 65536, used = 0;
     char *text = malloc(room);
     ssize_t got;
@@ -277,8 +261,8 @@ static char *read_all(int fd, size_t *length)
     return keep(text);
 }
 
-int proc_run(const char *const argv[], char *const env[], int input, char **output, size_t *length)
-{
+int proc_run(const char *const argv[], char *const env[], int input, char **output,
+             size_t *length) {
     int out[2], status = 0, in = input >= 0 ? input : open("/dev/null", O_RDONLY | O_CLOEXEC);
     char *text;
     pid_t pid;
@@ -289,6 +273,7 @@ int proc_run(const char *const argv[], char *const env[], int input, char **outp
     must(pid >= 0, "fork: %s", strerror(errno));
     if (pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
+        signal(SIGPIPE, SIG_DFL);
         dup2(in, 0);
         dup2(out[1], 1);
         close_range(3, ~0U, 0);

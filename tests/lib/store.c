@@ -12,8 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static redisReply *attempt(struct lab *lab, const char *format, va_list args)
-{
+static redisReply *attempt(struct lab *lab, const char *format, va_list args) {
     if (lab->store_owner != getpid()) {
         lab->store = NULL; /* the parent's: not ours to use or to free */
         lab->store_owner = getpid();
@@ -29,8 +28,7 @@ static redisReply *attempt(struct lab *lab, const char *format, va_list args)
     return redisvCommand(lab->store, format, args);
 }
 
-static redisReply *attempt_twice(struct lab *lab, const char *format, va_list args)
-{
+static redisReply *attempt_twice(struct lab *lab, const char *format, va_list args) {
     redisReply *reply;
     va_list again;
 
@@ -42,8 +40,7 @@ static redisReply *attempt_twice(struct lab *lab, const char *format, va_list ar
     return reply;
 }
 
-const redisReply *store_try(struct lab *lab, const char *format, ...)
-{
+const redisReply *store_try(struct lab *lab, const char *format, ...) {
     redisReply *reply;
     va_list args;
 
@@ -53,8 +50,7 @@ const redisReply *store_try(struct lab *lab, const char *format, ...)
     return reply ? keep(reply) : NULL;
 }
 
-const redisReply *store_do(struct lab *lab, const char *format, ...)
-{
+const redisReply *store_do(struct lab *lab, const char *format, ...) {
     redisReply *reply;
     va_list args;
 
@@ -66,13 +62,11 @@ const redisReply *store_do(struct lab *lab, const char *format, ...)
     return keep(reply);
 }
 
-long long store_publish(struct lab *lab, const char *channel, const char *payload)
-{
+long long store_publish(struct lab *lab, const char *channel, const char *payload) {
     return store_do(lab, "PUBLISH halley:%s %s", channel, payload)->integer;
 }
 
-const char *store_add(struct lab *lab, const char *channel, const char *payload)
-{
+const char *store_add(struct lab *lab, const char *channel, const char *payload) {
     const redisReply *reply = store_do(lab, "FCALL halley_publish 1 %s %s", channel, payload);
 
     must(reply->type == REDIS_REPLY_STRING || reply->type == REDIS_REPLY_STATUS,
@@ -80,34 +74,29 @@ const char *store_add(struct lab *lab, const char *channel, const char *payload)
     return reply->str;
 }
 
-void store_add_many(struct lab *lab, const char *channel, int count)
-{
+void store_add_many(struct lab *lab, const char *channel, int count) {
     for (int i = 1; i <= count; i++)
         store_add(lab, channel, keepf("%d", i));
 }
 
-long long store_held(struct lab *lab, const char *channel)
-{
+long long store_held(struct lab *lab, const char *channel) {
     return store_do(lab, "XLEN halley.history:{%s}", channel)->integer;
 }
 
-pid_t store_leader(struct lab *lab)
-{
+pid_t store_leader(struct lab *lab) {
     const redisReply *reply = store_do(lab, "HGET halley.lease:sequencer owner");
     const char *colon = reply->type == REDIS_REPLY_STRING ? strchr(reply->str, ':') : NULL;
 
     return colon ? (pid_t)atol(colon + 1) : 0;
 }
 
-long long store_followers(struct lab *lab, const char *channel)
-{
+long long store_followers(struct lab *lab, const char *channel) {
     const redisReply *reply = store_do(lab, "PUBSUB NUMSUB halley.live:{%s}", channel);
 
     return reply->elements == 2 ? reply->element[1]->integer : 0;
 }
 
-void store_close(struct lab *lab)
-{
+void store_close(struct lab *lab) {
     if (lab->store && lab->store_owner == getpid())
         redisFree(lab->store);
     lab->store = NULL;

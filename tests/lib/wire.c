@@ -19,8 +19,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-void bytes_add(struct bytes *bytes, const void *data, size_t length)
-{
+void bytes_add(struct bytes *bytes, const void *data, size_t length) {
     if (bytes->length + length > bytes->room) {
         char *old = bytes->data;
 
@@ -35,8 +34,7 @@ void bytes_add(struct bytes *bytes, const void *data, size_t length)
 }
 
 void fcgi_record(struct bytes *bytes, enum fcgi_type type, unsigned id, const void *data,
-                 size_t length)
-{
+                 size_t length) {
     unsigned char head[8] = {1,
                              (unsigned char)type,
                              (unsigned char)(id >> 8),
@@ -50,15 +48,13 @@ void fcgi_record(struct bytes *bytes, enum fcgi_type type, unsigned id, const vo
     bytes_add(bytes, data, length);
 }
 
-void fcgi_begin(struct bytes *bytes, unsigned id, unsigned role)
-{
+void fcgi_begin(struct bytes *bytes, unsigned id, unsigned role) {
     unsigned char body[8] = {(unsigned char)(role >> 8), (unsigned char)role, 0, 0, 0, 0, 0, 0};
 
     fcgi_record(bytes, FCGI_BEGIN, id, body, sizeof body);
 }
 
-static void add_length(struct bytes *bytes, size_t length)
-{
+static void add_length(struct bytes *bytes, size_t length) {
     unsigned char wide[4] = {(unsigned char)(length >> 24 | 0x80), (unsigned char)(length >> 16),
                              (unsigned char)(length >> 8), (unsigned char)length};
     unsigned char narrow = (unsigned char)length;
@@ -69,8 +65,7 @@ static void add_length(struct bytes *bytes, size_t length)
         bytes_add(bytes, wide, 4);
 }
 
-void fcgi_param(struct bytes *params, const char *name, const char *value)
-{
+void fcgi_param(struct bytes *params, const char *name, const char *value) {
     add_length(params, strlen(name));
     add_length(params, strlen(value));
     bytes_add(params, name, strlen(name));
@@ -78,8 +73,7 @@ void fcgi_param(struct bytes *params, const char *name, const char *value)
 }
 
 void fcgi_params(struct bytes *params, const char *method, const char *uri, const char *type,
-                 size_t body)
-{
+                 size_t body) {
     const char *query = strchr(uri, '?');
 
     fcgi_param(params, "GATEWAY_INTERFACE", "CGI/1.1");
@@ -94,8 +88,7 @@ void fcgi_params(struct bytes *params, const char *method, const char *uri, cons
     fcgi_param(params, "CONTENT_LENGTH", keepf("%zu", body));
 }
 
-static void add_stream(struct bytes *bytes, enum fcgi_type type, const char *data, size_t length)
-{
+static void add_stream(struct bytes *bytes, enum fcgi_type type, const char *data, size_t length) {
     while (length) {
         size_t part = length < 65528 ? length : 65528;
 
@@ -107,8 +100,7 @@ static void add_stream(struct bytes *bytes, enum fcgi_type type, const char *dat
 }
 
 void fcgi_request(struct bytes *bytes, const char *method, const char *uri, const void *body,
-                  size_t length)
-{
+                  size_t length) {
     struct bytes params = {0};
 
     fcgi_params(&params, method, uri, NULL, length);
@@ -117,8 +109,7 @@ void fcgi_request(struct bytes *bytes, const char *method, const char *uri, cons
     add_stream(bytes, FCGI_STDIN, body, length);
 }
 
-int wire_unix(const char *path)
-{
+int wire_unix(const char *path) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
@@ -130,8 +121,7 @@ int wire_unix(const char *path)
     return -1;
 }
 
-int wire_tcp(int port)
-{
+int wire_tcp(int port) {
     struct sockaddr_in address = {.sin_family = AF_INET,
                                   .sin_port = htons((uint16_t)port),
                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -143,8 +133,7 @@ int wire_tcp(int port)
     return -1;
 }
 
-bool wire_send(int fd, const void *data, size_t length)
-{
+bool wire_send(int fd, const void *data, size_t length) {
     const char *at = data;
 
     while (length) {
@@ -158,15 +147,13 @@ bool wire_send(int fd, const void *data, size_t length)
     return true;
 }
 
-bool wire_stirs(int fd, int ms)
-{
+bool wire_stirs(int fd, int ms) {
     struct pollfd look = {.fd = fd, .events = POLLIN};
 
     return poll(&look, 1, ms) > 0;
 }
 
-char *wire_read_all(int fd, size_t *length)
-{
+char *wire_read_all(int fd, size_t *length) {
     struct bytes all = {0};
     char part[16384];
     ssize_t got = 0;
@@ -181,8 +168,7 @@ char *wire_read_all(int fd, size_t *length)
 }
 
 /* The standard output in a sequence of records; false: the sequence is broken. */
-static bool collect(const unsigned char *at, size_t length, struct bytes *out)
-{
+static bool collect(const unsigned char *at, size_t length, struct bytes *out) {
     while (length >= 8) {
         size_t body = (size_t)at[4] << 8 | at[5], all = 8 + body + at[6];
 
@@ -198,8 +184,7 @@ static bool collect(const unsigned char *at, size_t length, struct bytes *out)
     return false;
 }
 
-const struct answer *fcgi_answer(int fd)
-{
+const struct answer *fcgi_answer(int fd) {
     struct bytes out = {0};
     size_t length;
     char *all = wire_read_all(fd, &length);
@@ -211,8 +196,7 @@ const struct answer *fcgi_answer(int fd)
     return answer_from_cgi(out.data ? out.data : "", out.length);
 }
 
-const struct answer *fcgi_get(const char *socket, const char *format, ...)
-{
+const struct answer *fcgi_get(const char *socket, const char *format, ...) {
     struct bytes request = {0};
     const struct answer *answer;
     va_list args;
