@@ -176,6 +176,17 @@ void history_free(struct history *history) {
     free(history);
 }
 
+/* Errors by which Redis says that it cannot serve anybody just now. */
+static bool says_away(const char *text) {
+    static const char *const words[] = {"LOADING", "READONLY", "MISCONF",   "OOM",
+                                        "BUSY",    "NOAUTH",   "MASTERDOWN"};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (strncmp(text, words[i], strlen(words[i])) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* --------------------------------------------------------------------- reading */
 
 static uint64_t number_of(const redis_reply *reply) {
@@ -219,14 +230,29 @@ static void fill_page(const struct read_call *call, const redis_reply *reply,
     }
 }
 
+/* One channel's key may be broken (another type, say) while Redis serves the rest. */
+static enum err error_of(struct history *history, const redis_reply *reply) {
+    size_t len;
+    unsigned long quiet;
+
+    if (!redis_is_error(reply) || history_missing(history, reply))
+        return ERR_REDIS;
+    const char *text = redis_text(reply, &len);
+    if (says_away(text)) {
+        check_later(history, reply);
+        return ERR_REDIS;
+    }
+    if (log_allowed(&history->complaint, ev_now(history->loop), &quiet))
+        log_error("redis.read", "answer=\"%.*s\" not_logged=%lu", (int)len, text, quiet);
+    return ERR_REFUSED;
+}
+
 static void on_page(void *ctx, const redis_reply *reply) {
     struct read_call *call = ctx;
-    struct history_page page = {.err = ERR_REDIS};
+    struct history_page page = {.err = error_of(call->history, reply)};
 
-    if (reply != NULL && !history_missing(call->history, reply))
+    if (redis_count(reply) > 0)
         fill_page(call, reply, &page);
-    if (redis_is_error(reply) && !says_missing(reply))
-        check_later(call->history, reply);
     call->done(call->ctx, &page);
     for (size_t i = 0; i < page.count; i++)
         message_unref(page.messages[i]);
@@ -259,17 +285,6 @@ enum err history_read(struct history *history, const char *channel, size_t chann
 }
 
 /* ------------------------------------------------------------------ publishing */
-
-/* Errors by which Redis says that it cannot serve anybody just now. */
-static bool says_away(const char *text) {
-    static const char *const words[] = {"LOADING", "READONLY", "MISCONF",   "OOM",
-                                        "BUSY",    "NOAUTH",   "MASTERDOWN"};
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
-        if (strncmp(text, words[i], strlen(words[i])) == 0)
-            return true;
-    }
-    return false;
-}
 
 static void fill_posted(struct post_call *call, const redis_reply *reply,
                         struct history_posted *posted) {

@@ -20,7 +20,8 @@ struct history;
 
 /* What a read found; borrowed for the length of the callback. */
 struct history_page {
-    enum err err;              /* ERR_REDIS: nothing was read, ask again when it is ready */
+    enum err
+        err; /* ERR_REDIS: ask again when it is ready; ERR_REFUSED: this channel cannot be read */
     struct position tail;      /* where the reader stands after everything there is */
     bool gap;                  /* something between its position and the first message is lost */
     bool more;                 /* there are messages behind the last one here */

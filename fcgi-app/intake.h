@@ -1,0 +1,38 @@
+/*
+ * Takes requests in: accepts connections, waits without blocking until a request
+ * has wholly arrived, has libfcgi read it in place, and hands it over. Belongs
+ * to the loop's thread.
+ */
+#ifndef HALLEY_INTAKE_H
+#define HALLEY_INTAKE_H
+
+#include <stdbool.h>
+
+#include "core/config.h"
+#include "core/loop.h"
+#include "fcgi-app/client.h"
+#include "fcgi-app/request.h"
+#include "fcgi-app/stats.h"
+
+struct intake;
+
+/* A whole request; both now belong to the callee. */
+typedef void intake_fn(void *ctx, struct request *request, struct client *client);
+
+/* Accepts on `listen_fd`, which it owns from now on. `body_max`: bytes kept of a body. */
+struct intake *intake_new(struct ev_loop *loop, struct stats *stats, int listen_fd,
+                          const struct config *config, size_t body_max, intake_fn *take, void *ctx);
+
+/*
+ * Accepts what is already waiting, then closes the listening socket. Requests
+ * that have not wholly arrived may go on to do so until their deadline.
+ */
+void intake_close(struct intake *intake);
+
+/* Whether nothing is on its way in any more. */
+bool intake_idle(const struct intake *intake);
+
+/* Ends everything at once. Safe on NULL. */
+void intake_free(struct intake *intake);
+
+#endif

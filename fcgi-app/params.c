@@ -1,0 +1,99 @@
+/*
+ * Decodes parameters, once, at the edge; the names and values are untrusted
+ * bytes that whoever uses them checks. Pure functions.
+ */
+#include "fcgi-app/params.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/mem.h"
+
+static int hex_value(char c) {
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+long params_decode(char *text, size_t len, int form) {
+    size_t out = 0;
+
+    for (size_t i = 0; i < len; i++) {
+        char c = text[i];
+        if (c == '%') {
+            if (len - i < 3 || hex_value(text[i + 1]) < 0 || hex_value(text[i + 2]) < 0)
+                return -1;
+            c = (char)(hex_value(text[i + 1]) * 16 + hex_value(text[i + 2]));
+            i += 2;
+        } else if (c == '+' && form) {
+            c = ' ';
+        }
+        text[out++] = c;
+    }
+    return (long)out;
+}
+
+/* Decodes one pair in place; the sign or the end behind each half becomes a NUL. */
+static enum err take_pair(struct params *params, char *at, char *end) {
+    char *sign = memchr(at, '=', (size_t)(end - at));
+    char *value = sign != NULL ? sign + 1 : end;
+    char *name_end = sign != NULL ? sign : end;
+    long name_len = params_decode(at, (size_t)(name_end - at), 1);
+    long value_len = params_decode(value, (size_t)(end - value), 1);
+
+    if (name_len < 0 || value_len < 0)
+        return ERR_SYNTAX;
+    if (params->count == PARAMS_MAX)
+        return ERR_FULL;
+    at[name_len] = '\0';
+    value[value_len] = '\0';
+    params->items[params->count++] = (struct param){
+        .name = at, .value = value, .name_len = (size_t)name_len, .value_len = (size_t)value_len};
+    return ERR_OK;
+}
+
+enum err params_parse(struct params *params, const char *text, size_t len) {
+    enum err err = ERR_OK;
+    size_t pairs = 1;
+
+    for (size_t i = 0; i < len; i++)
+        pairs += text[i] == '&';
+    pairs = pairs < PARAMS_MAX ? pairs : PARAMS_MAX;
+    params->count = 0;
+    params->text = mem_copy(text, len);
+    params->items = mem_new(pairs * sizeof *params->items);
+    char *at = params->text, *stop = at + len;
+    while (err == ERR_OK && at < stop) {
+        char *end = memchr(at, '&', (size_t)(stop - at));
+        end = end != NULL ? end : stop;
+        if (end > at)
+            err = take_pair(params, at, end);
+        at = end + 1;
+    }
+    if (err != ERR_OK)
+        params_free(params);
+    return err;
+}
+
+void params_free(struct params *params) {
+    free(params->items);
+    free(params->text);
+    memset(params, 0, sizeof *params);
+}
+
+const struct param *params_find(const struct params *params, const char *name) {
+    for (size_t i = 0; i < params->count; i++) {
+        if (strcmp(params->items[i].name, name) == 0)
+            return &params->items[i];
+    }
+    return NULL;
+}
+
+size_t params_count(const struct params *params, const char *name) {
+    size_t count = 0;
+    for (size_t i = 0; i < params->count; i++)
+        count += strcmp(params->items[i].name, name) == 0;
+    return count;
+}

@@ -1,0 +1,88 @@
+/*
+ * Answers that are not batches: problem details, and the header that every
+ * answer of Halley begins with. Pure functions.
+ */
+#include "fcgi-app/problem.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/json.h"
+
+static void fill(struct problem *problem, int status, const char *fmt, va_list args) {
+    memset(problem, 0, sizeof *problem);
+    problem->status = status;
+    (void)vsnprintf(problem->detail, sizeof problem->detail, fmt, args);
+}
+
+struct problem *problem_set(struct problem *problem, int status, const char *fmt, ...) {
+    va_list args;
+    va_start(args, fmt);
+    fill(problem, status, fmt, args);
+    va_end(args);
+    return problem;
+}
+
+struct problem *problem_later(struct problem *problem, int status, unsigned retry_after,
+                              const char *fmt, ...) {
+    va_list args;
+    va_start(args, fmt);
+    fill(problem, status, fmt, args);
+    va_end(args);
+    problem->retry_after = retry_after;
+    return problem;
+}
+
+const char *problem_title(int status) {
+    switch (status) {
+    case 200:
+        return "OK";
+    case 400:
+        return "Bad Request";
+    case 401:
+        return "Unauthorized";
+    case 403:
+        return "Forbidden";
+    case 404:
+        return "Not Found";
+    case 405:
+        return "Method Not Allowed";
+    case 413:
+        return "Content Too Large";
+    case 429:
+        return "Too Many Requests";
+    case 503:
+        return "Service Unavailable";
+    default:
+        return "Internal Server Error";
+    }
+}
+
+static void put_head(struct buf *out, int status, const char *content_type) {
+    buf_printf(out,
+               "Status: %d %s\r\nContent-Type: %s\r\nCache-Control: no-store\r\n"
+               "X-Content-Type-Options: nosniff\r\nX-Accel-Buffering: no\r\n",
+               status, problem_title(status), content_type);
+}
+
+void answer_head(struct buf *out, int status, const char *content_type) {
+    put_head(out, status, content_type);
+    buf_text(out, "\r\n");
+}
+
+void problem_render(const struct problem *problem, struct buf *out) {
+    size_t len = strlen(problem->detail);
+
+    put_head(out, problem->status, "application/problem+json");
+    if (problem->retry_after > 0)
+        buf_printf(out, "Retry-After: %u\r\n", problem->retry_after);
+    if (problem->allow != NULL)
+        buf_printf(out, "Allow: %s\r\n", problem->allow);
+    buf_printf(out, "\r\n{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%d,\"detail\":",
+               problem_title(problem->status), problem->status);
+    while (!json_utf8(problem->detail, len)) /* a cut-off sequence at the end */
+        len--;
+    json_quote(out, problem->detail, len);
+    buf_text(out, "}\n");
+}

@@ -1,0 +1,37 @@
+/*
+ * What went wrong with a request, as the browser is told: RFC 9457 problem
+ * details.
+ */
+#ifndef HALLEY_PROBLEM_H
+#define HALLEY_PROBLEM_H
+
+#include "core/buf.h"
+#include "core/err.h"
+
+enum { PROBLEM_DETAIL = 256 };
+
+struct problem {
+    int status;           /* HTTP; 0: no problem */
+    unsigned retry_after; /* seconds, written if not 0 */
+    const char *allow;    /* the Allow header of a 405, or NULL */
+    char detail[PROBLEM_DETAIL];
+};
+
+/* Fills `problem` and returns it; `detail` names the parameter and what it allows. */
+struct problem *problem_set(struct problem *problem, int status, const char *fmt, ...)
+    PRINTF_LIKE(3, 4);
+
+/* The same with Retry-After. */
+struct problem *problem_later(struct problem *problem, int status, unsigned retry_after,
+                              const char *fmt, ...) PRINTF_LIKE(4, 5);
+
+/* The HTTP reason phrase of a status that Halley uses (RFC 9110 §15). */
+const char *problem_title(int status);
+
+/* Appends the whole answer, CGI header (RFC 3875 §6.2) and body. */
+void problem_render(const struct problem *problem, struct buf *out);
+
+/* Appends the CGI header of an answer that is no problem, up to the empty line. */
+void answer_head(struct buf *out, int status, const char *content_type);
+
+#endif

@@ -1,0 +1,51 @@
+/*
+ * One request, read whole: what Halley keeps of the CGI variables, and the body.
+ * The one place that knows libfcgi.
+ */
+#ifndef HALLEY_REQUEST_H
+#define HALLEY_REQUEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "core/err.h"
+#include "fcgi-app/params.h"
+
+enum { REQUEST_QUERY_MAX = 8192, REQUEST_FORM_MAX = 65536, REQUEST_HEADER_MAX = 65536 };
+
+struct request {
+    char *method;
+    char *endpoint; /* the last segment of the path, decoded; "" if there is none */
+    char *query;
+    char *content_type;
+    char *last_event_id;
+    char *idempotency_key;
+    char *remote_addr;
+    char *body;
+    size_t body_len;
+    bool body_over;       /* the body was longer than the limit; `body` is its beginning */
+    size_t bytes;         /* all of it, as it was read */
+    struct params params; /* filled by request_parse() */
+};
+
+/* Prepares libfcgi. Once, from main(), before signals are set up. */
+enum err request_init(void) MUST_CHECK;
+
+/* Whether this program was started as plain CGI, not with a FastCGI socket on descriptor 0. */
+bool request_is_cgi(void);
+
+/*
+ * Reads one request from a FastCGI connection by libfcgi, at most `body_max`
+ * bytes of its body. The caller has looked: the records are all there, or the
+ * parameters are and the descriptor blocks under a timeout. The descriptor
+ * stays open. ERR_SYNTAX if what came was not a whole request.
+ */
+enum err request_read(int fd, size_t body_max, struct request **out) MUST_CHECK;
+
+/* The same from the CGI environment and standard input. */
+enum err request_read_cgi(size_t body_max, struct request **out) MUST_CHECK;
+
+/* Frees everything. Safe on NULL. */
+void request_free(struct request *request);
+
+#endif

@@ -1,0 +1,41 @@
+/*
+ * What a process counts. One list names every figure: the status page and the
+ * metrics are written from it. One thread; a field is changed by whoever knows.
+ */
+#ifndef HALLEY_STATS_H
+#define HALLEY_STATS_H
+
+#include <stdint.h>
+
+/* name, kind (counter or gauge), help */
+#define STATS_LIST(X)                                                                              \
+    X(requests, counter, "requests read")                                                          \
+    X(requests_broken, counter, "connections closed because what came was no whole request")       \
+    X(requests_large, counter, "requests read by a reader thread because of their size")           \
+    X(answers_4xx, counter, "answers that said the request was wrong")                             \
+    X(answers_429, counter, "publishes over a rate limit")                                         \
+    X(answers_503, counter, "answers that said try again later")                                   \
+    X(answers_retry, counter, "waits answered at once because of the limit max_waiters")           \
+    X(published, counter, "messages published from the web")                                       \
+    X(batches, counter, "batches sent")                                                            \
+    X(batches_empty, counter, "batches sent without a message")                                    \
+    X(messages, counter, "messages sent, counted once for each receiver")                          \
+    X(gaps, counter, "gaps told")                                                                  \
+    X(gone, counter, "waiting browsers that left")                                                 \
+    X(cut_off, counter, "slow readers cut off at max_backlog")                                     \
+    X(live, counter, "messages heard from Redis")                                                  \
+    X(reads, counter, "reads of a history in Redis")                                               \
+    X(resyncs, counter, "channels read again after a hole or a lost connection")                   \
+    X(bytes_in, counter, "bytes of requests, as FastCGI brought them")                             \
+    X(bytes_out, counter, "bytes of answers")                                                      \
+    X(waiters, gauge, "requests held now")                                                         \
+    X(clients, gauge, "connections to the web server now")                                         \
+    X(channels, gauge, "channels subscribed now")
+
+struct stats {
+#define STATS_FIELD(name, kind, help) uint64_t name;
+    STATS_LIST(STATS_FIELD)
+#undef STATS_FIELD
+};
+
+#endif
