@@ -5,9 +5,8 @@
 
 VERSION = 0.1.0
 
-PREFIX     = /usr/local
-SYSCONFDIR = /etc
-DESTDIR    =
+PREFIX  = /usr/local
+DESTDIR =
 
 libdir     = $(PREFIX)/lib/halley
 bindir     = $(PREFIX)/bin
@@ -70,8 +69,8 @@ endif
 # -fno-strict-aliasing: libev's watchers are structs that begin alike, and it asks
 # for this flag itself (ev.pod, "COMPILER WARNINGS").
 CFLAGS     = -O2 -g
-ALL_CPPFLAGS = -I. -D_GNU_SOURCE -DHALLEY_VERSION='"$(VERSION)"' -DHALLEY_SYSCONFDIR='"$(SYSCONFDIR)"' \
-               $(ALL_CFLAGS_PKGS) $(CPPFLAGS)
+ALL_CPPFLAGS = -I. -D_GNU_SOURCE -DHALLEY_VERSION='"$(VERSION)"' $(ALL_CFLAGS_PKGS) \
+               $(CPPFLAGS)
 ALL_CFLAGS = -std=c11 $(WARNINGS) -fPIE -fno-strict-aliasing -pthread $(HARDEN) $(SAN) $(CFLAGS)
 ALL_LDFLAGS = -pie -pthread -Wl,-z,relro,-z,now -Wl,--as-needed $(SAN) $(LDFLAGS)
 
@@ -258,13 +257,12 @@ lint:
 	$(Q)$(MAKE) --no-print-directory check-warnings CC=gcc WERROR=1
 	$(Q)$(MAKE) --no-print-directory check-warnings CC=clang WERROR=1
 	$(say) LINT clang-tidy
-	$(Q)printf '%s\n' $(TIDY_SRC) | xargs -P "$$(nproc)" -n 4 sh -c \
-	    'out=$$(clang-tidy --quiet "$$@" -- $(subst ",\",$(ALL_CPPFLAGS)) -std=c11 2>&1) || \
-	     { echo "$$out"; exit 255; }' clang-tidy
+	$(Q)mkdir -p build && printf '%s\n' $(TIDY_SRC) | xargs -P "$$(nproc)" -I FILE \
+	    clang-tidy --quiet FILE -- $(ALL_CPPFLAGS) -std=c11 2>build/clang-tidy.log || \
+	    { grep -v 'warnings generated' build/clang-tidy.log; exit 1; }
 
 check-warnings:
-	$(Q)printf '%s\n' $(TIDY_SRC) | xargs -P "$$(nproc)" -n 1 \
-	    $(subst ',\',$(COMPILE)) -fsyntax-only
+	$(Q)printf '%s\n' $(TIDY_SRC) | xargs -P "$$(nproc)" -n 1 $(COMPILE) -fsyntax-only
 
 format:
 	$(Q)clang-format -i $(ALL_SRC) $(ALL_HDR)
@@ -272,14 +270,14 @@ format:
 # --- installing ------------------------------------------------------------------
 
 # The files that are installed name the place where Halley is.
-placed = sed -e 's|/usr/local|$(PREFIX)|g' -e 's|/etc/halley|$(SYSCONFDIR)/halley|g'
+placed = sed -e 's|/usr/local|$(PREFIX)|g'
 put = $(Q)$(placed) $(1) >$(2)/$(notdir $(1)) && chmod 644 $(2)/$(notdir $(1))
 
 D = $(DESTDIR)
 
 install: all
 	$(Q)install -d $(D)$(libdir) $(D)$(bindir) $(D)$(sharedir) $(D)$(docdir)/examples/lighttpd \
-	    $(D)$(docdir)/examples/apache $(D)$(mandir)/man8 $(D)$(unitdir) $(D)$(SYSCONFDIR)/halley
+	    $(D)$(docdir)/examples/apache $(D)$(mandir)/man8 $(D)$(unitdir) $(D)/etc/halley
 	$(Q)install -m 755 $(BUILD)/halley.fcgi $(D)$(libdir)/
 	$(Q)install -m 755 $(BUILD)/halley-worker $(D)$(bindir)/
 	$(Q)cp -R www $(D)$(sharedir)/ && chmod -R u=rwX,go=rX $(D)$(sharedir)/www
@@ -292,9 +290,9 @@ install: all
 	$(call put,fcgi-app/halley.fcgi.8,$(D)$(mandir)/man8)
 	$(call put,worker/halley-worker.8,$(D)$(mandir)/man8)
 	$(Q)install -m 644 LICENSE README.md $(D)$(docdir)/
-	$(Q)if [ -e $(D)$(SYSCONFDIR)/halley/halley.conf ]; then \
-	    echo 'kept $(D)$(SYSCONFDIR)/halley/halley.conf as it is'; \
-	else cp $(D)$(docdir)/examples/halley.conf $(D)$(SYSCONFDIR)/halley/halley.conf; fi
+	$(Q)if [ -e $(D)/etc/halley/halley.conf ]; then \
+	    echo 'kept $(D)/etc/halley/halley.conf as it is'; \
+	else cp $(D)$(docdir)/examples/halley.conf $(D)/etc/halley/halley.conf; fi
 
 clean:
 	rm -rf build
