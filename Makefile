@@ -193,6 +193,12 @@ $(E2E_TESTS): $(BUILD)/tests/e2e/%: $(BUILD)/obj/tests/e2e/%.o $(BUILD)/libe2e.a
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(TEST_LIBS) $(CORE_LIBS)
 
+BENCHES := $(patsubst tests/bench/%.c,$(BUILD)/tests/bench/%,$(BENCH_SRC))
+$(BENCHES): $(BUILD)/tests/bench/%: $(BUILD)/obj/tests/bench/%.o $(BUILD)/libtest.a
+	$(say) LINK $@
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(TEST_LIBS) $(CORE_LIBS)
+
 # Installs what is missing, then lets a fresh make see it.
 WEB = $(if $(filter apache%,$(SERVER)),apache,lighttpd)
 
@@ -210,7 +216,9 @@ test:
 	$(Q)MAKE='$(MAKE)' exec tests/run
 
 # The measurements, on programs without sanitizers.
-bench: all
+bench:
+	$(Q)deploy/install-deps build run lighttpd apache test
+	$(Q)$(MAKE) --no-print-directory all $(BENCHES)
 	$(Q)if [ -x tests/bench/run ]; then exec tests/bench/run; \
 	else echo 'there is nothing in tests/bench to run' >&2; exit 1; fi
 
@@ -243,7 +251,7 @@ fuzz:
 
 SHELL_SRC = .ci/run deploy/install-deps deploy/render deploy/run tests/run tests/lint/include-law \
             $(wildcard www/feeds/*.sh tests/bench/run)
-TIDY_SRC  = $(CORE_SRC) $(FCGI_SRC) $(WORKER_SRC) $(LIB_SRC) $(UNIT_SRC) $(E2E_SRC) $(FUZZ_SRC)
+TIDY_SRC  = $(ALL_SRC)
 
 lint:
 	$(Q)deploy/install-deps build test lint
