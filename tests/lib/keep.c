@@ -89,11 +89,15 @@ char *keep_fresh(const char *stem) {
     return keepf("%s-%d-%u", stem, (int)getpid(), ++count);
 }
 
-int64_t now_ms(void) {
+int64_t now_us(void) {
     struct timespec now;
 
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+int64_t now_ms(void) {
+    return now_us() / 1000;
 }
 
 void pause_ms(int ms) {

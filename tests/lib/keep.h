@@ -22,6 +22,7 @@ char *keep_fresh(const char *stem);
 
 /* Milliseconds of a clock that never goes back. */
 int64_t now_ms(void);
+int64_t now_us(void); /* the same in microseconds */
 
 /* Gives the processor away for `ms` milliseconds; only between two questions. */
 void pause_ms(int ms);
