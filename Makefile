@@ -53,7 +53,7 @@ TEST_LIBS := $(call pkg_libs,$(TEST_PKGS)) -lpthread
 
 WARNINGS = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
            -Wmissing-declarations -Wold-style-definition -Wpointer-arith \
-           -Wwrite-strings -Wformat=2 -Wundef -Wvla -Wimplicit-fallthrough
+           -Wwrite-strings -Wformat=2 -Wundef -Wvla
 ifeq ($(WERROR),1)
 WARNINGS += -Werror
 endif
