@@ -190,6 +190,8 @@ static void lose(struct redis *redis, const char *why) {
     ev_timer_start(redis->loop, &redis->retry);
     if (was_up)
         redis->events->down(redis->ctx);
+    else if (redis->events->away != NULL)
+        redis->events->away(redis->ctx);
 }
 
 static void give_up(struct redis *redis, const char *why) {
@@ -372,8 +374,8 @@ enum err redis_subscribe(struct redis *redis, const char *channel, size_t len, b
     return subscription(redis, pattern ? "PSUBSCRIBE" : "SUBSCRIBE", channel, len);
 }
 
-enum err redis_unsubscribe(struct redis *redis, const char *channel, size_t len) {
-    return subscription(redis, "UNSUBSCRIBE", channel, len);
+enum err redis_unsubscribe(struct redis *redis, const char *channel, size_t len, bool pattern) {
+    return subscription(redis, pattern ? "PUNSUBSCRIBE" : "UNSUBSCRIBE", channel, len);
 }
 
 void redis_drain(struct redis *redis) {

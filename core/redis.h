@@ -33,6 +33,7 @@ enum redis_state {
 struct redis_events {
     void (*up)(void *ctx);   /* connected, authenticated and answering */
     void (*down)(void *ctx); /* was up, and is lost; every command was answered with NULL */
+    void (*away)(void *ctx); /* an attempt to connect failed; NULL: nobody asks */
     /* a message of a subscription; all are borrowed; not called on the command connection */
     void (*message)(void *ctx, const char *channel, size_t channel_len, const char *payload,
                     size_t payload_len);
@@ -71,8 +72,9 @@ enum err redis_command(struct redis *redis, redis_reply_fn *reply, void *ctx, in
 enum err redis_subscribe(struct redis *redis, const char *channel, size_t len,
                          bool pattern) MUST_CHECK;
 
-/* Ends a channel's subscription. Do not subscribe to it again before it is confirmed. */
-enum err redis_unsubscribe(struct redis *redis, const char *channel, size_t len) MUST_CHECK;
+/* Ends a subscription. Do not subscribe to the same again before that is confirmed. */
+enum err redis_unsubscribe(struct redis *redis, const char *channel, size_t len,
+                           bool pattern) MUST_CHECK;
 
 /*
  * Handles what Redis has already sent on this connection, without waiting.

@@ -1,0 +1,51 @@
+/*
+ * What the endpoints of a process share. Filled by main(), borrowed by everybody
+ * else.
+ */
+#ifndef HALLEY_APP_H
+#define HALLEY_APP_H
+
+#include "core/config.h"
+#include "core/report.h"
+#include "fcgi-app/client.h"
+#include "fcgi-app/hub.h"
+#include "fcgi-app/problem.h"
+#include "fcgi-app/request.h"
+#include "fcgi-app/stats.h"
+
+struct app {
+    const struct config *config;
+    struct ev_loop *loop;
+    struct hub *hub;
+    struct stats *stats;
+    struct report *report; /* NULL in a CGI process */
+    double started;        /* Unix seconds */
+};
+
+/*
+ * An endpoint: takes over `client` and answers it, now or later, and returns
+ * true; or fills `problem` and returns false. The request is borrowed for the
+ * length of the call, except where the endpoint says otherwise.
+ */
+typedef bool endpoint_fn(struct app *app, const struct request *request, struct client *client,
+                         struct problem *problem);
+
+endpoint_fn endpoint_read;    /* read.c: every transport */
+endpoint_fn endpoint_publish; /* publish.c */
+endpoint_fn endpoint_info;    /* info.c */
+endpoint_fn endpoint_health;  /* info.c */
+endpoint_fn endpoint_status;  /* status.c */
+
+/* Appends the JSON members by which this process reports itself (status.c). */
+void status_report(void *ctx, struct buf *out);
+
+/* Finishes a client with a 200 and a body. */
+void app_answer(struct client *client, const char *content_type, const struct buf *body);
+
+/* Finishes a client with a problem, and counts it. */
+void app_refuse(struct app *app, struct client *client, const struct problem *problem);
+
+/* Routes one request (route.c); an intake_fn whose context is the app. Frees the request. */
+void app_take(void *ctx, struct request *request, struct client *client);
+
+#endif

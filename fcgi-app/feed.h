@@ -1,0 +1,80 @@
+/*
+ * A feed is a channel as this process follows it: subscribed once, whatever the
+ * number of waiters, with the tail of its history in memory. Belongs to the
+ * loop's thread.
+ */
+#ifndef HALLEY_FEED_H
+#define HALLEY_FEED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "core/config.h"
+#include "core/cursor.h"
+#include "core/history.h"
+#include "core/message.h"
+#include "core/redis.h"
+#include "fcgi-app/stats.h"
+
+struct feed;
+struct feeds;
+struct sub; /* the hub's: one subscriber of one feed */
+
+struct feeds_events {
+    /* a message was appended to the tail */
+    void (*message)(void *ctx, struct feed *feed, const struct message *message);
+    /* the feed is live again, and may stand somewhere else than before */
+    void (*moved)(void *ctx, struct feed *feed);
+};
+
+struct feeds *feeds_new(struct ev_loop *loop, struct stats *stats, const struct config *config,
+                        const struct feeds_events *events, void *ctx);
+
+/* Both are borrowed, and outlive the feeds. Once, before the loop runs. */
+void feeds_attach(struct feeds *feeds, struct redis *subscriber, struct history *history);
+
+/* Frees every feed; no reads may be under way (the connections are freed first). */
+void feeds_free(struct feeds *feeds);
+
+/* The owner of the connections passes on what they say. */
+void feeds_up(struct feeds *feeds);
+void feeds_down(struct feeds *feeds);
+void feeds_ready(struct feeds *feeds);
+void feeds_subscribed(struct feeds *feeds, const char *channel, size_t len, bool on);
+void feeds_message(struct feeds *feeds, const char *channel, size_t len, const char *text,
+                   size_t text_len);
+
+/*
+ * The feed of a channel, used once more: made and subscribed if there was none.
+ * NULL when FEEDS_MAX are in use. Give it back with feed_release().
+ */
+enum { FEEDS_MAX = 65536 };
+struct feed *feeds_take(struct feeds *feeds, const char *channel, size_t len);
+void feed_release(struct feed *feed);
+
+const char *feed_name(const struct feed *feed, size_t *len);
+
+/* Whether the feed is subscribed and knows where the channel stands. */
+bool feed_live(const struct feed *feed);
+
+/* Where the channel stands, as far as this process knows. Only of a live feed. */
+struct position feed_position(const struct feed *feed);
+
+/*
+ * Counts how often the feed lost its place (a gap, or too much to catch up
+ * with). What Redis said of a position ahead of the feed holds until it changes.
+ */
+unsigned feed_resets(const struct feed *feed);
+
+/*
+ * The index in the tail of the first message after `position`; feed_count() if
+ * there is none; -1 if memory cannot tell, so that the history must be asked.
+ */
+long feed_after(const struct feed *feed, struct position position);
+long feed_count(const struct feed *feed);
+struct message *feed_at(const struct feed *feed, long index);
+
+/* The hub's list of subscribers of this feed; the feed only keeps its head. */
+struct sub **feed_subs(struct feed *feed);
+
+#endif

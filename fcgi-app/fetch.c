@@ -1,0 +1,106 @@
+/*
+ * Collected reads. A waiter whose position memory knows nothing about takes a
+ * fetch; before the loop sleeps they are sent, pipelined. When Redis is away
+ * they stay, and go out when it is back; the waiters' own deadlines decide how
+ * long that is worth waiting for.
+ */
+#include "fcgi-app/fetch.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/collections.h"
+#include "core/mem.h"
+
+struct fetches {
+    struct stats *stats;
+    struct history *history;
+    void (*done)(void *ctx, struct fetch *fetch);
+    void *ctx;
+    struct fetch *unsent;
+    uint64_t serial;
+};
+
+struct fetches *fetches_new(struct stats *stats, struct history *history,
+                            void (*done)(void *ctx, struct fetch *fetch), void *ctx) {
+    struct fetches *fetches = mem_new(sizeof *fetches);
+    fetches->stats = stats;
+    fetches->history = history;
+    fetches->done = done;
+    fetches->ctx = ctx;
+    return fetches;
+}
+
+void fetches_free(struct fetches *fetches) {
+    free(fetches);
+}
+
+struct fetch *fetch_take(struct fetches *fetches, struct feed *feed, const char *since,
+                         unsigned limit) {
+    struct fetch *fetch;
+
+    DL_FOREACH (fetches->unsent, fetch) {
+        if (fetch->feed == feed && fetch->limit == limit && strcmp(fetch->since, since) == 0) {
+            fetch->refs++;
+            return fetch;
+        }
+    }
+    fetch = mem_new(sizeof *fetch);
+    fetch->owner = fetches;
+    fetch->serial = ++fetches->serial;
+    fetch->feed = feed;
+    fetch->limit = limit;
+    fetch->refs = 1;
+    memcpy(fetch->since, since, strlen(since) + 1);
+    DL_PREPEND(fetches->unsent, fetch);
+    return fetch;
+}
+
+void fetch_release(struct fetch *fetch) {
+    if (fetch == NULL || --fetch->refs > 0)
+        return;
+    if (!fetch->sent)
+        DL_DELETE(fetch->owner->unsent, fetch);
+    for (size_t i = 0; i < fetch->page.count; i++)
+        message_unref(fetch->page.messages[i]);
+    free(fetch->page.messages);
+    free(fetch);
+}
+
+static void on_page(void *ctx, const struct history_page *page) {
+    struct fetch *fetch = ctx;
+    struct fetches *fetches = fetch->owner;
+
+    if (page->err == ERR_REDIS && fetch->refs > 1) {
+        fetch->sent = false; /* it goes out again when Redis is back */
+        DL_PREPEND(fetches->unsent, fetch);
+        fetch_release(fetch);
+        return;
+    }
+    fetch->page = *page;
+    fetch->page.messages = mem_new(page->count * sizeof(struct message *));
+    for (size_t i = 0; i < page->count; i++)
+        fetch->page.messages[i] = message_ref(page->messages[i]);
+    fetch->done = true;
+    if (fetch->refs > 1)
+        fetches->done(fetches->ctx, fetch);
+    fetch_release(fetch);
+}
+
+void fetches_send(struct fetches *fetches) {
+    struct fetch *fetch, *next;
+    size_t len;
+
+    if (!history_ready(fetches->history))
+        return;
+    DL_FOREACH_SAFE (fetches->unsent, fetch, next) {
+        const char *name = feed_name(fetch->feed, &len);
+        if (history_read(fetches->history, name, len, fetch->since, fetch->limit, on_page, fetch) !=
+            ERR_OK)
+            return;
+        DL_DELETE(fetches->unsent, fetch);
+        fetch->sent = true;
+        fetch->refs++; /* the read's own */
+        fetches->stats->reads++;
+    }
+}

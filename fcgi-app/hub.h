@@ -1,0 +1,80 @@
+/*
+ * The hub: everything that a halley.fcgi process holds, on one event loop. It
+ * waits on Redis for all the requests that wait on it. Belongs to the loop's
+ * thread, as everything that it calls back.
+ */
+#ifndef HALLEY_HUB_H
+#define HALLEY_HUB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "core/config.h"
+#include "core/cursor.h"
+#include "core/history.h"
+#include "core/loop.h"
+#include "core/redis.h"
+#include "fcgi-app/client.h"
+#include "fcgi-app/problem.h"
+#include "fcgi-app/stats.h"
+#include "fcgi-app/transport.h"
+
+struct hub;
+
+/* Where a reader begins. */
+enum since_kind { SINCE_NOW, SINCE_START, SINCE_LAST, SINCE_CURSOR };
+
+struct hub_channel {
+    const char *name;
+    size_t len;
+};
+
+/* A reading request; everything is borrowed for the length of the call. */
+struct hub_read {
+    const struct transport *transport;
+    struct transport_options options; /* its callback is taken over */
+    const struct hub_channel *channels;
+    size_t channel_count;
+    enum since_kind since;
+    unsigned last;               /* with SINCE_LAST */
+    const struct cursor *cursor; /* with SINCE_CURSOR */
+    unsigned limit;
+    double timeout; /* seconds to wait, for a transport that waits and is no stream */
+};
+
+/* `config` and `stats` are borrowed and outlive the hub. */
+struct hub *hub_new(struct ev_loop *loop, const struct config *config, struct stats *stats);
+
+/* Ends every connection, to Redis and to web servers, at once. Safe on NULL. */
+void hub_free(struct hub *hub);
+
+/*
+ * Answers a reading request, now or later. Takes over `client` and returns true;
+ * or fills `problem`, returns false, and has taken nothing but options.callback.
+ */
+bool hub_read(struct hub *hub, struct client *client, const struct hub_read *read,
+              struct problem *problem) MUST_CHECK;
+
+/*
+ * Stops holding: every parked request gets an empty batch with its cursor,
+ * streams end, new reads are refused. What Redis has been asked is still answered.
+ */
+void hub_drain(struct hub *hub);
+bool hub_draining(const struct hub *hub);
+
+/* Whether Redis can be asked now. */
+bool hub_redis_up(const struct hub *hub);
+
+/* Whether it is worth waiting for Redis: it is up, or the first attempt is still under way. */
+bool hub_redis_hopeful(const struct hub *hub);
+
+/* Calls `run` once, as soon as Redis can be asked or (with false) when `seconds` have passed. */
+void hub_when_up(struct hub *hub, double seconds, void (*run)(void *ctx, bool up), void *ctx);
+
+struct history *hub_history(struct hub *hub);
+struct redis *hub_commands(struct hub *hub);
+const struct config *hub_config(const struct hub *hub);
+struct stats *hub_stats(struct hub *hub);
+struct ev_loop *hub_loop(struct hub *hub);
+
+#endif

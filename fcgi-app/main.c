@@ -1,0 +1,202 @@
+/*
+ * halley.fcgi: holds the requests of browsers that wait, and answers them when
+ * Redis has something. The same program serves however it was started:
+ *
+ *   -l ADDRESS             listens by itself (under systemd, in a container)
+ *   a socket on fd 0       FastCGI, spawned by lighttpd or Apache's mod_fcgid
+ *   anything else          plain CGI: one request from the environment
+ *
+ * TERM, INT and USR1 drain: parked requests get an empty batch with their
+ * cursor, what is under way is finished, nothing is cut off.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sysexits.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/log.h"
+#include "core/mem.h"
+#include "fcgi-app/app.h"
+#include "fcgi-app/intake.h"
+#include "fcgi-app/listen.h"
+
+#define DRAIN_MAX   6.0 /* seconds: mod_fcgid kills after 8 */
+#define SPARE_FILES 128 /* descriptors that waiters leave for everything else */
+
+struct program {
+    struct app app;
+    struct config config;
+    struct stats stats;
+    struct intake *intake; /* NULL as plain CGI */
+    bool draining;
+    struct ev_signal signals[3];
+    struct ev_timer drain_deadline;
+    struct ev_prepare done;
+};
+
+static void on_signal(struct ev_loop *loop, struct ev_signal *signal, int events) {
+    struct program *program = signal->data;
+    (void)events;
+
+    if (program->draining)
+        return;
+    log_info("drain", "signal=%d waiters=%llu", signal->signum,
+             (unsigned long long)program->stats.waiters);
+    program->draining = true;
+    ev_timer_start(loop, &program->drain_deadline);
+    hub_drain(program->app.hub);
+    if (program->intake != NULL)
+        intake_close(program->intake);
+}
+
+static void on_drain_deadline(struct ev_loop *loop, struct ev_timer *timer, int events) {
+    struct program *program = timer->data;
+    (void)events;
+    log_warning("drain.unfinished", "clients=%llu", (unsigned long long)program->stats.clients);
+    ev_break(loop, EVBREAK_ALL);
+}
+
+/* The loop is over when it drains, or served its one request, and nothing is left to do. */
+static void on_done(struct ev_loop *loop, struct ev_prepare *prepare, int events) {
+    struct program *program = prepare->data;
+    (void)events;
+    bool ending = program->draining || program->intake == NULL;
+    if (ending && program->stats.clients == 0 &&
+        (program->intake == NULL || intake_idle(program->intake)))
+        ev_break(loop, EVBREAK_ALL);
+}
+
+/* As many descriptors as the system allows; max_waiters never promises more than there are. */
+static void limit_waiters(struct config *config) {
+    struct rlimit files;
+
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0)
+        return;
+    files.rlim_cur = files.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &files);
+    (void)getrlimit(RLIMIT_NOFILE, &files);
+    long room = (long)files.rlim_cur - SPARE_FILES;
+    if (room < config->max_waiters) {
+        log_warning("limit.max_waiters", "configured=%d descriptors=%ld", config->max_waiters,
+                    (long)files.rlim_cur);
+        config->max_waiters = room > 1 ? (int)room : 1;
+    }
+}
+
+/* The longest body that any channel accepts; posted parameters fit too. */
+static size_t longest_body(const struct config *config) {
+    size_t longest = (size_t)config_channel(config, "", 0)->max_message;
+    for (size_t i = 0; i < config->channel_count; i++) {
+        if ((size_t)config->channels[i].max_message > longest)
+            longest = (size_t)config->channels[i].max_message;
+    }
+    return longest > REQUEST_FORM_MAX ? longest : REQUEST_FORM_MAX;
+}
+
+static void start_watching(struct program *program, struct ev_loop *loop) {
+    static const int numbers[] = {SIGTERM, SIGINT, SIGUSR1};
+
+    for (size_t i = 0; i < 3; i++) {
+        ev_signal_init(&program->signals[i], on_signal, numbers[i]);
+        program->signals[i].data = program;
+        ev_signal_start(loop, &program->signals[i]);
+    }
+    ev_timer_init(&program->drain_deadline, on_drain_deadline, DRAIN_MAX, 0);
+    ev_prepare_init(&program->done, on_done);
+    ev_set_priority(&program->done, EV_MINPRI); /* after the hub's own */
+    program->drain_deadline.data = program->done.data = program;
+    ev_prepare_start(loop, &program->done);
+}
+
+static int serve_cgi(struct program *program) {
+    struct request *request;
+
+    log_info("start", "as=cgi version=%s", HALLEY_VERSION);
+    if (request_read_cgi(longest_body(&program->config), &request) != ERR_OK) {
+        log_error("cgi.request", "the request is not whole");
+        return EX_DATAERR;
+    }
+    program->stats.requests++;
+    struct client *client =
+        client_new(program->app.loop, &program->stats, STDOUT_FILENO, CLIENT_RAW, 0);
+    app_take(&program->app, request, client);
+    ev_run(program->app.loop, 0);
+    return EX_OK;
+}
+
+static int serve_fcgi(struct program *program, int fd) {
+    const char *address = program->config.listen;
+
+    log_info("start", "as=%s address=\"%s\" version=%s",
+             address[0] ? "fcgi-listening" : "fcgi-spawned", address, HALLEY_VERSION);
+    program->app.report = report_new(program->app.loop, hub_commands(program->app.hub), "fcgi",
+                                     status_report, &program->app);
+    program->intake = intake_new(program->app.loop, &program->stats, fd, &program->config,
+                                 longest_body(&program->config), app_take, &program->app);
+    ev_run(program->app.loop, 0);
+    listen_remove(address);
+    log_info("stop", "requests=%llu", (unsigned long long)program->stats.requests);
+    return EX_OK;
+}
+
+static int serve(struct program *program) {
+    char problem[LISTEN_PROBLEM];
+    int fd = STDIN_FILENO, result;
+    bool listening = program->config.listen[0] != '\0';
+
+    if (listening &&
+        listen_on(program->config.listen, program->config.listen_mode, &fd, problem) != ERR_OK) {
+        log_error("listen", "%s", problem);
+        return EX_OSERR;
+    }
+    if (request_init() != ERR_OK) {
+        log_error("start", "libfcgi does not start");
+        return EX_SOFTWARE;
+    }
+    struct ev_loop *loop = ev_default_loop(0);
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
+    limit_waiters(&program->config);
+    program->app = (struct app){
+        .config = &program->config, .loop = loop, .stats = &program->stats, .started = ev_time()};
+    program->app.hub = hub_new(loop, &program->config, &program->stats);
+    start_watching(program, loop);
+    result = !listening && request_is_cgi() ? serve_cgi(program) : serve_fcgi(program, fd);
+    report_free(program->app.report);
+    intake_free(program->intake);
+    hub_free(program->app.hub);
+    ev_loop_destroy(loop);
+    return result;
+}
+
+int main(int argc, char **argv) {
+    static struct program program;
+    struct config_command command;
+    char problem[CONFIG_PROBLEM];
+
+    log_open("halley.fcgi", LOG_INFO);
+    int result = config_load(&program.config, &command, argc, argv, problem);
+    if (result == 0 && redis_check_url(program.config.redis) != ERR_OK) {
+        snprintf(problem, sizeof problem,
+                 "redis = %s: must be redis://[[user]:password@]host[:port][/db] or unix:/path",
+                 program.config.redis);
+        result = EX_CONFIG;
+    }
+    if (result != 0) {
+        log_error("configuration", "%s", problem);
+    } else if (command.version) {
+        printf("halley.fcgi %s\n", HALLEY_VERSION);
+    } else if (command.check) {
+        config_print(&program.config, stdout);
+    } else {
+        log_open("halley.fcgi", (enum log_level)program.config.log_level);
+        srand48((long)getpid() ^ (long)time(NULL) << 16);
+        result = serve(&program);
+    }
+    config_free(&program.config);
+    return result;
+}

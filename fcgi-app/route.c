@@ -1,0 +1,120 @@
+/*
+ * Routes a request to its endpoint. One table: the endpoints that are not
+ * transports; every other name is looked up among the transports. What is wrong
+ * with a request is found in this order: no such endpoint (404), method (405),
+ * size (413), encoding (400), and then what the endpoint itself checks.
+ */
+#include "fcgi-app/app.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "fcgi-app/transport.h"
+
+struct route {
+    const char *name;
+    endpoint_fn *run;
+    const char *allow; /* methods, as the Allow header lists them */
+};
+
+static const struct route routes[] = {
+    {"publish", endpoint_publish, "POST"},
+    {"info", endpoint_info, "GET, HEAD"},
+    {"health", endpoint_health, "GET, HEAD"},
+    {"status", endpoint_status, "GET, HEAD"},
+};
+
+static const struct route read_route = {"", endpoint_read, "GET, POST"};
+
+static const struct route *route_find(const struct config *config, const char *name) {
+    for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
+        if (strcmp(routes[i].name, name) == 0)
+            return &routes[i];
+    }
+    const struct transport *transport = transport_find(name);
+    if (transport == NULL || (transport->enabled != NULL && !transport->enabled(config)))
+        return NULL;
+    return &read_route;
+}
+
+static bool allowed(const char *allow, const char *method) {
+    size_t len = strlen(method);
+    for (const char *at = allow; (at = strstr(at, method)) != NULL; at += len) {
+        if (len > 0 && (at == allow || at[-1] == ' ') && (at[len] == '\0' || at[len] == ','))
+            return true;
+    }
+    return false;
+}
+
+static bool is_form(const struct request *request) {
+    static const char form[] = "application/x-www-form-urlencoded";
+    size_t len = sizeof form - 1;
+    return strncasecmp(request->content_type, form, len) == 0 &&
+           (request->content_type[len] == '\0' || request->content_type[len] == ';' ||
+            request->content_type[len] == ' ');
+}
+
+/* Fills request->params from the query, and for readers that posted a form from it too. */
+static bool parse_params(struct request *request, bool reads, struct problem *problem) {
+    size_t query_len = strlen(request->query);
+    bool form = reads && strcmp(request->method, "POST") == 0;
+    struct buf text = buf_make(REQUEST_QUERY_MAX + REQUEST_FORM_MAX + 1);
+
+    if (query_len > REQUEST_QUERY_MAX)
+        problem_set(problem, 413, "query: the most is %d bytes; a form may be posted instead",
+                    REQUEST_QUERY_MAX);
+    else if (form && request->body_len > 0 && !is_form(request))
+        problem_set(problem, 400,
+                    "Content-Type: a posted body must be application/x-www-form-urlencoded");
+    else if (form && (request->body_over || request->body_len > REQUEST_FORM_MAX))
+        problem_set(problem, 413, "body: the most is %d bytes of parameters", REQUEST_FORM_MAX);
+    if (problem->status != 0)
+        return false;
+    buf_add(&text, request->query, query_len);
+    if (form && request->body_len > 0) {
+        buf_char(&text, '&');
+        buf_add(&text, request->body, request->body_len);
+    }
+    enum err err = params_parse(&request->params, text.len > 0 ? text.data : "", text.len);
+    buf_free(&text);
+    if (err == ERR_SYNTAX)
+        problem_set(problem, 400, "query: %% must be followed by two hexadecimal digits");
+    else if (err != ERR_OK)
+        problem_set(problem, 400, "query: the most is %d parameters", PARAMS_MAX);
+    return err == ERR_OK;
+}
+
+void app_answer(struct client *client, const char *content_type, const struct buf *body) {
+    struct buf head = buf_make(1024);
+    answer_head(&head, 200, content_type);
+    const struct part parts[] = {{head.data, head.len}, {body->data, body->len}};
+    client_finish(client, parts, 2);
+    buf_free(&head);
+}
+
+void app_refuse(struct app *app, struct client *client, const struct problem *problem) {
+    struct buf text = buf_make(4096);
+    problem_render(problem, &text);
+    app->stats->answers_503 += problem->status == 503;
+    app->stats->answers_4xx += problem->status >= 400 && problem->status < 500;
+    app->stats->answers_429 += problem->status == 429;
+    client_finish(client, &(struct part){text.data, text.len}, 1);
+    buf_free(&text);
+}
+
+void app_take(void *ctx, struct request *request, struct client *client) {
+    struct app *app = ctx;
+    struct problem problem = {0};
+    const struct route *route = route_find(app->config, request->endpoint);
+
+    if (route == NULL) {
+        problem_set(&problem, 404, "there is no such endpoint");
+    } else if (!allowed(route->allow, request->method)) {
+        problem_set(&problem, 405, "method: must be %s", route->allow);
+        problem.allow = route->allow;
+    }
+    if (problem.status != 0 || !parse_params(request, route == &read_route, &problem) ||
+        !route->run(app, request, client, &problem))
+        app_refuse(app, client, &problem);
+    request_free(request);
+}

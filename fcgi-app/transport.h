@@ -1,0 +1,60 @@
+/*
+ * The seam between the hub and the ways in which a browser is sent its batches.
+ * A transport only turns batches into bytes: it knows neither Redis nor the
+ * waiters nor descriptors. To add one, write one file in transports/ that fills
+ * this struct, and name it in transports/registry.c.
+ */
+#ifndef HALLEY_TRANSPORT_H
+#define HALLEY_TRANSPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "core/batch.h"
+#include "core/buf.h"
+#include "core/config.h"
+#include "fcgi-app/params.h"
+#include "fcgi-app/problem.h"
+
+/* What a request asked of its transport. */
+struct transport_options {
+    unsigned variant; /* the transport's own; renderings are shared by transport and variant */
+    char *callback;   /* a checked JavaScript name, or NULL; owned by the waiter */
+};
+
+struct transport {
+    const char *name; /* of its endpoint */
+    const char *content_type;
+    bool waits;  /* holds a request that has nothing to deliver yet */
+    bool stream; /* goes on after a batch */
+
+    /* Whether the configuration turns it on; NULL: always. */
+    bool (*enabled)(const struct config *config);
+
+    /*
+     * Reads its own parameters; fills `problem` and returns false if one is
+     * wrong. NULL: it has none.
+     */
+    bool (*options)(const struct params *params, size_t channel_count,
+                    struct transport_options *options, struct problem *problem);
+
+    /* Appends the first bytes of a stream, which starts where `start` stands. NULL: none. */
+    void (*begin)(const struct transport_options *options, struct batch *start, struct buf *out);
+
+    /* Appends a batch. NULL: its JSON as it is. */
+    void (*render)(const struct transport_options *options, struct batch *batch, struct buf *out);
+
+    /* Appends what keeps an idle stream open. NULL: not a stream. */
+    void (*keepalive)(const struct transport_options *options, struct buf *out);
+
+    /* Appends the polite end of a stream. NULL: nothing. */
+    void (*end)(const struct transport_options *options, struct buf *out);
+};
+
+/* The transport of an endpoint, or NULL. */
+const struct transport *transport_find(const char *name);
+
+/* All of them, in the order in which a client would prefer them; NULL past the end. */
+const struct transport *transport_at(size_t index);
+
+#endif

@@ -1,0 +1,24 @@
+/*
+ * The list of transports, the one that clients should prefer first. A new one is
+ * a line here and a file beside this one.
+ */
+#include "fcgi-app/transport.h"
+
+#include <string.h>
+
+#include "fcgi-app/transports/transports.h"
+
+static const struct transport *const transports[] = {&transport_wait, &transport_poll};
+
+const struct transport *transport_at(size_t index) {
+    return index < sizeof transports / sizeof transports[0] ? transports[index] : NULL;
+}
+
+const struct transport *transport_find(const char *name) {
+    const struct transport *transport;
+    for (size_t i = 0; (transport = transport_at(i)) != NULL; i++) {
+        if (strcmp(transport->name, name) == 0)
+            return transport;
+    }
+    return NULL;
+}

@@ -1,0 +1,216 @@
+/*
+ * What a waiter is owed. For each channel there is at most one source: a page
+ * that was read from the history, or the tail of a live feed. Messages of all
+ * channels are merged by time, each channel in the order of its ids. What the
+ * limit leaves over is simply not taken: the waiter stands before it, and finds
+ * it again the next time.
+ */
+#include "fcgi-app/waiter.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/collections.h"
+#include "core/mem.h"
+
+/* --------------------------------------------------------------------- resolving */
+
+void sub_forget_fetch(struct sub *sub) {
+    if (sub->fetch == NULL)
+        return;
+    if (!sub->fetch->done)
+        DL_DELETE2(sub->fetch->waiting, sub, fprev, fnext);
+    fetch_release(sub->fetch);
+    sub->fetch = NULL;
+}
+
+static void ask(struct sub *sub, struct fetches *fetches) {
+    char since[FETCH_SINCE] = "start";
+
+    if (sub->kind == SUB_LAST)
+        snprintf(since, sizeof since, "-%u", sub->last);
+    else if (sub->kind == SUB_AT)
+        position_format(sub->at, since);
+    sub->fetch = fetch_take(fetches, sub->feed, since, sub->waiter->limit);
+    DL_APPEND2(sub->fetch->waiting, sub, fprev, fnext);
+}
+
+/* Whether memory can serve a position: at the end, in the tail, or known to be ahead. */
+static bool in_memory(const struct sub *sub) {
+    struct position end = feed_position(sub->feed);
+    if (sub->confirmed == feed_resets(sub->feed) && position_compare(sub->at, end) > 0)
+        return true;
+    return feed_after(sub->feed, sub->at) >= 0;
+}
+
+static bool sub_resolve(struct sub *sub, struct fetches *fetches) {
+    if (sub->fetch != NULL)
+        return sub->fetch->done;
+    if (!feed_live(sub->feed))
+        return sub->waiter->state == WAITER_PARKED && sub->kind == SUB_AT;
+    if (sub->kind == SUB_NOW) {
+        sub->at = feed_position(sub->feed);
+        sub->kind = SUB_AT;
+        sub->confirmed = feed_resets(sub->feed);
+    }
+    if (sub->kind == SUB_AT && in_memory(sub))
+        return true;
+    ask(sub, fetches);
+    return false;
+}
+
+bool waiter_resolve(struct waiter *waiter, struct fetches *fetches) {
+    bool all = true;
+    for (size_t i = 0; i < waiter->sub_count; i++)
+        all = sub_resolve(&waiter->subs[i], fetches) && all;
+    return all;
+}
+
+bool waiter_refused(const struct waiter *waiter) {
+    for (size_t i = 0; i < waiter->sub_count; i++) {
+        const struct fetch *fetch = waiter->subs[i].fetch;
+        if (fetch != NULL && fetch->done && fetch->page.err != ERR_OK)
+            return true;
+    }
+    return false;
+}
+
+/* -------------------------------------------------------------------- collecting */
+
+/* The messages that one channel offers, and how many of them were taken. */
+struct source {
+    const struct history_page *page; /* or, if NULL, the tail of ... */
+    const struct feed *feed;
+    long first;
+    size_t count;
+    size_t taken;
+};
+
+static struct source source_of(const struct sub *sub) {
+    struct source source = {.feed = sub->feed};
+
+    if (sub->fetch != NULL) {
+        source.page = &sub->fetch->page;
+        source.count = source.page->count;
+    } else if (feed_live(sub->feed)) {
+        source.first = feed_after(sub->feed, sub->at);
+        source.count = source.first < 0 ? 0 : (size_t)(feed_count(sub->feed) - source.first);
+    }
+    return source;
+}
+
+static struct message *source_at(const struct source *source, size_t index) {
+    return source->page != NULL ? source->page->messages[index]
+                                : feed_at(source->feed, source->first + (long)index);
+}
+
+/* The channel whose next message is the oldest; `count` if none has one. */
+static size_t oldest(const struct source *sources, size_t count) {
+    size_t best = count;
+    uint64_t best_at = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        if (sources[i].taken == sources[i].count)
+            continue;
+        uint64_t at = source_at(&sources[i], sources[i].taken)->at;
+        if (best == count || at < best_at) {
+            best = i;
+            best_at = at;
+        }
+    }
+    return best;
+}
+
+static size_t merge(struct source *sources, size_t count, struct batch_entry *entries, size_t limit,
+                    size_t bytes) {
+    size_t used = 0, payload = 0;
+
+    while (used < limit) {
+        size_t i = oldest(sources, count);
+        if (i == count)
+            break;
+        struct message *message = source_at(&sources[i], sources[i].taken);
+        if (used > 0 && payload + message->payload_len > bytes)
+            break;
+        payload += message->payload_len;
+        sources[i].taken++;
+        entries[used++] = (struct batch_entry){.message = message, .channel = i};
+    }
+    return used;
+}
+
+/* Where a channel begins whose first offered message was left over: just before it. */
+static struct position before(const struct message *message) {
+    return (struct position){message->id.epoch, message->id.n - 1};
+}
+
+/* Moves one channel forward by what was taken of it; says whether there was a gap. */
+static bool advance(struct sub *sub, const struct source *source) {
+    const struct history_page *page = source->page;
+    bool all = source->taken == source->count;
+    bool gap = false;
+
+    if (page == NULL) {
+        if (source->taken > 0)
+            sub->at = source_at(source, source->taken - 1)->id;
+        return false;
+    }
+    if (all && !page->more) {
+        sub->at = page->tail;
+        sub->confirmed = feed_resets(sub->feed);
+    } else if (source->taken > 0) {
+        sub->at = source_at(source, source->taken - 1)->id;
+    } else if (sub->kind != SUB_AT) {
+        sub->at = before(source_at(source, 0));
+    }
+    if (all || source->taken > 0)
+        gap = page->gap;
+    sub->kind = SUB_AT;
+    return gap;
+}
+
+static void describe(const struct sub *sub, struct batch_channel *channel) {
+    channel->name = feed_name(sub->feed, &channel->len);
+    channel->from = channel->to = sub->at;
+    channel->gap = false;
+}
+
+struct batch *waiter_collect(struct waiter *waiter, size_t bytes) {
+    struct source *sources = mem_new(waiter->sub_count * sizeof *sources);
+    struct batch_channel *channels = mem_new(waiter->sub_count * sizeof *channels);
+    struct batch_entry *entries = mem_new(waiter->limit * sizeof *entries);
+    struct batch *batch = NULL;
+    bool gap = false;
+
+    for (size_t i = 0; i < waiter->sub_count; i++)
+        sources[i] = source_of(&waiter->subs[i]);
+    size_t used = merge(sources, waiter->sub_count, entries, waiter->limit, bytes);
+    for (size_t i = 0; i < waiter->sub_count; i++) {
+        struct sub *sub = &waiter->subs[i];
+        bool first_time = sub->kind != SUB_AT;
+        describe(sub, &channels[i]);
+        channels[i].gap = advance(sub, &sources[i]);
+        channels[i].to = sub->at;
+        if (first_time)
+            channels[i].from = sources[i].count > 0 ? before(source_at(&sources[i], 0)) : sub->at;
+        gap = gap || channels[i].gap;
+    }
+    if (used > 0 || gap)
+        batch = batch_new(channels, waiter->sub_count, entries, used, waiter->retry);
+    for (size_t i = 0; i < waiter->sub_count; i++)
+        sub_forget_fetch(&waiter->subs[i]);
+    free(entries);
+    free(channels);
+    free(sources);
+    return batch;
+}
+
+struct batch *waiter_empty(const struct waiter *waiter) {
+    struct batch_channel *channels = mem_new(waiter->sub_count * sizeof *channels);
+    for (size_t i = 0; i < waiter->sub_count; i++)
+        describe(&waiter->subs[i], &channels[i]);
+    struct batch *batch = batch_new(channels, waiter->sub_count, NULL, 0, waiter->retry);
+    free(channels);
+    return batch;
+}
