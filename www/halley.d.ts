@@ -27,7 +27,12 @@ export interface HalleyError extends Error {
   channel?: string;
 }
 
-export type HalleyTransport = 'wait' | 'poll';
+/**
+ * WebSocket, EventSource, fetch streaming, long polling, polling. `jsonp`, `iframe`,
+ * `multipart` and `xhr` come with halley-legacy.js, and are used only where
+ * `options.transports` names them.
+ */
+export type HalleyTransport = 'ws' | 'events' | 'stream' | 'wait' | 'poll' | 'jsonp' | 'iframe' | 'multipart' | 'xhr' | (string & {});
 
 export interface HalleyState {
   /**
@@ -37,6 +42,7 @@ export interface HalleyState {
    * because the server refused (`error`): then until the channels change or `wake()`.
    */
   state: 'connecting' | 'open' | 'waiting' | 'offline' | 'closed';
+  /** What brings the messages, here or in the tab of this browser that holds the connection. */
   transport?: HalleyTransport;
   /** Milliseconds. */
   retryIn?: number;
@@ -46,14 +52,32 @@ export interface HalleyState {
 export interface HalleyOptions {
   /** Where channels start: `now`, `start`, `-K` (the last K messages), or a kept `cursor`. Default `now`. */
   since?: string;
-  /** Transports to use, best first. */
+  /**
+   * Transports to use, best first, and no others; the server is not asked what it has, and
+   * the connection not shared. By default the best that server, browser and what lies
+   * between let through: one that keeps failing is left alone for `blocked`, for this
+   * session, then tried again.
+   */
   transports?: HalleyTransport[];
+  /** Whether tabs of one browser share one connection where they can (Web Locks and BroadcastChannel). Default true. */
+  share?: boolean;
   /** Seconds for which the server may hold a long poll. Default 25. */
   timeout?: number;
   /** Milliseconds between polls. Default 3000. */
   interval?: number;
   /** Milliseconds until a quick request counts as lost. Default 15000. */
   patience?: number;
+  /** Milliseconds after which a stream that says nothing at first counts as held back by a proxy. Default 4000. */
+  firstByte?: number;
+  /** Milliseconds after which a quick read looks whether a silent stream still lives. Default 60000. */
+  silence?: number;
+  /**
+   * Milliseconds after which a hidden page, unless it serves a visible tab, gives up its
+   * connection and polls, at that pace; it is live again as soon as it is shown. 0 for never. Default 60000.
+   */
+  hidden?: number;
+  /** Milliseconds for which a transport that kept failing is left alone. Default 600000. */
+  blocked?: number;
   /** Milliseconds of the first pause after a failure, of which a random part is taken. Default 500. */
   backoff?: number;
   /** Milliseconds to which that doubles. Default 30000. */
@@ -72,7 +96,36 @@ export interface HalleyEvents {
   error: HalleyError;
 }
 
+/** What a transport is given. See `Halley.transports` for those there are, and for how to add one. */
+export interface HalleyTurn {
+  client: Halley;
+  /** Aborted when the transport has to let go. */
+  signal: AbortSignal;
+  /** The address of an endpoint, with channels and cursor. */
+  url(endpoint: string, more?: Record<string, string | number>): string;
+  /** Asks an endpoint: its JSON, or the Response if `raw`. `ms` on top of `patience`. */
+  ask(endpoint: string, more?: Record<string, string | number>, ms?: number, raw?: boolean): Promise<any>;
+  /** A batch that arrived, as text or as object. */
+  text(text: string): void;
+  batch(batch: object): void;
+  /** Something arrived that is no batch: a sign of life. */
+  alive(): void;
+  fail(error: Error): void;
+}
+
+export interface HalleyTransportObject {
+  /** Resolves when the server ended in good order, rejects when it failed. */
+  run(turn: HalleyTurn): Promise<unknown>;
+  /** Its first bytes come at once. */
+  streams?: boolean;
+  /** Whether this browser has it, and it can ask for that address. */
+  fits?(url: string): unknown;
+}
+
 export class Halley {
+  /** Best first. */
+  static transports: Record<string, HalleyTransportObject>;
+
   /** @param base where the server is mounted, `/comet` by default. Nothing is asked before `subscribe()`. */
   constructor(base?: string, options?: HalleyOptions);
 
@@ -92,7 +145,7 @@ export class Halley {
   off<K extends keyof HalleyEvents>(type: K, fn: (event: HalleyEvents[K]) => void): this;
 
   /**
-   * Resolves once the server holds the message. Repeated under one Idempotency-Key if the
+   * Resolves once the server holds the message. Goes over the WebSocket if there is one. Repeated under one Idempotency-Key if the
    * answer is lost, so it happens once. Any JSON value, or bytes, which go as they are.
    */
   publish(channel: string, data: unknown, options?: {idempotencyKey?: string; tries?: number}): Promise<{id: string; at: number}>;

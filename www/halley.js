@@ -1,32 +1,23 @@
-/* Halley's browser client: messages from the server, as they happen.
+/* Halley's browser client; halley.d.ts says what each thing is for.
  *
  *   const halley = new Halley('/comet');
  *   halley.subscribe('chat', m => console.log(m.id, m.data));
- *   halley.publish('chat', {text: 'hi'}).then(({id}) => ...);
  *
- * One object asks for all of its channels together, and goes in turns: a quick read
- * where one is due (at first, after a failure, for a new channel), then whatever the
- * transport holds open, until that ends, fails or is abandoned. The cursor of the last
- * batch carries from turn to turn, so that nothing is lost; the last id of each channel
- * drops what comes twice. A transport only has `run(turn)`, see Halley.transports.
+ * It goes in turns: a quick read of all channels where one is due (at first, after a
+ * failure, for a new channel), then the best transport until that ends or fails. The
+ * cursor goes along, so nothing is lost; the last id of each channel drops what is double.
  */
 (function (root) {
   'use strict';
 
   const DEFAULTS = {
-    since: 'now',       // 'now', 'start', '-K' (the last K), or a cursor kept from before
-    timeout: 25,        // seconds for which a long poll may be held
-    interval: 3000,     // ms between polls
-    patience: 15000,    // ms until a quick request counts as lost
-    backoff: 500,       // ms before the first new try, at random from 0; doubles to maxBackoff
-    maxBackoff: 30000,
-    tries: 5,           // for a publish, all under one Idempotency-Key
-    transports: ['wait', 'poll']
+    since: 'now', timeout: 25, interval: 3000, patience: 15000, firstByte: 4000, silence: 60000,
+    hidden: 60000, blocked: 600000, backoff: 500, maxBackoff: 30000, tries: 5
   };
-  const BLOCKED = 600000; // ms for which a transport that kept failing is left alone
+  const EVENTS = ['online', 'visibilitychange', 'pagehide', 'pageshow'];
 
-  const encode = encodeURIComponent;
   const refused = e => e.status >= 400 && e.status < 500 && ![408, 425, 429].includes(e.status);
+  const failure = p => Object.assign(new Error(p.detail ? p.title + ': ' + p.detail : p.title), p);
 
   /* Full jitter, after what the server has asked for. */
   const later = (e, n, o) => Math.round((e.retryAfter || 0) + Math.random() * Math.min(o.maxBackoff, o.backoff * 2 ** n));
@@ -37,38 +28,33 @@
     if (signal) aborted(signal).then(() => { clearTimeout(timer); done(); });
   });
 
-  const newKey = () => Array.from(crypto.getRandomValues(new Uint32Array(4)), n => n.toString(36)).join('-');
+  const newKey = () => Date.now().toString(36) + Math.random().toString(36).slice(1);
 
-  function problem(res, text) {
-    let p = {};
-    try { p = JSON.parse(text); } catch (e) { /* an error page of some proxy */ }
-    const title = p.title || res.statusText || 'HTTP ' + res.status, after = res.headers.get('Retry-After');
-    return Object.assign(new Error(p.detail ? title + ': ' + p.detail : title), {
-      status: res.status, title, detail: p.detail,
-      retryAfter: after && (isNaN(after) ? Date.parse(after) - Date.now() : after * 1000)
-    });
-  }
-
-  /* One request with a JSON answer, or an Error (with `status` if the server gave it). */
-  async function call(url, init, ms, signal) {
+  /* One request: its JSON, or the Response if `raw`, or an Error, with `status` if there was an answer. */
+  async function call(url, init, ms, signal, raw) {
     const control = new AbortController(), abort = () => control.abort();
     const timer = setTimeout(abort, ms);
     if (signal) aborted(signal).then(abort);
     try {
       const res = await fetch(url, Object.assign({cache: 'no-store', signal: control.signal}, init));
+      if (res.ok && raw) return res;
       const text = await res.text();
-      if (!res.ok) throw problem(res, text);
-      return JSON.parse(text);
+      if (res.ok) return JSON.parse(text);
+      const after = res.headers.get('Retry-After');
+      let p = {};
+      try { p = JSON.parse(text); } catch (e) { /* some proxy's page */ }
+      throw failure({
+        status: res.status, title: p.title || 'HTTP ' + res.status, detail: p.detail,
+        retryAfter: after && (isNaN(after) ? Date.parse(after) - Date.now() : after * 1000)
+      });
     } finally {
       clearTimeout(timer);
     }
   }
 
-  /* [epoch, n] of an id, and whether it comes after the one before. */
-  const parts = id => id.split('-').map(Number);
+  /* Does an id `<epoch>-<n>` come after another? */
   function after(id, last) {
-    if (!last) return true;
-    const [e, n] = parts(id), [le, ln] = parts(last);
+    const [e, n] = id.split('-').map(Number), [le, ln] = last.split('-').map(Number);
     return e > le || (e === le && n > ln);
   }
 
@@ -81,10 +67,15 @@
       this.cursor = o.since === this._start ? '' : o.since;
       this._on = {};
       this._channels = new Map(); // name -> {fns, since, last}; since is '' once the cursor knows it
-      this._blocked = {};         // transport -> {fails, until}
       this._fails = 0;            // turns failed in a row
       this._quick = true;         // the next turn begins with a quick read
-      this._online = () => { if (/waiting|offline/.test(this.state)) this.wake(); };
+      this._bad = {};             // transport -> how badly it failed
+      this._until = {};           // transport -> until when it is left alone
+      this._key = 'halley:' + this.base;
+      this._id = newKey();
+      this._tabs = new Map();     // for the tab that leads: what the others want
+      this._shares = o.share !== false && !o.transports && root.BroadcastChannel && root.navigator && navigator.locks;
+      try { Object.assign(this._until, JSON.parse(sessionStorage.getItem(this._key))); } catch (e) { /* no storage */ }
     }
 
     /* ---- events ---- */
@@ -96,37 +87,39 @@
       one.once = fn;
       return this.on(type, one);
     }
-    _emit(type, event) { this._call(this._on[type], event); }
-    _call(fns, event) {
-      for (const fn of (fns || []).slice()) {
-        try { fn(event); } catch (e) { setTimeout(() => { throw e; }); } // theirs, not ours
+    _emit(type, event, fns = this._on[type] || []) {
+      for (const fn of fns.slice()) {
+        try { if (fn) fn(event); } catch (e) { setTimeout(() => { throw e; }); } // theirs, not ours
       }
     }
 
     /* ---- what is asked for ---- */
 
-    /* Returns a function that ends this one subscription. */
     subscribe(channel, fn, options) {
-      const c = this._channels.get(channel);
-      if (c) c.fns.push(fn);
+      const c = this._channels.get(channel), since = options && options.since || this._start;
+      if (c && c.fns.length) c.fns.push(fn);
       else {
-        this._channels.set(channel, {fns: [fn], since: options && options.since || this._start, last: ''});
+        this._channels.set(channel, {fns: [fn], since, last: '0-0'});
         this.wake();
       }
       return () => this.unsubscribe(channel, fn);
     }
-    /* Of a channel: one listener, or all. */
     unsubscribe(channel, fn) {
-      const c = this._channels.get(channel);
-      if (!c) return;
-      const at = c.fns.indexOf(fn);
+      const c = this._channels.get(channel) || {fns: []}, at = c.fns.indexOf(fn);
       if (arguments.length < 2) c.fns = [];
       else if (at >= 0) c.fns.splice(at, 1);
-      if (!c.fns.length) {
-        this._channels.delete(channel);
-        this.wake();
-      }
+      if (this._prune()) this.wake();
     }
+    /* Drops the channels that neither this page nor another tab wants. */
+    _prune() {
+      const gone = this._names().filter(name => !this._mine(name) && ![...this._tabs.values()].some(t => t.want.includes(name)));
+      gone.forEach(name => this._channels.delete(name));
+      return gone.length;
+    }
+    _names() { return [...this._channels.keys()]; }
+    _known() { return this._names().filter(name => !this._channels.get(name).since); }
+    _mine(name) { return (this._channels.get(name) || {fns: []}).fns.length; }
+
     close() {
       this._channels.clear();
       this.wake();
@@ -134,21 +127,16 @@
     }
 
     async publish(channel, data, options) {
-      const o = Object.assign({}, this.options, options);
-      const raw = data instanceof ArrayBuffer || ArrayBuffer.isView(data);
-      const init = {
-        method: 'POST',
-        headers: {'Content-Type': raw ? 'application/octet-stream' : 'application/json',
-          'Idempotency-Key': o.idempotencyKey || newKey()},
-        body: raw ? data : JSON.stringify(data)
-      };
+      const o = Object.assign({}, this.options, options), key = o.idempotencyKey || newKey();
+      const raw = data instanceof ArrayBuffer || ArrayBuffer.isView(data), body = raw ? data : JSON.stringify(data);
+      const headers = {'Content-Type': 'application/' + (raw ? 'octet-stream' : 'json'), 'Idempotency-Key': key};
       for (let n = 0; ; n++) {
         try {
-          return await call(this.base + '/publish?channel=' + encode(channel), init, o.patience);
+          if (this._send && !raw) return await this._send({channel, data, key});
+          return await call(this.base + '/publish?channel=' + encodeURIComponent(channel), {method: 'POST', headers, body}, o.patience);
         } catch (e) {
-          // The server forgets a key after five minutes: no longer a safe time to repeat.
           const ms = later(e, n, o);
-          if (refused(e) || n + 1 >= o.tries || ms > 60000) throw e;
+          if (refused(e) || n + 1 >= o.tries || ms > 60000) throw e; // the server forgets a key after 5 minutes
           await sleep(ms);
         }
       }
@@ -156,7 +144,6 @@
 
     /* ---- turns ---- */
 
-    /* Abandons the turn that is out, or the pause, and asks anew once the caller is done. */
     wake() {
       if (this._turn) this._turn.abort();
       if (this._looping) return;
@@ -165,155 +152,335 @@
     }
 
     async _loop() {
-      if (root.addEventListener) root.addEventListener('online', this._online);
+      if (root.addEventListener) EVENTS.forEach(type => root.addEventListener(type, this));
+      this.handleEvent({});
       while (this._channels.size) {
-        const control = this._turn = new AbortController(), signal = control.signal;
+        const {signal} = this._turn = new AbortController();
         let ms = 0;
         try {
           ms = await this._go(signal);
         } catch (e) {
           if (!signal.aborted) ms = this._failed(e);
         }
-        // What was refused for good is not asked again before something changes.
-        if (ms === null) await aborted(signal);
+        if (ms === undefined) await aborted(signal); // refused for good: until something changes
         else if (ms) await sleep(ms, signal);
       }
-      if (root.removeEventListener) root.removeEventListener('online', this._online);
+      if (root.addEventListener) EVENTS.forEach(type => root.removeEventListener(type, this));
+      clearTimeout(this._doze);
+      this._leave();
       this._looping = false;
       this._set('closed');
     }
 
     async _go(signal) {
-      const name = this._name = this._pick();
+      const o = this.options;
       if (this.state !== 'open') this._set('connecting');
-      if (this._quick || this._retry || name === 'poll' || this._fresh().length) await this._join(signal);
-      if (name !== 'poll' && !this._retry) {
-        await Halley.transports[name].run({
-          signal, client: this, options: this.options,
-          url: (endpoint, more) => this._url(endpoint, [...this._channels.keys()], this.cursor, more),
-          read: (endpoint, more, ms) => this._read(signal, endpoint, [...this._channels.keys()], this.cursor, more, ms),
-          batch: batch => this._batch(signal, batch)
-        });
+      if (this._quick || this._known().length < this._channels.size) await this._join(signal);
+      const name = this._name = await this._pick(signal);
+      const pause = this._retry || this._dozes() && o.hidden || name === 'poll' && o.interval;
+      if (pause) {
+        this._quick = true;
+        this._set('open');
+      } else {
+        await this._hold(name, signal);
+        this._bad[name] = 0;
       }
       this._fails = 0;
-      delete this._blocked[name];
-      return this._retry || (name === 'poll' ? this.options.interval : 0);
+      return pause || 0;
     }
 
-    /* Where something fails again and again while quick reads work, the next transport has its turn. */
-    _pick() {
-      const all = this.options.transports.filter(t => Halley.transports[t]);
-      return all.find(t => !(this._blocked[t] && this._blocked[t].until > Date.now())) || all[all.length - 1];
+    async _pick(signal) {
+      const T = Halley.transports, o = this.options, url = this._url('', this._names(), this.cursor);
+      const fit = t => T[t] && (!T[t].fits || T[t].fits(url)) && !(this._until[t] > Date.now());
+      if (this._shares && !this._yield && fit('tab')) return 'tab';
+      if (!o.transports && !this._offer) this._offer = await call(this.base + '/info', {}, o.patience, signal);
+      const names = o.transports || Object.keys(T).filter(t => this._offer.transports.includes(t));
+      return names.find(fit) || names[names.length - 1] || 'poll';
     }
 
     _failed(error) {
-      const name = this._name;
-      if (refused(error)) {
-        this._quick = true;
-        this._set('closed', {error});
-        return null;
-      }
-      if (!this._quick) {
-        const b = this._blocked[name] = this._blocked[name] || {fails: 0};
-        if (++b.fails >= 3) b.until = Date.now() + BLOCKED;
+      const name = this._name, o = this.options, no = refused(error);
+      if (this._yield && (no || root.document && document.hidden)) this._yield(); // another tab may do better
+      // Held against the transport, unless quick reads fail too, or it has worked for a while.
+      if (!this._quick && !no && Date.now() - this._began < 10000) {
+        this._bad[name] = (this._bad[name] || 0) + (this._heard ? 1 : 3);
+        if (this._bad[name] > 2) {
+          this._until[name] = Date.now() + o.blocked;
+          this._fails = 0;
+          try { if (!o.transports) sessionStorage.setItem(this._key, JSON.stringify(this._until)); } catch (e) { /* no storage */ }
+        }
       }
       this._quick = true;
-      const retryIn = later(error, this._fails++, this.options);
-      this._set(root.navigator && root.navigator.onLine === false ? 'offline' : 'waiting', {retryIn, error});
+      if (no) return this._set('closed', {error});
+      const retryIn = later(error, this._fails++, o);
+      this._set(root.navigator && navigator.onLine === false ? 'offline' : 'waiting', {retryIn, error});
       return retryIn;
     }
 
-    /* Channels that the cursor does not know, of the same start. */
-    _fresh() {
-      const all = [...this._channels].filter(([, c]) => c.since);
-      return all.filter(([, c]) => c.since === all[0][1].since).map(([name]) => name);
-    }
-
-    /* A quick read of all, which gives every channel its place in the cursor. A new channel
-     * that wants its past is read once more, alone, after that: what both reads have is dropped. */
+    /* Gives every channel its place in the cursor. A new one that wants its past is read
+     * once more after that, alone: what both reads have is dropped. */
     async _join(signal) {
       let alone = false, read = false;
-      while (!read || this._fresh().length) {
-        let fresh = this._fresh();
+      for (;;) {
+        const since = ([...this._channels.values()].find(c => c.since) || {}).since, at = this.cursor;
+        if (read && !since) break;
+        let fresh = this._names().filter(name => since && this._channels.get(name).since === since);
         if (alone) fresh = fresh.slice(0, 1);
-        const since = fresh.length && this._channels.get(fresh[0]).since, first = !this.cursor;
-        const known = [...this._channels.keys()].filter(name => !this._channels.get(name).since);
         try {
-          this._batch(signal, await this._read(signal, 'poll', known.concat(fresh), this.cursor || since));
+          this._batch(signal, await this._read(signal, 'poll', this._known().concat(fresh), at || since));
           read = true;
-          if (fresh.length && !first && since !== 'now') {
-            for (let at = since, batch; !batch || batch.messages.length; at = batch.cursor) {
-              batch = await this._read(signal, 'poll', fresh, at);
+          if (since && at && since !== 'now') {
+            for (let from = since, batch; !batch || batch.messages.length; from = batch.cursor) {
+              batch = await this._read(signal, 'poll', fresh, from);
               this._batch(signal, batch, true);
             }
           }
+          for (const name of fresh) (this._channels.get(name) || {}).since = '';
         } catch (error) {
-          if (signal.aborted || !refused(error) || !fresh.length || this._channels.size < 2) throw error;
+          if (signal.aborted || !refused(error) || !since || this._channels.size < 2) throw error;
           // One bad name shall not cost the others their messages: find it, and leave it out.
-          if (fresh.length === 1) {
+          if (fresh.length < 2) {
             this._channels.delete(fresh[0]);
             this._emit('error', Object.assign(error, {channel: fresh[0]}));
           }
           alone = true;
-          continue;
         }
-        for (const name of fresh) if (this._channels.has(name)) this._channels.get(name).since = '';
       }
       this._quick = false;
+      this._tell();
+    }
+
+    /* Runs a transport. A stream that says nothing at first is held back by a proxy; one that
+     * falls silent may be dead: a quick read shows whether it should have brought something. */
+    async _hold(name, signal) {
+      const transport = Halley.transports[name], o = this.options, control = new AbortController();
+      let end, fail, timer;
+      const over = new Promise((yes, no) => { end = yes; fail = no; });
+      aborted(signal).then(() => fail(new Error('abandoned')));
+      const alive = state => {
+        clearTimeout(timer);
+        timer = setTimeout(this._check, o.silence * (name === 'tab' ? 1.5 : 1));
+        this._heard = Date.now();
+        this._set(state || 'open');
+      };
+      const ask = (endpoint, more, ms, raw) => this._read(control.signal, endpoint, this._names(), this.cursor, more, ms, raw);
+      const read = () => ask('poll').then(b => this._batch(control.signal, b));
+      this._check = () => read().then(missed => missed ? fail(new Error('stalled')) : alive(), fail);
+      const guarded = fn => value => {
+        try { fn(value); } catch (e) { fail(e); }
+        if (this._retry) end();
+      };
+      const batch = guarded(b => { this._batch(control.signal, b); alive(); });
+      const text = guarded(t => t.trim() ? batch(JSON.parse(t)) : alive());
+      const url = (endpoint, more) => this._url(endpoint, this._names(), this.cursor, more);
+      this._heard = 0;
+      this._began = Date.now();
+      if (transport.streams) timer = setTimeout(fail, o.firstByte, new Error('nothing came'));
+      else alive();
+      try {
+        await Promise.race([over, transport.run({client: this, signal: control.signal, url, ask, read, text, batch, alive, fail})]);
+      } finally {
+        clearTimeout(timer);
+        control.abort();
+        this._check = this._via = null;
+      }
     }
 
     _url(endpoint, channels, since, more) {
-      const query = channels.map(name => 'channel=' + encode(name)).concat('since=' + encode(since));
-      const extra = Object.assign({}, this.options.params, more);
-      for (const key of Object.keys(extra)) query.push(key + '=' + encode(extra[key]));
-      return this.base + '/' + endpoint + '?' + query.join('&');
+      const all = Object.assign({since}, this.options.params, more);
+      return this.base + '/' + endpoint + '?' + channels.map(name => ['channel', name])
+        .concat(Object.entries(all)).map(pair => pair.map(encodeURIComponent).join('=')).join('&');
     }
 
-    async _read(signal, endpoint, channels, since, more, ms) {
-      const url = this._url(endpoint, channels, since, more), cut = url.indexOf('?');
-      const init = url.length < 2000 ? {} : {method: 'POST', body: new URLSearchParams(url.slice(cut))};
-      return call(init.body ? url.slice(0, cut) : url, init, this.options.patience + (ms || 0), signal);
+    _read(signal, endpoint, channels, since, more, ms, raw) {
+      const url = this._url(endpoint, channels, since, more), [to, query] = url.split('?');
+      const ask = ((Halley.transports[this.options.transports] || {}).ask || call); // JSONP alone does all by itself
+      return url.length < 2000 ? ask(url, {}, this.options.patience + (ms || 0), signal, raw)
+        : ask(to, {method: 'POST', body: new URLSearchParams(query)}, this.options.patience + (ms || 0), signal, raw);
     }
 
-    /* Every message of every transport comes through here. */
+    /* Every message of every transport comes through here. Returns how many were new. */
     _batch(signal, batch, past) {
       if (signal.aborted) throw new Error('abandoned');
+      if (batch && batch.error) throw failure(batch.error);
       if (!batch || !Array.isArray(batch.messages) || !batch.cursor) throw new Error('not an answer of Halley');
       if (!past) {
         this._retry = batch.retry;
-        this._set('open');
+        this._tell(batch);
       }
-      if (batch.gap) this._emit('gap', {channels: batch.gap});
+      const channels = (batch.gap || []).filter(name => this._mine(name));
+      if (channels.length) this._emit('gap', {channels});
+      let n = 0;
       for (const m of batch.messages) {
         const c = this._channels.get(m.channel);
         if (!c || !after(m.id, c.last)) continue;
+        n++;
         c.last = m.id;
-        this._call(c.fns.filter(Boolean), m);
+        if (!c.fns.length) continue;
+        this._emit('', m, c.fns);
         this._emit('message', m);
       }
       if (!past && !signal.aborted) this.cursor = batch.cursor;
+      return n;
     }
 
     _set(state, more) {
-      const transport = this._retry ? 'poll' : this._name;
+      const transport = this._retry || this._dozes() ? 'poll' : this._via || this._name;
       if (!more && state === this.state && transport === this.transport) return;
       this.state = state;
       this.transport = transport;
+      this._tell();
       this._emit('state', Object.assign({state, transport}, more));
+    }
+
+    /* The page is hidden, shown, gone, back; the network is back. */
+    handleEvent({type, persisted}) {
+      if (type === 'pagehide') return this._leave();
+      if (type === 'pageshow') return persisted && this.wake();
+      clearTimeout(this._doze);
+      if (root.document && document.hidden) {
+        if (this.options.hidden) this._doze = setTimeout(() => { this._asleep = true; this.wake(); }, this.options.hidden);
+      } else if (this._asleep || /waiting|offline/.test(this.state)) {
+        this._asleep = false;
+        this.wake();
+      } else if (this._check && Date.now() - this._heard > 30000) this._check();
+    }
+    /* Nobody looks at this page, nor at a tab that it serves: no need to hold a connection. */
+    _dozes() {
+      return this._asleep && (!this._shares || this._yield) && ![...this._tabs.values()].some(t => t.want.length && !t.asleep);
+    }
+
+    /* ---- tabs of one browser: one leads, and holds the connection for all ---- */
+
+    _tell() { /* nobody, unless this tab leads */ }
+    _want(want) {
+      const bus = new BroadcastChannel(this._key);
+      bus.postMessage({from: this._id, want, asleep: this._asleep});
+      bus.close();
+    }
+    _leave() {
+      if (this._yield) this._yield();
+      else if (this._shares) this._want([]);
+    }
+    _lead(free) {
+      const bus = new BroadcastChannel(this._key);
+      this._tell = batch => bus.postMessage({from: this._id, names: this._known(), state: this.state, transport: this.transport, batch});
+      this._yield = () => {
+        delete this._tell;
+        this._yield = null;
+        this._tabs.clear();
+        this._prune();
+        bus.close();
+        free();
+      };
+      bus.onmessage = ({data: m}) => {
+        if (!m.want) return;
+        const was = this._dozes(), fresh = m.want.filter(name => !this._channels.has(name));
+        // More than one request may ask for: that tab has to go alone.
+        if (fresh.length + this._channels.size > 64) return bus.postMessage({full: m.from});
+        this._tabs.set(m.from, m);
+        fresh.forEach(name => this._channels.set(name, {fns: [], since: 'now', last: '0-0'}));
+        if (this._prune() || fresh.length || was !== this._dozes()) this.wake();
+        else this._tell();
+      };
+      this._tell();
     }
   }
 
-  /* A transport's `run(turn)` gives `turn.batch()` what arrives, and returns a promise that
-   * resolves when the server has ended it in good order and rejects when it failed.
-   * It lets go as soon as `turn.signal` is aborted. */
+  const sameOrigin = url => new URL(url, root.location && location.href).href;
+
+  /* The best come first. `run(turn)` hands what arrives to turn.text() or turn.batch(), and
+   * returns a promise: resolved when the server ended in good order, rejected when it failed.
+   * It lets go when turn.signal is aborted. `streams`: the first bytes must come at once. */
   Halley.transports = {
-    wait: {
+    ws: {
+      streams: true,
+      fits: url => root.WebSocket && url.length < 8000,
+      run: turn => new Promise((done, fail) => {
+        const socket = new WebSocket(sameOrigin(turn.url('ws')).replace(/^http/, 'ws')), {client} = turn, asked = new Map();
+        socket.onopen = () => {
+          turn.alive();
+          client._send = publish => new Promise((yes, no) => {
+            asked.set(publish.key, m => m.published ? yes(m.published) : no(failure(m.error)));
+            setTimeout(no, client.options.patience, new Error('no answer'));
+            socket.send(JSON.stringify({publish, ref: publish.key}));
+          });
+        };
+        socket.onmessage = ({data}) => {
+          const m = JSON.parse(data), answer = asked.get(m.ref);
+          if (answer) answer(m);
+          else turn.batch(m);
+        };
+        const closed = socket.onclose = ({code}) => {
+          client._send = null;
+          asked.forEach(answer => answer({error: {title: 'connection lost'}}));
+          (code === 1000 || code === 1001 ? done : fail)(new Error('WebSocket closed, ' + code));
+        };
+        aborted(turn.signal).then(() => { socket.onclose = null; socket.close(); closed({}); });
+      })
+    },
+    events: {
+      streams: true,
+      fits: url => root.EventSource && url.length < 8000,
+      run: turn => new Promise((done, fail) => {
+        const source = new EventSource(turn.url('events', {format: 'json'}));
+        source.onmessage = ({data}) => turn.text(data);
+        source.onerror = () => fail(new Error('event stream lost'));
+        aborted(turn.signal).then(() => source.close());
+      })
+    },
+    stream: {
+      streams: true,
+      fits: () => root.ReadableStream && root.TextDecoder,
       async run(turn) {
-        const timeout = turn.options.timeout;
-        turn.batch(await turn.read('wait', {timeout}, timeout * 1000));
+        const reader = (await turn.ask('stream', {}, 0, true)).body.getReader(), decoder = new TextDecoder();
+        for (let rest = ''; ;) {
+          const {done, value} = await reader.read();
+          if (done) return;
+          const lines = (rest + decoder.decode(value, {stream: true})).split('\n');
+          rest = lines.pop();
+          lines.forEach(turn.text);
+        }
       }
     },
-    poll: {} // a quick read is all there is to it
+    wait: {
+      async run(turn) {
+        const {timeout} = turn.client.options;
+        turn.batch(await turn.ask('wait', {timeout}, timeout * 1000));
+      }
+    },
+    poll: {}, // a quick read is all there is to it
+
+    /* Another tab holds the connection and hands on what comes: once it asks for all that this
+     * one wants, a quick read of our own closes the gap. Whoever gets the lock leads. */
+    tab: {
+      streams: true,
+      run: turn => new Promise(done => {
+        const {client} = turn, bus = new BroadcastChannel(client._key), want = () => client._want(client._names());
+        let leader, covered, queue = Promise.resolve();
+        const next = fn => { queue = queue.then(fn).catch(turn.fail); };
+        bus.onmessage = ({data: m}) => {
+          if (m.full === client._id) turn.fail(new Error('too many channels'));
+          if (!m.names) return;
+          const known = m.from === leader, covers = client._names().every(name => m.names.includes(name));
+          if (!known) want();
+          if (covers && !(known && covered)) next(turn.read);
+          leader = m.from;
+          covered = covers;
+          next(() => {
+            client._via = m.transport;
+            if (covers && m.batch) turn.batch(Object.assign(m.batch, {retry: 0}));
+            turn.alive(covers ? m.state : 'connecting');
+          });
+        };
+        aborted(turn.signal).then(() => bus.close());
+        want();
+        navigator.locks.request(client._key, {signal: turn.signal}, () => turn.signal.aborted || new Promise(free => {
+          client._lead(free);
+          done();
+        })).catch(() => {});
+      })
+    }
   };
 
   root.Halley = Halley;

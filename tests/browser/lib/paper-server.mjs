@@ -1,6 +1,6 @@
 /*
- * A Halley server of paper: the contract's quick parts on node's http, history in an
- * array, nothing else. It exists so that a test can make it misbehave exactly:
+ * A Halley server of paper: poll, wait, stream, info and publish on node's http, history
+ * in an array, nothing else. It exists so that a test can make it misbehave exactly:
  * `server.before = (request) => reply` may answer a request in its stead with
  * {status, headers, body}, {cut: true} (the connection is torn), {hang: true} (never),
  * or {extra: {...}} (added to the batch).
@@ -15,6 +15,7 @@ export class PaperServer {
     this.trimmed = new Map();    // name -> how many are no longer held
     this.requests = [];          // {method, endpoint, channels, since, query, headers, body}
     this.waiting = new Set();
+    this.streams = new Set();    // {request, res, deaf}, one for each stream that is held
     this.keys = new Map();
     this.before = () => undefined;
     this.http = http.createServer((req, res) => this.#take(req, res));
@@ -77,6 +78,23 @@ export class PaperServer {
     return Object.assign({messages, cursor}, gap.length ? {gap} : {});
   }
 
+  /* A batch a line. A test may write to `server.streams` itself, or tear them. */
+  #stream(request, res) {
+    let cursor = this.#batch(request.channels, request.since, 0).cursor;
+    const held = {request, res, end: () => { this.waiting.delete(look); this.streams.delete(held); }};
+    const look = () => {
+      const batch = this.#batch(request.channels, cursor, 100);
+      cursor = batch.cursor;
+      if (batch.messages.length && !held.deaf) res.write(JSON.stringify(batch) + '\n');
+    };
+    res.writeHead(200, {'Content-Type': 'application/x-ndjson'});
+    res.write('\n');
+    look();
+    this.waiting.add(look);
+    this.streams.add(held);
+    res.on('close', held.end);
+  }
+
   async #take(req, res) {
     const [path, search = ''] = req.url.split('?');
     let body = '';
@@ -107,7 +125,9 @@ export class PaperServer {
       return send(200, {id, at});
     }
     if (endpoint === 'info') return send(200, this.info || {transports: ['wait', 'poll']});
-    if (endpoint !== 'poll' && endpoint !== 'wait') return send(404, {title: 'Not found', status: 404});
+    if (!['poll', 'wait', 'stream'].includes(endpoint)) return send(404, {title: 'Not found', status: 404});
+
+    if (endpoint === 'stream') return this.#stream(request, res);
 
     // As the real one does, a channel's place is settled when the request arrives.
     const start = this.#batch(request.channels, request.since || 'now', 0).cursor;

@@ -13,7 +13,7 @@ afterEach(async () => { open.forEach(h => h.close()); await server.close(); });
 
 /* A client that gives up its pauses quickly, with everything that it said. */
 function client(options) {
-  const halley = new Halley(server.base, Object.assign({backoff: 5, maxBackoff: 20, interval: 10}, options));
+  const halley = new Halley(server.base, Object.assign({backoff: 5, maxBackoff: 20, interval: 10, share: false}, options));
   halley.got = []; halley.gaps = []; halley.states = []; halley.errors = [];
   halley.on('message', m => halley.got.push(m.data));
   halley.on('gap', g => halley.gaps.push(g.channels));
@@ -43,7 +43,7 @@ test('several channels share one request', async () => {
   for (const name of ['a', 'b', 'c']) halley.subscribe(name);
   await isWaiting();
   assert.deepEqual(server.requests.map(r => [r.endpoint, r.channels]),
-    [['poll', ['a', 'b', 'c']], ['wait', ['a', 'b', 'c']]]);
+    [['poll', ['a', 'b', 'c']], ['info', []], ['wait', ['a', 'b', 'c']]]);
 });
 
 test('a channel listener hears its own channel only', async () => {
@@ -268,14 +268,15 @@ test('a torn wait is asked again with the cursor, after a quick read', async () 
 });
 
 test('pauses double up to their cap, at random from zero', async t => {
-  t.mock.method(Math, 'random', () => 1);
+  let share = 1;
+  t.mock.method(Math, 'random', () => share);
   server.before = () => ({cut: true});
   const halley = client({backoff: 1, maxBackoff: 8});
   halley.subscribe('chat');
   const pauses = () => halley.states.filter(s => s.state === 'waiting').map(s => s.retryIn);
   await until(() => pauses().length >= 6);
   assert.deepEqual(pauses().slice(0, 6), [1, 2, 4, 8, 8, 8]);
-  t.mock.method(Math, 'random', () => 0.5);
+  share = 0.5;
   const n = pauses().length;
   await until(() => pauses().length > n + 1);
   assert.equal(pauses().at(-1), 4);
@@ -414,12 +415,12 @@ test('options.params go with every read', async () => {
   const halley = client({params: {tag: 'lab-1'}});
   halley.subscribe('chat');
   await isWaiting();
-  assert.ok(server.requests.every(r => r.query.get('tag') === 'lab-1'));
+  assert.ok(server.requests.filter(r => r.endpoint !== 'info').every(r => r.query.get('tag') === 'lab-1'));
 });
 
 test('coming online ends a pause', async t => {
   const listeners = {};
-  globalThis.addEventListener = (type, fn) => { listeners[type] = fn; };
+  globalThis.addEventListener = (type, fn) => { listeners[type] = () => fn.handleEvent({type}); };
   globalThis.removeEventListener = type => { delete listeners[type]; };
   t.after(() => { delete globalThis.addEventListener; delete globalThis.removeEventListener; });
   server.before = () => ({status: 503, headers: {'Retry-After': '600'}});
