@@ -1,0 +1,92 @@
+/* The pages as a visitor sees them, in Chromium, on every web server. */
+import assert from 'node:assert/strict';
+import {after, before, describe, test} from 'node:test';
+import {Running, SERVERS} from '../lib/running.mjs';
+import {until} from '../lib/until.mjs';
+
+const live = page => page.locator('#state[data-state=open]').waitFor();
+const shows = (page, text) => page.locator('.feed').getByText(text, {exact: true}).waitFor();
+
+for (const server of SERVERS) {
+  describe(`pages on ${server}`, () => {
+    let halley;
+
+    before(async () => { halley = await Running.start(server); });
+    after(async () => { if (halley) await halley.stop(); });
+
+    test('two browsers chat', async () => {
+      const ada = await halley.page('chat.html'), ben = await halley.page('chat.html');
+      await Promise.all([live(ada), live(ben)]);
+      for (const [page, name, text] of [[ada, 'Ada', 'Is anybody there?'], [ben, 'Ben', 'I am.'], [ada, 'Ada', 'Good.']]) {
+        await page.fill('#user', name);
+        await page.fill('#text', text);
+        await page.click('#form button');
+        await Promise.all([shows(ada, text), shows(ben, text)]);
+      }
+      for (const page of [ada, ben]) {
+        assert.deepEqual(await page.locator('#log .text').allTextContents(), ['Is anybody there?', 'I am.', 'Good.']);
+      }
+      assert.equal(await ada.locator('#log .mine').count(), 2);
+      assert.equal(await ben.locator('#log .mine').count(), 1);
+      assert.equal(await ada.inputValue('#text'), '');
+    });
+
+    test('redis-cli PUBLISH appears in the chat, whatever it says', async () => {
+      const page = await halley.page('chat.html');
+      await live(page);
+      halley.publish('chat', {user: 'cron', text: 'backup finished'});
+      halley.publish('chat', 'just words');
+      halley.publish('chat', {deploy: 'web-2', ok: true});
+      halley.publish('chat', {user: '<i>x</i>', text: '<img src=x onerror="document.title=1">'});
+      for (const text of ['backup finished', 'just words', '{"deploy":"web-2","ok":true}', '<i>x</i>']) await shows(page, text);
+      assert.equal(await page.locator('#log img, #log i').count(), 0);
+      assert.equal(await page.title(), 'Chat, by Halley');
+    });
+
+    test('who comes late sees what was said before, each once and in order', async () => {
+      for (let n = 1; n <= 20; n++) halley.publish('chat', {user: 'seq', text: `line ${n}`});
+      const page = await halley.page('chat.html');
+      await shows(page, 'line 20');
+      const lines = (await page.locator('#log .text').allTextContents()).filter(t => t.startsWith('line '));
+      assert.deepEqual(lines, Array.from({length: 20}, (_, i) => `line ${i + 1}`));
+    });
+
+    test('the monitor draws this machine', async () => {
+      const page = await halley.page('monitor.html');
+      await live(page);
+      const drawn = await until(() => page.evaluate(() => {
+        const paths = [...document.querySelectorAll('#tiles svg path:last-of-type')].map(p => p.getAttribute('d') || '');
+        return paths.length === 6 && paths.every(d => d.includes('L')) && paths;
+      }), 'six charts with a line each', 60);
+      // Live: the lines move on by themselves.
+      await until(async () => await page.locator('#tiles svg path').last().getAttribute('d') !== drawn[5], 'the charts move', 60);
+      const memory = await page.locator('#tiles .card', {hasText: 'Memory in use'}).locator('.figure').textContent();
+      assert.match(memory, /^[\d.]+ [MGT]iB of [\d.]+ [MGT]iB$/);
+      assert.equal(await page.textContent('#say'), '');
+    });
+
+    test('the index shows it working, from the page and from the shell', async () => {
+      const page = await halley.page('');
+      await live(page);
+      await page.fill('#text', 'said by the page');
+      await page.click('#form button');
+      await shows(page, 'said by the page');
+      halley.publish('chat', {user: 'cron', text: 'said by the shell'});
+      await shows(page, 'said by the shell');
+      for (const href of await page.locator('main a[href]').evaluateAll(all => all.map(a => a.href))) {
+        assert.equal((await fetch(href)).status, 200, href);
+      }
+    });
+
+    test('no page has complained, none is wider than a phone', async () => {
+      const phone = await halley.browser({viewport: {width: 360, height: 740}, isMobile: true});
+      for (const path of ['', 'chat.html', 'monitor.html']) {
+        const page = await halley.page(path, phone);
+        await live(page);
+        const width = await page.evaluate(() => document.documentElement.scrollWidth);
+        assert.ok(width <= 360, `${path} is ${width} wide`);
+      }
+      assert.deepEqual(halley.errors, []);
+    });
+  });
+}
