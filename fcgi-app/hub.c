@@ -388,11 +388,13 @@ static void look_at(struct waiter *waiter) {
 }
 
 static void heartbeat(struct waiter *waiter) {
-    struct buf text = buf_make(256);
+    struct buf text = buf_make(SIZE_MAX / 2);
 
     waiter->refreshed = ev_now(waiter->hub->loop);
     if (client_backlog(waiter->client) == 0) {
-        waiter->transport->keepalive(&waiter->options, &text);
+        struct batch *place = waiter_empty(waiter);
+        waiter->transport->keepalive(&waiter->options, place, &text);
+        batch_unref(place);
         enum err err = client_send(waiter->client, &(struct part){text.data, text.len}, 1);
         buf_free(&text);
         if (err != ERR_OK) {

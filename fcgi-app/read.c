@@ -142,7 +142,7 @@ bool endpoint_read(struct app *app, const struct request *request, struct client
     const struct config *config = app->config;
     const struct transport *transport = transport_find(request->endpoint);
     unsigned limit = LIMIT_DEFAULT, timeout = (unsigned)config->timeout;
-    struct hub_read read = {.transport = transport};
+    struct hub_read read = {.transport = transport, .options.config = config};
     struct hub_channel *channels = mem_new((size_t)config->max_channels * sizeof *channels);
     struct cursor *cursor = NULL;
 

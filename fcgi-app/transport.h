@@ -18,6 +18,7 @@
 
 /* What a request asked of its transport. */
 struct transport_options {
+    const struct config *config;
     unsigned variant; /* the transport's own; renderings are shared by transport and variant */
     char *callback;   /* a checked JavaScript name, or NULL; owned by the waiter */
 };
@@ -44,8 +45,12 @@ struct transport {
     /* Appends a batch. NULL: its JSON as it is. */
     void (*render)(const struct transport_options *options, struct batch *batch, struct buf *out);
 
-    /* Appends what keeps an idle stream open. NULL: not a stream. */
-    void (*keepalive)(const struct transport_options *options, struct buf *out);
+    /*
+     * Appends what keeps an idle stream open; `place` is where it stands. NULL: not a
+     * stream.
+     */
+    void (*keepalive)(const struct transport_options *options, struct batch *place,
+                      struct buf *out);
 
     /* Appends the polite end of a stream. NULL: nothing. */
     void (*end)(const struct transport_options *options, struct buf *out);

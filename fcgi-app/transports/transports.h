@@ -6,6 +6,11 @@
 
 #include "fcgi-app/transport.h"
 
+extern const struct transport transport_events;
+extern const struct transport transport_stream;
+extern const struct transport transport_multipart;
+extern const struct transport transport_iframe;
+extern const struct transport transport_jsonp;
 extern const struct transport transport_wait;
 extern const struct transport transport_poll;
 

@@ -1,0 +1,28 @@
+/*
+ * What the transports share that write JavaScript: a batch as an argument of a
+ * call, and the name of the function that is called.
+ */
+#ifndef HALLEY_SCRIPT_H
+#define HALLEY_SCRIPT_H
+
+#include <stdbool.h>
+
+#include "core/batch.h"
+#include "core/buf.h"
+#include "fcgi-app/transport.h"
+
+/*
+ * Reads `callback`, which must be [A-Za-z_$][A-Za-z0-9_$.]{0,127}, into the
+ * options; a transport's `options` function.
+ */
+bool script_options(const struct params *params, size_t channel_count,
+                    struct transport_options *options, struct problem *problem);
+
+/*
+ * Appends a batch as a JavaScript expression that is safe inside a <script>
+ * element: "<" and the line separators U+2028 and U+2029, which can stand in
+ * strings only, are written as escapes.
+ */
+void script_batch(struct batch *batch, struct buf *out);
+
+#endif
