@@ -61,6 +61,15 @@ struct batch *batch_new(const struct batch_channel *channels, size_t channel_cou
     return batch;
 }
 
+struct batch *batch_before(const struct batch *batch) {
+    struct batch *start = batch_new(batch->channels, batch->channel_count, NULL, 0, 0);
+    for (size_t i = 0; i < start->channel_count; i++) {
+        start->channels[i].to = start->channels[i].from;
+        start->channels[i].gap = false;
+    }
+    return start;
+}
+
 struct batch *batch_ref(struct batch *batch) {
     batch->refs++;
     return batch;

@@ -37,6 +37,9 @@ struct batch; /* opaque: see the functions */
 struct batch *batch_new(const struct batch_channel *channels, size_t channel_count,
                         const struct batch_entry *entries, size_t entry_count, unsigned retry);
 
+/* A batch without messages or gaps that stands where `batch` begins. One reference. */
+struct batch *batch_before(const struct batch *batch);
+
 struct batch *batch_ref(struct batch *batch);
 
 /* Gives one reference back; the last one frees. Safe on NULL. */

@@ -173,13 +173,13 @@ static void finish_with(struct waiter *waiter, struct batch *batch) {
     waiter_free(waiter);
 }
 
-/* The header, and a stream's first bytes. False: the waiter is gone. */
-static bool begin(struct waiter *waiter) {
+/* The header, and a stream's first bytes: where `first` begins. False: the waiter is gone. */
+static bool begin(struct waiter *waiter, const struct batch *first) {
     struct buf head = buf_make(SIZE_MAX / 2);
 
     answer_head(&head, 200, waiter->transport->content_type);
     if (waiter->transport->begin != NULL) {
-        struct batch *start = waiter_empty(waiter);
+        struct batch *start = first != NULL ? batch_before(first) : waiter_empty(waiter);
         waiter->transport->begin(&waiter->options, start, &head);
         batch_unref(start);
     }
@@ -330,28 +330,36 @@ static void park(struct waiter *waiter) {
     if (waiter->state == WAITER_PARKED && waiter->begun)
         return;
     waiter->state = WAITER_PARKED;
-    if (waiter->begun || begin(waiter))
+    if (waiter->begun || begin(waiter, NULL))
         set_timer(waiter);
+}
+
+/* Sends a stream its next batch. False: it has everything, or it is gone (then `*gone`). */
+static bool send_next(struct waiter *waiter, bool *gone) {
+    struct batch *batch = collect(waiter);
+    bool here = waiter->begun || begin(waiter, batch);
+
+    if (here && batch != NULL)
+        here = send_on(waiter, batch);
+    *gone = !here;
+    bool sent = here && batch != NULL;
+    batch_unref(batch);
+    return sent;
 }
 
 /* A stream is sent batch after batch until it has everything or its queue fills. */
 static void feed_stream(struct waiter *waiter) {
-    struct batch *batch = NULL;
+    bool gone = false;
 
-    if (!waiter->begun && !begin(waiter))
+    while ((!waiter->begun || client_backlog(waiter->client) == 0) &&
+           waiter_resolve(waiter, waiter->hub->fetches)) {
+        if (!send_next(waiter, &gone))
+            break;
+        waiter->state = WAITER_PARKED;
+    }
+    if (gone)
         return;
     waiter->state = WAITER_PARKED;
-    while (client_backlog(waiter->client) == 0) {
-        if (!waiter_resolve(waiter, waiter->hub->fetches))
-            break;
-        batch = collect(waiter);
-        if (batch == NULL)
-            break;
-        bool here = send_on(waiter, batch);
-        batch_unref(batch);
-        if (!here)
-            return;
-    }
     set_timer(waiter);
 }
 

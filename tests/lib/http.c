@@ -133,7 +133,7 @@ static void fill(struct answer *answer, struct bytes *head, struct bytes *body) 
     answer->head = head->data;
     answer->body = body->data;
     answer->length = body->length - 1;
-    answer->json = json_loadb(body->data, answer->length, JSON_DECODE_ANY, NULL);
+    answer->json = json_loadb(body->data, answer->length, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
     if (answer->json)
         keep(answer->json);
 }
