@@ -1,0 +1,345 @@
+/* core/config: what a file, the environment and the command line make of the
+ * options. The files are in config/valid/ and config/invalid/ beside this one;
+ * each of them must have a row here.
+ */
+#include "core/config.h"
+
+#include <dirent.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "core/log.h"
+#include "tests/lib/keep.h"
+#include "tests/unit/unit.h"
+
+#define FILES "tests/unit/config/"
+
+static struct config config;
+static struct config_command command;
+static char problem[CONFIG_PROBLEM];
+
+/* Loads with these arguments, NULL behind the last; frees what was loaded before. */
+static int load(const char *first, ...) {
+    char *argv[16] = {keepf("unit")};
+    int argc = 1;
+    va_list args;
+
+    va_start(args, first);
+    for (const char *at = first; at != NULL; at = va_arg(args, const char *))
+        argv[argc++] = keepf("%s", at);
+    va_end(args);
+    config_free(&config);
+    int result = config_load(&config, &command, argc, argv, problem);
+    ck_assert_msg((result == 0) == (problem[0] == '\0'), "%d: %s", result, problem);
+    return result;
+}
+
+static int load_file(const char *name) {
+    return load("-f", keepf(FILES "%s.conf", name), NULL);
+}
+
+static void must_load(const char *name) {
+    ck_assert_msg(load_file(name) == 0, "%s: %s", name, problem);
+}
+
+static const char *printed(void) {
+    char *text = NULL;
+    size_t len;
+    FILE *out = open_memstream(&text, &len);
+
+    config_print(&config, out);
+    fclose(out);
+    return keep(text);
+}
+
+START_TEST(an_empty_file_leaves_the_defaults) {
+    must_load("valid/empty");
+    ck_assert_str_eq(config.redis, "redis://127.0.0.1:6379");
+    ck_assert_str_eq(config.listen, "");
+    ck_assert_int_eq(config.listen_mode, 0660);
+    ck_assert_int_eq(config.log_level, LOG_INFO);
+    ck_assert_int_eq(config.timeout, 25);
+    ck_assert_int_eq(config.max_wait, 55);
+    ck_assert_int_eq(config.max_channels, 64);
+    ck_assert_int_eq(config.max_backlog, 256 * 1024);
+    ck_assert_int_eq(config.keepalive, 15);
+    ck_assert_int_eq(config.jsonp, 0);
+    ck_assert_int_eq(config.meta_ttl, 7 * 86400);
+    ck_assert_int_eq(config.idempotency_ttl, 300);
+    ck_assert_uint_eq(config.channel_count, 0);
+    config_free(&config);
+}
+END_TEST
+
+START_TEST(nobody_may_publish_from_the_web_by_default) {
+    must_load("valid/empty");
+    const struct channel_policy *policy = config_channel(&config, "chat", 4);
+    ck_assert_int_eq(policy->publish, ACCESS_NONE);
+    ck_assert_int_eq(policy->subscribe, ACCESS_ANYONE);
+    ck_assert_int_eq(policy->publish_rate_count, 0);
+    ck_assert_int_eq(policy->history, 1000);
+    ck_assert_int_eq(policy->ttl, 3600);
+    ck_assert_int_eq(policy->max_message, 65536);
+    config_free(&config);
+}
+END_TEST
+
+START_TEST(a_file_sets_every_option) {
+    must_load("valid/every-option");
+    ck_assert_str_eq(config.redis, "unix:/run/redis/redis.sock");
+    ck_assert_str_eq(config.listen, "unix:/run/halley/halley.sock");
+    ck_assert_int_eq(config.listen_mode, 0600);
+    ck_assert_int_eq(config.log_level, LOG_DEBUG);
+    ck_assert_int_eq(config.timeout, 20);
+    ck_assert_int_eq(config.max_wait, 40);
+    ck_assert_int_eq(config.max_channels, 8);
+    ck_assert_int_eq(config.max_waiters, 500);
+    ck_assert_int_eq(config.linger, 0);
+    ck_assert_int_eq(config.tail, 1);
+    ck_assert_int_eq(config.max_backlog, 1024 * 1024);
+    ck_assert_int_eq(config.keepalive, 5);
+    ck_assert_int_eq(config.max_stream, 60);
+    ck_assert_int_eq(config.jsonp, 1);
+    ck_assert_int_eq(config.request_timeout, 3);
+    ck_assert_int_eq(config.redis_timeout, 2);
+    ck_assert_int_eq(config.meta_ttl, 86400);
+    ck_assert_int_eq(config.idempotency_ttl, 60);
+    ck_assert_int_eq(config.retry, 500);
+    ck_assert_int_eq(config.lease, 1000);
+    const struct channel_policy *policy = config_channel(&config, "chat1", 5);
+    ck_assert_int_eq(policy->subscribe, ACCESS_NONE);
+    ck_assert_int_eq(policy->publish, ACCESS_ANYONE);
+    ck_assert_int_eq(policy->publish_rate_count, 20);
+    ck_assert_int_eq(policy->publish_rate_seconds, 10);
+    ck_assert_int_eq(policy->history, 0);
+    ck_assert_int_eq(policy->ttl, 1);
+    ck_assert_int_eq(policy->max_message, 4096);
+    config_free(&config);
+}
+END_TEST
+
+START_TEST(the_first_section_that_matches_holds_whole) {
+    must_load("valid/order");
+    ck_assert_int_eq(config_channel(&config, "chat-private", 12)->subscribe, ACCESS_NONE);
+    ck_assert_int_eq(config_channel(&config, "chat-private", 12)->publish, ACCESS_NONE);
+    ck_assert_int_eq(config_channel(&config, "chat-late", 9)->publish, ACCESS_ANYONE);
+    ck_assert_int_eq(config_channel(&config, "chat-late", 9)->history, 1000);
+    ck_assert_int_eq(config_channel(&config, "news", 4)->history, 5);
+    config_free(&config);
+}
+END_TEST
+
+START_TEST(a_channel_name_is_matched_by_its_length) {
+    must_load("valid/order");
+    ck_assert_int_eq(config_channel(&config, "chat-private-not", 12)->subscribe, ACCESS_NONE);
+    config_free(&config);
+}
+END_TEST
+
+START_TEST(files_are_read_as_people_write_them) {
+    must_load("valid/comments");
+    ck_assert_int_eq(config.timeout, 7);
+    must_load("valid/crlf");
+    ck_assert_int_eq(config.timeout, 9);
+    ck_assert_int_eq(config_channel(&config, "a", 1)->history, 3);
+    must_load("valid/case");
+    ck_assert_int_eq(config.timeout, 11);
+    ck_assert_int_eq(config.jsonp, 1);
+    ck_assert_int_eq(config_channel(&config, "spaced out", 10)->publish, ACCESS_ANYONE);
+    must_load("valid/section-again");
+    ck_assert_uint_eq(config.channel_count, 2);
+    ck_assert_int_eq(config_channel(&config, "a", 1)->ttl, 9);
+    ck_assert_int_eq(config_channel(&config, "a", 1)->history, 1);
+    config_free(&config);
+}
+END_TEST
+
+/* What must stand in the message about each invalid file, beside its name. */
+static const struct wrong {
+    const char *file, *says;
+} wrongs[] = {{"unknown-option", "no option is called colour"},
+              {"unknown-channel-option", "no option is called timeout in a channel's section"},
+              {"not-a-line", ":2: not a [section]"},
+              {"section-kind", "[room a]: must be [channel PATTERN]"},
+              {"section-empty", "must be [channel PATTERN]"},
+              {"section-long", "of at most 48 bytes"},
+              {"section-open", ":1: not a [section]"},
+              {"number-word", "timeout = soon: must be a whole number"},
+              {"number-sign", "must be a whole number"},
+              {"number-negative", "must be a whole number"},
+              {"number-unit", "must be a whole number"},
+              {"number-empty", "must be a whole number"},
+              {"number-large", "timeout = 99999999999999999999: must be"},
+              {"number-range", "max_channels = 1025: must be from 1 to 1024"},
+              {"number-zero", "must be from 1 to 1024"},
+              {"number-suffix", "must be a whole number"},
+              {"size-suffix", "must be a whole number of bytes, K or M"},
+              {"size-small", "must be from 4096 to"},
+              {"size-wraps", "must be from 4096 to"},
+              {"octal-digit", "must be an octal file mode"},
+              {"octal-range", "listen_mode = 1777: must be from 0 to 0777"},
+              {"switch-word", "jsonp = maybe: must be on or off"},
+              {"level-word", "must be error, warning, info or debug"},
+              {"access-word", "must be anyone or none"},
+              {"rate-half", "must be COUNT/SECONDS, or 0"},
+              {"rate-zero", "publish_rate = 5/0: must be from 1"},
+              {"rate-none", "publish_rate = 0/5: must be from 1"},
+              {"rate-word", "must be COUNT/SECONDS, or 0"},
+              {"rate-long", "must be COUNT/SECONDS, or 0"},
+              {"wait-below-timeout", "timeout = 30: must not be over max_wait = 20"}};
+
+START_TEST(a_wrong_file_is_refused_with_what_is_allowed) {
+    for (size_t i = 0; i < ROWS(wrongs); i++) {
+        int result = load_file(keepf("invalid/%s", wrongs[i].file));
+        ck_assert_msg(result == EX_CONFIG, "%s: %d %s", wrongs[i].file, result, problem);
+        ck_assert_msg(strstr(problem, wrongs[i].says) != NULL, "%s says \"%s\" instead of \"%s\"",
+                      wrongs[i].file, problem, wrongs[i].says);
+        ck_assert_ptr_null(strchr(problem, '\n'));
+    }
+    config_free(&config);
+}
+END_TEST
+
+static size_t files_in(const char *folder) {
+    DIR *dir = opendir(folder);
+    size_t count = 0;
+
+    ck_assert_msg(dir != NULL, "%s", folder);
+    for (struct dirent *entry; (entry = readdir(dir)) != NULL;)
+        count += strstr(entry->d_name, ".conf") != NULL;
+    closedir(dir);
+    return count;
+}
+
+START_TEST(no_file_of_the_examples_is_forgotten) {
+    ck_assert_uint_eq(files_in(FILES "invalid"), ROWS(wrongs));
+    ck_assert_uint_eq(files_in(FILES "valid"), 7);
+}
+END_TEST
+
+START_TEST(a_file_that_is_asked_for_must_be_there) {
+    ck_assert_int_eq(load_file("valid/no-such-file"), EX_NOINPUT);
+    ck_assert_ptr_nonnull(strstr(problem, "no-such-file.conf"));
+}
+END_TEST
+
+START_TEST(the_shipped_file_is_valid_and_opens_only_the_demo_channels) {
+    ck_assert_msg(load("-f", "deploy/halley.conf", NULL) == 0, "%s", problem);
+    ck_assert_int_eq(config_channel(&config, "chat", 4)->publish, ACCESS_ANYONE);
+    ck_assert_int_eq(config_channel(&config, "news", 4)->publish, ACCESS_NONE);
+    config_free(&config);
+}
+END_TEST
+
+START_TEST(the_shipped_file_names_every_option_with_its_default) {
+    struct config defaults;
+    char *argv[] = {keepf("unit"), keepf("-f"), keepf(FILES "valid/empty.conf"), NULL};
+    ck_assert_int_eq(config_load(&defaults, &command, 3, argv, problem), 0);
+    FILE *file = fopen("deploy/halley.conf", "r");
+    FILE *out = fopen(keepf("/tmp/halley-unit-%d.conf", (int)getpid()), "w+");
+    char line[512];
+
+    ck_assert(file != NULL && out != NULL);
+    while (fgets(line, sizeof line, file) != NULL) {
+        size_t name = strspn(line + 1, "abcdefghijklmnopqrstuvwxyz_");
+        if (line[0] == '#' && name > 0 && strncmp(line + 1 + name, " = ", 3) == 0)
+            fputs(line + 1, out);
+        else if (line[0] == '#' && name > 0 && strcmp(line + 1 + name, " =\n") == 0)
+            fputs(line + 1, out);
+    }
+    fclose(file);
+    rewind(out);
+    config = defaults;
+    const char *wanted = printed();
+    size_t options = 0, named = 0;
+    for (const char *at = wanted; (at = strchr(at, '\n')) != NULL; at++)
+        options++;
+    while (fgets(line, sizeof line, out) != NULL)
+        named++;
+    fclose(out);
+    ck_assert_uint_eq(named, options);
+    ck_assert_int_eq(load("-f", keepf("/tmp/halley-unit-%d.conf", (int)getpid()), NULL), 0);
+    unlink(keepf("/tmp/halley-unit-%d.conf", (int)getpid()));
+    ck_assert_str_eq(printed(), wanted);
+    config_free(&config);
+}
+END_TEST
+
+START_TEST(the_environment_is_above_the_file_and_arguments_above_both) {
+    setenv("HALLEY_TIMEOUT", "8", 1);
+    setenv("HALLEY_MAX_BACKLOG", "8K", 1);
+    ck_assert_int_eq(load("-f", FILES "valid/every-option.conf", "-o", "timeout=6", NULL), 0);
+    ck_assert_int_eq(config.timeout, 6);
+    ck_assert_int_eq(config.max_backlog, 8192);
+    ck_assert_int_eq(config.max_wait, 40);
+    config_free(&config);
+}
+END_TEST
+
+START_TEST(a_wrong_value_in_the_environment_names_its_variable) {
+    setenv("HALLEY_KEEPALIVE", "often", 1);
+    ck_assert_int_eq(load("-f", FILES "valid/empty.conf", NULL), EX_CONFIG);
+    ck_assert_ptr_nonnull(strstr(problem, "HALLEY_KEEPALIVE"));
+    config_free(&config);
+}
+END_TEST
+
+START_TEST(wrong_arguments_are_a_matter_of_usage) {
+    static const char *const rows[][3] = {{"-x"},
+                                          {"-f"},
+                                          {"file"},
+                                          {"-o"},
+                                          {"-o", "timeout"},
+                                          {"-o", "colour=red"},
+                                          {"-o", "timeout=never"},
+                                          {"-o", "history=5"},
+                                          {"-o", "=5"}};
+    for (size_t i = 0; i < ROWS(rows); i++)
+        ck_assert_msg(load(rows[i][0], rows[i][1], rows[i][2], NULL) == EX_USAGE, "%s %s: %s",
+                      rows[i][0], rows[i][1] ? rows[i][1] : "", problem);
+    config_free(&config);
+}
+END_TEST
+
+START_TEST(commands_are_told_beside_the_options) {
+    ck_assert_int_eq(load("-n", "-f", FILES "valid/empty.conf", "-l", "unix:/x", NULL), 0);
+    ck_assert(command.check);
+    ck_assert(!command.version);
+    ck_assert_str_eq(config.listen, "unix:/x");
+    ck_assert_int_eq(load("-V", "-f", FILES "valid/empty.conf", NULL), 0);
+    ck_assert(command.version);
+    config_free(&config);
+}
+END_TEST
+
+START_TEST(what_is_printed_can_be_read_back) {
+    static const char *const files[] = {"valid/empty", "valid/every-option", "valid/order"};
+    const char *path = keepf("/tmp/halley-unit-%d.conf", (int)getpid());
+
+    for (size_t i = 0; i < ROWS(files); i++) {
+        must_load(files[i]);
+        const char *text = printed();
+        FILE *out = fopen(path, "w");
+        fputs(text, out);
+        fclose(out);
+        ck_assert_msg(load("-f", path, NULL) == 0, "%s: %s", files[i], problem);
+        ck_assert_str_eq(printed(), text);
+    }
+    unlink(path);
+    config_free(&config);
+}
+END_TEST
+
+UNIT_MAIN("config", an_empty_file_leaves_the_defaults, nobody_may_publish_from_the_web_by_default,
+          a_file_sets_every_option, the_first_section_that_matches_holds_whole,
+          a_channel_name_is_matched_by_its_length, files_are_read_as_people_write_them,
+          a_wrong_file_is_refused_with_what_is_allowed, no_file_of_the_examples_is_forgotten,
+          a_file_that_is_asked_for_must_be_there,
+          the_shipped_file_is_valid_and_opens_only_the_demo_channels,
+          the_shipped_file_names_every_option_with_its_default,
+          the_environment_is_above_the_file_and_arguments_above_both,
+          a_wrong_value_in_the_environment_names_its_variable,
+          wrong_arguments_are_a_matter_of_usage, commands_are_told_beside_the_options,
+          what_is_printed_can_be_read_back)
