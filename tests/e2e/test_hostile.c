@@ -176,12 +176,10 @@ START_TEST(requests_cut_off_anywhere) {
 
     befriend();
     fcgi_request(&bytes, "POST", "/comet/publish?channel=open-cut", "0123456789", 10);
-    for (size_t cut = 1; cut < bytes.length; cut += 3) {
-        if (cut % 2)
-            say_and_leave(bytes.data, cut);
-        else
-            say(bytes.data, cut);
-    }
+    for (size_t cut = 1; cut < bytes.length; cut += 3)
+        say_and_leave(bytes.data, cut);
+    for (size_t cut = 4; cut < bytes.length; cut += 70)
+        say(bytes.data, cut); /* stays to the end, which is at REQUEST_TIMEOUT */
     ck_assert_int_eq(store_held(&lab, "open-cut"), 0); /* nothing is half done */
     must_be_unharmed();
 }
@@ -382,6 +380,17 @@ START_TEST(raw_bytes_in_the_request_line) {
         ck_assert_msg(answer->status == 200 || answer->status == 400, "byte %d: %s", byte,
                       answer_text(answer));
     }
+    must_be_unharmed();
+}
+END_TEST
+
+START_TEST(broken_percent_encodings) {
+    static const char *const broken[] = {"a%", "a%4", "a%zz", "%%30", "a%u0041", "%-1"};
+
+    befriend(); /* straight to the application: lighttpd would mend them */
+    for (size_t i = 0; i < sizeof broken / sizeof *broken; i++)
+        must_be_problem(fcgi_get(lab.app_socket[0], "/comet/poll?channel=%s", broken[i]), 400,
+                        NULL);
     must_be_unharmed();
 }
 END_TEST
@@ -590,6 +599,7 @@ int main(void) {
     tcase_add_test(http, wrong_bytes_in_headers);
     tcase_add_test(http, wrong_bytes_in_channels_are_named_in_clean_json);
     tcase_add_test(http, raw_bytes_in_the_request_line);
+    tcase_add_test(http, broken_percent_encodings);
     tcase_add_test(http, mount_points_and_paths_that_are_none);
     tcase_add_test(http, cursors_that_were_tampered_with);
     tcase_add_test(http, raw_http_with_wrong_bytes);

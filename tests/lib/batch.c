@@ -40,11 +40,11 @@ static void check_headers(const struct answer *answer, const char *type) {
     const char *sniff = answer_header(answer, "X-Content-Type-Options");
     const char *content = answer_header(answer, "Content-Type");
 
-    must(cache && strstr(cache, "no-store"), "Cache-Control: %s", cache ? cache : "(none)");
-    must(sniff && strcmp(sniff, "nosniff") == 0, "X-Content-Type-Options: %s",
-         sniff ? sniff : "(none)");
-    must(content && strncmp(content, type, strlen(type)) == 0, "Content-Type: %s",
-         content ? content : "(none)");
+    must(cache && strstr(cache, "no-store"), "Cache-Control: %s of %s", cache, answer_text(answer));
+    must(sniff && strcmp(sniff, "nosniff") == 0, "X-Content-Type-Options: %s of %s", sniff,
+         answer_text(answer));
+    must(content && strncmp(content, type, strlen(type)) == 0, "Content-Type: %s of %s", content,
+         answer_text(answer));
 }
 
 const struct answer *must_be_batch(const struct answer *answer) {

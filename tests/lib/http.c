@@ -143,6 +143,7 @@ static void land(struct flight *flight, CURLcode code) {
 
     curl_easy_getinfo(flight->easy, CURLINFO_RESPONSE_CODE, &status);
     flight->answer.status = code == CURLE_OK ? (int)status : 0;
+    flight->answer.why = code == CURLE_OK ? "" : curl_easy_strerror(code);
     flight->answer.seconds = (double)(now_ms() - flight->begun) / 1000;
     fill(&flight->answer, &flight->head, &flight->body);
     part(flight);
@@ -259,5 +260,6 @@ const char *answer_header(const struct answer *answer, const char *name) {
 }
 
 const char *answer_text(const struct answer *answer) {
-    return keepf("%d %.300s", answer->status, answer->body ? answer->body : "");
+    return keepf("%d %s%.300s", answer->status, answer->why ? answer->why : "",
+                 answer->body ? answer->body : "");
 }

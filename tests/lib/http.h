@@ -7,12 +7,13 @@
 
 /* What came back. Kept, like everything in it. */
 struct answer {
-    int status;     /* 0: none came (refused, cut off) */
-    char *head;     /* status line and headers */
-    char *body;     /* with an end byte behind it */
-    size_t length;  /* of the body */
-    json_t *json;   /* the body, if it is JSON; else NULL */
-    double seconds; /* from the request to its last byte */
+    int status;      /* 0: none came (refused, cut off) */
+    const char *why; /* if none came: libcurl's word for it */
+    char *head;      /* status line and headers */
+    char *body;      /* with an end byte behind it */
+    size_t length;   /* of the body */
+    json_t *json;    /* the body, if it is JSON; else NULL */
+    double seconds;  /* from the request to its last byte */
 };
 
 struct request {
