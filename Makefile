@@ -46,9 +46,9 @@ FCGI_PKGS = fcgi
 TEST_PKGS = check libcurl
 ALL_CFLAGS_PKGS := $(call pkg_cflags,$(CORE_PKGS) $(FCGI_PKGS) $(TEST_PKGS))
 
-# -lev: libev comes without a .pc file.
+# libev, wslay and http-parser come without a .pc file.
 CORE_LIBS := $(call pkg_libs,$(CORE_PKGS)) -lev -lm
-FCGI_LIBS := $(call pkg_libs,$(FCGI_PKGS))
+FCGI_LIBS := $(call pkg_libs,$(FCGI_PKGS)) -lwslay -lhttp_parser
 TEST_LIBS := $(call pkg_libs,$(TEST_PKGS)) -lpthread
 
 WARNINGS = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
@@ -79,7 +79,7 @@ COMPILE = $(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS)
 # --- sources -----------------------------------------------------------------
 
 CORE_SRC   := $(wildcard core/*.c)
-FCGI_SRC   := $(wildcard fcgi-app/*.c fcgi-app/transports/*.c)
+FCGI_SRC   := $(wildcard fcgi-app/*.c fcgi-app/*/*.c)
 WORKER_SRC := $(wildcard worker/*.c)
 LIB_SRC    := $(wildcard tests/lib/*.c)
 UNIT_SRC   := $(wildcard tests/unit/*.c)
@@ -88,7 +88,7 @@ FUZZ_SRC   := $(wildcard tests/fuzz/*.c)
 BENCH_SRC  := $(wildcard tests/bench/*.c)
 ALL_SRC    := $(CORE_SRC) $(FCGI_SRC) $(WORKER_SRC) $(LIB_SRC) $(UNIT_SRC) $(E2E_SRC) $(FUZZ_SRC) \
               $(BENCH_SRC)
-ALL_HDR    := $(wildcard core/*.h fcgi-app/*.h fcgi-app/transports/*.h worker/*.h tests/*/*.h)
+ALL_HDR    := $(wildcard core/*.h fcgi-app/*.h fcgi-app/*/*.h worker/*.h tests/*/*.h)
 
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 LUA_OBJ = $(BUILD)/gen/halley_lua.o
