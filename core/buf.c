@@ -5,7 +5,6 @@
  */
 #include "core/buf.h"
 
-#include <openssl/evp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -88,15 +87,6 @@ void buf_printf(struct buf *buf, const char *fmt, ...) {
         buf->len += (size_t)len;
     }
     va_end(again);
-}
-
-void buf_base64(struct buf *buf, const void *data, size_t len) {
-    char *to = len > (size_t)INT32_MAX ? NULL : buf_reserve(buf, (len + 2) / 3 * 4);
-    if (to == NULL) {
-        buf->overflow = true;
-        return;
-    }
-    buf->len += (size_t)EVP_EncodeBlock((unsigned char *)to, data, (int)len);
 }
 
 void buf_consume(struct buf *buf, size_t len) {

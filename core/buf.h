@@ -35,9 +35,6 @@ void buf_char(struct buf *buf, char c);
 void buf_uint(struct buf *buf, uint64_t value);
 void buf_printf(struct buf *buf, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
-/* Appends `len` bytes as padded base64 (RFC 4648 §4). */
-void buf_base64(struct buf *buf, const void *data, size_t len);
-
 /* Takes `len` bytes off the front. */
 void buf_consume(struct buf *buf, size_t len);
 

@@ -36,6 +36,8 @@ struct option {
 static const struct option global_options[] = {
     OPTION(redis, TEXT, "redis://127.0.0.1:6379", 0, 0),
     OPTION(listen, TEXT, "", 0, 0),
+    OPTION(websocket, TEXT, "", 0, 0),
+    OPTION(origins, TEXT, "", 0, 0),
     OPTION(listen_mode, OCTAL, "0660", 0, 0777),
     OPTION(log_level, LEVEL, "info", 0, 0),
     OPTION(timeout, NUMBER, "25", 0, 3600),
@@ -122,6 +124,11 @@ static enum err parse_rate(const char *text, const struct option *option, int *c
     return err == ERR_OK && (count[0] == 0 || count[1] == 0) ? ERR_RANGE : err;
 }
 
+static void set_text(char **field, const char *text) {
+    free(*field);
+    *field = mem_string(text);
+}
+
 static enum err option_set(const struct option *option, void *base, const char *text) {
     static const char *const switches[] = {"off", "on", "no", "yes", "0", "1", "false", "true", 0};
     static const char *const accesses[] = {"none", "anyone", NULL};
@@ -131,8 +138,7 @@ static enum err option_set(const struct option *option, void *base, const char *
 
     switch (option->kind) {
     case TEXT:
-        free(*(char **)number);
-        *(char **)number = mem_string(text);
+        set_text((char **)number, text);
         return ERR_OK;
     case NUMBER:
         return parse_number(text, 10, false, option, number);
@@ -343,7 +349,7 @@ static int load_arguments(struct config *config, struct config_command *command,
 
     optind = 1;
     opterr = 0;
-    while (result == 0 && (letter = getopt(argc, argv, "f:l:o:nV")) != -1) {
+    while (result == 0 && (letter = getopt(argc, argv, "f:l:w:o:nV")) != -1) {
         if (letter == 'f')
             *file = optarg;
         else if (letter == 'n')
@@ -351,8 +357,9 @@ static int load_arguments(struct config *config, struct config_command *command,
         else if (letter == 'V')
             command->version = true;
         else if (letter == 'l' && config != NULL)
-            option_set(option_find(global_options, COUNT(global_options), "listen", 6), config,
-                       optarg);
+            set_text(&config->listen, optarg);
+        else if (letter == 'w' && config != NULL)
+            set_text(&config->websocket, optarg);
         else if (letter == 'o' && config != NULL)
             result = set_from_argument(config, optarg, problem);
         else if (letter == '?')
@@ -361,7 +368,8 @@ static int load_arguments(struct config *config, struct config_command *command,
     if (result == 0 && optind < argc)
         result = EX_USAGE;
     if (result == EX_USAGE && problem[0] == '\0')
-        snprintf(problem, CONFIG_PROBLEM, "usage: [-nV] [-f file] [-l address] [-o option=value]");
+        snprintf(problem, CONFIG_PROBLEM,
+                 "usage: [-nV] [-f file] [-l address] [-w address] [-o option=value]");
     return result;
 }
 
@@ -395,6 +403,8 @@ void config_free(struct config *config) {
     free(config->channels);
     free(config->redis);
     free(config->listen);
+    free(config->websocket);
+    free(config->origins);
     memset(config, 0, sizeof *config);
 }
 
@@ -411,6 +421,15 @@ const struct channel_policy *config_channel(const struct config *config, const c
             return &config->channels[i];
     }
     return &default_policy;
+}
+
+int config_longest_message(const struct config *config) {
+    int longest = default_policy.max_message;
+    for (size_t i = 0; i < config->channel_count; i++) {
+        if (config->channels[i].max_message > longest)
+            longest = config->channels[i].max_message;
+    }
+    return longest;
 }
 
 void config_print(const struct config *config, FILE *out) {

@@ -32,8 +32,10 @@ struct config {
     char *redis;
     char *listen; /* "" is: on the descriptor that we were started with */
     int listen_mode;
-    int log_level; /* enum log_level */
-    int timeout;   /* seconds, as every time below unless it says otherwise */
+    char *websocket; /* an address where proxied WebSockets are accepted, or "" */
+    char *origins;   /* besides our own: what pages may open a WebSocket; "*": all */
+    int log_level;   /* enum log_level */
+    int timeout;     /* seconds, as every time below unless it says otherwise */
     int max_wait;
     int max_channels;
     int max_waiters;
@@ -65,7 +67,7 @@ enum { CONFIG_PROBLEM = 512 };
 /*
  * Fills `*config` from the defaults, then the file (-f FILE, or CONFIG_FILE if
  * it is there), the environment (HALLEY_<OPTION>) and the command line
- * (-o name=value, -l ADDRESS), each over the one before. Returns a sysexits.h
+ * (-o name=value, -l and -w ADDRESS), each over the one before. Returns a sysexits.h
  * code: 0, EX_USAGE, EX_NOINPUT or EX_CONFIG with one line in `problem`.
  */
 int config_load(struct config *config, struct config_command *command, int argc, char **argv,
@@ -77,6 +79,9 @@ void config_free(struct config *config);
 /* The policy of a channel; channels that no section matches have the defaults. Never NULL. */
 const struct channel_policy *config_channel(const struct config *config, const char *name,
                                             size_t len);
+
+/* The longest payload that any channel accepts, in bytes. */
+int config_longest_message(const struct config *config);
 
 /* Prints every option and section with the value that holds, as a file that could be read back. */
 void config_print(const struct config *config, FILE *out);

@@ -47,3 +47,43 @@ void json_splice(struct buf *out, const char *text, size_t len) {
             out->data[i] = ' ';
     }
 }
+
+struct json *json_parse(const char *text, size_t len) {
+    return (struct json *)json_loadb(text, len, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+}
+
+void json_free(struct json *json) {
+    json_decref((json_t *)json);
+}
+
+struct json *json_clone(const struct json *json) {
+    return (struct json *)json_deep_copy((const json_t *)json);
+}
+
+const struct json *json_member(const struct json *json, const char *name) {
+    return (const struct json *)json_object_get((const json_t *)json, name);
+}
+
+bool json_is_map(const struct json *json) {
+    return json_is_object((const json_t *)json);
+}
+
+size_t json_length(const struct json *json) {
+    return json_array_size((const json_t *)json);
+}
+
+const struct json *json_element(const struct json *json, size_t index) {
+    return (const struct json *)json_array_get((const json_t *)json, index);
+}
+
+const char *json_text(const struct json *json, size_t *len) {
+    const char *text = json_string_value((const json_t *)json);
+    *len = text != NULL ? json_string_length((const json_t *)json) : 0;
+    return text;
+}
+
+void json_write(struct buf *out, const struct json *json) {
+    if (json_dump_callback((const json_t *)json, dump_to_buf, out,
+                           JSON_COMPACT | JSON_ENCODE_ANY) != 0)
+        out->overflow = true;
+}

@@ -30,4 +30,31 @@ void json_quote(struct buf *out, const char *text, size_t len);
  */
 void json_splice(struct buf *out, const char *text, size_t len);
 
+/* --- a parsed value; all looks are safe on NULL and on values of another kind --- */
+
+struct json;
+
+/* Parses one JSON text; NULL if it is not valid. Free it with json_free(). */
+struct json *json_parse(const char *text, size_t len);
+void json_free(struct json *json);
+
+/* A value of its own, to be freed; NULL for NULL. */
+struct json *json_clone(const struct json *json);
+
+/* The member of an object, or NULL. Borrowed. */
+const struct json *json_member(const struct json *json, const char *name);
+
+/* Whether it is an object; how many elements an array has (0 if it is none). */
+bool json_is_map(const struct json *json);
+size_t json_length(const struct json *json);
+
+/* An element of an array, or NULL. Borrowed. */
+const struct json *json_element(const struct json *json, size_t index);
+
+/* The text of a string, which may hold NULs; NULL if it is none. Borrowed. */
+const char *json_text(const struct json *json, size_t *len);
+
+/* Appends the value, compact. */
+void json_write(struct buf *out, const struct json *json);
+
 #endif

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/crypto.h"
 #include "core/json.h"
 #include "core/mem.h"
 
@@ -23,7 +24,7 @@ static void put_data(struct buf *out, const char *payload, size_t len) {
         json_quote(out, payload, len);
     } else {
         buf_text(out, ",\"encoding\":\"base64\",\"data\":\"");
-        buf_base64(out, payload, len);
+        crypto_base64(out, payload, len);
         buf_char(out, '"');
     }
 }

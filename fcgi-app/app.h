@@ -18,8 +18,9 @@ struct app {
     struct ev_loop *loop;
     struct hub *hub;
     struct stats *stats;
-    struct report *report; /* NULL in a CGI process */
-    double started;        /* Unix seconds */
+    struct report *report;        /* NULL in a CGI process */
+    struct ws_listener *listener; /* NULL where WebSockets are not served by this process */
+    double started;               /* Unix seconds */
 };
 
 /*

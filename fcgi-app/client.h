@@ -2,6 +2,9 @@
  * The answering side of one request: a descriptor, how answers are framed on it,
  * and what it has not taken yet. Writes never block. Belongs to the loop's
  * thread.
+ *
+ * There are two kinds: a request that came by FastCGI or CGI (client_fcgi.c) and
+ * a WebSocket (ws/socket.c). A further one fills struct client_kind.
  */
 #ifndef HALLEY_CLIENT_H
 #define HALLEY_CLIENT_H
@@ -14,7 +17,12 @@
 #include "core/loop.h"
 #include "fcgi-app/stats.h"
 
-struct client;
+struct problem;
+
+/* Everybody but the kinds themselves looks at a client only through the functions below. */
+struct client {
+    const struct client_kind *kind;
+};
 
 enum client_framing {
     CLIENT_FCGI, /* STDOUT records of one request id */
@@ -31,6 +39,16 @@ struct part {
 struct client_events {
     void (*gone)(void *ctx);    /* the web server says that the browser has left */
     void (*drained)(void *ctx); /* everything that was queued has been taken */
+};
+
+/* How a kind of client does what the functions of the same names below promise. */
+struct client_kind {
+    void (*watch)(struct client *client, const struct client_events *events, void *ctx);
+    enum err (*send)(struct client *client, const struct part *parts, size_t count);
+    void (*finish)(struct client *client, const struct part *parts, size_t count);
+    void (*refuse)(struct client *client, const struct problem *problem);
+    void (*drop)(struct client *client);
+    size_t (*backlog)(const struct client *client);
 };
 
 /* A client that owns `fd` (set to non-blocking here). `request_id` is FastCGI's. */
@@ -53,6 +71,9 @@ enum err client_send(struct client *client, const struct part *parts, size_t cou
  */
 #define CLIENT_FLUSH 30.0
 void client_finish(struct client *client, const struct part *parts, size_t count);
+
+/* Answers with a problem, where nothing was sent before; otherwise as client_finish(). */
+void client_refuse(struct client *client, const struct problem *problem);
 
 /* Closes at once and frees. Safe on NULL. */
 void client_drop(struct client *client);

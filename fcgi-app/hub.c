@@ -107,13 +107,16 @@ static void waiter_free(struct waiter *waiter) {
     DL_DELETE(hub->waiters, waiter);
     ev_timer_stop(hub->loop, &waiter->timer);
     free(waiter->options.callback);
+    if (waiter->held != NULL)
+        *waiter->held = NULL;
     hub->stats->waiters--;
     free(waiter);
 }
 
 static void waiter_drop(struct waiter *waiter) {
-    client_drop(waiter->client);
-    waiter_free(waiter);
+    struct client *client = waiter->client;
+    waiter_free(waiter); /* first: who holds the client may go with it */
+    client_drop(client);
 }
 
 static void on_gone(void *ctx) {
@@ -123,12 +126,10 @@ static void on_gone(void *ctx) {
 }
 
 static void fail(struct waiter *waiter, const struct problem *problem) {
-    struct buf text = buf_make(4096);
-    problem_render(problem, &text);
+    struct client *client = waiter->client;
     waiter->hub->stats->answers_503++;
-    client_finish(waiter->client, &(struct part){text.data, text.len}, 1);
-    buf_free(&text);
     waiter_free(waiter);
+    client_refuse(client, problem);
 }
 
 /* ------------------------------------------------------------ waiters: answers */
@@ -177,7 +178,8 @@ static void finish_with(struct waiter *waiter, struct batch *batch) {
 static bool begin(struct waiter *waiter, const struct batch *first) {
     struct buf head = buf_make(SIZE_MAX / 2);
 
-    answer_head(&head, 200, waiter->transport->content_type);
+    if (waiter->transport->content_type != NULL)
+        answer_head(&head, 200, waiter->transport->content_type);
     if (waiter->transport->begin != NULL) {
         struct batch *start = first != NULL ? batch_before(first) : waiter_empty(waiter);
         waiter->transport->begin(&waiter->options, start, &head);
@@ -218,9 +220,10 @@ static void end(struct waiter *waiter) {
     }
     if (waiter->transport->end != NULL)
         waiter->transport->end(&waiter->options, &text);
-    client_finish(waiter->client, &(struct part){text.data, text.len}, 1);
-    buf_free(&text);
+    struct client *client = waiter->client;
     waiter_free(waiter);
+    client_finish(client, &(struct part){text.data, text.len}, 1);
+    buf_free(&text);
 }
 
 /* ----------------------------------------------------------------------- memo */
@@ -595,22 +598,14 @@ bool hub_redis_hopeful(const struct hub *hub) {
 
 /* ------------------------------------------------------------------ new requests */
 
-static void sub_begin(struct sub *sub, const struct hub_read *read,
-                      const struct hub_channel *channel) {
+static void sub_begin(struct sub *sub, const struct hub_channel *channel) {
     static const enum sub_kind kinds[] = {[SINCE_NOW] = SUB_NOW,
                                           [SINCE_START] = SUB_START,
                                           [SINCE_LAST] = SUB_LAST,
-                                          [SINCE_CURSOR] = SUB_NOW};
-    const struct position *at = NULL;
-
-    sub->kind = kinds[read->since];
-    sub->last = read->last;
-    if (read->since == SINCE_CURSOR)
-        at = cursor_find(read->cursor, channel->name, channel->len);
-    if (at != NULL) {
-        sub->kind = SUB_AT;
-        sub->at = *at;
-    }
+                                          [SINCE_AT] = SUB_AT};
+    sub->kind = kinds[channel->since];
+    sub->last = channel->last;
+    sub->at = channel->at;
 }
 
 static bool take_feeds(struct waiter *waiter, const struct hub_read *read) {
@@ -621,7 +616,7 @@ static bool take_feeds(struct waiter *waiter, const struct hub_read *read) {
         if (sub->feed == NULL)
             return false;
         DL_APPEND(*feed_subs(sub->feed), sub);
-        sub_begin(sub, read, &read->channels[i]);
+        sub_begin(sub, &read->channels[i]);
     }
     return true;
 }
@@ -649,6 +644,8 @@ static struct waiter *waiter_new(struct hub *hub, struct client *client,
     waiter->limit = read->limit;
     waiter->wait = read->transport->waits ? longest : 0;
     waiter->ends = ev_now(hub->loop) + longest * (1 - EARLY * drand48());
+    if (read->ends > 0)
+        waiter->ends = read->ends;
     waiter->sub_count = read->channel_count;
     ev_timer_init(&waiter->timer, on_timer, hub->config->redis_timeout, 0);
     waiter->timer.data = waiter;
@@ -671,8 +668,8 @@ static bool admit(struct hub *hub, struct problem *problem) {
     return false;
 }
 
-bool hub_read(struct hub *hub, struct client *client, const struct hub_read *read,
-              struct problem *problem) {
+bool hub_hold(struct hub *hub, struct client *client, const struct hub_read *read,
+              struct waiter **held, struct problem *problem) {
     if (!admit(hub, problem)) {
         free(read->options.callback);
         return false;
@@ -684,10 +681,46 @@ bool hub_read(struct hub *hub, struct client *client, const struct hub_read *rea
         waiter_free(waiter);
         return false;
     }
+    waiter->held = held;
+    if (held != NULL)
+        *held = waiter;
     ev_timer_start(hub->loop, &waiter->timer);
     client_watch(client, &waiter_client_events, waiter);
     look_at(waiter);
     return true;
+}
+
+bool hub_read(struct hub *hub, struct client *client, const struct hub_read *read,
+              struct problem *problem) {
+    return hub_hold(hub, client, read, NULL, problem);
+}
+
+struct hub_places hub_release(struct waiter *waiter) {
+    static const enum since_kind kinds[] = {[SUB_NOW] = SINCE_NOW,
+                                            [SUB_START] = SINCE_START,
+                                            [SUB_LAST] = SINCE_LAST,
+                                            [SUB_AT] = SINCE_AT};
+    struct hub_places places = {.count = waiter->sub_count, .ends = waiter->ends};
+
+    places.channels = mem_new((places.count + 1) * sizeof *places.channels);
+    for (size_t i = 0; i < places.count; i++) {
+        const struct sub *sub = &waiter->subs[i];
+        struct hub_channel *channel = &places.channels[i];
+        const char *name = feed_name(sub->feed, &channel->len);
+        channel->name = mem_copy(name, channel->len);
+        channel->since = kinds[sub->kind];
+        channel->last = sub->last;
+        channel->at = sub->at;
+    }
+    waiter_free(waiter);
+    return places;
+}
+
+void hub_places_free(struct hub_places *places) {
+    for (size_t i = 0; i < places->count; i++)
+        free((char *)(uintptr_t)places->channels[i].name);
+    free(places->channels);
+    *places = (struct hub_places){0};
 }
 
 /* --------------------------------------------------------------- draining and life */

@@ -22,11 +22,14 @@
 struct hub;
 
 /* Where a reader begins. */
-enum since_kind { SINCE_NOW, SINCE_START, SINCE_LAST, SINCE_CURSOR };
+enum since_kind { SINCE_NOW, SINCE_START, SINCE_LAST, SINCE_AT };
 
 struct hub_channel {
     const char *name;
     size_t len;
+    enum since_kind since;
+    unsigned last;      /* with SINCE_LAST */
+    struct position at; /* with SINCE_AT */
 };
 
 /* A reading request; everything is borrowed for the length of the call. */
@@ -34,12 +37,10 @@ struct hub_read {
     const struct transport *transport;
     struct transport_options options; /* its callback is taken over */
     const struct hub_channel *channels;
-    size_t channel_count;
-    enum since_kind since;
-    unsigned last;               /* with SINCE_LAST */
-    const struct cursor *cursor; /* with SINCE_CURSOR */
+    size_t channel_count; /* may be 0 on a WebSocket */
     unsigned limit;
     double timeout; /* seconds to wait, for a transport that waits and is no stream */
+    double ends;    /* on the loop's clock, when a stream is over; 0: the hub decides */
 };
 
 /* `config` and `stats` are borrowed and outlive the hub. */
@@ -54,6 +55,25 @@ void hub_free(struct hub *hub);
  */
 bool hub_read(struct hub *hub, struct client *client, const struct hub_read *read,
               struct problem *problem) MUST_CHECK;
+
+/*
+ * For a client whose channels change while it is held, a WebSocket: hub_read()
+ * that tells in `*held` which waiter holds the client (NULL again if it is
+ * already over), and hub_release(), which takes the client back and says where
+ * it stands. `held` must stay valid for as long as the client is the hub's.
+ */
+struct waiter;
+bool hub_hold(struct hub *hub, struct client *client, const struct hub_read *read,
+              struct waiter **held, struct problem *problem) MUST_CHECK;
+
+/* What a released waiter was reading; free with hub_places_free(). */
+struct hub_places {
+    struct hub_channel *channels; /* with room for one more than `count` */
+    size_t count;
+    double ends;
+};
+struct hub_places hub_release(struct waiter *waiter);
+void hub_places_free(struct hub_places *places);
 
 /*
  * Stops holding: every parked request gets an empty batch with its cursor,

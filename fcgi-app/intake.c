@@ -102,12 +102,7 @@ static void arrival_close(struct arrival *arrival) {
 /* Answers without having read the request: for what is refused before that. */
 static void refuse(struct intake *intake, int fd, uint16_t request_id,
                    const struct problem *problem) {
-    struct buf text = buf_make(4096);
-    struct client *client = client_new(intake->loop, intake->stats, fd, CLIENT_FCGI, request_id);
-
-    problem_render(problem, &text);
-    client_finish(client, &(struct part){text.data, text.len}, 1);
-    buf_free(&text);
+    client_refuse(client_new(intake->loop, intake->stats, fd, CLIENT_FCGI, request_id), problem);
 }
 
 /* Hands a request over; the arrival is gone afterwards, its descriptor the client's. */

@@ -6,6 +6,9 @@
  *   a socket on fd 0       FastCGI, spawned by lighttpd or Apache's mod_fcgid
  *   anything else          plain CGI: one request from the environment
  *
+ * With -w ADDRESS it also serves the WebSockets that a web server passes on, or
+ * nothing but those.
+ *
  * TERM, INT and USR1 drain: parked requests get an empty batch with their
  * cursor, what is under way is finished, nothing is cut off.
  */
@@ -23,6 +26,7 @@
 #include "fcgi-app/app.h"
 #include "fcgi-app/intake.h"
 #include "fcgi-app/listen.h"
+#include "fcgi-app/ws/listener.h"
 
 #define DRAIN_MAX   6.0 /* seconds: mod_fcgid kills after 8 */
 #define SPARE_FILES 128 /* descriptors that waiters leave for everything else */
@@ -31,7 +35,8 @@ struct program {
     struct app app;
     struct config config;
     struct stats stats;
-    struct intake *intake; /* NULL as plain CGI */
+    struct intake *intake; /* NULL where no FastCGI is served */
+    bool once;             /* plain CGI: over after one request */
     bool draining;
     struct ev_signal signals[3];
     struct ev_timer drain_deadline;
@@ -51,6 +56,8 @@ static void on_signal(struct ev_loop *loop, struct ev_signal *signal, int events
     hub_drain(program->app.hub);
     if (program->intake != NULL)
         intake_close(program->intake);
+    if (program->app.listener != NULL)
+        ws_listener_close(program->app.listener);
 }
 
 static void on_drain_deadline(struct ev_loop *loop, struct ev_timer *timer, int events) {
@@ -64,7 +71,7 @@ static void on_drain_deadline(struct ev_loop *loop, struct ev_timer *timer, int 
 static void on_done(struct ev_loop *loop, struct ev_prepare *prepare, int events) {
     struct program *program = prepare->data;
     (void)events;
-    bool ending = program->draining || program->intake == NULL;
+    bool ending = program->draining || program->once;
     if (ending && program->stats.clients == 0 &&
         (program->intake == NULL || intake_idle(program->intake)))
         ev_break(loop, EVBREAK_ALL);
@@ -89,11 +96,7 @@ static void limit_waiters(struct config *config) {
 
 /* The longest body that any channel accepts; posted parameters fit too. */
 static size_t longest_body(const struct config *config) {
-    size_t longest = (size_t)config_channel(config, "", 0)->max_message;
-    for (size_t i = 0; i < config->channel_count; i++) {
-        if ((size_t)config->channels[i].max_message > longest)
-            longest = (size_t)config->channels[i].max_message;
-    }
+    size_t longest = (size_t)config_longest_message(config);
     return longest > REQUEST_FORM_MAX ? longest : REQUEST_FORM_MAX;
 }
 
@@ -116,6 +119,7 @@ static int serve_cgi(struct program *program) {
     struct request *request;
 
     log_info("start", "as=cgi version=%s", HALLEY_VERSION);
+    program->once = true;
     if (request_read_cgi(longest_body(&program->config), &request) != ERR_OK) {
         log_error("cgi.request", "the request is not whole");
         return EX_DATAERR;
@@ -128,31 +132,53 @@ static int serve_cgi(struct program *program) {
     return EX_OK;
 }
 
-static int serve_fcgi(struct program *program, int fd) {
-    const char *address = program->config.listen;
+/* Serves until it is told to stop; `fd` is the FastCGI socket, or -1 for WebSockets alone. */
+static int serve_on(struct program *program, int fd) {
+    const struct config *config = &program->config;
 
-    log_info("start", "as=%s address=\"%s\" version=%s",
-             address[0] ? "fcgi-listening" : "fcgi-spawned", address, HALLEY_VERSION);
+    log_info("start", "as=%s address=\"%s\" websocket=\"%s\" version=%s",
+             config->listen[0] ? "fcgi-listening"
+             : fd >= 0         ? "fcgi-spawned"
+                               : "websocket",
+             config->listen, config->websocket, HALLEY_VERSION);
     program->app.report = report_new(program->app.loop, hub_commands(program->app.hub), "fcgi",
                                      status_report, &program->app);
-    program->intake = intake_new(program->app.loop, &program->stats, fd, &program->config,
-                                 longest_body(&program->config), app_take, &program->app);
+    if (fd >= 0)
+        program->intake = intake_new(program->app.loop, &program->stats, fd, config,
+                                     longest_body(config), app_take, &program->app);
     ev_run(program->app.loop, 0);
-    listen_remove(address);
+    listen_remove(config->listen);
+    if (program->app.listener != NULL)
+        listen_remove(config->websocket);
     log_info("stop", "requests=%llu", (unsigned long long)program->stats.requests);
     return EX_OK;
 }
 
-static int serve(struct program *program) {
+/*
+ * Opens the address of an option. Where several processes are spawned with the
+ * same command line only the first can have the WebSocket's; the others do
+ * without.
+ */
+static bool open_address(const struct config *config, const char *address, bool needed, int *fd) {
     char problem[LISTEN_PROBLEM];
-    int fd = STDIN_FILENO, result;
-    bool listening = program->config.listen[0] != '\0';
 
-    if (listening &&
-        listen_on(program->config.listen, program->config.listen_mode, &fd, problem) != ERR_OK) {
-        log_error("listen", "%s", problem);
+    if (address[0] == '\0' || listen_on(address, config->listen_mode, fd, problem) == ERR_OK)
+        return true;
+    log_line(needed ? LOG_ERROR : LOG_WARNING, "listen", "%s", problem);
+    return !needed;
+}
+
+static int serve(struct program *program) {
+    const struct config *config = &program->config;
+    int fd = -1, socket_fd = -1, result;
+    bool cgi = config->listen[0] == '\0' && request_is_cgi();
+    bool spawned = config->listen[0] == '\0' && !cgi;
+
+    if (cgi && config->websocket[0] != '\0')
+        cgi = false; /* nothing but WebSockets */
+    if (!open_address(config, config->listen, true, &fd) ||
+        !open_address(config, config->websocket, !spawned, &socket_fd))
         return EX_OSERR;
-    }
     if (request_init() != ERR_OK) {
         log_error("start", "libfcgi does not start");
         return EX_SOFTWARE;
@@ -162,11 +188,14 @@ static int serve(struct program *program) {
     signal(SIGHUP, SIG_IGN);
     limit_waiters(&program->config);
     program->app = (struct app){
-        .config = &program->config, .loop = loop, .stats = &program->stats, .started = ev_time()};
-    program->app.hub = hub_new(loop, &program->config, &program->stats);
+        .config = config, .loop = loop, .stats = &program->stats, .started = ev_time()};
+    program->app.hub = hub_new(loop, config, &program->stats);
     start_watching(program, loop);
-    result = !listening && request_is_cgi() ? serve_cgi(program) : serve_fcgi(program, fd);
+    if (socket_fd >= 0)
+        program->app.listener = ws_listener_new(&program->app, socket_fd);
+    result = cgi ? serve_cgi(program) : serve_on(program, spawned ? STDIN_FILENO : fd);
     report_free(program->app.report);
+    ws_listener_free(program->app.listener);
     intake_free(program->intake);
     hub_free(program->app.hub);
     ev_loop_destroy(loop);

@@ -71,18 +71,36 @@ void answer_head(struct buf *out, int status, const char *content_type) {
     buf_text(out, "\r\n");
 }
 
-void problem_render(const struct problem *problem, struct buf *out) {
+static void put_object(const struct problem *problem, struct buf *out) {
     size_t len = strlen(problem->detail);
 
+    buf_printf(out, "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%d,\"detail\":",
+               problem_title(problem->status), problem->status);
+    while (!json_utf8(problem->detail, len)) /* a cut-off sequence at the end */
+        len--;
+    json_quote(out, problem->detail, len);
+    if (problem->retry_after > 0)
+        buf_printf(out, ",\"retry_after\":%u", problem->retry_after);
+    buf_char(out, '}');
+}
+
+void problem_render(const struct problem *problem, struct buf *out) {
     put_head(out, problem->status, "application/problem+json");
     if (problem->retry_after > 0)
         buf_printf(out, "Retry-After: %u\r\n", problem->retry_after);
     if (problem->allow != NULL)
         buf_printf(out, "Allow: %s\r\n", problem->allow);
-    buf_printf(out, "\r\n{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%d,\"detail\":",
-               problem_title(problem->status), problem->status);
-    while (!json_utf8(problem->detail, len)) /* a cut-off sequence at the end */
-        len--;
-    json_quote(out, problem->detail, len);
-    buf_text(out, "}\n");
+    buf_text(out, "\r\n");
+    put_object(problem, out);
+    buf_char(out, '\n');
+}
+
+void problem_render_error(const struct problem *problem, const struct json *ref, struct buf *out) {
+    buf_text(out, "{\"error\":");
+    put_object(problem, out);
+    if (ref != NULL) {
+        buf_text(out, ",\"ref\":");
+        json_write(out, ref);
+    }
+    buf_char(out, '}');
 }

@@ -7,6 +7,7 @@
 
 #include "core/buf.h"
 #include "core/err.h"
+#include "core/json.h"
 
 enum { PROBLEM_DETAIL = 256 };
 
@@ -30,6 +31,12 @@ const char *problem_title(int status);
 
 /* Appends the whole answer, CGI header (RFC 3875 §6.2) and body. */
 void problem_render(const struct problem *problem, struct buf *out);
+
+/*
+ * Appends the problem as a WebSocket tells it, {"error":{...}}, with the `ref` of
+ * the message that caused it (NULL: none).
+ */
+void problem_render_error(const struct problem *problem, const struct json *ref, struct buf *out);
 
 /* Appends the CGI header of an answer that is no problem, up to the empty line. */
 void answer_head(struct buf *out, int status, const char *content_type);

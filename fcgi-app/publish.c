@@ -1,9 +1,9 @@
 /*
- * POST /comet/publish: the body becomes a message. The answer is given only
- * after Redis holds it. A publish never waits behind a waiter; it needs one
- * descriptor for as long as Redis takes to answer.
+ * Publishing from the web. The answer is given only after Redis holds the
+ * message. A publish never waits behind a waiter; it needs one descriptor for as
+ * long as Redis takes to answer.
  */
-#include "fcgi-app/app.h"
+#include "fcgi-app/publish.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -13,26 +13,20 @@
 
 enum { KEY_MAX = 200 };
 
-/* One publish on its way; what it needs of the request is copied. */
-struct publish {
+/* One publish on its way; what it needs is copied. */
+struct submission {
     struct app *app;
-    struct client *client;
-    const struct channel_policy *policy;
-    char *channel, *payload, *idempotency, *who;
-    size_t channel_len, payload_len;
+    publish_fn *done;
+    void *ctx;
+    struct history_post post;
 };
 
-static void publish_free(struct publish *publish) {
-    free(publish->channel);
-    free(publish->payload);
-    free(publish->idempotency);
-    free(publish->who);
-    free(publish);
-}
-
-static void refuse(struct publish *publish, const struct problem *problem) {
-    app_refuse(publish->app, publish->client, problem);
-    publish_free(publish);
+static void submission_free(struct submission *submission) {
+    free((void *)(uintptr_t)submission->post.channel);
+    free((void *)(uintptr_t)submission->post.payload);
+    free((void *)(uintptr_t)submission->post.idempotency);
+    free((void *)(uintptr_t)submission->post.who);
+    free(submission);
 }
 
 static void explain(const struct history_posted *posted, struct problem *problem) {
@@ -51,40 +45,26 @@ static void explain(const struct history_posted *posted, struct problem *problem
 }
 
 static void on_posted(void *ctx, const struct history_posted *posted) {
-    struct publish *publish = ctx;
-    struct buf body = buf_make(256);
+    struct submission *submission = ctx;
     struct problem problem;
 
-    if (posted->err != ERR_OK) {
+    if (posted->err == ERR_OK) {
+        submission->app->stats->published++;
+        submission->done(submission->ctx, posted, NULL);
+    } else {
         explain(posted, &problem);
-        refuse(publish, &problem);
-        return;
+        submission->done(submission->ctx, posted, &problem);
     }
-    publish->app->stats->published++;
-    buf_printf(&body, "{\"id\":\"%.*s\",\"at\":%llu}", (int)posted->id_len, posted->id,
-               (unsigned long long)posted->at);
-    app_answer(publish->client, "application/json", &body);
-    buf_free(&body);
-    publish_free(publish);
+    submission_free(submission);
 }
 
 static void send_post(void *ctx, bool up) {
-    struct publish *publish = ctx;
-    struct problem problem;
-    const struct history_post post = {.channel = publish->channel,
-                                      .channel_len = publish->channel_len,
-                                      .payload = publish->payload,
-                                      .payload_len = publish->payload_len,
-                                      .idempotency = publish->idempotency,
-                                      .who = publish->who,
-                                      .policy = publish->policy,
-                                      .meta_ttl = publish->app->config->meta_ttl,
-                                      .idempotency_ttl = publish->app->config->idempotency_ttl};
+    struct submission *submission = ctx;
+    const struct history_posted unsent = {.err = ERR_REDIS};
 
-    if (up && history_publish(hub_history(publish->app->hub), &post, on_posted, publish) == ERR_OK)
-        return;
-    problem_later(&problem, 503, 2, "Redis is away");
-    refuse(publish, &problem);
+    if (!up || history_publish(hub_history(submission->app->hub), &submission->post, on_posted,
+                               submission) != ERR_OK)
+        on_posted(submission, &unsent);
 }
 
 static bool valid_key(const char *key) {
@@ -95,52 +75,95 @@ static bool valid_key(const char *key) {
     return strlen(key) <= KEY_MAX;
 }
 
-static const struct param *check(const struct app *app, const struct request *request,
-                                 struct problem *problem) {
-    const struct param *channel = params_find(&request->params, "channel");
-    const struct channel_policy *policy = NULL;
-
-    if (channel == NULL || params_count(&request->params, "channel") > 1)
-        problem_set(problem, 400, "channel: exactly one is required");
-    else if (!channel_valid(channel->value, channel->value_len))
+static bool check(const struct app *app, const struct publish *publish,
+                  const struct channel_policy *policy, struct problem *problem) {
+    if (!channel_valid(publish->channel, publish->channel_len))
         problem_set(problem, 400,
                     "channel: must be 1 to %d bytes of UTF-8 without control characters or { } *",
                     CHANNEL_MAX);
-    else if (channel_reserved(channel->value, channel->value_len))
+    else if (channel_reserved(publish->channel, publish->channel_len))
         problem_set(problem, 403, "channel: names that begin with ~ are Halley's own");
-    else if (!valid_key(request->idempotency_key))
+    else if (!valid_key(publish->idempotency))
         problem_set(problem, 400,
                     "Idempotency-Key: must be 1 to %d printable ASCII characters without spaces",
                     KEY_MAX);
-    else
-        policy = config_channel(app->config, channel->value, channel->value_len);
-    if (policy == NULL)
-        return NULL;
-    if (policy->publish != ACCESS_ANYONE)
+    else if (policy->publish != ACCESS_ANYONE)
         problem_set(problem, 403, "channel: publishing to it from the web is not allowed");
-    else if (request->body_over || request->body_len > (size_t)policy->max_message)
+    else if (publish->payload_cut || publish->payload_len > (size_t)policy->max_message)
         problem_set(problem, 413, "body: the most is %d bytes (max_message)", policy->max_message);
     else if (hub_draining(app->hub))
         problem_later(problem, 503, 1, "this process is shutting down");
-    return problem->status == 0 ? channel : NULL;
+    else
+        return true;
+    return false;
+}
+
+bool publish_submit(struct app *app, const struct publish *publish, publish_fn *done, void *ctx,
+                    struct problem *problem) {
+    const struct channel_policy *policy =
+        config_channel(app->config, publish->channel, publish->channel_len);
+
+    if (!check(app, publish, policy, problem))
+        return false;
+    struct submission *submission = mem_new(sizeof *submission);
+    *submission =
+        (struct submission){.app = app,
+                            .done = done,
+                            .ctx = ctx,
+                            .post = {.channel = mem_copy(publish->channel, publish->channel_len),
+                                     .channel_len = publish->channel_len,
+                                     .payload = mem_copy(publish->payload, publish->payload_len),
+                                     .payload_len = publish->payload_len,
+                                     .idempotency = mem_string(publish->idempotency),
+                                     .who = mem_string(publish->who),
+                                     .policy = policy,
+                                     .meta_ttl = app->config->meta_ttl,
+                                     .idempotency_ttl = app->config->idempotency_ttl}};
+    hub_when_up(app->hub, app->config->redis_timeout, send_post, submission);
+    return true;
+}
+
+/* --------------------------------------------------------- POST /comet/publish */
+
+struct reply {
+    struct app *app;
+    struct client *client;
+};
+
+static void on_done(void *ctx, const struct history_posted *posted, const struct problem *problem) {
+    struct reply *reply = ctx;
+    struct buf body = buf_make(256);
+
+    if (problem != NULL) {
+        app_refuse(reply->app, reply->client, problem);
+    } else {
+        buf_printf(&body, "{\"id\":\"%.*s\",\"at\":%llu}", (int)posted->id_len, posted->id,
+                   (unsigned long long)posted->at);
+        app_answer(reply->client, "application/json", &body);
+    }
+    buf_free(&body);
+    free(reply);
 }
 
 bool endpoint_publish(struct app *app, const struct request *request, struct client *client,
                       struct problem *problem) {
-    const struct param *channel = check(app, request, problem);
-    if (channel == NULL)
+    const struct param *channel = params_find(&request->params, "channel");
+
+    if (channel == NULL || params_count(&request->params, "channel") > 1) {
+        problem_set(problem, 400, "channel: exactly one is required");
         return false;
-    struct publish *publish = mem_new(sizeof *publish);
-    *publish =
-        (struct publish){.app = app,
-                         .client = client,
-                         .policy = config_channel(app->config, channel->value, channel->value_len),
-                         .channel = mem_copy(channel->value, channel->value_len),
-                         .channel_len = channel->value_len,
-                         .payload = mem_copy(request->body, request->body_len),
-                         .payload_len = request->body_len,
-                         .idempotency = mem_string(request->idempotency_key),
-                         .who = mem_string(request->remote_addr)};
-    hub_when_up(app->hub, app->config->redis_timeout, send_post, publish);
-    return true;
+    }
+    struct publish publish = {.channel = channel->value,
+                              .channel_len = channel->value_len,
+                              .payload = request->body,
+                              .payload_len = request->body_len,
+                              .payload_cut = request->body_over,
+                              .idempotency = request->idempotency_key,
+                              .who = request->remote_addr};
+    struct reply *reply = mem_new(sizeof *reply);
+    *reply = (struct reply){app, client};
+    bool taken = publish_submit(app, &publish, on_done, reply, problem);
+    if (!taken)
+        free(reply);
+    return taken;
 }

@@ -3,7 +3,7 @@
  * gives the request to the hub. Nothing from the browser goes further than here
  * unchecked.
  */
-#include "fcgi-app/app.h"
+#include "fcgi-app/read.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +11,7 @@
 #include "core/channel.h"
 #include "core/cursor.h"
 #include "core/mem.h"
+#include "fcgi-app/app.h"
 #include "fcgi-app/waiter.h"
 
 enum { LIMIT_DEFAULT = 100, LAST_MAX = 1000000 };
@@ -56,15 +57,24 @@ static bool named_before(const struct hub_channel *channels, size_t count,
     return false;
 }
 
-static bool take_channel(const struct config *config, const struct param *param,
-                         struct hub_read *read, struct hub_channel *channels,
-                         struct problem *problem) {
-    if (!channel_valid(param->value, param->value_len)) {
+bool read_allowed(const struct config *config, const char *name, size_t len,
+                  struct problem *problem) {
+    if (!channel_valid(name, len))
         problem_set(problem, 400,
                     "channel: must be 1 to %d bytes of UTF-8 without control characters or { } *",
                     CHANNEL_MAX);
+    else if (config_channel(config, name, len)->subscribe != ACCESS_ANYONE)
+        problem_set(problem, 403, "channel: subscribing to it is not allowed");
+    else
+        return true;
+    return false;
+}
+
+static bool take_channel(const struct config *config, const struct param *param,
+                         struct hub_read *read, struct hub_channel *channels,
+                         struct problem *problem) {
+    if (!read_allowed(config, param->value, param->value_len, problem))
         return false;
-    }
     if (named_before(channels, read->channel_count, param))
         return true;
     if (read->channel_count == (size_t)config->max_channels) {
@@ -72,54 +82,64 @@ static bool take_channel(const struct config *config, const struct param *param,
                     config->max_channels);
         return false;
     }
-    if (config_channel(config, param->value, param->value_len)->subscribe != ACCESS_ANYONE) {
-        problem_set(problem, 403, "channel: subscribing to it is not allowed");
-        return false;
-    }
-    channels[read->channel_count++] = (struct hub_channel){param->value, param->value_len};
+    channels[read->channel_count++] =
+        (struct hub_channel){.name = param->value, .len = param->value_len};
     return true;
 }
 
 static bool take_channels(const struct config *config, const struct params *params,
                           struct hub_read *read, struct hub_channel *channels,
                           struct problem *problem) {
-    read->channels = channels;
     for (size_t i = 0; i < params->count; i++) {
         const struct param *param = &params->items[i];
         if (strcmp(param->name, "channel") == 0 &&
             !take_channel(config, param, read, channels, problem))
             return false;
     }
-    if (read->channel_count == 0)
+    bool enough = read->channel_count > 0 || read->transport->socket;
+    if (!enough)
         problem_set(problem, 400, "channel: at least one is required");
-    return read->channel_count > 0;
+    return enough;
 }
 
-static bool parse_since(const char *text, size_t len, struct hub_read *read,
-                        struct cursor **cursor) {
-    if (len == 3 && memcmp(text, "now", 3) == 0) {
-        read->since = SINCE_NOW;
-        return true;
+static void begin_at(enum since_kind since, unsigned last, const struct cursor *cursor,
+                     struct hub_channel *channels, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        const struct position *at = cursor_find(cursor, channels[i].name, channels[i].len);
+        channels[i].since = at != NULL ? SINCE_AT : since;
+        channels[i].last = last;
+        if (at != NULL)
+            channels[i].at = *at;
     }
-    if (len == 5 && memcmp(text, "start", 5) == 0) {
-        read->since = SINCE_START;
-        return true;
-    }
-    if (len > 0 && text[0] == '-') {
-        read->since = SINCE_LAST;
-        return parse_whole(text + 1, len - 1, &read->last) && read->last > 0 &&
-               read->last <= LAST_MAX;
-    }
-    read->since = SINCE_CURSOR;
-    /* a cursor may know channels that are not asked for; their number is bounded by its size */
-    return cursor_parse(text, len, PARAMS_MAX, cursor) == ERR_OK;
 }
 
-static bool take_since(const struct request *request, struct hub_read *read, struct cursor **cursor,
+bool read_since(const char *since, size_t len, struct hub_channel *channels, size_t count) {
+    struct cursor *cursor = NULL;
+    unsigned last = 0;
+
+    if (len == 3 && memcmp(since, "now", 3) == 0) {
+        begin_at(SINCE_NOW, 0, NULL, channels, count);
+    } else if (len == 5 && memcmp(since, "start", 5) == 0) {
+        begin_at(SINCE_START, 0, NULL, channels, count);
+    } else if (len > 0 && since[0] == '-') {
+        if (!parse_whole(since + 1, len - 1, &last) || last == 0 || last > LAST_MAX)
+            return false;
+        begin_at(SINCE_LAST, last, NULL, channels, count);
+    } else {
+        /* it may know channels that are not asked for; their number is bounded by its size */
+        if (cursor_parse(since, len, PARAMS_MAX, &cursor) != ERR_OK)
+            return false;
+        begin_at(SINCE_NOW, 0, cursor, channels, count);
+        free(cursor);
+    }
+    return true;
+}
+
+static bool take_since(const struct request *request, struct hub_channel *channels, size_t count,
                        struct problem *problem) {
     const struct param *param = params_find(&request->params, "since");
-    const char *name = "since", *text = NULL;
-    size_t len = 0;
+    const char *name = "since", *text = "now";
+    size_t len = strlen(text);
 
     if (request->last_event_id[0] != '\0') {
         name = "Last-Event-ID";
@@ -129,37 +149,43 @@ static bool take_since(const struct request *request, struct hub_read *read, str
         text = param->value;
         len = param->value_len;
     }
-    bool once = params_count(&request->params, "since") <= 1;
-    if (text == NULL || (once && parse_since(text, len, read, cursor)))
+    if (params_count(&request->params, "since") <= 1 && read_since(text, len, channels, count))
         return true;
     problem_set(problem, 400, "%s: must be now, start, -K (K from 1 to %d) or a cursor", name,
                 LAST_MAX);
     return false;
 }
 
+bool read_parse(const struct config *config, const struct request *request, struct hub_read *read,
+                struct problem *problem) {
+    const struct params *params = &request->params;
+    unsigned limit = LIMIT_DEFAULT, timeout = (unsigned)config->timeout;
+    struct hub_channel *channels = mem_new((size_t)config->max_channels * sizeof *channels);
+
+    bool valid = take_channels(config, params, read, channels, problem) &&
+                 take_since(request, channels, read->channel_count, problem) &&
+                 take_number(params, "timeout", 0, (unsigned)config->max_wait, &timeout, problem) &&
+                 take_number(params, "limit", 1, LIMIT_MAX, &limit, problem) &&
+                 (read->transport->options == NULL ||
+                  read->transport->options(params, read->channel_count, &read->options, problem));
+    if (!valid) {
+        free(channels);
+        return false;
+    }
+    read->channels = channels;
+    read->options.config = config;
+    read->limit = limit;
+    read->timeout = timeout;
+    return true;
+}
+
 bool endpoint_read(struct app *app, const struct request *request, struct client *client,
                    struct problem *problem) {
-    const struct config *config = app->config;
-    const struct transport *transport = transport_find(request->endpoint);
-    unsigned limit = LIMIT_DEFAULT, timeout = (unsigned)config->timeout;
-    struct hub_read read = {.transport = transport, .options.config = config};
-    struct hub_channel *channels = mem_new((size_t)config->max_channels * sizeof *channels);
-    struct cursor *cursor = NULL;
+    struct hub_read read = {.transport = transport_find(request->endpoint)};
 
-    bool taken = take_channels(config, &request->params, &read, channels, problem) &&
-                 take_since(request, &read, &cursor, problem) &&
-                 take_number(&request->params, "timeout", 0, (unsigned)config->max_wait, &timeout,
-                             problem) &&
-                 take_number(&request->params, "limit", 1, LIMIT_MAX, &limit, problem) &&
-                 (transport->options == NULL ||
-                  transport->options(&request->params, read.channel_count, &read.options, problem));
-    if (taken) {
-        read.cursor = cursor;
-        read.limit = limit;
-        read.timeout = timeout;
-        taken = hub_read(app->hub, client, &read, problem);
-    }
-    free(cursor);
-    free(channels);
+    if (!read_parse(app->config, request, &read, problem))
+        return false;
+    bool taken = hub_read(app->hub, client, &read, problem);
+    free((void *)(uintptr_t)read.channels);
     return taken;
 }

@@ -44,8 +44,7 @@ static const char *variable(char **env, const char *name) {
     return "";
 }
 
-/* The last segment of the path of `uri`, decoded; an empty one names nothing. */
-static char *endpoint_of(const char *uri) {
+char *request_endpoint(const char *uri) {
     const char *scheme = strstr(uri, "://"), *end = uri + strcspn(uri, "?#"), *start = end;
 
     if (scheme != NULL && scheme < end && strcspn(uri, "/") == (size_t)(scheme - uri + 1)) {
@@ -82,7 +81,7 @@ static size_t environment_size(char **env) {
 static struct request *request_of(char **env) {
     struct request *request = mem_new(sizeof *request);
     request->method = mem_string(variable(env, "REQUEST_METHOD"));
-    request->endpoint = endpoint_of(path_of(env));
+    request->endpoint = request_endpoint(path_of(env));
     request->query = mem_string(variable(env, "QUERY_STRING"));
     request->content_type = mem_string(variable(env, "CONTENT_TYPE"));
     request->last_event_id = mem_string(variable(env, "HTTP_LAST_EVENT_ID"));

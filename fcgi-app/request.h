@@ -45,6 +45,12 @@ enum err request_read(int fd, size_t body_max, struct request **out) MUST_CHECK;
 /* The same from the CGI environment and standard input. */
 enum err request_read_cgi(size_t body_max, struct request **out) MUST_CHECK;
 
+/*
+ * The last segment of the path of a URI, decoded: what requests are routed on. "" if there is
+ * none. The caller's to free().
+ */
+char *request_endpoint(const char *uri);
+
 /* Frees everything. Safe on NULL. */
 void request_free(struct request *request);
 

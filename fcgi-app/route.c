@@ -32,7 +32,8 @@ static const struct route *route_find(const struct config *config, const char *n
             return &routes[i];
     }
     const struct transport *transport = transport_find(name);
-    if (transport == NULL || (transport->enabled != NULL && !transport->enabled(config)))
+    if (transport == NULL || transport->socket ||
+        (transport->enabled != NULL && !transport->enabled(config)))
         return NULL;
     return &read_route;
 }
@@ -93,13 +94,10 @@ void app_answer(struct client *client, const char *content_type, const struct bu
 }
 
 void app_refuse(struct app *app, struct client *client, const struct problem *problem) {
-    struct buf text = buf_make(4096);
-    problem_render(problem, &text);
     app->stats->answers_503 += problem->status == 503;
     app->stats->answers_4xx += problem->status >= 400 && problem->status < 500;
     app->stats->answers_429 += problem->status == 429;
-    client_finish(client, &(struct part){text.data, text.len}, 1);
-    buf_free(&text);
+    client_refuse(client, problem);
 }
 
 void app_take(void *ctx, struct request *request, struct client *client) {

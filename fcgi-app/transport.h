@@ -24,10 +24,11 @@ struct transport_options {
 };
 
 struct transport {
-    const char *name; /* of its endpoint */
-    const char *content_type;
-    bool waits;  /* holds a request that has nothing to deliver yet */
-    bool stream; /* goes on after a batch */
+    const char *name;         /* of its endpoint */
+    const char *content_type; /* NULL: an answer that has no header */
+    bool waits;               /* holds a request that has nothing to deliver yet */
+    bool stream;              /* goes on after a batch */
+    bool socket;              /* needs a WebSocket, so it is no endpoint of FastCGI */
 
     /* Whether the configuration turns it on; NULL: always. */
     bool (*enabled)(const struct config *config);

@@ -46,6 +46,7 @@ enum waiter_state {
 struct waiter {
     struct hub *hub;
     struct client *client;
+    struct waiter **held; /* tells whoever asked hub_hold(); or NULL */
     const struct transport *transport;
     struct transport_options options;
     enum waiter_state state;

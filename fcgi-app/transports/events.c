@@ -11,6 +11,7 @@
 
 #include <string.h>
 
+#include "core/crypto.h"
 #include "core/json.h"
 
 enum { SEVERAL = 1, JSON = 2 }; /* bits of the variant */
@@ -61,7 +62,7 @@ static void put_data(const struct message *message, struct buf *out) {
         return;
     }
     buf_text(out, "data: data:;base64,");
-    buf_base64(out, text, len);
+    crypto_base64(out, text, len);
     buf_char(out, '\n');
 }
 

@@ -6,6 +6,7 @@
 
 #include "fcgi-app/transport.h"
 
+extern const struct transport transport_ws;
 extern const struct transport transport_events;
 extern const struct transport transport_stream;
 extern const struct transport transport_multipart;

@@ -1,0 +1,199 @@
+/*
+ * Parses handshakes, by http_parser, and checks them: method, version, upgrade,
+ * key, and where the page comes from. A page of another site may open a
+ * WebSocket to this one without asking, so its Origin must be this host's, or
+ * one that `origins` names.
+ *
+ * Pure functions: the bytes come from whoever reads the socket.
+ */
+#include "fcgi-app/ws/handshake.h"
+
+#include <http_parser.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "core/crypto.h"
+#include "core/mem.h"
+
+#define GUID "258EAFA5-E914-47DA-95CA-C5AB0DC85B11" /* RFC 6455 §1.3 */
+
+enum { KEY_TEXT = 24 };
+
+enum field {
+    FIELD_HOST,
+    FIELD_FORWARDED_HOST,
+    FIELD_FORWARDED_FOR,
+    FIELD_ORIGIN,
+    FIELD_KEY,
+    FIELD_VERSION,
+    FIELD_LAST_EVENT_ID,
+    FIELD_COUNT
+};
+static const char *const field_names[] = {
+    "Host",         "X-Forwarded-Host",  "X-Forwarded-For",
+    "Origin",       "Sec-WebSocket-Key", "Sec-WebSocket-Version",
+    "Last-Event-ID"};
+
+struct handshake {
+    struct buf url;
+    struct buf name; /* of the header that is being read */
+    struct buf fields[FIELD_COUNT];
+    bool in_value;
+    bool complete;
+};
+
+static int on_url(http_parser *parser, const char *at, size_t len) {
+    struct handshake *handshake = parser->data;
+    buf_add(&handshake->url, at, len);
+    return 0;
+}
+
+static int on_name(http_parser *parser, const char *at, size_t len) {
+    struct handshake *handshake = parser->data;
+    if (handshake->in_value)
+        buf_clear(&handshake->name);
+    handshake->in_value = false;
+    buf_add(&handshake->name, at, len);
+    return 0;
+}
+
+static int on_value(http_parser *parser, const char *at, size_t len) {
+    struct handshake *handshake = parser->data;
+    handshake->in_value = true;
+    for (int i = 0; i < FIELD_COUNT; i++) {
+        if (handshake->name.len > 0 && strcasecmp(handshake->name.data, field_names[i]) == 0)
+            buf_add(&handshake->fields[i], at, len);
+    }
+    return 0;
+}
+
+static int on_headers(http_parser *parser) {
+    struct handshake *handshake = parser->data;
+    handshake->complete = true;
+    return 0;
+}
+
+static const char *field(const struct handshake *handshake, enum field which) {
+    const char *text = handshake->fields[which].data;
+    return text != NULL ? text : "";
+}
+
+/* Whether `list`, separated by spaces, names `origin`. */
+static bool listed(const char *list, const char *origin) {
+    size_t len = strlen(origin);
+    for (const char *at = list; (at = strstr(at, origin)) != NULL; at += len) {
+        bool starts = at == list || at[-1] == ' ';
+        if (starts && (at[len] == ' ' || at[len] == '\0'))
+            return true;
+    }
+    return false;
+}
+
+static bool origin_allowed(const struct handshake *handshake, const char *origins) {
+    const char *origin = field(handshake, FIELD_ORIGIN), *host = strstr(origin, "://");
+
+    if (origin[0] == '\0' || strcmp(origins, "*") == 0 || listed(origins, origin))
+        return true; /* without an Origin it is no browser */
+    if (host == NULL)
+        return false;
+    host += 3;
+    const char *forwarded = field(handshake, FIELD_FORWARDED_HOST);
+    return strcasecmp(host, field(handshake, FIELD_HOST)) == 0 ||
+           (forwarded[0] != '\0' && strcasecmp(host, forwarded) == 0);
+}
+
+/* The address nearest to us that a proxy of ours wrote down: the last one. */
+static char *address_of(const char *forwarded) {
+    const char *comma = strrchr(forwarded, ',');
+    const char *from = comma != NULL ? comma + 1 : forwarded;
+    return mem_string(from + strspn(from, " "));
+}
+
+static struct request *request_of(const struct handshake *handshake) {
+    struct request *request = mem_new(sizeof *request);
+    const char *url = handshake->url.data != NULL ? handshake->url.data : "";
+    const char *query = strchr(url, '?');
+
+    request->method = mem_string("GET");
+    request->endpoint = request_endpoint(url);
+    request->query = mem_string(query != NULL ? query + 1 : "");
+    request->content_type = mem_string("");
+    request->last_event_id = mem_string(field(handshake, FIELD_LAST_EVENT_ID));
+    request->idempotency_key = mem_string("");
+    request->remote_addr = address_of(field(handshake, FIELD_FORWARDED_FOR));
+    request->body = mem_string("");
+    return request;
+}
+
+static bool check(const struct handshake *handshake, const http_parser *parser, const char *origins,
+                  struct problem *problem) {
+    if (parser->method != HTTP_GET) {
+        problem_set(problem, 405, "method: must be GET");
+        problem->allow = "GET";
+    } else if (parser->http_major != 1 || parser->http_minor != 1 || !parser->upgrade) {
+        problem_set(problem, 400, "Upgrade: must be websocket, in HTTP/1.1");
+    } else if (strcmp(field(handshake, FIELD_VERSION), "13") != 0) {
+        problem_set(problem, 400, "Sec-WebSocket-Version: must be 13");
+    } else if (strlen(field(handshake, FIELD_KEY)) != KEY_TEXT) {
+        problem_set(problem, 400, "Sec-WebSocket-Key: must be 16 bytes in base64");
+    } else if (!origin_allowed(handshake, origins)) {
+        problem_set(problem, 403, "Origin: pages of that origin are not allowed");
+    }
+    return problem->status == 0;
+}
+
+static void put_accept(const char *key, struct buf *accept) {
+    unsigned char digest[CRYPTO_SHA1];
+    struct buf text = buf_make(KEY_TEXT + sizeof GUID);
+
+    buf_text(&text, key);
+    buf_text(&text, GUID);
+    crypto_sha1(text.data, text.len, digest);
+    crypto_base64(accept, digest, sizeof digest);
+    buf_free(&text);
+}
+
+static enum handshake_state judge(const struct handshake *handshake, const http_parser *parser,
+                                  size_t len, const char *origins, struct problem *problem) {
+    enum http_errno error = HTTP_PARSER_ERRNO(parser);
+
+    if (!handshake->complete && error == HPE_OK && len < HANDSHAKE_MAX)
+        return HANDSHAKE_PARTIAL;
+    if (!handshake->complete) {
+        if (error == HPE_OK)
+            problem_set(problem, 413, "header: the most is %d bytes", HANDSHAKE_MAX);
+        else
+            problem_set(problem, 400, "request: must be HTTP/1.1");
+        return HANDSHAKE_BAD;
+    }
+    return check(handshake, parser, origins, problem) ? HANDSHAKE_WHOLE : HANDSHAKE_BAD;
+}
+
+enum handshake_state handshake_parse(const char *data, size_t len, const char *origins,
+                                     size_t *used, struct request **request, struct buf *accept,
+                                     struct problem *problem) {
+    const http_parser_settings settings = {.on_url = on_url,
+                                           .on_header_field = on_name,
+                                           .on_header_value = on_value,
+                                           .on_headers_complete = on_headers};
+    struct handshake handshake = {.url = buf_make(HANDSHAKE_MAX), .name = buf_make(HANDSHAKE_MAX)};
+    http_parser parser;
+
+    for (int i = 0; i < FIELD_COUNT; i++)
+        handshake.fields[i] = buf_make(HANDSHAKE_MAX);
+    memset(problem, 0, sizeof *problem);
+    http_parser_init(&parser, HTTP_REQUEST);
+    parser.data = &handshake;
+    *used = http_parser_execute(&parser, &settings, data, len);
+    enum handshake_state state = judge(&handshake, &parser, len, origins, problem);
+    if (state == HANDSHAKE_WHOLE) {
+        *request = request_of(&handshake);
+        put_accept(field(&handshake, FIELD_KEY), accept);
+    }
+    for (int i = 0; i < FIELD_COUNT; i++)
+        buf_free(&handshake.fields[i]);
+    buf_free(&handshake.url);
+    buf_free(&handshake.name);
+    return state;
+}

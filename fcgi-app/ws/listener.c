@@ -1,0 +1,262 @@
+/*
+ * The second door of halley.fcgi: `-w ADDRESS`. Each connection is read until its
+ * handshake is whole, at most request_timeout seconds; then it becomes a session,
+ * or is answered with a problem over plain HTTP and closed.
+ *
+ * The process that serves WebSockets may be another one than the process that is
+ * asked for `info` (under mod_fcgid it always is), so it keeps a key in Redis that
+ * expires soon after it dies.
+ */
+#include "fcgi-app/ws/listener.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "core/collections.h"
+#include "core/log.h"
+#include "core/mem.h"
+#include "fcgi-app/transport.h"
+#include "fcgi-app/ws/handshake.h"
+#include "fcgi-app/ws/session.h"
+
+#define SERVED_KEY    "halley.websocket"
+#define SERVED_TTL    "16"
+#define SERVED_PERIOD 5.0
+
+enum { ACCEPT_BURST = 64 };
+
+struct caller {
+    struct ws_listener *listener;
+    struct caller *prev, *next;
+    int fd;
+    struct ev_io io;
+    struct ev_timer deadline;
+    struct buf in;
+};
+
+struct ws_listener {
+    struct app *app;
+    int fd; /* -1 once closed */
+    struct ev_io io;
+    struct ev_timer served;
+    struct caller *callers;
+};
+
+static void caller_free(struct caller *caller) {
+    struct ws_listener *listener = caller->listener;
+    ev_io_stop(listener->app->loop, &caller->io);
+    ev_timer_stop(listener->app->loop, &caller->deadline);
+    DL_DELETE(listener->callers, caller);
+    listener->app->stats->clients--;
+    buf_free(&caller->in);
+    free(caller);
+}
+
+static void hang_up(struct caller *caller) {
+    close(caller->fd);
+    caller_free(caller);
+}
+
+/* The CGI header of a problem, made an HTTP/1.1 answer. */
+static void refuse(struct caller *caller, const struct problem *problem) {
+    struct buf cgi = buf_make(4096), http = buf_make(8192);
+    struct stats *stats = caller->listener->app->stats;
+    const size_t status = strlen("Status:");
+
+    stats->answers_4xx += problem->status < 500;
+    stats->answers_503 += problem->status == 503;
+    problem_render(problem, &cgi);
+    buf_text(&http, "HTTP/1.1");
+    const char *line = strstr(cgi.data, "\r\n");
+    buf_add(&http, cgi.data + status, (size_t)(line - cgi.data) - status);
+    buf_text(&http, "\r\nConnection: close");
+    buf_add(&http, line, cgi.len - (size_t)(line - cgi.data));
+    if (send(caller->fd, http.data, http.len, MSG_NOSIGNAL | MSG_DONTWAIT) > 0)
+        stats->bytes_out += http.len;
+    buf_free(&cgi);
+    buf_free(&http);
+    hang_up(caller);
+}
+
+static bool parse_query(struct request *request, struct problem *problem) {
+    size_t len = strlen(request->query);
+
+    if (strcmp(request->endpoint, "ws") != 0)
+        problem_set(problem, 404, "there is no such endpoint");
+    else if (len > REQUEST_QUERY_MAX)
+        problem_set(problem, 413, "query: the most is %d bytes", REQUEST_QUERY_MAX);
+    else if (params_parse(&request->params, request->query, len) != ERR_OK)
+        problem_set(problem, 400, "query: %% must be followed by two hexadecimal digits");
+    return problem->status == 0;
+}
+
+static void upgrade(struct caller *caller, struct request *request, const struct buf *accept,
+                    size_t used) {
+    struct app *app = caller->listener->app;
+    struct buf hello = buf_make(1024);
+    struct problem problem = {0};
+
+    buf_printf(&hello,
+               "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+               "Connection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n",
+               accept->data);
+    app->stats->requests++;
+    bool begun =
+        parse_query(request, &problem) &&
+        session_begin(app, request, caller->fd, &(struct part){hello.data, hello.len},
+                      &(struct part){caller->in.data + used, caller->in.len - used}, &problem);
+    if (begun)
+        caller_free(caller);
+    else
+        refuse(caller, &problem);
+    buf_free(&hello);
+}
+
+static void look(struct caller *caller) {
+    struct app *app = caller->listener->app;
+    struct request *request = NULL;
+    struct buf accept = buf_make(64);
+    struct problem problem;
+    size_t used;
+
+    switch (handshake_parse(caller->in.data, caller->in.len, app->config->origins, &used, &request,
+                            &accept, &problem)) {
+    case HANDSHAKE_PARTIAL:
+        break;
+    case HANDSHAKE_BAD:
+        refuse(caller, &problem);
+        break;
+    case HANDSHAKE_WHOLE:
+        upgrade(caller, request, &accept, used);
+        break;
+    }
+    request_free(request);
+    buf_free(&accept);
+}
+
+static void on_bytes(struct ev_loop *loop, struct ev_io *io, int events) {
+    struct caller *caller = io->data;
+    size_t room = HANDSHAKE_MAX - caller->in.len;
+    (void)loop, (void)events;
+
+    char *to = buf_reserve(&caller->in, room);
+    ssize_t n = recv(caller->fd, to, room, 0);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (n <= 0) {
+        caller->listener->app->stats->requests_broken++;
+        hang_up(caller);
+        return;
+    }
+    caller->in.len += (size_t)n;
+    caller->listener->app->stats->bytes_in += (uint64_t)n;
+    look(caller);
+}
+
+static void on_deadline(struct ev_loop *loop, struct ev_timer *timer, int events) {
+    struct caller *caller = timer->data;
+    (void)loop, (void)events;
+    caller->listener->app->stats->requests_broken++;
+    hang_up(caller);
+}
+
+static void on_connection(struct ev_loop *loop, struct ev_io *io, int events) {
+    struct ws_listener *listener = io->data;
+    (void)events;
+
+    for (int i = 0; i < ACCEPT_BURST; i++) {
+        int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd < 0)
+            return; /* out of descriptors: intake.c says so; the others wait in the backlog */
+        struct caller *caller = mem_new(sizeof *caller);
+        caller->listener = listener;
+        caller->fd = fd;
+        caller->in = buf_make(HANDSHAKE_MAX);
+        ev_io_init(&caller->io, on_bytes, fd, EV_READ);
+        ev_timer_init(&caller->deadline, on_deadline, listener->app->config->request_timeout, 0);
+        caller->io.data = caller->deadline.data = caller;
+        DL_APPEND(listener->callers, caller);
+        listener->app->stats->clients++;
+        ev_io_start(loop, &caller->io);
+        ev_timer_start(loop, &caller->deadline);
+    }
+}
+
+/* ------------------------------------------------------ telling that we are there */
+
+static void on_served(struct ev_loop *loop, struct ev_timer *timer, int events) {
+    struct ws_listener *listener = timer->data;
+    const char *argv[] = {"SET", SERVED_KEY, "1", "EX", SERVED_TTL};
+    const size_t lens[] = {3, strlen(SERVED_KEY), 1, 2, strlen(SERVED_TTL)};
+    struct redis *redis = hub_commands(listener->app->hub);
+    (void)events;
+
+    bool sent = redis_command(redis, NULL, NULL, 5, argv, lens) == ERR_OK;
+    ev_timer_set(timer, sent ? SERVED_PERIOD : 0.1, 0);
+    ev_timer_start(loop, timer);
+}
+
+struct question {
+    void (*done)(void *ctx, bool served);
+    void *ctx;
+};
+
+static void on_answer(void *ctx, const redis_reply *reply) {
+    struct question *question = ctx;
+    size_t len;
+    question->done(question->ctx, redis_text(reply, &len) != NULL && !redis_is_error(reply));
+    free(question);
+}
+
+void ws_ask(struct app *app, void (*done)(void *ctx, bool served), void *ctx) {
+    const char *argv[] = {"GET", SERVED_KEY};
+    const size_t lens[] = {3, strlen(SERVED_KEY)};
+
+    if (app->listener != NULL) {
+        done(ctx, true);
+        return;
+    }
+    struct question *question = mem_new(sizeof *question);
+    *question = (struct question){done, ctx};
+    if (redis_command(hub_commands(app->hub), on_answer, question, 2, argv, lens) != ERR_OK)
+        on_answer(question, NULL);
+}
+
+struct ws_listener *ws_listener_new(struct app *app, int fd) {
+    struct ws_listener *listener = mem_new(sizeof *listener);
+
+    listener->app = app;
+    listener->fd = fd;
+    (void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+    ev_io_init(&listener->io, on_connection, fd, EV_READ);
+    ev_timer_init(&listener->served, on_served, 0, 0);
+    listener->io.data = listener->served.data = listener;
+    ev_io_start(app->loop, &listener->io);
+    ev_timer_start(app->loop, &listener->served);
+    return listener;
+}
+
+void ws_listener_close(struct ws_listener *listener) {
+    struct caller *caller, *next;
+
+    if (listener->fd < 0)
+        return;
+    ev_io_stop(listener->app->loop, &listener->io);
+    ev_timer_stop(listener->app->loop, &listener->served);
+    close(listener->fd);
+    listener->fd = -1;
+    DL_FOREACH_SAFE (listener->callers, caller, next) {
+        hang_up(caller);
+    }
+}
+
+void ws_listener_free(struct ws_listener *listener) {
+    if (listener == NULL)
+        return;
+    ws_listener_close(listener);
+    free(listener);
+}

@@ -1,0 +1,51 @@
+/*
+ * An open WebSocket (RFC 6455 §5): a kind of client whose pieces are text
+ * messages. The one place that knows wslay. Belongs to the loop's thread.
+ */
+#ifndef HALLEY_WS_SOCKET_H
+#define HALLEY_WS_SOCKET_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/loop.h"
+#include "fcgi-app/client.h"
+#include "fcgi-app/stats.h"
+
+/* Close codes that Halley gives itself (RFC 6455 §7.4.1); the library gives the others. */
+enum {
+    SOCKET_GOING_AWAY = 1001,
+    SOCKET_UNSUPPORTED = 1003,
+    SOCKET_POLICY = 1008,
+    SOCKET_TRY_LATER = 1013 /* IANA's registry */
+};
+
+struct socket_events {
+    /* a text message from the browser, borrowed; may drop or finish the client */
+    void (*message)(void *ctx, const char *text, size_t len);
+    /* the client is gone for good; called once, last */
+    void (*closed)(void *ctx);
+};
+
+struct socket_limits {
+    size_t max_message; /* bytes of a message from the browser; above: close 1009 */
+    size_t max_queue;   /* bytes to send above which nothing more is read */
+    double silence;     /* seconds without a byte, pings answered, that count as gone */
+};
+
+/*
+ * A client on an upgraded connection. `early` are bytes that came behind the
+ * handshake; `hello` (the 101 answer) is sent first. The descriptor is owned.
+ */
+struct client *socket_new(struct ev_loop *loop, struct stats *stats, int fd,
+                          const struct part *hello, const struct part *early,
+                          const struct socket_limits *limits, const struct socket_events *events,
+                          void *ctx);
+
+/* Sends one text message, between batches; ignored if the socket is closing. */
+void socket_say(struct client *client, const char *text, size_t len);
+
+/* Begins the closing handshake with a code and a short reason. The client stays owned. */
+void socket_close(struct client *client, unsigned code, const char *reason);
+
+#endif
