@@ -14,6 +14,7 @@ struct follower {
     struct flight *flight;
     json_t *messages; /* all of them, as they came; kept */
     json_t *last;     /* channel -> id of its last message; kept */
+    json_t *told;     /* channel -> there was a gap since its last message; kept */
     size_t gaps;      /* batches that named a gap */
     size_t answers, refusals;
     bool forgives;       /* answers that are no batch count as refusals */

@@ -34,7 +34,7 @@ static redisReply *attempt_twice(struct lab *lab, const char *format, va_list ar
 
     va_copy(again, args);
     reply = attempt(lab, format, args);
-    if (!reply && lab->store && lab->store->err == REDIS_ERR_EOF)
+    if (!reply) /* the connection may have been to a Redis that was stopped since */
         reply = attempt(lab, format, again);
     va_end(again);
     return reply;
