@@ -210,7 +210,7 @@ static void set_defaults(const struct option *table, size_t count, void *base) {
     }
 }
 
-/* Why a value was not taken, with what the option allows. */
+/* Why a value was not taken, with what the option allows; `where` is NULL in a file. */
 static void say_wrong(char *problem, const char *where, const struct option *option,
                       const char *value, enum err err) {
     static const char *const wanted[] = {[TEXT] = "text",
@@ -221,18 +221,20 @@ static void say_wrong(char *problem, const char *where, const struct option *opt
                                          [LEVEL] = "error, warning, info or debug",
                                          [ACCESS] = "anyone or none",
                                          [RATE] = "COUNT/SECONDS, or 0"};
+    const char *colon = where != NULL ? ": " : "";
+
+    where = where != NULL ? where : "";
     if (err == ERR_RANGE)
-        snprintf(problem, CONFIG_PROBLEM, "%s: %s = %s: must be from %ld to %ld", where,
+        snprintf(problem, CONFIG_PROBLEM, "%s%s%s = %s: must be from %ld to %ld", where, colon,
                  option->name, value, option->min, option->max);
     else
-        snprintf(problem, CONFIG_PROBLEM, "%s: %s = %s: must be %s", where, option->name, value,
-                 wanted[option->kind]);
+        snprintf(problem, CONFIG_PROBLEM, "%s%s%s = %s: must be %s", where, colon, option->name,
+                 value, wanted[option->kind]);
 }
 
 struct reading {
     struct config *config;
     char *problem;
-    const char *file;
 };
 
 static struct channel_policy *policy_of_section(struct config *config, const char *pattern) {
@@ -264,8 +266,8 @@ static int take_line(void *user, const char *section, const char *name, const ch
         if (strncmp(pattern, "channel ", 8) != 0 || pattern[8 + strspn(pattern + 8, " ")] == '\0' ||
             strlen(section) >= SECTION_LIMIT) {
             snprintf(reading->problem, CONFIG_PROBLEM,
-                     "%s: section [%s]: must be [channel PATTERN] of at most %d bytes",
-                     reading->file, section, SECTION_LIMIT - 1);
+                     "section [%s]: must be [channel PATTERN] of at most %d bytes", section,
+                     SECTION_LIMIT - 1);
             return 0;
         }
         pattern += 8;
@@ -275,18 +277,21 @@ static int take_line(void *user, const char *section, const char *name, const ch
     }
     option = option_find(table, count, name, strlen(name));
     if (option == NULL) {
-        snprintf(reading->problem, CONFIG_PROBLEM, "%s: no option is called %s%s", reading->file,
-                 name, section[0] ? " in a channel's section" : "");
+        snprintf(reading->problem, CONFIG_PROBLEM, "no option is called %s%s", name,
+                 section[0] ? " in a channel's section" : "");
         return 0;
     }
     enum err err = option_set(option, base, value);
     if (err != ERR_OK)
-        say_wrong(reading->problem, reading->file, option, value, err);
+        say_wrong(reading->problem, NULL, option, value, err);
     return err == ERR_OK;
 }
 
+enum { PATH_TEXT = 200 }; /* of a file's name that a problem repeats */
+
 static int load_file(struct config *config, const char *file, bool wanted, char *problem) {
-    struct reading reading = {.config = config, .problem = problem, .file = file};
+    char why[CONFIG_PROBLEM - PATH_TEXT - 16];
+    struct reading reading = {.config = config, .problem = problem};
 
     if (access(file, R_OK) != 0) {
         if (!wanted && errno == ENOENT)
@@ -294,15 +299,15 @@ static int load_file(struct config *config, const char *file, bool wanted, char 
         snprintf(problem, CONFIG_PROBLEM, "%s: %s", file, strerror(errno));
         return EX_NOINPUT;
     }
-    int line = ini_parse(file, take_line, &reading);
-    if (problem[0] != '\0')
-        return EX_CONFIG;
-    if (line != 0) {
-        snprintf(problem, CONFIG_PROBLEM, "%s:%d: not a [section], name = value or # comment", file,
-                 line);
-        return EX_CONFIG;
-    }
-    return 0;
+    int line = ini_parse(file, take_line, &reading); /* the first that is wrong; it reads on */
+    if (line == 0)
+        return 0;
+    if (problem[0] == '\0')
+        snprintf(why, sizeof why, "not a [section], name = value or # comment");
+    else
+        snprintf(why, sizeof why, "%.*s", (int)sizeof why - 1, problem);
+    snprintf(problem, CONFIG_PROBLEM, "%.*s:%d: %s", PATH_TEXT, file, line, why);
+    return EX_CONFIG;
 }
 
 static int load_environment(struct config *config, char *problem) {

@@ -12,6 +12,9 @@
 
 bool json_valid(const char *text, size_t len) {
     size_t flags = JSON_DECODE_ANY | JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL;
+
+    if (memchr(text, '\0', len) != NULL)
+        return false; /* jansson overlooks a raw NUL behind a number or a literal */
     json_t *value = json_loadb(text, len, flags, NULL);
     bool valid = value != NULL;
     json_decref(value);

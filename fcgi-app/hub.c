@@ -69,6 +69,7 @@ struct hub {
     struct history *history;
     struct feeds *feeds;
     struct fetches *fetches;
+    struct tallies *tallies;
     struct waiter *waiters;
     struct waiter *ready;
     struct ev_prepare before_sleep;
@@ -82,6 +83,16 @@ struct hub {
 static void look_at(struct waiter *waiter);
 
 /* --------------------------------------------------------------- waiters: ends */
+
+/* Counts what a waiter spends: for its transport, and for its tag if it has one. */
+static void spend(struct waiter *waiter, struct tally spent) {
+    struct tally *sum =
+        tally_of_transport(waiter->hub->tallies, transport_index(waiter->transport));
+#define ADD(name) sum->name += spent.name;
+    TALLY_LIST(ADD)
+#undef ADD
+    tag_add(waiter->tag, &spent);
+}
 
 static void mark_ready(struct waiter *waiter) {
     if (waiter->ready)
@@ -102,13 +113,15 @@ static void waiter_free(struct waiter *waiter) {
             feed_release(sub->feed);
         }
     }
+    spend(waiter, (struct tally){.held = -1});
+    tag_release(waiter->tag);
     if (waiter->ready)
         DL_DELETE2(hub->ready, waiter, rprev, rnext);
     DL_DELETE(hub->waiters, waiter);
     ev_timer_stop(hub->loop, &waiter->timer);
     free(waiter->options.callback);
-    if (waiter->held != NULL)
-        *waiter->held = NULL;
+    if (waiter->holder != NULL)
+        waiter->holder->waiter = NULL;
     hub->stats->waiters--;
     free(waiter);
 }
@@ -149,7 +162,13 @@ static const struct buf *rendering(struct waiter *waiter, struct batch *batch, s
     return text != NULL ? text : own;
 }
 
-static void count_batch(struct stats *stats, const struct batch *batch) {
+static void count_batch(struct waiter *waiter, const struct batch *batch, size_t bytes) {
+    struct stats *stats = waiter->hub->stats;
+
+    spend(waiter, (struct tally){.batches = 1,
+                                 .messages = (int64_t)batch_size(batch),
+                                 .empty = batch_size(batch) == 0,
+                                 .bytes_out = (int64_t)bytes});
     stats->batches++;
     stats->messages += batch_size(batch);
     stats->batches_empty += batch_size(batch) == 0;
@@ -167,7 +186,7 @@ static void finish_with(struct waiter *waiter, struct batch *batch) {
         parts[count++] = (struct part){head.data, head.len};
     }
     parts[count++] = (struct part){text->data, text->len};
-    count_batch(waiter->hub->stats, batch);
+    count_batch(waiter, batch, head.len + text->len);
     client_finish(waiter->client, parts, count);
     buf_free(&head);
     buf_free(&own);
@@ -186,11 +205,14 @@ static bool begin(struct waiter *waiter, const struct batch *first) {
         batch_unref(start);
     }
     enum err err = client_send(waiter->client, &(struct part){head.data, head.len}, 1);
+    spend(waiter, (struct tally){.bytes_out = (int64_t)head.len});
     buf_free(&head);
     waiter->begun = true;
     waiter->refreshed = ev_now(waiter->hub->loop);
     if (err != ERR_OK)
         on_gone(waiter);
+    else if (waiter->holder != NULL)
+        waiter->holder->begun(waiter->holder);
     return err == ERR_OK;
 }
 
@@ -199,7 +221,7 @@ static bool send_on(struct waiter *waiter, struct batch *batch) {
     struct buf own = buf_make(SIZE_MAX / 2);
     const struct buf *text = rendering(waiter, batch, &own);
 
-    count_batch(waiter->hub->stats, batch);
+    count_batch(waiter, batch, text->len);
     enum err err = client_send(waiter->client, &(struct part){text->data, text->len}, 1);
     buf_free(&own);
     waiter->refreshed = ev_now(waiter->hub->loop);
@@ -407,6 +429,7 @@ static void heartbeat(struct waiter *waiter) {
         waiter->transport->keepalive(&waiter->options, place, &text);
         batch_unref(place);
         enum err err = client_send(waiter->client, &(struct part){text.data, text.len}, 1);
+        spend(waiter, (struct tally){.bytes_out = (int64_t)text.len});
         buf_free(&text);
         if (err != ERR_OK) {
             on_gone(waiter);
@@ -652,6 +675,9 @@ static struct waiter *waiter_new(struct hub *hub, struct client *client,
     degrade_near_limit(hub, waiter);
     DL_APPEND(hub->waiters, waiter);
     hub->stats->waiters++;
+    waiter->tag = tag_take(hub->tallies, read->tag);
+    spend(waiter,
+          (struct tally){.requests = read->bytes > 0, .bytes_in = (int64_t)read->bytes, .held = 1});
     return waiter;
 }
 
@@ -669,7 +695,7 @@ static bool admit(struct hub *hub, struct problem *problem) {
 }
 
 bool hub_hold(struct hub *hub, struct client *client, const struct hub_read *read,
-              struct waiter **held, struct problem *problem) {
+              struct hub_holder *holder, struct problem *problem) {
     if (!admit(hub, problem)) {
         free(read->options.callback);
         return false;
@@ -681,9 +707,9 @@ bool hub_hold(struct hub *hub, struct client *client, const struct hub_read *rea
         waiter_free(waiter);
         return false;
     }
-    waiter->held = held;
-    if (held != NULL)
-        *held = waiter;
+    waiter->holder = holder;
+    if (holder != NULL)
+        holder->waiter = waiter;
     ev_timer_start(hub->loop, &waiter->timer);
     client_watch(client, &waiter_client_events, waiter);
     look_at(waiter);
@@ -702,6 +728,7 @@ struct hub_places hub_release(struct waiter *waiter) {
                                             [SUB_AT] = SINCE_AT};
     struct hub_places places = {.count = waiter->sub_count, .ends = waiter->ends};
 
+    snprintf(places.tag, sizeof places.tag, "%s", tag_name(waiter->tag));
     places.channels = mem_new((places.count + 1) * sizeof *places.channels);
     for (size_t i = 0; i < places.count; i++) {
         const struct sub *sub = &waiter->subs[i];
@@ -765,6 +792,7 @@ struct hub *hub_new(struct ev_loop *loop, const struct config *config, struct st
     hub->history = history_new(loop, hub->commands, on_ready, hub);
     hub->feeds = feeds_new(loop, stats, config, &hub_feeds_events, hub);
     feeds_attach(hub->feeds, hub->subscriber, hub->history);
+    hub->tallies = tallies_new(loop, hub->commands);
     hub->fetches = fetches_new(stats, hub->history, on_fetched, hub);
     ev_prepare_init(&hub->before_sleep, on_before_sleep);
     ev_init(&hub->call_timer, on_call_timer);
@@ -783,6 +811,7 @@ void hub_free(struct hub *hub) {
     DL_FOREACH_SAFE (hub->waiters, waiter, next) {
         waiter_drop(waiter);
     }
+    tallies_free(hub->tallies);
     redis_free(hub->commands);
     redis_free(hub->subscriber);
     memo_clear(hub);
@@ -792,6 +821,10 @@ void hub_free(struct hub *hub) {
     ev_prepare_stop(hub->loop, &hub->before_sleep);
     ev_timer_stop(hub->loop, &hub->call_timer);
     free(hub);
+}
+
+struct tallies *hub_tallies(struct hub *hub) {
+    return hub->tallies;
 }
 
 struct history *hub_history(struct hub *hub) {

@@ -17,6 +17,7 @@
 #include "fcgi-app/client.h"
 #include "fcgi-app/problem.h"
 #include "fcgi-app/stats.h"
+#include "fcgi-app/tally.h"
 #include "fcgi-app/transport.h"
 
 struct hub;
@@ -39,8 +40,10 @@ struct hub_read {
     const struct hub_channel *channels;
     size_t channel_count; /* may be 0 on a WebSocket */
     unsigned limit;
-    double timeout; /* seconds to wait, for a transport that waits and is no stream */
-    double ends;    /* on the loop's clock, when a stream is over; 0: the hub decides */
+    double timeout;  /* seconds to wait, for a transport that waits and is no stream */
+    double ends;     /* on the loop's clock, when a stream is over; 0: the hub decides */
+    const char *tag; /* whose account the request counts for, or NULL */
+    size_t bytes;    /* of the request, for that account */
 };
 
 /* `config` and `stats` are borrowed and outlive the hub. */
@@ -58,19 +61,25 @@ bool hub_read(struct hub *hub, struct client *client, const struct hub_read *rea
 
 /*
  * For a client whose channels change while it is held, a WebSocket: hub_read()
- * that tells in `*held` which waiter holds the client (NULL again if it is
- * already over), and hub_release(), which takes the client back and says where
- * it stands. `held` must stay valid for as long as the client is the hub's.
+ * for somebody who keeps hold of it. `waiter` is what holds the client now, NULL
+ * again when it is over; `begun` is called when the waiter knows where it stands
+ * (from inside the hub: do no more than note it). hub_release() takes the client
+ * back and says where it stands. The holder must live as long as the client.
  */
 struct waiter;
+struct hub_holder {
+    struct waiter *waiter;
+    void (*begun)(struct hub_holder *holder);
+};
 bool hub_hold(struct hub *hub, struct client *client, const struct hub_read *read,
-              struct waiter **held, struct problem *problem) MUST_CHECK;
+              struct hub_holder *holder, struct problem *problem) MUST_CHECK;
 
 /* What a released waiter was reading; free with hub_places_free(). */
 struct hub_places {
     struct hub_channel *channels; /* with room for one more than `count` */
     size_t count;
     double ends;
+    char tag[TAG_MAX + 1];
 };
 struct hub_places hub_release(struct waiter *waiter);
 void hub_places_free(struct hub_places *places);
@@ -91,6 +100,7 @@ bool hub_redis_hopeful(const struct hub *hub);
 /* Calls `run` once, as soon as Redis can be asked or (with false) when `seconds` have passed. */
 void hub_when_up(struct hub *hub, double seconds, void (*run)(void *ctx, bool up), void *ctx);
 
+struct tallies *hub_tallies(struct hub *hub);
 struct history *hub_history(struct hub *hub);
 struct redis *hub_commands(struct hub *hub);
 const struct config *hub_config(const struct hub *hub);

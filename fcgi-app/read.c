@@ -156,6 +156,17 @@ static bool take_since(const struct request *request, struct hub_channel *channe
     return false;
 }
 
+static bool take_tag(const struct params *params, struct hub_read *read, struct problem *problem) {
+    const struct param *tag = params_find(params, "tag");
+
+    if (tag != NULL && !tag_valid(tag->value, tag->value_len)) {
+        problem_set(problem, 400, "tag: must be 1 to %d letters, digits, dots, - and _", TAG_MAX);
+        return false;
+    }
+    read->tag = tag != NULL ? tag->value : NULL;
+    return true;
+}
+
 bool read_parse(const struct config *config, const struct request *request, struct hub_read *read,
                 struct problem *problem) {
     const struct params *params = &request->params;
@@ -176,6 +187,7 @@ bool read_parse(const struct config *config, const struct request *request, stru
     read->options.config = config;
     read->limit = limit;
     read->timeout = timeout;
+    read->bytes = request->bytes;
     return true;
 }
 

@@ -71,10 +71,17 @@ static const char *path_of(char **env) {
     return info[0] != '\0' ? info : variable(env, "SCRIPT_NAME");
 }
 
-static size_t environment_size(char **env) {
-    size_t size = 0;
-    for (; env != NULL && *env != NULL; env++)
-        size += strlen(*env) + 1;
+/* What the browser sent as HTTP/1.1, request line and header, told from the CGI variables. */
+static size_t header_size(char **env) {
+    size_t size = strlen(variable(env, "REQUEST_METHOD")) + strlen(variable(env, "REQUEST_URI")) +
+                  strlen(variable(env, "SERVER_PROTOCOL")) + strlen("  \r\n\r\n");
+
+    for (char **at = env; at != NULL && *at != NULL; at++) {
+        if (strncmp(*at, "HTTP_", 5) == 0) /* "HTTP_NAME=value" was "Name: value\r\n" */
+            size += strlen(*at) - strlen("HTTP_=") + strlen(": \r\n");
+        else if (strncmp(*at, "CONTENT_", 8) == 0 && strchr(*at, '=')[1] != '\0')
+            size += strlen(*at) - strlen("=") + strlen(": \r\n");
+    }
     return size;
 }
 
@@ -87,6 +94,7 @@ static struct request *request_of(char **env) {
     request->last_event_id = mem_string(variable(env, "HTTP_LAST_EVENT_ID"));
     request->idempotency_key = mem_string(variable(env, "HTTP_IDEMPOTENCY_KEY"));
     request->remote_addr = mem_string(variable(env, "REMOTE_ADDR"));
+    request->bytes = header_size(env);
     return request;
 }
 
@@ -145,7 +153,6 @@ enum err request_read(int fd, size_t body_max, struct request **out) {
     if (FCGX_Accept_r(&fcgx) != 0)
         return ERR_SYNTAX; /* libfcgi has closed the descriptor */
     request = request_of(fcgx.envp);
-    request->bytes = environment_size(fcgx.envp);
     err = take_body(request, body_max, next_from_fcgi, fcgx.in);
     if (err == ERR_OK && body_short(request, fcgx.envp))
         err = ERR_SYNTAX;

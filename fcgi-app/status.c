@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #include "core/mem.h"
+#include "fcgi-app/tally.h"
+#include "fcgi-app/transport.h"
 
 static const char *redis_word(const struct hub *hub) {
     if (hub_redis_up(hub))
@@ -34,6 +36,19 @@ void status_report(void *ctx, struct buf *out) {
                (double)stats->requests / (uptime > 1 ? uptime : 1));
 }
 
+static void put_transports(const struct app *app, struct buf *out) {
+    const struct transport *transport;
+    const char *separator = ",\"transports\":{";
+
+    for (size_t i = 0; (transport = transport_at(i)) != NULL; i++) {
+        buf_printf(out, "%s\"%s\":{", separator, transport->name);
+        tally_write(tally_of_transport(hub_tallies(app->hub), i), out);
+        buf_char(out, '}');
+        separator = ",";
+    }
+    buf_char(out, '}');
+}
+
 struct status {
     struct app *app;
     struct client *client;
@@ -45,6 +60,7 @@ static void answer(void *ctx, const struct buf *list) {
 
     buf_char(&body, '{');
     status_report(status->app, &body);
+    put_transports(status->app, &body);
     buf_text(&body, ",\"processes\":[");
     if (list != NULL && list->len > 0)
         buf_add(&body, list->data, list->len);
@@ -54,13 +70,64 @@ static void answer(void *ctx, const struct buf *list) {
     free(status);
 }
 
+/* What was spent under one tag, by all processes. */
+static void answer_tag(void *ctx, const char *name, const struct tally *tally) {
+    struct status *status = ctx;
+    struct buf body = buf_make(4096);
+    struct problem problem;
+
+    if (tally != NULL) {
+        buf_printf(&body, "{\"tag\":\"%s\",", name);
+        tally_write(tally, &body);
+        buf_text(&body, "}\n");
+        app_answer(status->client, "application/json", &body);
+    } else {
+        problem_later(&problem, 503, 2, "Redis is away");
+        app_refuse(status->app, status->client, &problem);
+    }
+    buf_free(&body);
+    free(status);
+}
+
+struct tag_status {
+    struct status *status;
+    char name[TAG_MAX + 1];
+};
+
+static void ask_tag(void *ctx, bool up) {
+    struct tag_status *asked = ctx;
+    struct status *status = asked->status;
+
+    if (!up || tag_read(hub_tallies(status->app->hub), asked->name, answer_tag, status) != ERR_OK)
+        answer_tag(status, "", NULL);
+    free(asked);
+}
+
+static void ask_all(void *ctx, bool up) {
+    struct status *status = ctx;
+    const struct app *app = status->app;
+
+    if (!up || app->report == NULL || report_all(app->report, answer, status) != ERR_OK)
+        answer(status, NULL);
+}
+
 bool endpoint_status(struct app *app, const struct request *request, struct client *client,
                      struct problem *problem) {
-    struct status *status = mem_new(sizeof *status);
-    (void)request, (void)problem;
+    const struct param *tag = params_find(&request->params, "tag");
 
+    if (tag != NULL && !tag_valid(tag->value, tag->value_len)) {
+        problem_set(problem, 400, "tag: must be 1 to %d letters, digits, dots, - and _", TAG_MAX);
+        return false;
+    }
+    struct status *status = mem_new(sizeof *status);
     *status = (struct status){app, client};
-    if (app->report == NULL || report_all(app->report, answer, status) != ERR_OK)
-        answer(status, NULL);
+    if (tag == NULL) {
+        hub_when_up(app->hub, app->config->redis_timeout, ask_all, status);
+        return true;
+    }
+    struct tag_status *asked = mem_new(sizeof *asked);
+    asked->status = status;
+    memcpy(asked->name, tag->value, tag->value_len + 1);
+    hub_when_up(app->hub, app->config->redis_timeout, ask_tag, asked);
     return true;
 }

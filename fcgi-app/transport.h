@@ -60,6 +60,9 @@ struct transport {
 /* The transport of an endpoint, or NULL. */
 const struct transport *transport_find(const char *name);
 
+/* Its place among all of them. */
+size_t transport_index(const struct transport *transport);
+
 /* All of them, in the order in which a client would prefer them; NULL past the end. */
 const struct transport *transport_at(size_t index);
 

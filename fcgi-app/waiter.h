@@ -46,8 +46,9 @@ enum waiter_state {
 struct waiter {
     struct hub *hub;
     struct client *client;
-    struct waiter **held; /* tells whoever asked hub_hold(); or NULL */
+    struct hub_holder *holder; /* whoever asked hub_hold(); or NULL */
     const struct transport *transport;
+    struct tag *tag; /* whose account it counts for, or NULL */
     struct transport_options options;
     enum waiter_state state;
     bool begun;       /* the answer's header is out: its status can no longer change */

@@ -16,6 +16,13 @@ const struct transport *transport_at(size_t index) {
     return index < sizeof transports / sizeof transports[0] ? transports[index] : NULL;
 }
 
+size_t transport_index(const struct transport *transport) {
+    size_t index = 0;
+    while (transport_at(index) != NULL && transport_at(index) != transport)
+        index++;
+    return index;
+}
+
 const struct transport *transport_find(const char *name) {
     const struct transport *transport;
     for (size_t i = 0; (transport = transport_at(i)) != NULL; i++) {

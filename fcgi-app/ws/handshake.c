@@ -189,6 +189,7 @@ enum handshake_state handshake_parse(const char *data, size_t len, const char *o
     enum handshake_state state = judge(&handshake, &parser, len, origins, problem);
     if (state == HANDSHAKE_WHOLE) {
         *request = request_of(&handshake);
+        (*request)->bytes = *used;
         put_accept(field(&handshake, FIELD_KEY), accept);
     }
     for (int i = 0; i < FIELD_COUNT; i++)

@@ -12,7 +12,8 @@
  *
  * The hub holds the session's client in a waiter, like any stream. To change the
  * channels the waiter is released, which tells where it stands, and the client is
- * held again from there.
+ * held again from there. What is said until the hub knows where the session
+ * stands is put off, so that a publish is heard by whoever subscribed before it.
  */
 #include "fcgi-app/ws/session.h"
 
@@ -20,6 +21,7 @@
 #include <string.h>
 
 #include "core/channel.h"
+#include "core/collections.h"
 #include "core/json.h"
 #include "core/mem.h"
 #include "fcgi-app/publish.h"
@@ -27,12 +29,23 @@
 #include "fcgi-app/transport.h"
 #include "fcgi-app/ws/socket.h"
 
-enum { PUBLISHES_MAX = 64, ENVELOPE = 16384 };
+enum { PUBLISHES_MAX = 64, ENVELOPE = 16384, LATER_MAX = 64 };
+
+/* A message that came while the hub did not know yet where the session stands. */
+struct later {
+    struct later *prev, *next;
+    size_t len;
+    char *text;
+};
 
 struct session {
+    struct hub_holder holder; /* first: the hub's callback gets this */
     struct app *app;
     struct client *client; /* NULL once it is closed */
-    struct waiter *waiter; /* what holds it; the hub sets it to NULL */
+    bool begun;            /* the hub knows where the session stands */
+    struct later *later;
+    unsigned later_count;
+    struct ev_timer resume; /* outside of the hub's callback: takes what was put off */
     char *who;
     unsigned limit;
     unsigned publishing; /* on their way; each keeps the session */
@@ -47,6 +60,14 @@ static void session_free_if_done(struct session *session) {
 
 static void on_closed(void *ctx) {
     struct session *session = ctx;
+    struct later *later, *next;
+
+    DL_FOREACH_SAFE (session->later, later, next) {
+        free(later->text);
+        free(later);
+    }
+    session->later = NULL;
+    ev_timer_stop(session->app->loop, &session->resume);
     session->client = NULL;
     session_free_if_done(session);
 }
@@ -74,10 +95,12 @@ static void hold(struct session *session, const struct hub_places *places) {
                             .channels = places->channels,
                             .channel_count = places->count,
                             .limit = session->limit,
-                            .ends = places->ends};
+                            .ends = places->ends,
+                            .tag = places->tag};
     struct problem problem;
 
-    if (!hub_hold(session->app->hub, session->client, &read, &session->waiter, &problem))
+    session->begun = false;
+    if (!hub_hold(session->app->hub, session->client, &read, &session->holder, &problem))
         client_refuse(session->client, &problem);
 }
 
@@ -150,9 +173,9 @@ static bool subscribe(struct session *session, const struct json *list, const st
 
     if (!check_names(session, list, "subscribe", problem) || !check_since(since, problem))
         return false;
-    if (session->waiter == NULL)
+    if (session->holder.waiter == NULL)
         return true; /* it is ending */
-    struct hub_places places = hub_release(session->waiter);
+    struct hub_places places = hub_release(session->holder.waiter);
     size_t before = places.count;
     for (size_t i = 0; i < names_in(list); i++) {
         const char *name = name_at(list, i, &len);
@@ -173,9 +196,9 @@ static bool unsubscribe(struct session *session, const struct json *list, struct
 
     if (!check_names(session, list, "unsubscribe", problem))
         return false;
-    if (session->waiter == NULL)
+    if (session->holder.waiter == NULL)
         return true;
-    struct hub_places places = hub_release(session->waiter);
+    struct hub_places places = hub_release(session->holder.waiter);
     for (size_t i = 0; i < names_in(list); i++) {
         const char *name = name_at(list, i, &len);
         struct hub_channel *channel = find(&places, name, len);
@@ -272,8 +295,7 @@ static bool obey(struct session *session, const struct json *message, struct pro
            (post == NULL || publish(session, post, json_member(message, "ref"), problem));
 }
 
-static void on_message(void *ctx, const char *text, size_t len) {
-    struct session *session = ctx;
+static void take(struct session *session, const char *text, size_t len) {
     struct json *message = json_parse(text, len);
     struct problem problem = {0};
 
@@ -285,6 +307,53 @@ static void on_message(void *ctx, const char *text, size_t len) {
     if (problem.status != 0)
         say_error(session, &problem, json_member(message, "ref"));
     json_free(message);
+}
+
+static void put_off(struct session *session, const char *text, size_t len) {
+    struct problem problem;
+
+    if (session->later_count == LATER_MAX) {
+        problem_later(&problem, 429, 1, "message: at most %d may wait for Redis", LATER_MAX);
+        say_error(session, &problem, NULL);
+        return;
+    }
+    struct later *later = mem_new(sizeof *later);
+    later->text = mem_copy(text, len);
+    later->len = len;
+    DL_APPEND(session->later, later);
+    session->later_count++;
+}
+
+static void on_message(void *ctx, const char *text, size_t len) {
+    struct session *session = ctx;
+    if (session->begun && session->later == NULL)
+        take(session, text, len);
+    else
+        put_off(session, text, len);
+}
+
+/* Takes what was put off, until a change of channels puts the rest off again. */
+static void on_resume(struct ev_loop *loop, struct ev_timer *timer, int events) {
+    struct session *session = timer->data;
+    (void)loop, (void)events;
+
+    socket_hold(session->client);
+    while (session->begun && session->later != NULL) {
+        struct later *later = session->later;
+        DL_DELETE(session->later, later);
+        session->later_count--;
+        take(session, later->text, later->len);
+        free(later->text);
+        free(later);
+    }
+    socket_let_go(session->client);
+}
+
+static void on_begun(struct hub_holder *holder) {
+    struct session *session = (struct session *)holder;
+    session->begun = true;
+    if (session->later != NULL && !ev_is_active(&session->resume))
+        ev_timer_start(session->app->loop, &session->resume);
 }
 
 static const struct socket_events session_events = {.message = on_message, .closed = on_closed};
@@ -301,11 +370,14 @@ bool session_begin(struct app *app, const struct request *request, int fd, const
         return false;
     struct session *session = mem_new(sizeof *session);
     session->app = app;
+    session->holder.begun = on_begun;
+    ev_timer_init(&session->resume, on_resume, 0, 0);
+    session->resume.data = session;
     session->who = mem_string(request->remote_addr);
     session->limit = read.limit;
     session->client =
         socket_new(app->loop, app->stats, fd, hello, early, &limits, &session_events, session);
-    if (!hub_hold(app->hub, session->client, &read, &session->waiter, problem)) {
+    if (!hub_hold(app->hub, session->client, &read, &session->holder, problem)) {
         client_refuse(session->client, problem);
         problem->status = 0; /* it is said, on the socket */
     }

@@ -229,6 +229,16 @@ void socket_close(struct client *client, unsigned code, const char *reason) {
         leave(socket);
 }
 
+void socket_hold(struct client *client) {
+    of(client)->busy++;
+}
+
+void socket_let_go(struct client *client) {
+    struct web_socket *socket = of(client);
+    if (--socket->busy == 0 && socket->dead)
+        destroy(socket);
+}
+
 /* ------------------------------------------------------------ as a kind of client */
 
 static void socket_watch(struct client *client, const struct client_events *events, void *ctx) {

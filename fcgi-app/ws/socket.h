@@ -48,4 +48,11 @@ void socket_say(struct client *client, const char *text, size_t len);
 /* Begins the closing handshake with a code and a short reason. The client stays owned. */
 void socket_close(struct client *client, unsigned code, const char *reason);
 
+/*
+ * Between these two the client is not freed, whatever happens to it; the last one
+ * frees it if it ended meanwhile.
+ */
+void socket_hold(struct client *client);
+void socket_let_go(struct client *client);
+
 #endif
