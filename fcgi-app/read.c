@@ -173,7 +173,8 @@ bool read_parse(const struct config *config, const struct request *request, stru
     unsigned limit = LIMIT_DEFAULT, timeout = (unsigned)config->timeout;
     struct hub_channel *channels = mem_new((size_t)config->max_channels * sizeof *channels);
 
-    bool valid = take_channels(config, params, read, channels, problem) &&
+    bool valid = take_tag(params, read, problem) &&
+                 take_channels(config, params, read, channels, problem) &&
                  take_since(request, channels, read->channel_count, problem) &&
                  take_number(params, "timeout", 0, (unsigned)config->max_wait, &timeout, problem) &&
                  take_number(params, "limit", 1, LIMIT_MAX, &limit, problem) &&

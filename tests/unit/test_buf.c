@@ -122,41 +122,6 @@ START_TEST(a_freed_buffer_is_usable_again_with_its_maximum) {
 }
 END_TEST
 
-/* The vectors of RFC 4648 §10, and bytes that are no text. */
-START_TEST(base64_is_padded) {
-    static const struct {
-        const char *data;
-        size_t len;
-        const char *text;
-    } rows[] = {{"", 0, ""},
-                {"f", 1, "Zg=="},
-                {"fo", 2, "Zm8="},
-                {"foo", 3, "Zm9v"},
-                {"foob", 4, "Zm9vYg=="},
-                {"fooba", 5, "Zm9vYmE="},
-                {"foobar", 6, "Zm9vYmFy"},
-                {"\xff\x00\xfe", 3, "/wD+"}};
-
-    for (size_t i = 0; i < ROWS(rows); i++) {
-        struct buf buf = buf_make(100);
-        buf_base64(&buf, rows[i].data, rows[i].len);
-        ck_assert_msg(buf.len == strlen(rows[i].text), "%s: %zu", rows[i].text, buf.len);
-        ck_assert_msg(strcmp(buf.data, rows[i].text) == 0, "%s: %s", rows[i].text, buf.data);
-        buf_free(&buf);
-    }
-}
-END_TEST
-
-START_TEST(base64_past_the_maximum_adds_nothing) {
-    struct buf buf = buf_make(3);
-
-    buf_base64(&buf, "f", 1);
-    ck_assert(buf.overflow);
-    ck_assert_uint_eq(buf.len, 0);
-    buf_free(&buf);
-}
-END_TEST
-
 START_TEST(consuming_takes_off_the_front) {
     struct buf buf = buf_make(100);
 
@@ -200,6 +165,5 @@ UNIT_MAIN("buf", a_new_buffer_is_empty_and_has_no_memory,
           an_overflow_stays_although_smaller_pieces_would_fit,
           formatted_text_past_the_maximum_adds_nothing,
           clearing_forgets_the_overflow_and_keeps_the_memory,
-          a_freed_buffer_is_usable_again_with_its_maximum, base64_is_padded,
-          base64_past_the_maximum_adds_nothing, consuming_takes_off_the_front,
+          a_freed_buffer_is_usable_again_with_its_maximum, consuming_takes_off_the_front,
           reserved_room_is_inside_the_maximum, a_length_that_would_wrap_around_is_refused)
