@@ -1,0 +1,34 @@
+/* A private redis-server of one test, with the function library loaded. */
+#ifndef HALLEY_TESTS_SERVER_H
+#define HALLEY_TESTS_SERVER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Starts Redis in a folder of its own; it ends with the test. `append_only`: with that file on. */
+void server_start(bool append_only);
+
+/* Ends Redis with SIGKILL and starts another process on what it left on its disk. */
+void server_kill_and_start(void);
+
+/* One command, as redisCommand() takes it. Its reply as text, kept: strings as they
+ * are, integers, "nil", "!" and the words of an error, "[a b c]" for arrays. */
+__attribute__((format(printf, 1, 2))) const char *ask(const char *format, ...);
+
+/* The same for a command of which bytes are part. */
+const char *ask_bytes(int argc, const char *const *argv, const size_t *lens);
+
+/* The same, and fails the test if the reply is an error. */
+__attribute__((format(printf, 1, 2))) const char *must_ask(const char *format, ...);
+
+/* What a subscriber of its own heard since the last call, one message after the other
+ * as "channel: text\n"; waits for at least `count` of them. Begin with listen_to(). */
+void listen_to(const char *channel);
+const char *heard(int count);
+
+/* An id's parts; fails the test if it is none. */
+uint64_t epoch_of(const char *id);
+uint64_t n_of(const char *id);
+
+#endif

@@ -1,0 +1,402 @@
+/* core/halley.lua, reading: every way to begin, and gaps: told whenever something
+ * that was owed is no longer held, or may not be, and never otherwise.
+ *
+ * Messages are letters; "abc" is a page with three of them, "|gap" and "|more"
+ * stand behind it.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/lib/keep.h"
+#include "tests/unit/server.h"
+#include "tests/unit/unit.h"
+
+static const char *publish(const char *channel, const char *payload) {
+    return must_ask("FCALL halley_publish 1 %s %s", channel, payload);
+}
+
+/* Publishes each letter; returns the last id. */
+static const char *publish_all(const char *channel, const char *letters) {
+    const char *id = NULL;
+    for (; *letters != '\0'; letters++)
+        id = publish(channel, keepf("%c", *letters));
+    return id;
+}
+
+static const char *tail; /* where the last read() left its reader */
+
+static const char *read_limited(const char *channel, const char *since, int limit) {
+    const char *reply = must_ask("FCALL_RO halley_read 1 %s %s %d", channel, since, limit);
+    char place[64], at[32], id[64];
+    int gap, more, used = 0;
+    char payload;
+
+    ck_assert_msg(sscanf(reply, "[%63s %d %d [%n", place, &gap, &more, &used) == 3, "%s", reply);
+    tail = keepf("%s", place);
+    char *text = keepf("%s", "");
+    for (const char *at_entry = reply + used; *at_entry != ']'; at_entry += used) {
+        ck_assert_msg(sscanf(at_entry, "%63s %31s %c%n", id, at, &payload, &used) == 3, "%s",
+                      reply);
+        text = keepf("%s%c", text, payload);
+        used += at_entry[used] == ' ';
+    }
+    return keepf("%s%s%s", text, gap ? "|gap" : "", more ? "|more" : "");
+}
+
+static const char *read_from(const char *channel, const char *since) {
+    return read_limited(channel, since, 100);
+}
+
+static const char *at_n(const char *id, unsigned n) {
+    return keepf("%llu-%u", (unsigned long long)epoch_of(id), n);
+}
+
+static void expire(const char *key) {
+    ask("PEXPIRE %s 1", key);
+    until(strcmp(ask("EXISTS %s", key), "0") == 0, "%s does not expire", key);
+}
+
+START_TEST(every_way_to_begin_finds_its_place) {
+    server_start(false);
+    const char *last = publish_all("chat", "abcde");
+    const struct {
+        const char *since, *want;
+    } rows[] = {{"now", ""},
+                {"start", "abcde"},
+                {"-1", "e"},
+                {"-3", "cde"},
+                {"-5", "abcde"},
+                {"-1000000", "abcde"},
+                {at_n(last, 0), "abcde"},
+                {at_n(last, 1), "bcde"},
+                {at_n(last, 4), "e"},
+                {at_n(last, 5), ""}};
+
+    for (size_t i = 0; i < ROWS(rows); i++) {
+        const char *seen = read_from("chat", rows[i].since);
+        ck_assert_msg(strcmp(seen, rows[i].want) == 0, "%s: %s", rows[i].since, seen);
+        ck_assert_str_eq(tail, last);
+    }
+}
+END_TEST
+
+START_TEST(a_channel_that_does_not_exist_has_nothing_and_no_gap) {
+    server_start(false);
+    static const char *const sinces[] = {"now", "start", "-5"};
+
+    for (size_t i = 0; i < ROWS(sinces); i++) {
+        ck_assert_str_eq(read_from("chat", sinces[i]), "");
+        ck_assert_uint_eq(n_of(tail), 0);
+        ck_assert_uint_gt(epoch_of(tail), 1000000000000);
+    }
+    ck_assert_str_eq(ask("DBSIZE"), "0");
+}
+END_TEST
+
+START_TEST(what_the_limit_leaves_over_comes_with_the_next) {
+    server_start(false);
+    const char *last = publish_all("chat", "abcde");
+    ck_assert_str_eq(read_limited("chat", "start", 2), "ab|more");
+    ck_assert_str_eq(read_limited("chat", at_n(last, 2), 2), "cd|more");
+    ck_assert_str_eq(read_limited("chat", at_n(last, 4), 2), "e");
+    ck_assert_str_eq(read_limited("chat", at_n(last, 3), 2), "de");
+    ck_assert_str_eq(read_limited("chat", "-4", 2), "bc|more");
+}
+END_TEST
+
+START_TEST(a_page_is_bounded_in_bytes_and_has_at_least_one_message) {
+    enum { LEN = 400000 };
+    char *payload = keep(malloc(LEN));
+    const char *const argv[] = {"FCALL",  "halley_post", "1", "chat", payload, "10", "60",
+                                "500000", "604800",      "",  "1",    "x",     "0",  "0"};
+    size_t lens[14];
+
+    server_start(false);
+    memset(payload, 'x', LEN);
+    for (size_t k = 0; k < 14; k++)
+        lens[k] = k == 4 ? LEN : strlen(argv[k]);
+    for (int i = 0; i < 5; i++)
+        ck_assert_int_eq(ask_bytes(14, argv, lens)[0], '[');
+    const char *reply = must_ask("FCALL_RO halley_read 1 chat start 100");
+    ck_assert_uint_gt(strlen(reply), 2 * LEN);
+    ck_assert_uint_lt(strlen(reply), 4 * LEN);
+    ck_assert_ptr_nonnull(strstr(keepf("%.40s", reply), " 0 1 ["));
+}
+END_TEST
+
+START_TEST(a_cursor_older_than_the_trimmed_history_has_a_gap) {
+    const char *last = NULL;
+
+    server_start(false);
+    for (char c = 'a'; c <= 'f'; c++)
+        last = must_ask("FCALL halley_publish 1 chat %s HISTORY 3", keepf("%c", c));
+    ck_assert_str_eq(read_from("chat", at_n(last, 0)), "def|gap");
+    ck_assert_str_eq(read_from("chat", at_n(last, 2)), "def|gap");
+    ck_assert_str_eq(read_from("chat", at_n(last, 3)), "def"); /* the next one is still held */
+    ck_assert_str_eq(read_from("chat", at_n(last, 5)), "f");
+    ck_assert_str_eq(read_from("chat", "start"), "def");
+    ck_assert_str_eq(read_from("chat", "-5"), "def");
+}
+END_TEST
+
+START_TEST(a_gap_is_told_with_the_first_of_several_pages_only) {
+    const char *last = NULL;
+
+    server_start(false);
+    for (char c = 'a'; c <= 'f'; c++)
+        last = must_ask("FCALL halley_publish 1 chat %s HISTORY 3", keepf("%c", c));
+    ck_assert_str_eq(read_limited("chat", at_n(last, 1), 2), "de|gap|more");
+    ck_assert_str_eq(read_limited("chat", at_n(last, 5), 2), "f");
+}
+END_TEST
+
+START_TEST(a_cursor_at_the_end_of_an_expired_history_has_no_gap) {
+    server_start(false);
+    const char *last = publish_all("chat", "abc");
+    expire("halley.history:{chat}");
+    ck_assert_str_eq(read_from("chat", last), "");
+    ck_assert_str_eq(tail, last);
+    ck_assert_str_eq(read_from("chat", at_n(last, 2)), "|gap");
+    ck_assert_str_eq(tail, last);
+    ck_assert_str_eq(read_from("chat", at_n(last, 0)), "|gap");
+    ck_assert_str_eq(read_from("chat", "start"), "");
+    ck_assert_str_eq(read_from("chat", "-2"), "");
+    publish("chat", "d");
+    ck_assert_str_eq(read_from("chat", last), "d");
+    ck_assert_str_eq(read_from("chat", at_n(last, 2)), "d|gap");
+}
+END_TEST
+
+START_TEST(a_history_of_nothing_owes_whoever_was_behind) {
+    server_start(false);
+    const char *last = must_ask("FCALL halley_publish 1 chat a HISTORY 0");
+    ck_assert_str_eq(read_from("chat", last), "");
+    ck_assert_str_eq(read_from("chat", at_n(last, 0)), "|gap");
+}
+END_TEST
+
+START_TEST(a_position_from_before_the_channel_began_gets_everything_without_a_gap) {
+    server_start(false);
+    ck_assert_str_eq(read_from("chat", "now"), "");
+    const char *before = tail;
+    ck_assert_str_eq(read_from("chat", before), "");
+    ck_assert_str_eq(tail, before); /* it stays where it is */
+    pause_ms(2);                    /* epochs are milliseconds of Redis's clock */
+    publish_all("chat", "ab");
+    ck_assert_str_eq(read_from("chat", before), "ab");
+}
+END_TEST
+
+START_TEST(a_position_from_before_a_channel_that_was_trimmed_since_has_a_gap) {
+    server_start(false);
+    read_from("chat", "now");
+    const char *before = tail;
+    pause_ms(2);
+    for (char c = 'a'; c <= 'd'; c++)
+        must_ask("FCALL halley_publish 1 chat %s HISTORY 2", keepf("%c", c));
+    ck_assert_str_eq(read_from("chat", before), "cd|gap");
+}
+END_TEST
+
+START_TEST(a_position_of_the_same_millisecond_misses_nothing) {
+    server_start(false);
+    for (int i = 0; i < 50; i++) {
+        const char *channel = keepf("chat%d", i);
+        read_from(channel, "now");
+        const char *before = tail;
+        publish(channel, "a");
+        ck_assert_msg(strcmp(read_from(channel, before), "a") == 0, "round %d: %s", i,
+                      read_from(channel, before));
+    }
+}
+END_TEST
+
+START_TEST(a_number_that_was_never_given_is_a_gap_once) {
+    server_start(false);
+    const char *last = publish_all("chat", "ab");
+    ck_assert_str_eq(read_from("chat", at_n(last, 7)), "|gap");
+    ck_assert_str_eq(tail, last);
+    ck_assert_str_eq(read_from("chat", tail), "");
+}
+END_TEST
+
+START_TEST(an_entry_that_was_deleted_inside_the_history_is_a_gap) {
+    server_start(false);
+    const char *last = publish_all("chat", "abcde");
+    must_ask("XDEL halley.history:{chat} %s", at_n(last, 3));
+    ck_assert_str_eq(read_from("chat", at_n(last, 1)), "bde|gap");
+    ck_assert_str_eq(read_from("chat", at_n(last, 2)), "de|gap");
+    ck_assert_str_eq(read_from("chat", at_n(last, 3)), "de");
+    ck_assert_str_eq(read_from("chat", "start"), "abde");
+}
+END_TEST
+
+START_TEST(an_entry_that_was_deleted_at_the_end_of_the_history_is_a_gap) {
+    server_start(false);
+    const char *last = publish_all("chat", "abc");
+    must_ask("XDEL halley.history:{chat} %s", last);
+    ck_assert_str_eq(read_from("chat", at_n(last, 1)), "b|gap");
+    ck_assert_str_eq(tail, last);
+    ck_assert_str_eq(read_from("chat", at_n(last, 2)), "|gap");
+    ck_assert_str_eq(read_from("chat", last), "");
+    publish("chat", "d");
+    ck_assert_str_eq(read_from("chat", last), "d");
+}
+END_TEST
+
+START_TEST(after_a_foreign_entry_readers_are_told_of_a_gap_and_go_on) {
+    server_start(false);
+    const char *last = publish_all("chat", "ab");
+    must_ask("XADD halley.history:{chat} * data z");
+    const char *next = publish_all("chat", "cd");
+    const char *seen = read_from("chat", last);
+    ck_assert_msg(strstr(seen, "cd") != NULL && strstr(seen, "|gap") != NULL, "%s", seen);
+    ck_assert_str_eq(tail, next);
+    ck_assert_str_eq(read_from("chat", tail), "");
+    publish("chat", "e");
+    ck_assert_str_eq(read_from("chat", next), "e");
+}
+END_TEST
+
+START_TEST(a_foreign_entry_at_the_end_does_not_keep_a_reader_turning) {
+    server_start(false);
+    publish_all("chat", "ab");
+    must_ask("XADD halley.history:{chat} 99999999999999-1 data z");
+    for (int i = 0; i < 3; i++) {
+        const char *seen = read_from("chat", i == 0 ? "start" : tail);
+        ck_assert_msg(strstr(seen, "|more") == NULL, "%s", seen);
+        ck_assert_msg(i == 0 || strcmp(seen, "") == 0, "round %d: %s", i, seen);
+    }
+}
+END_TEST
+
+START_TEST(a_redis_that_lost_everything_tells_a_gap_once) {
+    server_start(false);
+    const char *lost = publish_all("chat", "abc");
+    server_kill_and_start();
+    ck_assert_str_eq(read_from("chat", lost), "|gap");
+    const char *told = tail;
+    ck_assert_uint_eq(n_of(told), 0);
+    ck_assert_str_eq(read_from("chat", told), "");
+    ck_assert_str_eq(tail, told);
+    pause_ms(2);
+    publish_all("chat", "de");
+    ck_assert_str_eq(read_from("chat", told), "de");
+    ck_assert_str_eq(read_from("chat", lost), "de|gap");
+}
+END_TEST
+
+START_TEST(a_redis_that_forgot_the_last_messages_takes_no_new_one_for_an_old_one) {
+    server_start(false);
+    const char *kept = publish_all("chat", "ab");
+    ask("SAVE");
+    const char *lost = publish_all("chat", "cd");
+    server_kill_and_start();
+
+    ck_assert_str_eq(read_from("chat", lost), "|gap"); /* beyond what Redis knows */
+    const char *told = tail;
+    ck_assert_str_eq(read_from("chat", told), "");
+    ck_assert_str_eq(read_from("chat", kept), ""); /* nothing is known to be missing yet */
+    pause_ms(2);
+    publish_all("chat", "xyz");
+    ck_assert_str_eq(read_from("chat", lost), "xyz|gap");
+    ck_assert_str_eq(read_from("chat", kept), "xyz|gap"); /* may have missed c and d */
+    ck_assert_str_eq(read_from("chat", told), "xyz");
+    ck_assert_str_eq(read_from("chat", at_n(kept, 1)), "bxyz|gap");
+}
+END_TEST
+
+START_TEST(who_was_told_at_once_after_a_restart_is_not_told_again) {
+    server_start(false);
+    publish_all("chat", "ab");
+    ask("SAVE");
+    const char *lost = publish_all("chat", "c");
+    server_kill_and_start();
+    read_from("chat", lost);
+    const char *told = tail;
+    publish("chat", "d"); /* perhaps in the same millisecond */
+    ck_assert_str_eq(read_from("chat", told), "d");
+}
+END_TEST
+
+START_TEST(a_position_of_an_older_epoch_gets_what_is_held_and_a_gap) {
+    server_start(false);
+    const char *old = publish_all("chat", "ab");
+    must_ask("HSET halley.meta:{chat} run another");
+    const char *next = publish_all("chat", "cd");
+    ck_assert_uint_gt(epoch_of(next), epoch_of(old));
+    ck_assert_str_eq(read_from("chat", old), "cd|gap");
+    ck_assert_str_eq(read_from("chat", at_n(old, 1)), "bcd|gap");
+    ck_assert_str_eq(read_from("chat", "1-0"), "abcd|gap");
+    ck_assert_str_eq(read_from("chat", "start"), "abcd");
+    ck_assert_str_eq(read_from("chat", "-3"), "bcd");
+}
+END_TEST
+
+START_TEST(a_position_of_a_later_epoch_is_a_gap_once) {
+    server_start(false);
+    const char *last = publish_all("chat", "ab");
+    const char *seen = read_from("chat", "9007199254740991-5");
+    ck_assert_msg(strstr(seen, "|gap") != NULL, "%s", seen);
+    ck_assert_str_eq(tail, last);
+    ck_assert_str_eq(read_from("chat", tail), "");
+}
+END_TEST
+
+START_TEST(a_channel_whose_counter_is_gone_tells_a_gap) {
+    server_start(false);
+    const char *last = publish_all("chat", "ab");
+    expire("halley.meta:{chat}");
+    const char *seen = read_from("chat", last);
+    ck_assert_msg(strstr(seen, "|gap") != NULL, "%s", seen);
+    ck_assert_str_eq(read_from("chat", tail), "");
+}
+END_TEST
+
+START_TEST(a_key_of_the_wrong_type_is_an_error_for_that_channel_alone) {
+    server_start(false);
+    publish_all("good", "ab");
+    publish_all("bad", "ab");
+    ask("DEL halley.history:{bad}");
+    ask("SET halley.history:{bad} x");
+    const char *answer = ask("FCALL_RO halley_read 1 bad start 10");
+    ck_assert_msg(answer[0] == '!' && strstr(answer, "WRONGTYPE") != NULL, "%s", answer);
+    ck_assert_str_eq(read_from("good", "start"), "ab");
+}
+END_TEST
+
+START_TEST(reading_writes_nothing) {
+    server_start(false);
+    publish_all("chat", "ab");
+    const char *before = ask("DEBUG DIGEST"), *size = ask("DBSIZE");
+    read_from("chat", "start");
+    read_from("chat", "1-0");
+    read_from("other", "now");
+    ck_assert_str_eq(ask("DEBUG DIGEST"), before);
+    ck_assert_str_eq(ask("DBSIZE"), size);
+}
+END_TEST
+
+UNIT_MAIN("lua_read", every_way_to_begin_finds_its_place,
+          a_channel_that_does_not_exist_has_nothing_and_no_gap,
+          what_the_limit_leaves_over_comes_with_the_next,
+          a_page_is_bounded_in_bytes_and_has_at_least_one_message,
+          a_cursor_older_than_the_trimmed_history_has_a_gap,
+          a_gap_is_told_with_the_first_of_several_pages_only,
+          a_cursor_at_the_end_of_an_expired_history_has_no_gap,
+          a_history_of_nothing_owes_whoever_was_behind,
+          a_position_from_before_the_channel_began_gets_everything_without_a_gap,
+          a_position_from_before_a_channel_that_was_trimmed_since_has_a_gap,
+          a_position_of_the_same_millisecond_misses_nothing,
+          a_number_that_was_never_given_is_a_gap_once,
+          an_entry_that_was_deleted_inside_the_history_is_a_gap,
+          an_entry_that_was_deleted_at_the_end_of_the_history_is_a_gap,
+          after_a_foreign_entry_readers_are_told_of_a_gap_and_go_on,
+          a_foreign_entry_at_the_end_does_not_keep_a_reader_turning,
+          a_redis_that_lost_everything_tells_a_gap_once,
+          a_redis_that_forgot_the_last_messages_takes_no_new_one_for_an_old_one,
+          who_was_told_at_once_after_a_restart_is_not_told_again,
+          a_position_of_an_older_epoch_gets_what_is_held_and_a_gap,
+          a_position_of_a_later_epoch_is_a_gap_once, a_channel_whose_counter_is_gone_tells_a_gap,
+          a_key_of_the_wrong_type_is_an_error_for_that_channel_alone, reading_writes_nothing)
