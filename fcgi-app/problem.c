@@ -10,6 +10,7 @@
 
 #include "core/json.h"
 
+PRINTF_LIKE(3, 0)
 static void fill(struct problem *problem, int status, const char *fmt, va_list args) {
     memset(problem, 0, sizeof *problem);
     problem->status = status;

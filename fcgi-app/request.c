@@ -23,8 +23,6 @@
 #include "core/buf.h"
 #include "core/mem.h"
 
-extern char **environ;
-
 enum { CHUNK = 16384 };
 
 enum err request_init(void) {
