@@ -1,0 +1,314 @@
+/* fcgi-app/client: answers on a FastCGI connection, over a socket pair whose other
+ * end is the web server's.
+ */
+#include "fcgi-app/client.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "fcgi-app/fcgi.h"
+#include "tests/lib/keep.h"
+#include "tests/unit/records.h"
+#include "tests/unit/sockets.h"
+#include "tests/unit/unit.h"
+
+enum { ID = 0x0102 };
+
+static struct ev_loop *loop;
+static struct stats stats;
+static int server; /* the web server's end */
+static int own;    /* the client's end, its own to close */
+static unsigned gone, drained;
+static struct buf answer;
+
+static struct client *begin(enum client_framing framing) {
+    int ends[2];
+
+    loop = ev_loop_new(0);
+    socket_pair(ends);
+    server = ends[0];
+    own = ends[1];
+    answer = buf_make(RECORDS_MAX);
+    return client_new(loop, &stats, own, framing, ID);
+}
+
+static void end(void) {
+    ck_assert_uint_eq(stats.clients, 0);
+    buf_free(&answer);
+    close(server);
+    ev_loop_destroy(loop);
+}
+
+static void on_gone(void *ctx) {
+    gone++;
+    client_drop(*(struct client **)ctx);
+}
+
+static void on_drained(void *ctx) {
+    (void)ctx;
+    drained++;
+}
+
+static const struct client_events events = {.gone = on_gone, .drained = on_drained};
+
+/* `len` bytes that differ from record to record; kept. */
+static char *pattern(size_t len) {
+    char *data = keep(malloc(len + 1));
+    for (size_t i = 0; i < len; i++)
+        data[i] = (char)('a' + (i / 251 + i) % 26);
+    data[len] = '\0';
+    return data;
+}
+
+static void finish(struct client *client, const char *text) {
+    client_finish(client, &(struct part){text, strlen(text)}, 1);
+}
+
+static void send_text(struct client *client, const char *text) {
+    ck_assert_int_eq(client_send(client, &(struct part){text, strlen(text)}, 1), ERR_OK);
+}
+
+START_TEST(finishing_sends_output_and_end_and_closes) {
+    struct client *client = begin(CLIENT_FCGI);
+
+    ck_assert_uint_eq(stats.clients, 1);
+    finish(client, "hello");
+    ck_assert(!socket_take(server, &answer)); /* closed at once: nothing waits for the loop */
+    ck_assert_str_eq(record_answer(answer.data, answer.len, ID, NULL), "hello");
+    ck_assert_uint_eq(answer.len, FCGI_HEADER + 5 + FCGI_FINISH);
+    ck_assert_uint_eq(stats.bytes_out, answer.len);
+    end();
+}
+END_TEST
+
+START_TEST(parts_are_one_piece) {
+    struct client *client = begin(CLIENT_FCGI);
+    const struct part parts[] = {{"Status: 200\r\n", 13}, {"", 0}, {"\r\n", 2}, {"body", 4}};
+
+    client_finish(client, parts, 4);
+    socket_take(server, &answer);
+    ck_assert_str_eq(record_answer(answer.data, answer.len, ID, NULL), "Status: 200\r\n\r\nbody");
+    ck_assert_uint_eq(answer.len, FCGI_HEADER + 19 + FCGI_FINISH);
+    end();
+}
+END_TEST
+
+START_TEST(an_answer_of_nothing_still_ends) {
+    struct client *client = begin(CLIENT_FCGI);
+
+    client_finish(client, NULL, 0);
+    ck_assert(!socket_take(server, &answer));
+    ck_assert_str_eq(record_answer(answer.data, answer.len, ID, NULL), "");
+    ck_assert_uint_eq(answer.len, FCGI_FINISH);
+    end();
+}
+END_TEST
+
+START_TEST(output_larger_than_a_record_is_split_without_losing_a_byte) {
+    static const size_t sizes[] = {65534, 65535, 65536, 131070, 131071, 1000003};
+
+    for (size_t i = 0; i < ROWS(sizes); i++) {
+        struct client *client = begin(CLIENT_FCGI);
+        const char *data = pattern(sizes[i]);
+        const struct part parts[] = {{data, 7}, {data + 7, sizes[i] - 7}};
+        size_t len;
+        client_finish(client, parts, 2);
+        socket_take_all(loop, server, &answer);
+        const char *got = record_answer(answer.data, answer.len, ID, &len);
+        ck_assert_msg(len == sizes[i] && memcmp(got, data, len) == 0, "%zu bytes", sizes[i]);
+        size_t records = (sizes[i] + FCGI_CONTENT_MAX - 1) / FCGI_CONTENT_MAX;
+        ck_assert_uint_eq(answer.len, sizes[i] + records * FCGI_HEADER + FCGI_FINISH);
+        end();
+    }
+}
+END_TEST
+
+START_TEST(several_sends_are_one_answer) {
+    struct client *client = begin(CLIENT_FCGI);
+
+    send_text(client, "one ");
+    ck_assert(socket_take(server, &answer));
+    ck_assert_str_eq(record_output(answer.data, answer.len, ID, NULL), "one ");
+    send_text(client, "two ");
+    send_text(client, "");
+    finish(client, "three");
+    ck_assert(!socket_take(server, &answer));
+    ck_assert_str_eq(record_answer(answer.data, answer.len, ID, NULL), "one two three");
+    end();
+}
+END_TEST
+
+START_TEST(what_the_descriptor_does_not_take_is_queued_and_drained) {
+    struct client *client = begin(CLIENT_FCGI);
+    enum { SIZE = 300000 };
+    const char *data = pattern(SIZE);
+
+    drained = 0;
+    socket_narrow(own);
+    client_watch(client, &events, &client);
+    ck_assert_int_eq(client_send(client, &(struct part){data, SIZE}, 1), ERR_OK);
+    ck_assert_uint_gt(client_backlog(client), 0);
+    send_text(client, "and this");
+    ck_assert_uint_gt(client_backlog(client), FCGI_HEADER + 8);
+    loop_turn(loop);
+    ck_assert_uint_eq(drained, 0);
+    loop_until(loop, (socket_take(server, &answer), client_backlog(client) == 0));
+    socket_take(server, &answer);
+    ck_assert_uint_eq(drained, 1);
+    size_t len;
+    const char *got = record_output(answer.data, answer.len, ID, &len);
+    ck_assert_uint_eq(len, SIZE + 8);
+    ck_assert_int_eq(memcmp(got, data, SIZE), 0);
+    ck_assert_str_eq(got + SIZE, "and this");
+    client_drop(client);
+    end();
+}
+END_TEST
+
+START_TEST(a_slow_reader_gets_the_whole_end_before_the_close) {
+    struct client *client = begin(CLIENT_FCGI);
+    enum { SIZE = 200000 };
+    const char *data = pattern(SIZE);
+    size_t len;
+
+    socket_narrow(own);
+    client_finish(client, &(struct part){data, SIZE}, 1);
+    ck_assert_uint_eq(stats.clients, 1); /* it is still busy with it */
+    socket_take_all(loop, server, &answer);
+    record_answer(answer.data, answer.len, ID, &len);
+    ck_assert_uint_eq(len, SIZE);
+    end();
+}
+END_TEST
+
+START_TEST(a_client_that_is_finishing_tells_nobody_any_more) {
+    struct client *client = begin(CLIENT_FCGI);
+
+    gone = drained = 0;
+    socket_narrow(own);
+    client_watch(client, &events, &client);
+    client_finish(client, &(struct part){pattern(200000), 200000}, 1);
+    shutdown(server, SHUT_WR);
+    loop_turn(loop);
+    socket_take_all(loop, server, &answer);
+    ck_assert_uint_eq(gone, 0);
+    ck_assert_uint_eq(drained, 0);
+    end();
+}
+END_TEST
+
+START_TEST(a_server_that_closes_is_told_at_once) {
+    struct client *client = begin(CLIENT_FCGI);
+
+    gone = 0;
+    client_watch(client, &events, &client);
+    loop_turn(loop);
+    ck_assert_uint_eq(gone, 0);
+    shutdown(server, SHUT_WR);
+    loop_turn(loop);
+    ck_assert_uint_eq(gone, 1);
+    end();
+}
+END_TEST
+
+START_TEST(bytes_behind_a_request_mean_that_the_browser_has_left) {
+    struct client *client = begin(CLIENT_FCGI);
+
+    gone = 0;
+    client_watch(client, &events, &client);
+    socket_send(server, "\x01\x02\x01\x02\x00\x00\x00\x00", 8); /* ABORT_REQUEST */
+    loop_turn(loop);
+    ck_assert_uint_eq(gone, 1);
+    end();
+}
+END_TEST
+
+START_TEST(sending_to_nobody_says_so) {
+    struct client *client = begin(CLIENT_FCGI);
+
+    close(server);
+    server = open("/dev/null", O_RDONLY);
+    ck_assert_int_eq(client_send(client, &(struct part){"x", 1}, 1), ERR_GONE);
+    client_drop(client);
+    end();
+}
+END_TEST
+
+START_TEST(finishing_to_nobody_frees) {
+    struct client *client = begin(CLIENT_FCGI);
+
+    close(server);
+    server = open("/dev/null", O_RDONLY);
+    finish(client, "x");
+    end();
+}
+END_TEST
+
+START_TEST(a_reader_that_leaves_while_the_queue_drains_is_told) {
+    struct client *client = begin(CLIENT_FCGI);
+
+    gone = 0;
+    socket_narrow(own);
+    client_watch(client, &events, &client);
+    ck_assert_int_eq(client_send(client, &(struct part){pattern(300000), 300000}, 1), ERR_OK);
+    close(server);
+    server = open("/dev/null", O_RDONLY);
+    loop_until(loop, gone == 1);
+    end();
+}
+END_TEST
+
+START_TEST(dropping_closes_without_an_end) {
+    struct client *client = begin(CLIENT_FCGI);
+
+    send_text(client, "half");
+    client_drop(client);
+    ck_assert(!socket_take(server, &answer));
+    ck_assert_uint_eq(answer.len, FCGI_HEADER + 4);
+    client_drop(NULL);
+    end();
+}
+END_TEST
+
+START_TEST(a_cgi_answer_is_not_framed) {
+    struct client *client = begin(CLIENT_RAW);
+
+    send_text(client, "Status: 200 OK\r\n\r\n");
+    finish(client, "body");
+    ck_assert(!socket_take(server, &answer));
+    ck_assert_str_eq(answer.data, "Status: 200 OK\r\n\r\nbody");
+    end();
+}
+END_TEST
+
+START_TEST(a_pipe_takes_an_answer_too) {
+    int ends[2];
+    char text[64];
+
+    loop = ev_loop_new(0);
+    ck_assert_int_eq(pipe(ends), 0);
+    struct client *client = client_new(loop, &stats, ends[1], CLIENT_RAW, 0);
+    gone = 0;
+    client_watch(client, &events, &client);
+    loop_turn(loop);
+    ck_assert_uint_eq(gone, 0); /* a pipe cannot tell */
+    finish(client, "body");
+    ck_assert_int_eq(read(ends[0], text, sizeof text), 4);
+    ck_assert_int_eq(read(ends[0], text, sizeof text), 0);
+    server = ends[0];
+    end();
+}
+END_TEST
+
+UNIT_MAIN("client", finishing_sends_output_and_end_and_closes, parts_are_one_piece,
+          an_answer_of_nothing_still_ends,
+          output_larger_than_a_record_is_split_without_losing_a_byte, several_sends_are_one_answer,
+          what_the_descriptor_does_not_take_is_queued_and_drained,
+          a_slow_reader_gets_the_whole_end_before_the_close,
+          a_client_that_is_finishing_tells_nobody_any_more, a_server_that_closes_is_told_at_once,
+          bytes_behind_a_request_mean_that_the_browser_has_left, sending_to_nobody_says_so,
+          finishing_to_nobody_frees, a_reader_that_leaves_while_the_queue_drains_is_told,
+          dropping_closes_without_an_end, a_cgi_answer_is_not_framed, a_pipe_takes_an_answer_too)

@@ -1,0 +1,297 @@
+/* fcgi-app/request: whole requests, read by libfcgi from a socket pair. */
+#include "fcgi-app/request.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "tests/lib/keep.h"
+#include "tests/unit/records.h"
+#include "tests/unit/sockets.h"
+#include "tests/unit/unit.h"
+
+enum { BODY_MAX = 1000 };
+
+static struct request *request;
+static int server, own;
+
+static void begin(void) {
+    int ends[2];
+    static int once;
+
+    if (once++ == 0)
+        ck_assert_int_eq(request_init(), ERR_OK);
+    socket_pair(ends);
+    server = ends[0];
+    own = ends[1];
+    request = NULL;
+}
+
+static void end(void) {
+    request_free(request);
+    request = NULL;
+    close(server);
+}
+
+/* Reads what `text` says; the descriptor stays open on success. */
+static enum err read_text(const struct buf *text) {
+    begin();
+    socket_send(server, text->data, text->len);
+    shutdown(server, SHUT_WR);
+    enum err err = request_read(own, BODY_MAX, &request);
+    if (err == ERR_OK)
+        ck_assert_int_eq(close(own), 0);
+    return err;
+}
+
+static enum err read_request(const char *method, const char *uri, const char *const *names,
+                             const void *body, size_t len) {
+    struct buf text = buf_make(RECORDS_MAX);
+
+    record_request(&text, 7, method, uri, names, body, len);
+    enum err err = read_text(&text);
+    buf_free(&text);
+    return err;
+}
+
+START_TEST(a_whole_request_is_taken_apart) {
+    static const char *const names[] = {
+        "CONTENT_TYPE", "text/plain",  "HTTP_LAST_EVENT_ID", "chat@1-2", "HTTP_IDEMPOTENCY_KEY",
+        "key",          "REMOTE_ADDR", "192.0.2.1",          NULL};
+
+    ck_assert_int_eq(read_request("POST", "/comet/publish?channel=a&b=c", names, "pay\0load", 8),
+                     ERR_OK);
+    ck_assert_str_eq(request->method, "POST");
+    ck_assert_str_eq(request->endpoint, "publish");
+    ck_assert_str_eq(request->query, "channel=a&b=c");
+    ck_assert_str_eq(request->content_type, "text/plain");
+    ck_assert_str_eq(request->last_event_id, "chat@1-2");
+    ck_assert_str_eq(request->idempotency_key, "key");
+    ck_assert_str_eq(request->remote_addr, "192.0.2.1");
+    ck_assert_uint_eq(request->body_len, 8);
+    ck_assert_mem_eq(request->body, "pay\0load", 9);
+    ck_assert(!request->body_over);
+    ck_assert_uint_gt(request->bytes, 100);
+    end();
+}
+END_TEST
+
+START_TEST(what_a_server_does_not_say_is_empty) {
+    ck_assert_int_eq(read_request("GET", "/comet/poll", NULL, "", 0), ERR_OK);
+    ck_assert_str_eq(request->query, "");
+    ck_assert_str_eq(request->content_type, "");
+    ck_assert_str_eq(request->last_event_id, "");
+    ck_assert_str_eq(request->remote_addr, "");
+    ck_assert_uint_eq(request->body_len, 0);
+    ck_assert_str_eq(request->body, "");
+    end();
+}
+END_TEST
+
+START_TEST(the_endpoint_is_the_last_segment_of_the_path) {
+    static const struct {
+        const char *uri, *endpoint;
+    } rows[] = {{"/comet/poll", "poll"},
+                {"/comet/poll?x=/y", "poll"},
+                {"/comet/poll#x/y", "poll"},
+                {"/poll", "poll"},
+                {"poll", "poll"},
+                {"/a/b/c/wait", "wait"},
+                {"/comet/", ""},
+                {"/comet", "comet"},
+                {"/", ""},
+                {"/comet/po%6cl", "poll"},
+                {"/comet/a%2Fb", "a/b"},
+                {"/comet/a+b", "a+b"},
+                {"/comet/%", ""},
+                {"/comet/%zz", ""},
+                {"/comet//poll", ""},
+                {"//poll", ""},
+                {"http://host/comet/poll", "poll"},
+                {"http://host:80/comet/poll?x", "poll"},
+                {"http://host", ""},
+                {"/comet/poll?u=http://x/y", "poll"},
+                {"?channel=a", ""}};
+
+    for (size_t i = 0; i < ROWS(rows); i++) {
+        ck_assert_msg(read_request("GET", rows[i].uri, NULL, "", 0) == ERR_OK, "%s", rows[i].uri);
+        ck_assert_msg(strcmp(request->endpoint, rows[i].endpoint) == 0, "%s: \"%s\"", rows[i].uri,
+                      request->endpoint);
+        end();
+    }
+}
+END_TEST
+
+START_TEST(without_a_request_uri_the_path_info_is_routed_on) {
+    static const char *const info[] = {"PATH_INFO", "/wait", "SCRIPT_NAME", "/cgi/halley.fcgi",
+                                       NULL};
+    static const char *const script[] = {"SCRIPT_NAME", "/comet/poll", NULL};
+
+    ck_assert_int_eq(read_request("GET", "", info, "", 0), ERR_OK);
+    ck_assert_str_eq(request->endpoint, "wait");
+    end();
+    ck_assert_int_eq(read_request("GET", "", script, "", 0), ERR_OK);
+    ck_assert_str_eq(request->endpoint, "poll");
+    end();
+}
+END_TEST
+
+START_TEST(a_body_up_to_the_limit_is_whole_and_a_longer_one_is_cut) {
+    static const struct {
+        size_t len;
+        bool over;
+    } rows[] = {{BODY_MAX - 1, false},
+                {BODY_MAX, false},
+                {BODY_MAX + 1, true},
+                {BODY_MAX + 16384, true},
+                {60000, true}};
+    char *body = keep(malloc(60000));
+
+    memset(body, 'x', 60000);
+    for (size_t i = 0; i < ROWS(rows); i++) {
+        ck_assert_msg(read_request("POST", "/publish", NULL, body, rows[i].len) == ERR_OK, "%zu",
+                      rows[i].len);
+        ck_assert_msg(request->body_over == rows[i].over, "%zu", rows[i].len);
+        ck_assert_uint_eq(request->body_len, rows[i].over ? BODY_MAX : rows[i].len);
+        ck_assert_int_eq(request->body[request->body_len], '\0');
+        ck_assert_uint_ge(request->bytes, rows[i].len);
+        end();
+    }
+}
+END_TEST
+
+START_TEST(a_body_shorter_than_was_said_is_no_whole_request) {
+    struct buf params = buf_make(1000), text = buf_make(10000);
+
+    record_param(&params, "REQUEST_METHOD", "POST");
+    record_param(&params, "REQUEST_URI", "/publish");
+    record_param(&params, "CONTENT_LENGTH", "10");
+    record_begin(&text, 1, 1);
+    record_stream(&text, RECORD_PARAMS, 1, params.data, params.len, 65535);
+    record_stream(&text, RECORD_STDIN, 1, "123456789", 9, 65535);
+    ck_assert_int_eq(read_text(&text), ERR_SYNTAX);
+    end();
+    buf_free(&params);
+    buf_free(&text);
+}
+END_TEST
+
+START_TEST(a_request_that_is_cut_off_in_its_body_is_none) {
+    struct buf text = buf_make(10000);
+
+    record_request(&text, 1, "POST", "/publish", NULL, "0123456789", 10);
+    for (size_t cut = 1; cut <= 8 + 16; cut++) { /* the last records: a body of 10 + 6, its end */
+        struct buf part = text;
+        part.len -= cut;
+        ck_assert_msg(read_text(&part) == (cut <= 8 ? ERR_OK : ERR_SYNTAX) || request == NULL,
+                      "cut by %zu", cut);
+        end();
+    }
+    buf_free(&text);
+}
+END_TEST
+
+START_TEST(names_and_values_of_every_length_form_are_read) {
+    static const size_t lengths[] = {0, 1, 127, 128, 129, 5000};
+    struct buf value = buf_make(10000);
+
+    for (size_t i = 0; i < ROWS(lengths); i++) {
+        buf_clear(&value);
+        while (value.len < lengths[i])
+            buf_char(&value, 'v');
+        const char *const names[] = {"HTTP_LAST_EVENT_ID", lengths[i] > 0 ? value.data : "", NULL};
+        ck_assert_int_eq(read_request("GET", "/poll", names, "", 0), ERR_OK);
+        ck_assert_msg(strlen(request->last_event_id) == lengths[i], "%zu", lengths[i]);
+        end();
+    }
+    buf_free(&value);
+}
+END_TEST
+
+static struct buf large;
+
+static void *send_large(void *ctx) {
+    (void)ctx;
+    socket_send(server, large.data, large.len);
+    return NULL;
+}
+
+START_TEST(a_body_larger_than_the_socket_is_read_while_it_comes) {
+    enum { SIZE = 4 * 1024 * 1024 };
+    char *body = keep(malloc(SIZE));
+    pthread_t sender;
+
+    for (size_t i = 0; i < SIZE; i++)
+        body[i] = (char)(i % 251);
+    large = buf_make(RECORDS_MAX);
+    record_request(&large, 1, "POST", "/publish", NULL, body, SIZE);
+    begin();
+    ck_assert_int_eq(pthread_create(&sender, NULL, send_large, NULL), 0);
+    ck_assert_int_eq(request_read(own, SIZE, &request), ERR_OK);
+    pthread_join(sender, NULL);
+    ck_assert_uint_eq(request->body_len, SIZE);
+    ck_assert_int_eq(memcmp(request->body, body, SIZE), 0);
+    close(own);
+    end();
+    buf_free(&large);
+}
+END_TEST
+
+START_TEST(freeing_nothing_is_safe) {
+    request_free(NULL);
+}
+END_TEST
+
+/* Becomes a CGI program: environment, standard input. */
+static enum err read_cgi(const char *length, const char *body) {
+    int ends[2];
+
+    ck_assert_int_eq(pipe(ends), 0);
+    ck_assert_int_eq(write(ends[1], body, strlen(body)), (int)strlen(body));
+    close(ends[1]);
+    dup2(ends[0], STDIN_FILENO);
+    close(ends[0]);
+    setenv("REQUEST_METHOD", "POST", 1);
+    setenv("REQUEST_URI", "/cgi-bin/halley.fcgi/publish?channel=a", 1);
+    setenv("QUERY_STRING", "channel=a", 1);
+    if (length != NULL)
+        setenv("CONTENT_LENGTH", length, 1);
+    else
+        unsetenv("CONTENT_LENGTH");
+    return request_read_cgi(BODY_MAX, &request);
+}
+
+START_TEST(a_cgi_request_is_read_from_the_environment_and_standard_input) {
+    ck_assert_int_eq(read_cgi("5", "hello and more"), ERR_OK);
+    ck_assert_str_eq(request->endpoint, "publish");
+    ck_assert_str_eq(request->query, "channel=a");
+    ck_assert_str_eq(request->body, "hello"); /* what is behind is not the request's */
+    request_free(request);
+}
+END_TEST
+
+START_TEST(a_cgi_request_without_a_length_has_no_body) {
+    ck_assert_int_eq(read_cgi(NULL, "hello"), ERR_OK);
+    ck_assert_uint_eq(request->body_len, 0);
+    request_free(request);
+}
+END_TEST
+
+START_TEST(a_cgi_body_shorter_than_its_length_is_no_whole_request) {
+    ck_assert_int_eq(read_cgi("6", "hello"), ERR_SYNTAX);
+}
+END_TEST
+
+UNIT_MAIN("request", a_whole_request_is_taken_apart, what_a_server_does_not_say_is_empty,
+          the_endpoint_is_the_last_segment_of_the_path,
+          without_a_request_uri_the_path_info_is_routed_on,
+          a_body_up_to_the_limit_is_whole_and_a_longer_one_is_cut,
+          a_body_shorter_than_was_said_is_no_whole_request,
+          a_request_that_is_cut_off_in_its_body_is_none,
+          names_and_values_of_every_length_form_are_read,
+          a_body_larger_than_the_socket_is_read_while_it_comes, freeing_nothing_is_safe,
+          a_cgi_request_is_read_from_the_environment_and_standard_input,
+          a_cgi_request_without_a_length_has_no_body,
+          a_cgi_body_shorter_than_its_length_is_no_whole_request)
