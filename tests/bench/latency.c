@@ -45,6 +45,10 @@ static int64_t one_round(const char *command, const char **cursor) {
     return begun;
 }
 
+static double milliseconds(int64_t us) {
+    return (double)us / 1000;
+}
+
 static void measure(const char *what, const char *command) {
     const char *cursor = cursor_now(&lab, "latency");
     int64_t times[ROUNDS];
@@ -52,9 +56,9 @@ static void measure(const char *what, const char *command) {
     for (int i = 0; i < ROUNDS; i++)
         times[i] = one_round(command, &cursor);
     qsort(times, ROUNDS, sizeof *times, by_value);
+    size_t middle = ROUNDS / 2, late = ROUNDS * 95 / 100;
     printf("%-24s median %.2f ms, 95 %% below %.2f ms, worst %.2f ms\n", what,
-           (double)times[ROUNDS / 2] / 1000, (double)times[ROUNDS * 95 / 100] / 1000,
-           (double)times[ROUNDS - 1] / 1000);
+           milliseconds(times[middle]), milliseconds(times[late]), milliseconds(times[ROUNDS - 1]));
 }
 
 int main(void) {
