@@ -177,13 +177,16 @@
       if (this.state !== 'open') this._set('connecting');
       if (this._quick || this._known().length < this._channels.size) await this._join(signal);
       const name = this._name = await this._pick(signal);
-      const pause = this._retry || this._dozes() && o.hidden || name === 'poll' && o.interval;
+      let pause = this._retry || this._dozes() && o.hidden || name === 'poll' && o.interval;
       if (pause) {
         this._quick = true;
         this._set('open');
       } else {
+        const at = this.cursor;
         await this._hold(name, signal);
         this._bad[name] = 0;
+        // An end without news, at once: something is amiss, do not turn in circles.
+        if (name !== 'tab' && at === this.cursor && Date.now() - this._began < 1000) pause = later({}, 1, o);
       }
       this._fails = 0;
       return pause || 0;
@@ -202,8 +205,9 @@
       const name = this._name, o = this.options, no = refused(error);
       if (this._yield && (no || root.document && document.hidden)) this._yield(); // another tab may do better
       // Held against the transport, unless quick reads fail too, or it has worked for a while.
-      if (!this._quick && !no && Date.now() - this._began < 10000) {
-        this._bad[name] = (this._bad[name] || 0) + (this._heard ? 1 : 3);
+      const deaf = error.stalled && !this._fed;
+      if (!this._quick && !no && (deaf || Date.now() - this._began < 10000)) {
+        this._bad[name] = (this._bad[name] || 0) + (deaf || !this._heard ? 3 : 1);
         if (this._bad[name] > 2) {
           this._until[name] = Date.now() + o.blocked;
           this._fails = 0;
@@ -257,23 +261,27 @@
       let end, fail, timer;
       const over = new Promise((yes, no) => { end = yes; fail = no; });
       aborted(signal).then(() => fail(new Error('abandoned')));
-      const alive = state => {
+      const alive = (state, ms = o.silence * (name === 'tab' ? 1.5 : 1)) => {
         clearTimeout(timer);
-        timer = setTimeout(this._check, o.silence * (name === 'tab' ? 1.5 : 1));
+        timer = setTimeout(this._check, ms);
         this._heard = Date.now();
         this._set(state || 'open');
       };
       const ask = (endpoint, more, ms, raw) => this._read(control.signal, endpoint, this._names(), this.cursor, more, ms, raw);
       const read = () => ask('poll').then(b => this._batch(control.signal, b));
-      this._check = () => read().then(missed => missed ? fail(new Error('stalled')) : alive(), fail);
+      this._check = () => read().then(missed => missed ? fail(failure({title: 'stalled', stalled: true})) : alive(), fail);
       const guarded = fn => value => {
         try { fn(value); } catch (e) { fail(e); }
         if (this._retry) end();
       };
-      const batch = guarded(b => { this._batch(control.signal, b); alive(); });
+      const batch = guarded(b => {
+        this._fed = true;
+        this._batch(control.signal, b);
+        alive();
+      });
       const text = guarded(t => t.trim() ? batch(JSON.parse(t)) : alive());
       const url = (endpoint, more) => this._url(endpoint, this._names(), this.cursor, more);
-      this._heard = 0;
+      this._heard = this._fed = 0;
       this._began = Date.now();
       if (transport.streams) timer = setTimeout(fail, o.firstByte, new Error('nothing came'));
       else alive();
@@ -401,8 +409,12 @@
         socket.onopen = () => {
           turn.alive();
           client._send = publish => new Promise((yes, no) => {
-            asked.set(publish.key, m => m.published ? yes(m.published) : no(failure(m.error)));
-            setTimeout(no, client.options.patience, new Error('no answer'));
+            const timer = setTimeout(no, client.options.patience, new Error('no answer'));
+            asked.set(publish.key, m => {
+              clearTimeout(timer);
+              asked.delete(publish.key);
+              m.published ? yes(m.published) : no(failure(m.error));
+            });
             socket.send(JSON.stringify({publish, ref: publish.key}));
           });
         };
@@ -424,6 +436,7 @@
       fits: url => root.EventSource && url.length < 8000,
       run: turn => new Promise((done, fail) => {
         const source = new EventSource(turn.url('events', {format: 'json'}));
+        source.onopen = () => turn.alive('open', turn.client.options.firstByte); // headers only, perhaps: look soon
         source.onmessage = ({data}) => turn.text(data);
         source.onerror = () => fail(new Error('event stream lost'));
         aborted(turn.signal).then(() => source.close());

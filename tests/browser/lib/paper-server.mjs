@@ -88,7 +88,7 @@ export class PaperServer {
       if (batch.messages.length && !held.deaf) res.write(JSON.stringify(batch) + '\n');
     };
     res.writeHead(200, {'Content-Type': 'application/x-ndjson'});
-    res.write('\n');
+    res.write(JSON.stringify({messages: [], cursor}) + '\n');
     look();
     this.waiting.add(look);
     this.streams.add(held);

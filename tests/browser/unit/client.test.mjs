@@ -339,6 +339,17 @@ test('a server that is away is not held against the wait', async () => {
   assert.equal(halley.transport, 'wait');
 });
 
+test('waits that are answered at once with nothing are not asked in a circle', async () => {
+  const at = [];
+  server.before = r => { at.push(Date.now()); return r.endpoint === 'wait' ? {extra: {}} : undefined; };
+  const halley = client({backoff: 100, maxBackoff: 100});
+  halley.subscribe('chat');
+  await until(() => server.count('wait') > 10);
+  const waits = at.slice(2);
+  assert.ok(waits.at(-1) - waits[0] > 100, 'ten of them take longer than ten round trips');
+  assert.ok(!halley.states.some(s => s.state === 'waiting'));
+});
+
 test('poll alone polls at its interval', async () => {
   const halley = client({transports: ['poll']});
   halley.subscribe('chat');

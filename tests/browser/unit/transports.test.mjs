@@ -118,6 +118,22 @@ test('a stream that a proxy holds back is found by its silence', async () => {
   assert.ok(halley.states.some(s => s.state === 'waiting' && /nothing came/.test(s.error.message)));
 });
 
+test('an event stream of which a proxy lets only the headers through is found out', async () => {
+  const sources = fakeSource('EventSource');
+  const halley = client({firstByte: 20});
+  halley.subscribe('chat');
+  const source = await sources.next(0);
+  source.onopen();
+  await isOpen(halley, 'events');
+  server.publish('chat', 1);
+  await isOpen(halley, 'stream');
+  assert.ok(source.closed);
+  server.publish('chat', 2);
+  await got(halley, 2);
+  assert.deepEqual(halley.got, [1, 2]);
+  assert.equal(sources.length, 1);
+});
+
 test('a stream delivers, and is resumed where it was torn, with nothing lost or doubled', async () => {
   const halley = client();
   halley.subscribe('chat');

@@ -1,0 +1,107 @@
+/* Transports for what cannot do better, or for the sake of comparison. Load it after
+ * halley.js, and name what you want:
+ *
+ *   new Halley('https://elsewhere.example/comet', {transports: ['jsonp']});
+ *
+ * jsonp      answers are scripts: works across sites without CORS. Reads only; the
+ *            server offers it if its configuration says `jsonp = on`.
+ * iframe     the forever frame: a page that never ends, of scripts that call its parent.
+ * multipart  multipart/x-mixed-replace, a batch a part.
+ * xhr        the lines of `stream`, for browsers whose fetch cannot stream: there it
+ *            takes that transport's place by itself.
+ */
+(function (root) {
+  'use strict';
+
+  const T = root.Halley.transports;
+  const aborted = signal => new Promise(done => signal.addEventListener('abort', done));
+  let calls = 0;
+
+  /* A function that the whole page can see, until it is no longer wanted. */
+  function callback(signal, fn) {
+    const name = 'halley_' + ++calls;
+    root[name] = fn;
+    aborted(signal).then(() => { delete root[name]; });
+    return name;
+  }
+
+  T.jsonp = {
+    /* In the place of fetch, for quick reads too. A script shows no status: it comes or it does not. */
+    ask(url, init, ms, signal) {
+      const control = new AbortController(), script = document.createElement('script');
+      aborted(signal).then(() => control.abort());
+      const answer = new Promise((done, fail) => {
+        const query = init.body ? '?' + init.body : url.slice(url.indexOf('?'));
+        const now = /\/poll(\?|$)/.test(url) ? '&timeout=0' : '';
+        script.src = url.replace(/\/\w+(\?.*)?$/, '/jsonp') + query + now + '&callback=' + callback(control.signal, done);
+        script.onerror = () => fail(new Error('script refused or lost'));
+        setTimeout(fail, ms, new Error('no answer'));
+        aborted(control.signal).then(() => fail(new Error('abandoned')));
+        document.head.append(script);
+      });
+      return answer.finally(() => { script.remove(); control.abort(); });
+    },
+    async run(turn) {
+      const {timeout} = turn.client.options;
+      turn.batch(await turn.ask('jsonp', {timeout}, timeout * 1000));
+    }
+  };
+
+  T.iframe = {
+    streams: true,
+    fits: url => url.length < 8000,
+    run: turn => new Promise((done, fail) => {
+      const frame = document.createElement('iframe');
+      let fed = false;
+      frame.hidden = true;
+      frame.title = 'live data';
+      frame.src = turn.url('iframe', {callback: callback(turn.signal, batch => { fed = true; turn.batch(batch); })});
+      frame.onload = () => (fed ? done : fail)(new Error('the frame has ended')); // an error page "loads" too
+      aborted(turn.signal).then(() => frame.remove());
+      document.body.append(frame);
+    })
+  };
+
+  T.multipart = {
+    streams: true,
+    fits: () => root.ReadableStream,
+    async run(turn) {
+      const res = await turn.ask('multipart', {}, 0, true);
+      const boundary = '\r\n--' + /boundary="?([^";]+)/.exec(res.headers.get('Content-Type'))[1];
+      const reader = res.body.getReader(), decoder = new TextDecoder();
+      for (let rest = '\r\n'; ;) {
+        const {done, value} = await reader.read();
+        if (done) return;
+        const parts = (rest + decoder.decode(value, {stream: true})).split(boundary);
+        rest = parts.pop();
+        for (const part of parts) {
+          const body = part.indexOf('\r\n\r\n'); // behind the part's own header
+          if (body >= 0) turn.text(part.slice(body));
+        }
+      }
+    }
+  };
+
+  T.xhr = {
+    streams: true,
+    run: turn => new Promise((done, fail) => {
+      const xhr = new XMLHttpRequest();
+      const url = turn.url('stream'), long = url.length > 2000, cut = url.indexOf('?');
+      let seen = 0;
+      xhr.open(long ? 'POST' : 'GET', long ? url.slice(0, cut) : url);
+      xhr.onprogress = () => {
+        if (xhr.status !== 200) return;
+        const end = xhr.responseText.lastIndexOf('\n') + 1;
+        xhr.responseText.slice(seen, end).split('\n').forEach(line => turn.text(line));
+        seen = end;
+        if (end > 1e6) done(); // all of it stays in memory: begin anew now and then
+      };
+      xhr.onload = () => (xhr.status === 200 ? done : fail)(Object.assign(new Error('HTTP ' + xhr.status), {status: xhr.status}));
+      xhr.onerror = () => fail(new Error('stream lost'));
+      aborted(turn.signal).then(() => xhr.abort());
+      if (long) xhr.setRequestHeader('Content-Type', 'application/x-www-form-urlencoded');
+      xhr.send(long ? url.slice(cut + 1) : null);
+    })
+  };
+  if (!root.ReadableStream) T.stream = T.xhr;
+})(self);
