@@ -1,0 +1,62 @@
+/* A Redis that does only what a test says.
+ *
+ * It takes the place of core/redis.c: a test that calls any function of this header
+ * is linked with it, and with everything above redis as it really is. Commands
+ * are kept until the test answers them; nothing happens by itself.
+ */
+#ifndef HALLEY_TESTS_FAKE_REDIS_H
+#define HALLEY_TESTS_FAKE_REDIS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "core/redis.h"
+
+/* The connection that was made under that name; fails the test if there is none. */
+struct redis *fake_connection(const char *name);
+
+/* Makes a connection that nobody listens to. */
+struct redis *fake_new(const char *name);
+
+void fake_up(struct redis *redis);   /* connected; tells `up` */
+void fake_down(struct redis *redis); /* was up: answers everything with NULL, tells `down` */
+void fake_away(struct redis *redis); /* an attempt failed: tells `away` */
+
+/* How many commands are not answered, and the oldest of them: its words with single
+ * spaces between them; "" if there is none. Kept. */
+size_t fake_waiting(const struct redis *redis);
+const char *fake_asked(const struct redis *redis);
+
+/* Answers the oldest command and frees the reply; NULL: the connection was lost. */
+void fake_answer(struct redis *redis, redis_reply *reply);
+
+/* Takes the oldest command away, which must be this one, and answers it. */
+#define fake_expect(redis, words, reply)                                                           \
+    do {                                                                                           \
+        ck_assert_str_eq(fake_asked(redis), words);                                                \
+        fake_answer(redis, reply);                                                                 \
+    } while (0)
+
+/* "subscribe x", "unsubscribe x", "psubscribe x", ... since the last call, with "|" between. */
+const char *fake_subscriptions(struct redis *redis);
+
+/* Redis confirms what was asked for (in the order in which it was). */
+void fake_confirm(struct redis *redis);
+
+/* A message on a subscribed channel. */
+void fake_say(struct redis *redis, const char *channel, const char *text);
+
+/* The same, not read yet: redis_drain() or fake_deliver() brings it. */
+void fake_say_later(struct redis *redis, const char *channel, const char *text);
+void fake_deliver(struct redis *redis);
+
+/* Replies; each is freed by whoever answers with it. */
+redis_reply *reply_text(const char *text);
+redis_reply *reply_error(const char *text);
+redis_reply *reply_number(long long number);
+redis_reply *reply_list(size_t count, ...);
+
+/* What halley_read answers; `entries` are "id at payload|id at payload". */
+redis_reply *reply_page(const char *tail, bool gap, bool more, const char *entries);
+
+#endif

@@ -1,0 +1,362 @@
+/* core/history: the conversation with the function library, and live messages. */
+#include "core/history.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/log.h"
+#include "tests/lib/keep.h"
+#include "tests/unit/fake_redis.h"
+#include "tests/unit/sockets.h"
+#include "tests/unit/unit.h"
+
+#define VERSION "FCALL_RO halley_version 0"
+
+static struct ev_loop *loop;
+static struct redis *redis;
+static struct history *history;
+static unsigned ready;
+
+static void on_ready(void *ctx) {
+    (void)ctx;
+    ready++;
+}
+
+static void begin(void) {
+    log_open("unit", LOG_ERROR);
+    loop = ev_loop_new(0);
+    redis = fake_new("commands");
+    history = history_new(loop, redis, on_ready, NULL);
+    fake_up(redis);
+    history_up(history);
+}
+
+static void begin_ready(void) {
+    begin();
+    fake_expect(redis, VERSION, reply_number(1000000));
+    ck_assert(history_ready(history));
+}
+
+static void end(void) {
+    redis_free(redis);
+    history_free(history);
+    ev_loop_destroy(loop);
+}
+
+/* ------------------------------------------------------------------ the library */
+
+START_TEST(a_library_that_is_there_is_used) {
+    begin();
+    ck_assert(!history_ready(history));
+    fake_expect(redis, VERSION, reply_number(1000000)); /* newer than ours is left alone */
+    ck_assert(history_ready(history));
+    ck_assert_uint_eq(ready, 1);
+    ck_assert_uint_eq(fake_waiting(redis), 0);
+    end();
+}
+END_TEST
+
+START_TEST(a_missing_library_is_loaded_and_looked_for_again) {
+    begin();
+    fake_expect(redis, VERSION, reply_error("ERR Function not found"));
+    ck_assert_msg(strncmp(fake_asked(redis), "FUNCTION LOAD #!lua name=halley", 31) == 0, "%.60s",
+                  fake_asked(redis));
+    fake_answer(redis, reply_text("halley"));
+    ck_assert(!history_ready(history));
+    fake_expect(redis, VERSION, reply_number(1000000));
+    ck_assert(history_ready(history));
+    end();
+}
+END_TEST
+
+START_TEST(an_older_library_is_replaced) {
+    begin();
+    fake_expect(redis, VERSION, reply_number(0));
+    ck_assert_int_eq(strncmp(fake_asked(redis), "FUNCTION LOAD REPLACE #!lua", 27), 0);
+    fake_answer(redis, reply_text("halley"));
+    fake_expect(redis, VERSION, reply_number(1000000));
+    ck_assert_uint_eq(ready, 1);
+    end();
+}
+END_TEST
+
+START_TEST(a_library_that_another_program_loaded_meanwhile_is_as_good) {
+    begin();
+    fake_expect(redis, VERSION, reply_error("ERR Function not found"));
+    fake_answer(redis, reply_error("ERR Library 'halley' already exists"));
+    fake_expect(redis, VERSION, reply_number(1000000));
+    ck_assert(history_ready(history));
+    end();
+}
+END_TEST
+
+START_TEST(a_redis_that_still_loads_is_asked_again) {
+    begin();
+    fake_expect(redis, VERSION, reply_error("LOADING Redis is loading the dataset in memory"));
+    ck_assert_uint_eq(fake_waiting(redis), 0);
+    loop_until(loop, fake_waiting(redis) == 1);
+    fake_expect(redis, VERSION, reply_number(1000000));
+    ck_assert(history_ready(history));
+    end();
+}
+END_TEST
+
+START_TEST(a_library_that_vanished_is_loaded_again) {
+    redis_reply *missing;
+
+    begin_ready();
+    missing = reply_list(0);
+    ck_assert(!history_missing(history, missing));
+    ck_assert(history_ready(history));
+    const char *argv[] = {"X"};
+    ck_assert_int_eq(redis_command(redis, NULL, NULL, 1, argv, (size_t[]){1}), ERR_OK);
+    fake_answer(redis, missing); /* frees it */
+    end();
+}
+END_TEST
+
+START_TEST(what_was_lost_with_a_connection_is_asked_anew) {
+    begin();
+    fake_down(redis);
+    history_down(history);
+    fake_up(redis);
+    history_up(history);
+    fake_expect(redis, VERSION, reply_number(1000000));
+    ck_assert(history_ready(history));
+    fake_down(redis);
+    history_down(history);
+    ck_assert(!history_ready(history));
+    end();
+}
+END_TEST
+
+/* --------------------------------------------------------------------- reading */
+
+static struct {
+    unsigned calls;
+    enum err err;
+    struct position tail;
+    bool gap, more;
+    const char *payloads;
+} page;
+
+static void on_page(void *ctx, const struct history_page *got) {
+    (void)ctx;
+    page.calls++;
+    page.err = got->err;
+    page.tail = got->tail;
+    page.gap = got->gap;
+    page.more = got->more;
+    page.payloads = keepf("%s", "");
+    for (size_t i = 0; i < got->count; i++)
+        page.payloads = keepf("%s%.*s", page.payloads, (int)got->messages[i]->payload_len,
+                              got->messages[i]->payload);
+}
+
+static enum err read_chat(void) {
+    return history_read(history, "chat", 4, "5-1", 10, on_page, NULL);
+}
+
+START_TEST(a_page_is_parsed) {
+    begin_ready();
+    ck_assert_int_eq(read_chat(), ERR_OK);
+    ck_assert_uint_eq(page.calls, 0);
+    fake_expect(redis, "FCALL_RO halley_read 1 chat 5-1 10",
+                reply_page("5-9", true, true, "5-3 100 a|5-4 101 b"));
+    ck_assert_uint_eq(page.calls, 1);
+    ck_assert_int_eq(page.err, ERR_OK);
+    ck_assert_uint_eq(page.tail.n, 9);
+    ck_assert(page.gap && page.more);
+    ck_assert_str_eq(page.payloads, "ab");
+    end();
+}
+END_TEST
+
+START_TEST(entries_that_halley_did_not_write_are_left_out) {
+    begin_ready();
+    ck_assert_int_eq(read_chat(), ERR_OK);
+    fake_answer(redis,
+                reply_page("5-9", false, false, "5-3 100 a|99999999999999999-1 5 x|5-4 x b"));
+    ck_assert_str_eq(page.payloads, "ab");
+    end();
+}
+END_TEST
+
+START_TEST(errors_are_told_apart_by_whom_they_concern) {
+    static const struct {
+        const char *answer;
+        enum err err;
+        bool ready; /* afterwards */
+    } rows[] = {
+        {"WRONGTYPE Operation against a key holding the wrong kind of value", ERR_REFUSED, true},
+        {"ERR something else", ERR_REFUSED, true},
+        {"LOADING Redis is loading", ERR_REDIS, true},
+        {"OOM command not allowed", ERR_REDIS, true},
+        {"BUSY Redis is busy running a script", ERR_REDIS, true},
+        {"ERR Function not found", ERR_REDIS, false}};
+
+    for (size_t i = 0; i < ROWS(rows); i++) {
+        begin_ready();
+        page.calls = 0;
+        ck_assert_int_eq(read_chat(), ERR_OK);
+        fake_answer(redis, reply_error(rows[i].answer));
+        ck_assert_msg(page.calls == 1 && page.err == rows[i].err, "%s: %d", rows[i].answer,
+                      page.err);
+        ck_assert_msg(history_ready(history) == rows[i].ready, "%s", rows[i].answer);
+        end();
+    }
+}
+END_TEST
+
+START_TEST(replies_of_another_shape_are_no_pages) {
+    begin_ready();
+    redis_reply *rows[] = {
+        reply_list(0),
+        reply_number(5),
+        reply_text("x"),
+        reply_list(1, reply_text("not a position")),
+        reply_list(4, reply_number(1), reply_number(0), reply_number(0), reply_list(0)),
+        NULL};
+    for (size_t i = 0; i < ROWS(rows); i++) {
+        page.calls = 0;
+        ck_assert_int_eq(read_chat(), ERR_OK);
+        fake_answer(redis, rows[i]);
+        ck_assert_msg(page.calls == 1 && page.err == ERR_REDIS, "row %zu: %d", i, page.err);
+        ck_assert_str_eq(page.payloads, "");
+    }
+    end();
+}
+END_TEST
+
+START_TEST(nothing_is_asked_before_the_library_is_there) {
+    begin();
+    ck_assert_int_eq(read_chat(), ERR_REDIS);
+    ck_assert_uint_eq(fake_waiting(redis), 1); /* the question for the version */
+    end();
+    ck_assert_uint_eq(page.calls, 0);
+}
+END_TEST
+
+/* ------------------------------------------------------------------ publishing */
+
+static struct history_posted posted;
+static unsigned posts;
+
+static void on_posted(void *ctx, const struct history_posted *got) {
+    (void)ctx;
+    posts++;
+    posted = *got;
+    posted.id = got->id != NULL ? keepf("%.*s", (int)got->id_len, got->id) : NULL;
+    posted.detail = got->detail != NULL ? keepf("%s", got->detail) : NULL;
+}
+
+static void post(redis_reply *reply) {
+    static const struct channel_policy policy = {.history = 10,
+                                                 .ttl = 60,
+                                                 .max_message = 100,
+                                                 .publish_rate_count = 5,
+                                                 .publish_rate_seconds = 7};
+    const struct history_post what = {.channel = "chat",
+                                      .channel_len = 4,
+                                      .payload = "hello",
+                                      .payload_len = 5,
+                                      .idempotency = "key",
+                                      .who = "192.0.2.1",
+                                      .policy = &policy,
+                                      .meta_ttl = 1000,
+                                      .idempotency_ttl = 300};
+    posts = 0;
+    ck_assert_int_eq(history_publish(history, &what, on_posted, NULL), ERR_OK);
+    fake_expect(redis, "FCALL halley_post 1 chat hello 10 60 100 1000 key 300 192.0.2.1 5 7",
+                reply);
+    ck_assert_uint_eq(posts, 1);
+}
+
+START_TEST(what_became_of_a_post_is_told) {
+    begin_ready();
+    post(reply_list(2, reply_text("5-7"), reply_number(1795219203111)));
+    ck_assert_int_eq(posted.err, ERR_OK);
+    ck_assert_str_eq(posted.id, "5-7");
+    ck_assert_uint_eq(posted.at, 1795219203111);
+    post(reply_error("RATE 2500"));
+    ck_assert_int_eq(posted.err, ERR_RATE);
+    ck_assert_uint_eq(posted.wait, 2500);
+    post(reply_error("ERR payload: too long"));
+    ck_assert_int_eq(posted.err, ERR_REFUSED);
+    ck_assert_str_eq(posted.detail, "payload: too long");
+    post(reply_error("WRONGTYPE Operation"));
+    ck_assert_int_eq(posted.err, ERR_REFUSED);
+    post(reply_error("MISCONF Redis is configured to save"));
+    ck_assert_int_eq(posted.err, ERR_REDIS);
+    ck_assert(!posted.sent);
+    post(reply_list(0));
+    ck_assert_int_eq(posted.err, ERR_REDIS);
+    end();
+}
+END_TEST
+
+START_TEST(a_post_whose_answer_was_lost_may_have_been_done) {
+    begin_ready();
+    post(NULL);
+    ck_assert_int_eq(posted.err, ERR_REDIS);
+    ck_assert(posted.sent);
+    post(reply_error("ERR Function not found"));
+    ck_assert_int_eq(posted.err, ERR_REDIS);
+    ck_assert(!posted.sent);
+    end();
+}
+END_TEST
+
+/* --------------------------------------------------------------- the live feed */
+
+START_TEST(live_messages_are_parsed) {
+    static const struct {
+        const char *text;
+        const char *payload; /* NULL: no live message */
+    } rows[] = {{"5-1 1795219203111 hello there", "hello there"},
+                {"5-1 0 x", "x"},
+                {"5-1 1795219203111 ", ""},
+                {"5-1 1795219203111  two", " two"},
+                {"0-0 1 x", "x"},
+                {"", NULL},
+                {"hello", NULL},
+                {"5-1", NULL},
+                {"5-1 ", NULL},
+                {"5-1 179521", NULL},
+                {"5-1  x", NULL},
+                {"5-1 12a x", NULL},
+                {"5-1 -1 x", NULL},
+                {"5-1 99999999999999999 x", NULL},
+                {"x 1 y", NULL},
+                {"5 1 y", NULL},
+                {"05-1 1 y", NULL},
+                {" 5-1 1 y", NULL}};
+    struct position id;
+    uint64_t at;
+    const char *payload;
+    size_t len;
+
+    for (size_t i = 0; i < ROWS(rows); i++) {
+        enum err err =
+            history_parse_live(rows[i].text, strlen(rows[i].text), &id, &at, &payload, &len);
+        ck_assert_msg((err == ERR_OK) == (rows[i].payload != NULL), "%s", rows[i].text);
+        if (err == ERR_OK)
+            assert_bytes(payload, len, rows[i].payload, rows[i].text);
+    }
+    ck_assert_int_eq(history_parse_live("17-3 1795219203111 x", 20, &id, &at, &payload, &len),
+                     ERR_OK);
+    ck_assert_uint_eq(id.epoch, 17);
+    ck_assert_uint_eq(id.n, 3);
+    ck_assert_uint_eq(at, 1795219203111);
+}
+END_TEST
+
+UNIT_MAIN("history", a_library_that_is_there_is_used,
+          a_missing_library_is_loaded_and_looked_for_again, an_older_library_is_replaced,
+          a_library_that_another_program_loaded_meanwhile_is_as_good,
+          a_redis_that_still_loads_is_asked_again, a_library_that_vanished_is_loaded_again,
+          what_was_lost_with_a_connection_is_asked_anew, a_page_is_parsed,
+          entries_that_halley_did_not_write_are_left_out,
+          errors_are_told_apart_by_whom_they_concern, replies_of_another_shape_are_no_pages,
+          nothing_is_asked_before_the_library_is_there, what_became_of_a_post_is_told,
+          a_post_whose_answer_was_lost_may_have_been_done, live_messages_are_parsed)
