@@ -224,7 +224,10 @@ static void say_wrong(char *problem, const char *where, const struct option *opt
     const char *colon = where != NULL ? ": " : "";
 
     where = where != NULL ? where : "";
-    if (err == ERR_RANGE)
+    if (err == ERR_RANGE && option->kind == OCTAL)
+        snprintf(problem, CONFIG_PROBLEM, "%s%s%s = %s: must be from %lo to 0%lo", where, colon,
+                 option->name, value, (unsigned long)option->min, (unsigned long)option->max);
+    else if (err == ERR_RANGE)
         snprintf(problem, CONFIG_PROBLEM, "%s%s%s = %s: must be from %ld to %ld", where, colon,
                  option->name, value, option->min, option->max);
     else

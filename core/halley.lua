@@ -22,7 +22,7 @@
 -- To add a function: write it, register it at the end with its flags, and raise
 -- VERSION. Programs load this file when Redis has none or an older one.
 
-local VERSION = 1
+local VERSION = 2
 
 local HISTORY, TTL, MAX_MESSAGE = 1000, 3600, 65536
 local META_TTL, IDEMPOTENCY_TTL = 604800, 300
@@ -335,7 +335,9 @@ local function halley_read(keys, args)
   know_process(now)
   local meta = redis.call('HMGET', key('meta', channel), 'epoch', 'n', 'run', 'born')
   local epoch, n = tonumber(meta[1]), tonumber(meta[2])
-  local tail = epoch and id_of(epoch, n) or id_of(now, 0)
+  -- Who reads without a position is owed nothing that came before now: where the
+  -- next publish will begin a new epoch, it stands in front of that one already.
+  local tail = epoch and meta[3] == run and id_of(epoch, n) or id_of(now, 0)
   local from, expected, gap
   if since == 'now' then return { tail, 0, 0, {} } end
   if since == 'start' then
@@ -349,7 +351,7 @@ local function halley_read(keys, args)
   local entries, last, hole = collect(channel, from, limit, expected)
   if expected and #entries == 0 then gap = true end
   local more = false
-  if last and last ~= tail then
+  if last and last ~= tail and last ~= (epoch and id_of(epoch, n)) then
     more = #redis.call('XRANGE', key('history', channel), '(' .. last, '+', 'COUNT', 1) > 0
     gap = gap or (expected and not more) -- the end of the history was taken away
   end

@@ -70,6 +70,8 @@ struct redis {
     bool freeing;
     double backoff;
     uint64_t losses;
+    uint64_t pulses_sent; /* on a subscribed connection */
+    uint64_t pulses_back;
     struct ev_timer retry; /* the next attempt */
     struct ev_timer pulse;
     ev_tstamp heard; /* when the last reply or message came */
@@ -173,6 +175,7 @@ static void lose(struct redis *redis, const char *why) {
 
     redis->hiredis = NULL;
     redis->asked = 0;
+    redis->pulses_back = redis->pulses_sent; /* the lost ones are never answered */
     ev_timer_stop(redis->loop, &redis->pulse);
     if (redis->freeing)
         return;
@@ -297,6 +300,12 @@ static void on_reply(redisAsyncContext *hiredis, void *reply, void *ctx) {
     free(pending);
 }
 
+static void on_pulse_back(struct redis *redis) {
+    redis->pulses_back++;
+    if (redis->events->pulsed != NULL)
+        redis->events->pulsed(redis->ctx, redis->pulses_back);
+}
+
 static void on_subscription(redisAsyncContext *hiredis, void *reply, void *ctx) {
     struct redis *redis = hiredis->data;
     const redisReply *r = reply;
@@ -312,7 +321,7 @@ static void on_subscription(redisAsyncContext *hiredis, void *reply, void *ctx) 
         redis->events->message(redis->ctx, channel->str, channel->len, payload->str, payload->len);
     else if (channel->len == strlen(PULSE_CHANNEL) &&
              memcmp(channel->str, PULSE_CHANNEL, channel->len) == 0)
-        return;
+        on_pulse_back(redis);
     else if (redis->events->subscribed != NULL)
         redis->events->subscribed(redis->ctx, channel->str, channel->len,
                                   strstr(kind, "unsubscribe") == NULL);
@@ -322,6 +331,16 @@ static void on_pong(redisAsyncContext *hiredis, void *reply, void *ctx) {
     (void)ctx;
     if (reply != NULL)
         heard(hiredis->data);
+}
+
+uint64_t redis_pulse(struct redis *redis) {
+    if (redis->state != REDIS_UP || redis->hiredis == NULL)
+        return 0;
+    asked(redis);
+    if (redisAsyncCommand(redis->hiredis, on_subscription, NULL, "SUBSCRIBE " PULSE_CHANNEL) !=
+        REDIS_OK)
+        return 0;
+    return ++redis->pulses_sent;
 }
 
 static void on_pulse(struct ev_loop *loop, struct ev_timer *timer, int events) {
@@ -337,11 +356,12 @@ static void on_pulse(struct ev_loop *loop, struct ev_timer *timer, int events) {
     }
     if (redis->state != REDIS_UP)
         return;
+    if (redis->subscriber) {
+        redis_pulse(redis);
+        return;
+    }
     asked(redis);
-    if (redis->subscriber)
-        redisAsyncCommand(redis->hiredis, on_subscription, NULL, "SUBSCRIBE " PULSE_CHANNEL);
-    else
-        redisAsyncCommand(redis->hiredis, on_pong, NULL, "PING");
+    redisAsyncCommand(redis->hiredis, on_pong, NULL, "PING");
 }
 
 enum err redis_command(struct redis *redis, redis_reply_fn *reply, void *ctx, int argc,

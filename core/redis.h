@@ -39,6 +39,8 @@ struct redis_events {
                     size_t payload_len);
     /* Redis has confirmed redis_subscribe() (true) or redis_unsubscribe() (false) */
     void (*subscribed)(void *ctx, const char *channel, size_t channel_len, bool on);
+    /* the sign of life of that number, and all before it, are back; NULL: nobody asks */
+    void (*pulsed)(void *ctx, uint64_t number);
 };
 
 struct redis_options {
@@ -81,6 +83,13 @@ enum err redis_unsubscribe(struct redis *redis, const char *channel, size_t len,
  * Never from inside a callback of this module.
  */
 void redis_drain(struct redis *redis);
+
+/*
+ * Asks a subscribed connection for a sign of life, and returns its number; the
+ * event `pulsed` is called when it comes back. Everything that was published
+ * before this call has then been passed to `message`. 0 if it is not up.
+ */
+uint64_t redis_pulse(struct redis *redis);
 
 /* How often the connection was lost since it was made. */
 uint64_t redis_losses(const struct redis *redis);

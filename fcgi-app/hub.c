@@ -16,7 +16,10 @@
  *
  * Guarantee 6, a read sees what was acknowledged before it began: whatever Redis
  * has already sent on the subscribed connection is read before a new request is
- * answered from memory.
+ * answered from memory. Redis may tell the publisher before it tells us, so a
+ * request that cannot wait for a message (a poll), or that begins "now", also
+ * awaits a sign of life that was asked for after it began: one for all such
+ * requests of a turn of the loop. A long-poller with its cursor needs none.
  *
  * A slow reader of a stream: while its queue is not empty it is sent nothing
  * more, and what it misses is counted in `owed`; beyond max_backlog it is cut
@@ -72,11 +75,15 @@ struct hub {
     struct tallies *tallies;
     struct waiter *waiters;
     struct waiter *ready;
+    struct waiter *awaiting; /* a sign of life of Redis */
+    uint64_t unresolved;     /* waiters whose answer has not begun */
     struct ev_prepare before_sleep;
     struct memo memo[MEMO_SLOTS];
     size_t memo_used;
     struct call *calls; /* wait for Redis */
     struct ev_timer call_timer;
+    uint64_t fence;        /* the number that polls of this turn of the loop await; 0: none */
+    uint64_t fence_passed; /* the last one that came back */
     bool draining;
 };
 
@@ -117,6 +124,9 @@ static void waiter_free(struct waiter *waiter) {
     tag_release(waiter->tag);
     if (waiter->ready)
         DL_DELETE2(hub->ready, waiter, rprev, rnext);
+    if (waiter->fence > hub->fence_passed)
+        DL_DELETE2(hub->awaiting, waiter, fprev, fnext);
+    hub->unresolved -= !waiter->begun;
     DL_DELETE(hub->waiters, waiter);
     ev_timer_stop(hub->loop, &waiter->timer);
     free(waiter->options.callback);
@@ -208,6 +218,7 @@ static bool begin(struct waiter *waiter, const struct batch *first) {
     spend(waiter, (struct tally){.bytes_out = (int64_t)head.len});
     buf_free(&head);
     waiter->begun = true;
+    waiter->hub->unresolved--;
     waiter->refreshed = ev_now(waiter->hub->loop);
     if (err != ERR_OK)
         on_gone(waiter);
@@ -377,7 +388,7 @@ static void feed_stream(struct waiter *waiter) {
     bool gone = false;
 
     while ((!waiter->begun || client_backlog(waiter->client) == 0) &&
-           waiter_resolve(waiter, waiter->hub->fetches)) {
+           waiter_resolve(waiter, waiter->hub->fetches, true)) {
         if (!send_next(waiter, &gone))
             break;
         waiter->state = WAITER_PARKED;
@@ -401,10 +412,27 @@ static void answer_once(struct waiter *waiter) {
     batch_unref(batch);
 }
 
+/* Whether all that was acknowledged before the request began has been heard; asks if need be. */
+static bool heard_all(struct waiter *waiter) {
+    struct hub *hub = waiter->hub;
+
+    if (!waiter->fenced || hub->draining)
+        return true;
+    if (waiter->fence == 0) {
+        if (hub->fence == 0)
+            hub->fence = redis_pulse(hub->subscriber);
+        waiter->fence = hub->fence;
+        if (waiter->fence != 0)
+            DL_APPEND2(hub->awaiting, waiter, fprev, fnext);
+    }
+    return waiter->fence != 0 && waiter->fence <= hub->fence_passed;
+}
+
 static void look_at(struct waiter *waiter) {
     struct problem problem;
 
-    if (!waiter_resolve(waiter, waiter->hub->fetches))
+    bool heard = heard_all(waiter);
+    if (!waiter_resolve(waiter, waiter->hub->fetches, heard) || !heard)
         return;
     if (waiter_refused(waiter)) {
         problem_later(&problem, 503, 5, "channel: Redis refuses to read its history");
@@ -513,6 +541,7 @@ static void on_before_sleep(struct ev_loop *loop, struct ev_prepare *prepare, in
         look_at(waiter);
     }
     memo_clear(hub);
+    hub->fence = 0;
     fetches_send(hub->fetches);
 }
 
@@ -564,6 +593,28 @@ static void on_ready(void *ctx) {
     run_calls(hub, true, 0);
 }
 
+static void on_pulsed(void *ctx, uint64_t number) {
+    struct hub *hub = ctx;
+
+    hub->fence_passed = number;
+    while (hub->awaiting != NULL && hub->awaiting->fence <= number) { /* in the order of asking */
+        struct waiter *waiter = hub->awaiting;
+        DL_DELETE2(hub->awaiting, waiter, fprev, fnext);
+        mark_ready(waiter);
+    }
+}
+
+/* A lost connection answers nothing any more: those who wait for it ask again. */
+static void forget_fences(struct hub *hub) {
+    while (hub->awaiting != NULL) {
+        struct waiter *waiter = hub->awaiting;
+        DL_DELETE2(hub->awaiting, waiter, fprev, fnext);
+        waiter->fence = 0;
+        mark_ready(waiter);
+    }
+    hub->fence = 0;
+}
+
 static void on_subscriber_up(void *ctx) {
     struct hub *hub = ctx;
     feeds_up(hub->feeds);
@@ -572,6 +623,7 @@ static void on_subscriber_up(void *ctx) {
 static void on_subscriber_down(void *ctx) {
     struct hub *hub = ctx;
     feeds_down(hub->feeds);
+    forget_fences(hub);
 }
 
 static void on_message(void *ctx, const char *channel, size_t channel_len, const char *payload,
@@ -591,7 +643,8 @@ static const struct redis_events subscriber_events = {.up = on_subscriber_up,
                                                       .down = on_subscriber_down,
                                                       .away = on_away,
                                                       .message = on_message,
-                                                      .subscribed = on_subscribed};
+                                                      .subscribed = on_subscribed,
+                                                      .pulsed = on_pulsed};
 
 static void on_call_timer(struct ev_loop *loop, struct ev_timer *timer, int events) {
     struct hub *hub = timer->data;
@@ -640,6 +693,7 @@ static bool take_feeds(struct waiter *waiter, const struct hub_read *read) {
             return false;
         DL_APPEND(*feed_subs(sub->feed), sub);
         sub_begin(sub, &read->channels[i]);
+        waiter->fenced = waiter->fenced || sub->kind == SUB_NOW;
     }
     return true;
 }
@@ -673,7 +727,9 @@ static struct waiter *waiter_new(struct hub *hub, struct client *client,
     ev_timer_init(&waiter->timer, on_timer, hub->config->redis_timeout, 0);
     waiter->timer.data = waiter;
     degrade_near_limit(hub, waiter);
+    waiter->fenced = waiter->wait == 0;
     DL_APPEND(hub->waiters, waiter);
+    hub->unresolved++;
     hub->stats->waiters++;
     waiter->tag = tag_take(hub->tallies, read->tag);
     spend(waiter,
@@ -681,12 +737,19 @@ static struct waiter *waiter_new(struct hub *hub, struct client *client,
     return waiter;
 }
 
-static bool admit(struct hub *hub, struct problem *problem) {
+/*
+ * A wait that finds no room becomes a poll (above), which needs a place only until
+ * it is answered: it is refused only where as many as there may be waiters have no
+ * answer yet.
+ */
+static bool admit(struct hub *hub, const struct hub_read *read, struct problem *problem) {
+    uint64_t most = (uint64_t)hub->config->max_waiters;
+
     if (hub->draining)
         problem_later(problem, 503, 1, "this process is shutting down");
     else if (!hub_redis_hopeful(hub))
         problem_later(problem, 503, 2, "Redis is away");
-    else if (hub->stats->waiters >= (uint64_t)hub->config->max_waiters)
+    else if (hub->unresolved >= most || (read->transport->stream && hub->stats->waiters >= most))
         problem_later(problem, 503, 5, "no room for another waiter: max_waiters is %d",
                       hub->config->max_waiters);
     else
@@ -696,7 +759,7 @@ static bool admit(struct hub *hub, struct problem *problem) {
 
 bool hub_hold(struct hub *hub, struct client *client, const struct hub_read *read,
               struct hub_holder *holder, struct problem *problem) {
-    if (!admit(hub, problem)) {
+    if (!admit(hub, read, problem)) {
         free(read->options.callback);
         return false;
     }

@@ -238,17 +238,18 @@ static void refuse_header(struct arrival *arrival) {
     arrival_free(arrival);
 }
 
-static void look(struct arrival *arrival) {
+/* `closed`: nothing more will come, so what is not whole now never will be. */
+static void look(struct arrival *arrival, bool closed) {
     struct intake *intake = arrival->intake;
     struct fcgi_view view;
 
     ssize_t n = recv(arrival->fd, intake->peek, PEEK_MAX, MSG_PEEK | MSG_DONTWAIT);
-    if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+    if (n < 0 && !closed && (errno == EAGAIN || errno == EINTR)) {
         wait_for_more(arrival);
         return;
     }
     enum fcgi_look seen = n > 0 ? fcgi_look(intake->peek, (size_t)n, &view) : FCGI_JUNK;
-    if (seen == FCGI_JUNK) {
+    if (seen == FCGI_JUNK || (closed && seen == FCGI_PARTIAL)) {
         stop_waiting(arrival);
         arrival_close(arrival);
         return;
@@ -274,8 +275,10 @@ static void on_more(struct ev_loop *loop, struct ev_io *io, int revents) {
     (void)loop, (void)revents;
 
     int count = epoll_wait(intake->epoll_fd, events, EVENTS, 0);
-    for (int i = 0; i < count; i++)
-        look(events[i].data.ptr); /* frees no arrival but its own */
+    for (int i = 0; i < count; i++) { /* look() frees no arrival but its own */
+        bool closed = (events[i].events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
+        look(events[i].data.ptr, closed);
+    }
 }
 
 static void on_deadline(struct ev_loop *loop, struct ev_timer *timer, int events) {
@@ -309,7 +312,7 @@ static void arrive(struct intake *intake, int fd) {
     arrival->deadline.repeat = intake->timeout;
     arrival->deadline.data = arrival;
     DL_APPEND(intake->arrivals, arrival);
-    look(arrival);
+    look(arrival, false);
 }
 
 /* With the descriptor in reserve: accept, say that there is no room, close. */

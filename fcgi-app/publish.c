@@ -88,7 +88,8 @@ static bool check(const struct app *app, const struct publish *publish,
                     "Idempotency-Key: must be 1 to %d printable ASCII characters without spaces",
                     KEY_MAX);
     else if (policy->publish != ACCESS_ANYONE)
-        problem_set(problem, 403, "channel: publishing to it from the web is not allowed");
+        problem_set(problem, 403, "channel: publishing to %.*s from the web is not allowed",
+                    (int)publish->channel_len, publish->channel);
     else if (publish->payload_cut || publish->payload_len > (size_t)policy->max_message)
         problem_set(problem, 413, "body: the most is %d bytes (max_message)", policy->max_message);
     else if (hub_draining(app->hub))

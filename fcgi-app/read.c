@@ -64,7 +64,7 @@ bool read_allowed(const struct config *config, const char *name, size_t len,
                     "channel: must be 1 to %d bytes of UTF-8 without control characters or { } *",
                     CHANNEL_MAX);
     else if (config_channel(config, name, len)->subscribe != ACCESS_ANYONE)
-        problem_set(problem, 403, "channel: subscribing to it is not allowed");
+        problem_set(problem, 403, "channel: subscribing to %.*s is not allowed", (int)len, name);
     else
         return true;
     return false;

@@ -49,15 +49,19 @@ static void put_transports(const struct app *app, struct buf *out) {
     buf_char(out, '}');
 }
 
+/* One question for the status, and how long Redis may take to tell of the others. */
+#define PATIENCE 0.5
+
 struct status {
     struct app *app;
-    struct client *client;
+    struct client *client; /* NULL once it is answered */
+    struct ev_timer patience;
 };
 
-static void answer(void *ctx, const struct buf *list) {
-    struct status *status = ctx;
+static void answer(struct status *status, const struct buf *list) {
     struct buf body = buf_make(8 * 1024 * 1024);
 
+    ev_timer_stop(status->app->loop, &status->patience);
     buf_char(&body, '{');
     status_report(status->app, &body);
     put_transports(status->app, &body);
@@ -67,6 +71,19 @@ static void answer(void *ctx, const struct buf *list) {
     buf_text(&body, "]}\n");
     app_answer(status->client, "application/json", &body);
     buf_free(&body);
+    status->client = NULL;
+}
+
+/* Redis does not answer: this process's own figures are what one wants to see then. */
+static void on_impatient(struct ev_loop *loop, struct ev_timer *timer, int events) {
+    (void)loop, (void)events;
+    answer(timer->data, NULL);
+}
+
+static void on_list(void *ctx, const struct buf *list) {
+    struct status *status = ctx;
+    if (status->client != NULL)
+        answer(status, list);
     free(status);
 }
 
@@ -107,8 +124,9 @@ static void ask_all(void *ctx, bool up) {
     struct status *status = ctx;
     const struct app *app = status->app;
 
-    if (!up || app->report == NULL || report_all(app->report, answer, status) != ERR_OK)
-        answer(status, NULL);
+    if (status->client == NULL || !up || app->report == NULL ||
+        report_all(app->report, on_list, status) != ERR_OK)
+        on_list(status, NULL);
 }
 
 bool endpoint_status(struct app *app, const struct request *request, struct client *client,
@@ -120,8 +138,11 @@ bool endpoint_status(struct app *app, const struct request *request, struct clie
         return false;
     }
     struct status *status = mem_new(sizeof *status);
-    *status = (struct status){app, client};
+    *status = (struct status){.app = app, .client = client};
+    ev_timer_init(&status->patience, on_impatient, PATIENCE, 0);
+    status->patience.data = status;
     if (tag == NULL) {
+        ev_timer_start(app->loop, &status->patience);
         hub_when_up(app->hub, app->config->redis_timeout, ask_all, status);
         return true;
     }

@@ -44,11 +44,13 @@ static bool in_memory(const struct sub *sub) {
     return feed_after(sub->feed, sub->at) >= 0;
 }
 
-static bool sub_resolve(struct sub *sub, struct fetches *fetches) {
+static bool sub_resolve(struct sub *sub, struct fetches *fetches, bool now) {
     if (sub->fetch != NULL)
         return sub->fetch->done;
     if (!feed_live(sub->feed))
         return sub->waiter->state == WAITER_PARKED && sub->kind == SUB_AT;
+    if (sub->kind == SUB_NOW && !now)
+        return false;
     if (sub->kind == SUB_NOW) {
         sub->at = feed_position(sub->feed);
         sub->kind = SUB_AT;
@@ -60,10 +62,10 @@ static bool sub_resolve(struct sub *sub, struct fetches *fetches) {
     return false;
 }
 
-bool waiter_resolve(struct waiter *waiter, struct fetches *fetches) {
+bool waiter_resolve(struct waiter *waiter, struct fetches *fetches, bool now) {
     bool all = true;
     for (size_t i = 0; i < waiter->sub_count; i++)
-        all = sub_resolve(&waiter->subs[i], fetches) && all;
+        all = sub_resolve(&waiter->subs[i], fetches, now) && all;
     return all;
 }
 

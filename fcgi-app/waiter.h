@@ -54,6 +54,8 @@ struct waiter {
     bool begun;       /* the answer's header is out: its status can no longer change */
     bool ready;       /* in the hub's list of waiters to look at */
     double wait;      /* seconds it may be parked; 0: not at all */
+    bool fenced;      /* must not be answered from memory before Redis gave a sign of life */
+    uint64_t fence;   /* the number of that sign of life; 0: not asked for yet */
     double ends;      /* on the loop's clock */
     double refreshed; /* when a stream last sent something */
     unsigned limit;
@@ -62,6 +64,7 @@ struct waiter {
     struct ev_timer timer;
     struct waiter *prev, *next;   /* all of them */
     struct waiter *rprev, *rnext; /* the ready ones */
+    struct waiter *fprev, *fnext; /* those that await a sign of life */
     size_t sub_count;
     struct sub subs[];
 };
@@ -69,9 +72,10 @@ struct waiter {
 /*
  * Works out for each channel where the waiter stands, and asks for reads where
  * memory cannot tell. True when all is known, so that waiter_collect() may be
- * called. Where a feed is not live, a parked waiter just stays where it is.
+ * called. Where a feed is not live, a parked waiter just stays where it is. What
+ * is to begin "now" begins only if `now` is true.
  */
-bool waiter_resolve(struct waiter *waiter, struct fetches *fetches);
+bool waiter_resolve(struct waiter *waiter, struct fetches *fetches, bool now);
 
 /*
  * Takes what a resolved waiter is owed, up to its limit and `bytes` of payload,

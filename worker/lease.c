@@ -36,7 +36,10 @@ static void set_held(struct lease *lease, bool held, uint64_t total) {
     if (held == lease->held)
         return;
     lease->held = held;
-    log_info(held ? "lease.granted" : "lease.lost", "key=%s owner=%s", lease->key, lease->owner);
+    log_info(held            ? "lease.granted"
+             : lease->wanted ? "lease.lost"
+                             : "lease.released",
+             "key=%s owner=%s", lease->key, lease->owner);
     if (held)
         lease->events->granted(lease->ctx, total);
     else
