@@ -65,7 +65,7 @@ static const struct option global_options[] = {
 static const struct option channel_options[] = {
     OPTION(subscribe, ACCESS, "anyone", 0, 0),
     OPTION(publish, ACCESS, "none", 0, 0),
-    {"publish_rate", RATE, offsetof(struct channel_policy, publish_rate_count), "0", 0, 1000000},
+    {"publish_rate", RATE, offsetof(struct channel_policy, publish_rate_count), "0", 1, 1000000},
     OPTION(history, NUMBER, "1000", 0, 1000000),
     OPTION(ttl, NUMBER, "3600", 1, 86400 * 3650),
     OPTION(max_message, SIZE, "64K", 1, 16 << 20),
@@ -121,7 +121,7 @@ static enum err parse_rate(const char *text, const struct option *option, int *c
     enum err err = parse_number(first, 10, false, option, &count[0]);
     if (err == ERR_OK)
         err = parse_number(slash + 1, 10, false, option, &count[1]);
-    return err == ERR_OK && (count[0] == 0 || count[1] == 0) ? ERR_RANGE : err;
+    return err;
 }
 
 static void set_text(char **field, const char *text) {
@@ -238,6 +238,9 @@ static void say_wrong(char *problem, const char *where, const struct option *opt
 struct reading {
     struct config *config;
     char *problem;
+    FILE *stream;
+    int line;  /* that is being read */
+    int wrong; /* the line that `problem` is about; 0: none */
 };
 
 static struct channel_policy *policy_of_section(struct config *config, const char *pattern) {
@@ -256,7 +259,7 @@ static struct channel_policy *policy_of_section(struct config *config, const cha
 /* inih cuts a section's name without a word at 49 bytes, so one that long is refused. */
 enum { SECTION_LIMIT = 49 };
 
-static int take_line(void *user, const char *section, const char *name, const char *value) {
+static int take_line_checked(void *user, const char *section, const char *name, const char *value) {
     struct reading *reading = user;
     const struct option *table = global_options, *option;
     size_t count = COUNT(global_options);
@@ -290,25 +293,42 @@ static int take_line(void *user, const char *section, const char *name, const ch
     return err == ERR_OK;
 }
 
+static int take_line(void *user, const char *section, const char *name, const char *value) {
+    struct reading *reading = user;
+    int taken = take_line_checked(user, section, name, value);
+
+    if (!taken && reading->wrong == 0)
+        reading->wrong = reading->line;
+    return taken;
+}
+
+/* fgets(3) that counts, because inih does not tell its handler where it is. */
+static char *next_line(char *out, int size, void *user) {
+    struct reading *reading = user;
+    reading->line++;
+    return fgets(out, size, reading->stream);
+}
+
 enum { PATH_TEXT = 200 }; /* of a file's name that a problem repeats */
 
 static int load_file(struct config *config, const char *file, bool wanted, char *problem) {
     char why[CONFIG_PROBLEM - PATH_TEXT - 16];
-    struct reading reading = {.config = config, .problem = problem};
+    struct reading reading = {.config = config, .problem = problem, .stream = fopen(file, "re")};
 
-    if (access(file, R_OK) != 0) {
+    if (reading.stream == NULL) {
         if (!wanted && errno == ENOENT)
             return 0;
         snprintf(problem, CONFIG_PROBLEM, "%s: %s", file, strerror(errno));
         return EX_NOINPUT;
     }
-    int line = ini_parse(file, take_line, &reading); /* the first that is wrong; it reads on */
+    int line = ini_parse_stream(next_line, &reading, take_line, &reading);
+    fclose(reading.stream);
     if (line == 0)
         return 0;
-    if (problem[0] == '\0')
-        snprintf(why, sizeof why, "not a [section], name = value or # comment");
-    else
+    if (line == reading.wrong)
         snprintf(why, sizeof why, "%.*s", (int)sizeof why - 1, problem);
+    else
+        snprintf(why, sizeof why, "not a [section], name = value or # comment");
     snprintf(problem, CONFIG_PROBLEM, "%.*s:%d: %s", PATH_TEXT, file, line, why);
     return EX_CONFIG;
 }

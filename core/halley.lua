@@ -22,7 +22,7 @@
 -- To add a function: write it, register it at the end with its flags, and raise
 -- VERSION. Programs load this file when Redis has none or an older one.
 
-local VERSION = 2
+local VERSION = 1
 
 local HISTORY, TTL, MAX_MESSAGE = 1000, 3600, 65536
 local META_TTL, IDEMPOTENCY_TTL = 604800, 300

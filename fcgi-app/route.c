@@ -38,11 +38,15 @@ static const struct route *route_find(const struct config *config, const char *n
     return &read_route;
 }
 
-static bool allowed(const char *allow, const char *method) {
+/* Whether `method` stands in a list of methods, separated by ", ". */
+static bool allowed(const char *list, const char *method) {
     size_t len = strlen(method);
-    for (const char *at = allow; (at = strstr(at, method)) != NULL; at += len) {
-        if (len > 0 && (at == allow || at[-1] == ' ') && (at[len] == '\0' || at[len] == ','))
+
+    for (const char *at = list; *at != '\0'; at += strspn(at, ", ")) {
+        size_t word = strcspn(at, ",");
+        if (word == len && memcmp(at, method, len) == 0)
             return true;
+        at += word;
     }
     return false;
 }
