@@ -44,6 +44,7 @@ struct redis {
     uint64_t losses;
     struct command *commands;
     struct asked *unconfirmed, *unread;
+    uint64_t pulses, passed; /* asked for, and come back */
     char *subscriptions;
 };
 
@@ -135,6 +136,10 @@ enum err redis_subscribe(struct redis *redis, const char *channel, size_t len, b
 
 enum err redis_unsubscribe(struct redis *redis, const char *channel, size_t len, bool pattern) {
     return subscription(redis, "unsubscribe", channel, len, pattern, false);
+}
+
+uint64_t redis_pulse(struct redis *redis) {
+    return redis->state == REDIS_UP ? ++redis->pulses : 0;
 }
 
 void redis_drain(struct redis *redis) {
@@ -253,6 +258,7 @@ void fake_up(struct redis *redis) {
 void fake_down(struct redis *redis) {
     redis->state = REDIS_CONNECTING;
     redis->losses++;
+    redis->passed = redis->pulses;
     answer_all(redis);
     if (redis->events->down != NULL)
         redis->events->down(redis->ctx);
@@ -323,4 +329,13 @@ void fake_deliver(struct redis *redis) {
         fake_say(redis, message->channel, message->text);
         free(message);
     }
+}
+
+void fake_pulse(struct redis *redis) {
+    fake_deliver(redis);
+    if (redis->passed == redis->pulses)
+        return;
+    redis->passed = redis->pulses;
+    if (redis->events->pulsed != NULL)
+        redis->events->pulsed(redis->ctx, redis->pulses);
 }

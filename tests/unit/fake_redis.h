@@ -50,6 +50,9 @@ void fake_say(struct redis *redis, const char *channel, const char *text);
 void fake_say_later(struct redis *redis, const char *channel, const char *text);
 void fake_deliver(struct redis *redis);
 
+/* Everything said so far is read, and every sign of life that was asked for comes back. */
+void fake_pulse(struct redis *redis);
+
 /* Replies; each is freed by whoever answers with it. */
 redis_reply *reply_text(const char *text);
 redis_reply *reply_error(const char *text);
