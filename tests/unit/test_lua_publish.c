@@ -481,7 +481,7 @@ END_TEST
 START_TEST(functions_that_write_are_not_read_only) {
     server_start(false);
     ck_assert_int_eq(ask("FCALL_RO halley_publish 1 chat a")[0], '!');
-    ck_assert_int_eq(ask("FCALL_RO halley_version 0")[0], '1');
+    ck_assert_int_ge(strtol(ask("FCALL_RO halley_version 0"), NULL, 10), 1);
 }
 END_TEST
 
