@@ -15,6 +15,7 @@
 #include "core/loop.h"
 #include "core/redis.h"
 #include "fcgi-app/client.h"
+#include "fcgi-app/holder.h"
 #include "fcgi-app/problem.h"
 #include "fcgi-app/stats.h"
 #include "fcgi-app/tally.h"
@@ -61,16 +62,9 @@ bool hub_read(struct hub *hub, struct client *client, const struct hub_read *rea
 
 /*
  * For a client whose channels change while it is held, a WebSocket: hub_read()
- * for somebody who keeps hold of it. `waiter` is what holds the client now, NULL
- * again when it is over; `begun` is called when the waiter knows where it stands
- * (from inside the hub: do no more than note it). hub_release() takes the client
- * back and says where it stands. The holder must live as long as the client.
+ * for somebody who keeps hold of it (holder.h). hub_release() takes the client back
+ * and says where it stands.
  */
-struct waiter;
-struct hub_holder {
-    struct waiter *waiter;
-    void (*begun)(struct hub_holder *holder);
-};
 bool hub_hold(struct hub *hub, struct client *client, const struct hub_read *read,
               struct hub_holder *holder, struct problem *problem) MUST_CHECK;
 

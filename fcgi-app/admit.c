@@ -1,0 +1,153 @@
+/*
+ * New reading requests: whether there is room, where each channel begins, and the
+ * first look, which answers many at once. One of the three files of the hub; its
+ * functions are declared in hub.h.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/collections.h"
+#include "core/mem.h"
+#include "fcgi-app/deliver.h"
+#include "fcgi-app/hub.h"
+#include "fcgi-app/hub_state.h"
+
+#define EARLY 0.1 /* waits end up to this part early, at random, so as not to return in step */
+
+static void sub_begin(struct sub *sub, const struct hub_channel *channel) {
+    static const enum sub_kind kinds[] = {[SINCE_NOW] = SUB_NOW,
+                                          [SINCE_START] = SUB_START,
+                                          [SINCE_LAST] = SUB_LAST,
+                                          [SINCE_AT] = SUB_AT};
+    sub->kind = kinds[channel->since];
+    sub->last = channel->last;
+    sub->at = channel->at;
+}
+
+static bool take_feeds(struct waiter *waiter, const struct hub_read *read) {
+    for (size_t i = 0; i < read->channel_count; i++) {
+        struct sub *sub = &waiter->subs[i];
+        sub->waiter = waiter;
+        sub->feed = feeds_take(waiter->hub->feeds, read->channels[i].name, read->channels[i].len);
+        if (sub->feed == NULL)
+            return false;
+        DL_APPEND(*feed_subs(sub->feed), sub);
+        sub_begin(sub, &read->channels[i]);
+        waiter->fenced = waiter->fenced || sub->kind == SUB_NOW;
+    }
+    return true;
+}
+
+/* Near the limit a long-poller is answered at once and told to poll: slower, not refused. */
+static void degrade_near_limit(struct hub *hub, struct waiter *waiter) {
+    uint64_t most = (uint64_t)hub->config->max_waiters;
+
+    if (waiter->transport->stream || waiter->wait == 0 || hub->stats->waiters < most - most / 10)
+        return;
+    waiter->wait = 0;
+    waiter->retry = (unsigned)hub->config->retry;
+    hub->stats->answers_retry++;
+}
+
+static struct waiter *waiter_new(struct hub *hub, struct client *client,
+                                 const struct hub_read *read) {
+    struct waiter *waiter = mem_new(sizeof *waiter + read->channel_count * sizeof waiter->subs[0]);
+    double longest = read->transport->stream ? hub->config->max_stream : read->timeout;
+
+    waiter->hub = hub;
+    waiter->client = client;
+    waiter->transport = read->transport;
+    waiter->options = read->options;
+    waiter->limit = read->limit;
+    waiter->wait = read->transport->waits ? longest : 0;
+    waiter->ends = ev_now(hub->loop) + longest * (1 - EARLY * drand48());
+    if (read->ends > 0)
+        waiter->ends = read->ends;
+    waiter->sub_count = read->channel_count;
+    degrade_near_limit(hub, waiter);
+    waiter->fenced = waiter->wait == 0;
+    DL_APPEND(hub->waiters, waiter);
+    hub->unresolved++;
+    hub->stats->waiters++;
+    waiter->tag = tag_take(hub->tallies, read->tag);
+    deliver_spend(
+        waiter,
+        (struct tally){.requests = read->bytes > 0, .bytes_in = (int64_t)read->bytes, .held = 1});
+    return waiter;
+}
+
+/*
+ * A wait that finds no room becomes a poll (above), which needs a place only until
+ * it is answered: it is refused only where as many as there may be waiters have no
+ * answer yet.
+ */
+static bool admit(struct hub *hub, const struct hub_read *read, struct problem *problem) {
+    uint64_t most = (uint64_t)hub->config->max_waiters;
+
+    if (hub->draining)
+        problem_later(problem, 503, 1, "this process is shutting down");
+    else if (!hub_redis_hopeful(hub))
+        problem_later(problem, 503, 2, "Redis is away");
+    else if (hub->unresolved >= most || (read->transport->stream && hub->stats->waiters >= most))
+        problem_later(problem, 503, 5, "no room for another waiter: max_waiters is %d",
+                      hub->config->max_waiters);
+    else
+        return true;
+    return false;
+}
+
+bool hub_hold(struct hub *hub, struct client *client, const struct hub_read *read,
+              struct hub_holder *holder, struct problem *problem) {
+    if (!admit(hub, read, problem)) {
+        free(read->options.callback);
+        return false;
+    }
+    redis_drain(hub->subscriber);
+    struct waiter *waiter = waiter_new(hub, client, read);
+    if (!take_feeds(waiter, read)) {
+        problem_later(problem, 503, 5, "no room for another channel: %d are in use", FEEDS_MAX);
+        deliver_forget(waiter);
+        return false;
+    }
+    waiter->holder = holder;
+    if (holder != NULL)
+        holder->waiter = waiter;
+    deliver_set_deadline(waiter, hub->config->redis_timeout);
+    client_watch(client, &deliver_events, waiter);
+    deliver_turn(waiter);
+    return true;
+}
+
+bool hub_read(struct hub *hub, struct client *client, const struct hub_read *read,
+              struct problem *problem) {
+    return hub_hold(hub, client, read, NULL, problem);
+}
+
+struct hub_places hub_release(struct waiter *waiter) {
+    static const enum since_kind kinds[] = {[SUB_NOW] = SINCE_NOW,
+                                            [SUB_START] = SINCE_START,
+                                            [SUB_LAST] = SINCE_LAST,
+                                            [SUB_AT] = SINCE_AT};
+    struct hub_places places = {.count = waiter->sub_count, .ends = waiter->ends};
+
+    snprintf(places.tag, sizeof places.tag, "%s", tag_name(waiter->tag));
+    places.channels = mem_new((places.count + 1) * sizeof *places.channels);
+    for (size_t i = 0; i < places.count; i++) {
+        const struct sub *sub = &waiter->subs[i];
+        struct hub_channel *channel = &places.channels[i];
+        const char *name = feed_name(sub->feed, &channel->len);
+        channel->name = mem_copy(name, channel->len);
+        channel->since = kinds[sub->kind];
+        channel->last = sub->last;
+        channel->at = sub->at;
+    }
+    deliver_forget(waiter);
+    return places;
+}
+
+void hub_places_free(struct hub_places *places) {
+    for (size_t i = 0; i < places->count; i++)
+        free((char *)(uintptr_t)places->channels[i].name);
+    free(places->channels);
+    *places = (struct hub_places){0};
+}
