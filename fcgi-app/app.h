@@ -36,6 +36,7 @@ endpoint_fn endpoint_publish; /* publish.c */
 endpoint_fn endpoint_info;    /* info.c */
 endpoint_fn endpoint_health;  /* info.c */
 endpoint_fn endpoint_status;  /* status.c */
+endpoint_fn endpoint_metrics; /* metrics.c */
 
 /* Appends the JSON members by which this process reports itself (status.c). */
 void status_report(void *ctx, struct buf *out);

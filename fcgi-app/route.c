@@ -22,6 +22,7 @@ static const struct route routes[] = {
     {"info", endpoint_info, "GET, HEAD"},
     {"health", endpoint_health, "GET, HEAD"},
     {"status", endpoint_status, "GET, HEAD"},
+    {"metrics", endpoint_metrics, "GET, HEAD"},
 };
 
 static const struct route read_route = {"", endpoint_read, "GET, POST"};
