@@ -12,17 +12,14 @@
  * TERM, INT and USR1 drain: parked requests get an empty batch with their
  * cursor, what is under way is finished, nothing is cut off.
  */
-#include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sysexits.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "core/log.h"
-#include "core/mem.h"
+#include "core/program.h"
 #include "fcgi-app/app.h"
 #include "fcgi-app/intake.h"
 #include "fcgi-app/listen.h"
@@ -33,12 +30,11 @@
 
 struct program {
     struct app app;
-    struct config config;
     struct stats stats;
     struct intake *intake; /* NULL where no FastCGI is served */
     bool once;             /* plain CGI: over after one request */
     bool draining;
-    struct ev_signal signals[3];
+    struct program_signals signals;
     struct ev_timer drain_deadline;
     struct ev_prepare done;
 };
@@ -101,13 +97,7 @@ static size_t longest_body(const struct config *config) {
 }
 
 static void start_watching(struct program *program, struct ev_loop *loop) {
-    static const int numbers[] = {SIGTERM, SIGINT, SIGUSR1};
-
-    for (size_t i = 0; i < 3; i++) {
-        ev_signal_init(&program->signals[i], on_signal, numbers[i]);
-        program->signals[i].data = program;
-        ev_signal_start(loop, &program->signals[i]);
-    }
+    program_watch_signals(&program->signals, loop, on_signal, program);
     ev_timer_init(&program->drain_deadline, on_drain_deadline, DRAIN_MAX, 0);
     ev_prepare_init(&program->done, on_done);
     ev_set_priority(&program->done, EV_MINPRI); /* after the hub's own */
@@ -120,7 +110,7 @@ static int serve_cgi(struct program *program) {
 
     log_info("start", "as=cgi version=%s", HALLEY_VERSION);
     program->once = true;
-    if (request_read_cgi(longest_body(&program->config), &request) != ERR_OK) {
+    if (request_read_cgi(longest_body(program->app.config), &request) != ERR_OK) {
         log_error("cgi.request", "the request is not whole");
         return EX_DATAERR;
     }
@@ -134,7 +124,7 @@ static int serve_cgi(struct program *program) {
 
 /* Serves until it is told to stop; `fd` is the FastCGI socket, or -1 for WebSockets alone. */
 static int serve_on(struct program *program, int fd) {
-    const struct config *config = &program->config;
+    const struct config *config = program->app.config;
 
     log_info("start", "as=%s address=\"%s\" websocket=\"%s\" version=%s",
              config->listen[0] ? "fcgi-listening"
@@ -168,8 +158,9 @@ static bool open_address(const struct config *config, const char *address, bool 
     return !needed;
 }
 
-static int serve(struct program *program) {
-    const struct config *config = &program->config;
+static int serve(struct config *config) {
+    static struct program storage; /* there is one */
+    struct program *program = &storage;
     int fd = -1, socket_fd = -1, result;
     bool cgi = config->listen[0] == '\0' && request_is_cgi();
     bool spawned = config->listen[0] == '\0' && !cgi;
@@ -184,9 +175,7 @@ static int serve(struct program *program) {
         return EX_SOFTWARE;
     }
     struct ev_loop *loop = ev_default_loop(0);
-    signal(SIGPIPE, SIG_IGN);
-    signal(SIGHUP, SIG_IGN);
-    limit_waiters(&program->config);
+    limit_waiters(config);
     program->app = (struct app){
         .config = config, .loop = loop, .stats = &program->stats, .started = ev_time()};
     program->app.hub = hub_new(loop, config, &program->stats);
@@ -203,29 +192,5 @@ static int serve(struct program *program) {
 }
 
 int main(int argc, char **argv) {
-    static struct program program;
-    struct config_command command;
-    char problem[CONFIG_PROBLEM];
-
-    log_open("halley.fcgi", LOG_INFO);
-    int result = config_load(&program.config, &command, argc, argv, problem);
-    if (result == 0 && redis_check_url(program.config.redis) != ERR_OK) {
-        snprintf(problem, sizeof problem,
-                 "redis = %s: must be redis://[[user]:password@]host[:port][/db] or unix:/path",
-                 program.config.redis);
-        result = EX_CONFIG;
-    }
-    if (result != 0) {
-        log_error("configuration", "%s", problem);
-    } else if (command.version) {
-        printf("halley.fcgi %s\n", HALLEY_VERSION);
-    } else if (command.check) {
-        config_print(&program.config, stdout);
-    } else {
-        log_open("halley.fcgi", (enum log_level)program.config.log_level);
-        srand48((long)getpid() ^ (long)time(NULL) << 16);
-        result = serve(&program);
-    }
-    config_free(&program.config);
-    return result;
+    return program_run("halley.fcgi", argc, argv, serve);
 }

@@ -1,0 +1,64 @@
+/*
+ * The frame of a program. Everything that can be wrong with a command line or a
+ * configuration is said here, once, with the exit code that it has.
+ */
+#include "core/program.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sysexits.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/log.h"
+#include "core/redis.h"
+
+static int load(struct config *config, struct config_command *command, int argc, char **argv,
+                char problem[CONFIG_PROBLEM]) {
+    int result = config_load(config, command, argc, argv, problem);
+
+    if (result != 0 || redis_check_url(config->redis) == ERR_OK)
+        return result;
+    snprintf(problem, CONFIG_PROBLEM,
+             "redis = %s: must be redis://[[user]:password@]host[:port][/db] or unix:/path",
+             config->redis);
+    return EX_CONFIG;
+}
+
+int program_run(const char *name, int argc, char **argv, int (*work)(struct config *config)) {
+    struct config config;
+    struct config_command command;
+    char problem[CONFIG_PROBLEM];
+
+    log_open(name, LOG_INFO);
+    int result = load(&config, &command, argc, argv, problem);
+    if (result != 0) {
+        log_error("configuration", "%s", problem);
+    } else if (command.version) {
+        printf("%s %s\n", name, HALLEY_VERSION);
+    } else if (command.check) {
+        config_print(&config, stdout);
+    } else {
+        log_open(name, (enum log_level)config.log_level);
+        srand48((long)getpid() ^ (long)time(NULL) << 16);
+        result = work(&config);
+    }
+    config_free(&config);
+    return result;
+}
+
+void program_watch_signals(struct program_signals *signals, struct ev_loop *loop,
+                           void (*drain)(struct ev_loop *loop, struct ev_signal *signal,
+                                         int events),
+                           void *ctx) {
+    static const int numbers[PROGRAM_SIGNALS] = {SIGTERM, SIGINT, SIGUSR1};
+
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
+    for (int i = 0; i < PROGRAM_SIGNALS; i++) {
+        ev_signal_init(&signals->watchers[i], drain, numbers[i]);
+        signals->watchers[i].data = ctx;
+        ev_signal_start(loop, &signals->watchers[i]);
+    }
+}

@@ -1,0 +1,30 @@
+/*
+ * What both programs do before and around their work: configuration, the
+ * commands -n and -V, the log, signals.
+ */
+#ifndef HALLEY_PROGRAM_H
+#define HALLEY_PROGRAM_H
+
+#include "core/config.h"
+#include "core/loop.h"
+
+/* TERM, INT and USR1: all of them drain. */
+enum { PROGRAM_SIGNALS = 3 };
+struct program_signals {
+    struct ev_signal watchers[PROGRAM_SIGNALS];
+};
+
+/*
+ * Loads the configuration and does what the command line asks for; `work` is
+ * called with the configuration if that is the work itself, and returns the exit
+ * code. Returns a code of sysexits.h. Called by main() alone.
+ */
+int program_run(const char *name, int argc, char **argv, int (*work)(struct config *config));
+
+/* Calls `drain` on each of the signals; SIGPIPE and SIGHUP are ignored from now on. */
+void program_watch_signals(struct program_signals *signals, struct ev_loop *loop,
+                           void (*drain)(struct ev_loop *loop, struct ev_signal *signal,
+                                         int events),
+                           void *ctx);
+
+#endif
