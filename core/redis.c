@@ -39,7 +39,10 @@
 #define BACKOFF_MAX   3.0
 #define PULSE_CHANNEL "halley.pulse"
 
-enum { URL_PART = 256 };
+enum {
+    URL_PART = 256,
+    DRAIN_READS = 256 /* of 16 KB each: a flood must not keep the loop from its other work */
+};
 
 struct target {
     char path[URL_PART]; /* a unix socket; empty for TCP */
@@ -399,7 +402,7 @@ enum err redis_unsubscribe(struct redis *redis, const char *channel, size_t len,
 }
 
 void redis_drain(struct redis *redis) {
-    while (redis->state == REDIS_UP && redis->hiredis != NULL) {
+    for (int i = 0; i < DRAIN_READS && redis->state == REDIS_UP && redis->hiredis != NULL; i++) {
         struct pollfd ready = {.fd = redis->hiredis->c.fd, .events = POLLIN};
         if (poll(&ready, 1, 0) != 1)
             return;
