@@ -18,7 +18,6 @@
 
 extern const char halley_lua[];
 extern const size_t halley_lua_len;
-extern char **environ;
 
 static struct {
     struct proc proc;

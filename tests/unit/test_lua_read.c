@@ -129,7 +129,7 @@ START_TEST(a_cursor_older_than_the_trimmed_history_has_a_gap) {
     const char *last = NULL;
 
     server_start(false);
-    for (char c = 'a'; c <= 'f'; c++)
+    for (int c = 'a'; c <= 'f'; c++)
         last = must_ask("FCALL halley_publish 1 chat %s HISTORY 3", keepf("%c", c));
     ck_assert_str_eq(read_from("chat", at_n(last, 0)), "def|gap");
     ck_assert_str_eq(read_from("chat", at_n(last, 2)), "def|gap");
@@ -144,7 +144,7 @@ START_TEST(a_gap_is_told_with_the_first_of_several_pages_only) {
     const char *last = NULL;
 
     server_start(false);
-    for (char c = 'a'; c <= 'f'; c++)
+    for (int c = 'a'; c <= 'f'; c++)
         last = must_ask("FCALL halley_publish 1 chat %s HISTORY 3", keepf("%c", c));
     ck_assert_str_eq(read_limited("chat", at_n(last, 1), 2), "de|gap|more");
     ck_assert_str_eq(read_limited("chat", at_n(last, 5), 2), "f");
@@ -193,7 +193,7 @@ START_TEST(a_position_from_before_a_channel_that_was_trimmed_since_has_a_gap) {
     read_from("chat", "now");
     const char *before = tail;
     pause_ms(2);
-    for (char c = 'a'; c <= 'd'; c++)
+    for (int c = 'a'; c <= 'd'; c++)
         must_ask("FCALL halley_publish 1 chat %s HISTORY 2", keepf("%c", c));
     ck_assert_str_eq(read_from("chat", before), "cd|gap");
 }
