@@ -170,6 +170,10 @@ bool http_landed(const struct flight *flight) {
     return flight->landed;
 }
 
+const char *http_so_far(const struct flight *flight) {
+    return flight->body.data ? keepf("%.*s", (int)flight->body.length, flight->body.data) : "";
+}
+
 const struct answer *http_land(struct flight *flight) {
     int64_t end = now_ms() + PATIENCE_MS;
 

@@ -34,6 +34,9 @@ struct flight *http_begin(struct lab *lab, const struct request *request);
 void http_pump(int ms);
 bool http_landed(const struct flight *flight);
 
+/* What has come of its body, with an end byte; good until the next http_pump(). */
+const char *http_so_far(const struct flight *flight);
+
 /* Waits for the answer. */
 const struct answer *http_land(struct flight *flight);
 

@@ -114,6 +114,7 @@ void lab_open(struct lab *lab, const char *name) {
 void lab_close(struct lab *lab) {
     store_close(lab);
     proc_kill(&lab->web);
+    proc_kill(&lab->door);
     for (size_t i = 0; i < LAB_APPS; i++)
         proc_kill(&lab->app[i]);
     for (size_t i = 0; i < LAB_WORKERS; i++)
@@ -240,11 +241,14 @@ static bool app_listens(struct lab *lab, size_t which) {
 }
 
 void lab_app(struct lab *lab, size_t which) {
+    bool sockets = lab->websocket[0] && which == 0;
     const char *const argv[] = {lab_program("halley.fcgi"),
                                 "-f",
                                 lab->conf,
                                 "-l",
                                 keepf("unix:%s", lab->app_socket[which]),
+                                sockets ? "-w" : NULL,
+                                keepf("unix:%s", lab->websocket),
                                 NULL};
 
     proc_start(&lab->app[which], "halley.fcgi", log_path(lab, keepf("app%zu", which)), -1, argv,
@@ -252,6 +256,30 @@ void lab_app(struct lab *lab, size_t which) {
     until(app_listens(lab, which), "halley.fcgi does not listen");
     /* Whoever runs the web server must be able to write to it. */
     chmod(lab->app_socket[which], 0777);
+    if (sockets)
+        chmod(lab->websocket, 0777);
+}
+
+void lab_websockets(struct lab *lab) {
+    snprintf(lab->websocket, sizeof lab->websocket, "%s/ws.sock", lab->dir);
+}
+
+static bool door_listens(struct lab *lab) {
+    int fd = wire_unix(lab->websocket);
+
+    must(proc_runs(&lab->door), "halley.fcgi -w ended instead of listening");
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
+}
+
+void lab_door(struct lab *lab) {
+    const char *const argv[] = {lab_program("halley.fcgi"),       "-f", lab->conf, "-w",
+                                keepf("unix:%s", lab->websocket), NULL};
+
+    proc_start(&lab->door, "halley.fcgi", log_path(lab, "door"), -1, argv, lab_env(lab, NULL));
+    until(door_listens(lab), "halley.fcgi -w does not listen");
+    chmod(lab->websocket, 0777);
 }
 
 /* --- the web server --------------------------------------------------------- */
@@ -271,13 +299,15 @@ static int free_port(void) {
 /* The command line that deploy/render prints for this server, port and lab. */
 static char *render(struct lab *lab) {
     char *out = keepf("%s/%s", lab->dir, lab->server), *line = NULL;
-    const char *const more[] = {keepf("HALLEY_BIN_DIR=%s", bin_dir()),
-                                keepf("HALLEY_WWW=%s/www", lab_root()),
-                                keepf("HALLEY_CONF=%s", lab->conf),
-                                "HOST=127.0.0.1",
-                                keepf("PORT=%d", lab->port),
-                                keepf("HALLEY_SOCKET=%s", lab->app_socket[0]),
-                                NULL};
+    const char *const more[] = {
+        keepf("HALLEY_BIN_DIR=%s", bin_dir()),
+        keepf("HALLEY_WWW=%s/www", lab_root()),
+        keepf("HALLEY_CONF=%s", lab->conf),
+        "HOST=127.0.0.1",
+        keepf("PORT=%d", lab->port),
+        keepf("HALLEY_SOCKET=%s", lab->app_socket[0]),
+        lab->websocket[0] ? keepf("HALLEY_WEBSOCKET_SOCKET=%s", lab->websocket) : NULL,
+        NULL};
     const char *const argv[] = {keepf("%s/deploy/render", lab_root()), lab->server, out, NULL};
     int code = proc_run(argv, lab_env(lab, more), -1, &line, NULL);
 
@@ -328,6 +358,17 @@ static bool web_started(struct lab *lab) {
     return !ended;
 }
 
+/* Who serves WebSockets: lighttpd's own application, at a place where that may
+ * make a socket; the application that lighttpd-socket is given; or a door. */
+static void prepare_door(struct lab *lab) {
+    if (!lab->websocket[0])
+        return;
+    if (strcmp(lab->server, "lighttpd") == 0)
+        snprintf(lab->websocket, sizeof lab->websocket, "%s/lighttpd/var/ws.sock", lab->dir);
+    else if (strcmp(lab->server, "apache") == 0 && !proc_runs(&lab->door))
+        lab_door(lab);
+}
+
 void lab_web(struct lab *lab, const char *server, size_t apps) {
     bool again = lab->port != 0;
 
@@ -336,6 +377,7 @@ void lab_web(struct lab *lab, const char *server, size_t apps) {
     for (size_t i = 0; i < lab->apps; i++)
         if (!proc_runs(&lab->app[i]))
             lab_app(lab, i);
+    prepare_door(lab);
     for (int attempt = 0; attempt < 3; attempt++) {
         if (!again)
             lab->port = free_port();

@@ -24,7 +24,9 @@ struct lab {
     char app_socket[LAB_APPS][128];
     size_t apps;
     struct proc web;
-    char server[24]; /* lighttpd, lighttpd-socket, apache */
+    struct proc door;    /* halley.fcgi -w, where the web server's own cannot have it */
+    char websocket[128]; /* the unix socket that it listens on; "": no WebSockets */
+    char server[24];     /* lighttpd, lighttpd-socket, apache */
     int port;
     char *settings[LAB_SETTINGS + 1]; /* HALLEY_NAME=value for all that is started */
     redisContext *store;              /* see store.h */
@@ -36,6 +38,13 @@ void lab_open(struct lab *lab, const char *name);
 
 /* Ends everything that this lab started. The folder stays for the post mortem. */
 void lab_close(struct lab *lab);
+
+/* There are to be WebSockets: directly on lab->websocket, and through the web
+ * server, whichever process serves them there. Before anything is started. */
+void lab_websockets(struct lab *lab);
+
+/* Starts halley.fcgi -w beside what else runs, on lab->websocket. */
+void lab_door(struct lab *lab);
 
 /* HALLEY_<name>=value for what is started from now on. */
 void lab_set(struct lab *lab, const char *name, const char *value);
