@@ -69,8 +69,15 @@ static void drop(struct fcgi_client *client) {
 
 /* The other side has sent something after its request, or closed: it has left. */
 static bool other_side_left(const struct fcgi_client *client) {
+    unsigned char finish[FCGI_FINISH];
     char byte[64];
+
     ssize_t n = recv(client->fd, byte, sizeof byte, MSG_DONTWAIT);
+    if (n == 0 && client->framing == CLIENT_FCGI && client->out.len == 0) {
+        /* it only stopped sending: an orderly end keeps the web server's log quiet */
+        fcgi_finish(finish, client->request_id);
+        (void)send(client->fd, finish, sizeof finish, MSG_DONTWAIT | MSG_NOSIGNAL);
+    }
     return n >= 0 || (errno != EAGAIN && errno != EINTR);
 }
 

@@ -49,6 +49,10 @@ static void on_signal(struct ev_loop *loop, struct ev_signal *signal, int events
              (unsigned long long)program->stats.waiters);
     program->draining = true;
     ev_timer_start(loop, &program->drain_deadline);
+    /* first the paths: a successor may bind them while this process finishes its work */
+    listen_remove(program->app.config->listen);
+    if (program->app.listener != NULL)
+        listen_remove(program->app.config->websocket);
     hub_drain(program->app.hub);
     if (program->intake != NULL)
         intake_close(program->intake);
@@ -137,9 +141,6 @@ static int serve_on(struct program *program, int fd) {
         program->intake = intake_new(program->app.loop, &program->stats, fd, config,
                                      longest_body(config), app_take, &program->app);
     ev_run(program->app.loop, 0);
-    listen_remove(config->listen);
-    if (program->app.listener != NULL)
-        listen_remove(config->websocket);
     log_info("stop", "requests=%llu", (unsigned long long)program->stats.requests);
     return EX_OK;
 }

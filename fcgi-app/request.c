@@ -152,8 +152,7 @@ enum err request_read(int fd, size_t body_max, struct request **out) {
         return ERR_SYNTAX; /* libfcgi has closed the descriptor */
     request = request_of(fcgx.envp);
     err = take_body(request, body_max, next_from_fcgi, fcgx.in);
-    if (err == ERR_OK && body_short(request, fcgx.envp))
-        err = ERR_SYNTAX;
+    request->body_short = body_short(request, fcgx.envp);
     fcgx.ipcFd = -1;
     FCGX_Free(&fcgx, 0);
     if (err != ERR_OK) {
@@ -184,8 +183,7 @@ enum err request_read_cgi(size_t body_max, struct request **out) {
     size_t left = strtoull(variable(environ, "CONTENT_LENGTH"), NULL, 10);
     enum err err = take_body(request, body_max, next_from_stdin, &left);
 
-    if (err == ERR_OK && body_short(request, environ))
-        err = ERR_SYNTAX;
+    request->body_short = body_short(request, environ);
     if (err != ERR_OK) {
         request_free(request);
         return err;

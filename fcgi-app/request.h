@@ -24,6 +24,7 @@ struct request {
     char *body;
     size_t body_len;
     bool body_over;       /* the body was longer than the limit; `body` is its beginning */
+    bool body_short;      /* less of the body came than CONTENT_LENGTH says */
     size_t bytes;         /* all of it, as it was read */
     struct params params; /* filled by request_parse() */
 };

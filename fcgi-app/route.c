@@ -2,7 +2,7 @@
  * Routes a request to its endpoint. One table: the endpoints that are not
  * transports; every other name is looked up among the transports. What is wrong
  * with a request is found in this order: no such endpoint (404), method (405),
- * size (413), encoding (400), and then what the endpoint itself checks.
+ * a cut-off body (400), size (413), encoding (400), and then what the endpoint itself checks.
  */
 #include "fcgi-app/app.h"
 
@@ -18,10 +18,8 @@ struct route {
 };
 
 static const struct route routes[] = {
-    {"publish", endpoint_publish, "POST"},
-    {"info", endpoint_info, "GET, HEAD"},
-    {"health", endpoint_health, "GET, HEAD"},
-    {"status", endpoint_status, "GET, HEAD"},
+    {"publish", endpoint_publish, "POST"},      {"info", endpoint_info, "GET, HEAD"},
+    {"health", endpoint_health, "GET, HEAD"},   {"status", endpoint_status, "GET, HEAD"},
     {"metrics", endpoint_metrics, "GET, HEAD"},
 };
 
@@ -115,6 +113,8 @@ void app_take(void *ctx, struct request *request, struct client *client) {
     } else if (!allowed(route->allow, request->method)) {
         problem_set(&problem, 405, "method: must be %s", route->allow);
         problem.allow = route->allow;
+    } else if (request->body_short) {
+        problem_set(&problem, 400, "body: less came than Content-Length says");
     }
     if (problem.status != 0 || !parse_params(request, route == &read_route, &problem) ||
         !route->run(app, request, client, &problem))

@@ -27,7 +27,9 @@
 #define SERVED_TTL    "16"
 #define SERVED_PERIOD 5.0
 
-enum { ACCEPT_BURST = 64 };
+#define ACCEPT_PAUSE 0.2 /* seconds without accepting when descriptors have run out */
+
+enum { ACCEPT_BURST = 64, CALLERS_MAX = 1024 };
 
 struct caller {
     struct ws_listener *listener;
@@ -43,7 +45,10 @@ struct ws_listener {
     int fd; /* -1 once closed */
     struct ev_io io;
     struct ev_timer served;
+    struct ev_timer pause;
     struct caller *callers;
+    unsigned caller_count;
+    struct log_limit complaint;
 };
 
 static void caller_free(struct caller *caller) {
@@ -51,6 +56,7 @@ static void caller_free(struct caller *caller) {
     ev_io_stop(listener->app->loop, &caller->io);
     ev_timer_stop(listener->app->loop, &caller->deadline);
     DL_DELETE(listener->callers, caller);
+    listener->caller_count--;
     listener->app->stats->clients--;
     buf_free(&caller->in);
     free(caller);
@@ -164,25 +170,58 @@ static void on_deadline(struct ev_loop *loop, struct ev_timer *timer, int events
     hang_up(caller);
 }
 
+static void greet(struct ws_listener *listener, int fd) {
+    struct app *app = listener->app;
+    struct caller *caller = mem_new(sizeof *caller);
+    struct problem problem;
+
+    caller->listener = listener;
+    caller->fd = fd;
+    caller->in = buf_make(HANDSHAKE_MAX);
+    ev_io_init(&caller->io, on_bytes, fd, EV_READ);
+    ev_timer_init(&caller->deadline, on_deadline, app->config->request_timeout, 0);
+    caller->io.data = caller->deadline.data = caller;
+    DL_APPEND(listener->callers, caller);
+    listener->caller_count++;
+    app->stats->clients++;
+    if (listener->caller_count > CALLERS_MAX) {
+        problem_later(&problem, 503, 2, "at most %d handshakes may be under way", CALLERS_MAX);
+        refuse(caller, &problem);
+        return;
+    }
+    ev_io_start(app->loop, &caller->io);
+    ev_timer_start(app->loop, &caller->deadline);
+}
+
+/* Out of descriptors: the others wait in the backlog, and the loop does not spin meanwhile. */
+static void pause_accepting(struct ws_listener *listener) {
+    struct ev_loop *loop = listener->app->loop;
+    unsigned long quiet;
+
+    ev_io_stop(loop, &listener->io);
+    ev_timer_set(&listener->pause, ACCEPT_PAUSE, 0);
+    ev_timer_start(loop, &listener->pause);
+    if (log_allowed(&listener->complaint, ev_now(loop), &quiet))
+        log_error("accept.descriptors", "all are in use: raise LimitNOFILE not_logged=%lu", quiet);
+}
+
+static void on_pause_over(struct ev_loop *loop, struct ev_timer *timer, int events) {
+    struct ws_listener *listener = timer->data;
+    (void)events;
+    ev_io_start(loop, &listener->io);
+}
+
 static void on_connection(struct ev_loop *loop, struct ev_io *io, int events) {
     struct ws_listener *listener = io->data;
-    (void)events;
+    (void)loop, (void)events;
 
     for (int i = 0; i < ACCEPT_BURST; i++) {
         int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd < 0 && (errno == EMFILE || errno == ENFILE))
+            pause_accepting(listener);
         if (fd < 0)
-            return; /* out of descriptors: intake.c says so; the others wait in the backlog */
-        struct caller *caller = mem_new(sizeof *caller);
-        caller->listener = listener;
-        caller->fd = fd;
-        caller->in = buf_make(HANDSHAKE_MAX);
-        ev_io_init(&caller->io, on_bytes, fd, EV_READ);
-        ev_timer_init(&caller->deadline, on_deadline, listener->app->config->request_timeout, 0);
-        caller->io.data = caller->deadline.data = caller;
-        DL_APPEND(listener->callers, caller);
-        listener->app->stats->clients++;
-        ev_io_start(loop, &caller->io);
-        ev_timer_start(loop, &caller->deadline);
+            return;
+        greet(listener, fd);
     }
 }
 
@@ -234,7 +273,8 @@ struct ws_listener *ws_listener_new(struct app *app, int fd) {
     (void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
     ev_io_init(&listener->io, on_connection, fd, EV_READ);
     ev_timer_init(&listener->served, on_served, 0, 0);
-    listener->io.data = listener->served.data = listener;
+    ev_timer_init(&listener->pause, on_pause_over, 0, 0);
+    listener->io.data = listener->served.data = listener->pause.data = listener;
     ev_io_start(app->loop, &listener->io);
     ev_timer_start(app->loop, &listener->served);
     return listener;
@@ -247,6 +287,7 @@ void ws_listener_close(struct ws_listener *listener) {
         return;
     ev_io_stop(listener->app->loop, &listener->io);
     ev_timer_stop(listener->app->loop, &listener->served);
+    ev_timer_stop(listener->app->loop, &listener->pause);
     close(listener->fd);
     listener->fd = -1;
     DL_FOREACH_SAFE (listener->callers, caller, next) {
