@@ -47,17 +47,25 @@
     }
   };
 
+  /* No browser says when a frame's connection breaks. But the server keeps it alive with
+   * comments: where none comes any more, look soon whether there is something to miss. */
   T.iframe = {
     streams: true,
     fits: url => url.length < 8000,
     run: turn => new Promise((done, fail) => {
-      const frame = document.createElement('iframe');
+      const frame = document.createElement('iframe'), alive = () => turn.alive('open', 20000);
       let fed = false;
       frame.hidden = true;
       frame.title = 'live data';
-      frame.src = turn.url('iframe', {callback: callback(turn.signal, batch => { fed = true; turn.batch(batch); })});
+      frame.src = turn.url('iframe', {callback: callback(turn.signal, batch => { fed = true; turn.batch(batch); alive(); })});
       frame.onload = () => (fed ? done : fail)(new Error('the frame has ended')); // an error page "loads" too
-      aborted(turn.signal).then(() => frame.remove());
+      const watch = setInterval(() => {
+        const body = frame.contentDocument && frame.contentDocument.body;
+        if (!body || body.childNodes.length < 2) return;
+        while (body.childNodes.length > 1) body.firstChild.remove();
+        alive();
+      }, 2000);
+      aborted(turn.signal).then(() => { clearInterval(watch); frame.remove(); });
       document.body.append(frame);
     })
   };

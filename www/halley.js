@@ -1,7 +1,6 @@
 /* Halley's browser client; halley.d.ts says what each thing is for.
  *
- *   const halley = new Halley('/comet');
- *   halley.subscribe('chat', m => console.log(m.id, m.data));
+ *   new Halley('/comet').subscribe('chat', m => console.log(m.id, m.data));
  *
  * It goes in turns: a quick read of all channels where one is due (at first, after a
  * failure, for a new channel), then the best transport until that ends or fails. The
@@ -30,7 +29,7 @@
 
   const newKey = () => Date.now().toString(36) + Math.random().toString(36).slice(1);
 
-  /* One request: its JSON, or the Response if `raw`, or an Error, with `status` if there was an answer. */
+  /* One request: its JSON, or the Response if `raw`, or an Error, which has the answer's `status`. */
   async function call(url, init, ms, signal, raw) {
     const control = new AbortController(), abort = () => control.abort();
     const timer = setTimeout(abort, ms);
@@ -80,14 +79,15 @@
 
     /* ---- events ---- */
 
-    on(type, fn) { (this._on[type] = this._on[type] || []).push(fn); return this; }
-    off(type, fn) { this._on[type] = (this._on[type] || []).filter(f => f !== fn && f.once !== fn); return this; }
+    _fns(type) { return this._on[type] || (this._on[type] = []); }
+    on(type, fn) { this._fns(type).push(fn); return this; }
+    off(type, fn) { this._on[type] = this._fns(type).filter(f => f !== fn && f.once !== fn); return this; }
     once(type, fn) {
       const one = event => { this.off(type, one); fn(event); };
       one.once = fn;
       return this.on(type, one);
     }
-    _emit(type, event, fns = this._on[type] || []) {
+    _emit(type, event, fns = this._fns(type)) {
       for (const fn of fns.slice()) {
         try { if (fn) fn(event); } catch (e) { setTimeout(() => { throw e; }); } // theirs, not ours
       }
@@ -112,10 +112,11 @@
     }
     /* Drops the channels that neither this page nor another tab wants. */
     _prune() {
-      const gone = this._names().filter(name => !this._mine(name) && ![...this._tabs.values()].some(t => t.want.includes(name)));
+      const gone = this._names().filter(name => !this._mine(name) && !this._serves(t => t.want.includes(name)));
       gone.forEach(name => this._channels.delete(name));
       return gone.length;
     }
+    _serves(fn) { return [...this._tabs.values()].some(fn); }
     _names() { return [...this._channels.keys()]; }
     _known() { return this._names().filter(name => !this._channels.get(name).since); }
     _mine(name) { return (this._channels.get(name) || {fns: []}).fns.length; }
@@ -202,7 +203,7 @@
     }
 
     _failed(error) {
-      const name = this._name, o = this.options, no = refused(error);
+      const {_name: name, options: o} = this, no = refused(error);
       if (this._yield && (no || root.document && document.hidden)) this._yield(); // another tab may do better
       // Held against the transport, unless quick reads fail too, or it has worked for a while.
       const deaf = error.stalled && !this._fed;
@@ -303,8 +304,8 @@
     _read(signal, endpoint, channels, since, more, ms, raw) {
       const url = this._url(endpoint, channels, since, more), [to, query] = url.split('?');
       const ask = ((Halley.transports[this.options.transports] || {}).ask || call); // JSONP alone does all by itself
-      return url.length < 2000 ? ask(url, {}, this.options.patience + (ms || 0), signal, raw)
-        : ask(to, {method: 'POST', body: new URLSearchParams(query)}, this.options.patience + (ms || 0), signal, raw);
+      const [at, init] = url.length < 2000 ? [url, {}] : [to, {method: 'POST', body: new URLSearchParams(query)}];
+      return ask(at, init, this.options.patience + (ms || 0), signal, raw);
     }
 
     /* Every message of every transport comes through here. Returns how many were new. */
@@ -355,7 +356,7 @@
     }
     /* Nobody looks at this page, nor at a tab that it serves: no need to hold a connection. */
     _dozes() {
-      return this._asleep && (!this._shares || this._yield) && ![...this._tabs.values()].some(t => t.want.length && !t.asleep);
+      return this._asleep && (!this._shares || this._yield) && !this._serves(t => t.want.length && !t.asleep);
     }
 
     /* ---- tabs of one browser: one leads, and holds the connection for all ---- */
@@ -395,7 +396,7 @@
     }
   }
 
-  const sameOrigin = url => new URL(url, root.location && location.href).href;
+  const has = name => url => root[name] && url.length < 8000;
 
   /* The best come first. `run(turn)` hands what arrives to turn.text() or turn.batch(), and
    * returns a promise: resolved when the server ended in good order, rejected when it failed.
@@ -403,9 +404,10 @@
   Halley.transports = {
     ws: {
       streams: true,
-      fits: url => root.WebSocket && url.length < 8000,
+      fits: has('WebSocket'),
       run: turn => new Promise((done, fail) => {
-        const socket = new WebSocket(sameOrigin(turn.url('ws')).replace(/^http/, 'ws')), {client} = turn, asked = new Map();
+        const socket = new WebSocket(new URL(turn.url('ws'), root.location && location.href).href.replace(/^http/, 'ws'));
+        const {client} = turn, asked = new Map();
         socket.onopen = () => {
           turn.alive();
           client._send = publish => new Promise((yes, no) => {
@@ -433,7 +435,7 @@
     },
     events: {
       streams: true,
-      fits: url => root.EventSource && url.length < 8000,
+      fits: has('EventSource'),
       run: turn => new Promise((done, fail) => {
         const source = new EventSource(turn.url('events', {format: 'json'}));
         source.onopen = () => turn.alive('open', turn.client.options.firstByte); // headers only, perhaps: look soon

@@ -1,0 +1,166 @@
+/* Every transport of halley.js in Chromium, through the real web servers: a message arrives,
+ * and whatever is killed in the middle, all have arrived afterwards, once and in order. */
+import assert from 'node:assert/strict';
+import {execFileSync} from 'node:child_process';
+import {readFileSync} from 'node:fs';
+import {join} from 'node:path';
+import {after, before, describe, test} from 'node:test';
+import {Running, SERVERS} from '../lib/running.mjs';
+import {until} from '../lib/until.mjs';
+
+const ALL = (process.env.TRANSPORTS || 'ws events stream xhr multipart iframe wait jsonp poll').split(' ');
+const range = (from, to) => Array.from({length: to - from + 1}, (_, i) => from + i);
+
+/* A page with nothing but the client. */
+async function bare(halley, context) {
+  const page = await (context || await halley.browser()).newPage();
+  await page.route('**/bare.html', route => route.fulfill({contentType: 'text/html',
+    body: '<!doctype html><title>bare</title><body><script src="halley.js"></script><script src="halley-legacy.js"></script>'}));
+  await page.goto(halley.url + 'bare.html');
+  return page;
+}
+
+/* Listens to a channel there; page.got() says what came, page.where() by what. */
+async function listen(page, channel, options) {
+  await page.evaluate(([name, o]) => {
+    window.got = [];
+    window.gaps = 0;
+    window.halley = new Halley('/comet', Object.assign({interval: 200, maxBackoff: 2000}, o));
+    window.halley.on('gap', () => { window.gaps++; });
+    window.halley.subscribe(name, m => window.got.push(m.data));
+  }, [channel, options]);
+  page.got = () => page.evaluate(() => window.got);
+  page.where = () => page.evaluate(() => `${window.halley.state} ${window.halley.transport}`);
+  return page;
+}
+
+const isOpen = (page, transport) => until(async () => await page.where() === `open ${transport}`, `open by ${transport}`, 60);
+
+for (const server of SERVERS) {
+  describe(`transports on ${server}`, () => {
+    let halley, pages, n = 0, gaps = 0;
+
+    before(async () => {
+      halley = await Running.start(server, {HALLEY_JSONP: 'on'});
+      pages = await Promise.all(ALL.map(async transport => {
+        // Browsers of their own: one alone would run out of connections.
+        const page = await listen(await bare(halley), 'chat', {transports: [transport]});
+        await isOpen(page, transport);
+        page.transport = transport;
+        return page;
+      }));
+    });
+    after(async () => { if (halley) await halley.stop(); });
+
+    /* Acknowledged, so not to be lost: again until Redis takes it. */
+    const publish = () => until(() => {
+      try { return halley.redis('FCALL', 'halley_publish', '1', 'chat', String(n + 1), 'IDEMPOTENCY', `n${n + 1}`).includes('-') && ++n; }
+      catch { return false; }
+    }, 'Redis takes a message', 60);
+    const allHave = async (gaps = 0) => {
+      for (const page of pages) {
+        await until(async () => (await page.got()).length >= n, `${page.transport} has ${n}`, 90)
+          .catch(async error => { throw new Error(`${error.message}; it has ${await page.got()}, ${await page.where()}`); });
+        assert.deepEqual(await page.got(), range(1, n), page.transport);
+        assert.ok(await page.evaluate(() => window.gaps) <= gaps, page.transport);
+      }
+    };
+
+    test('info offers them', async () => {
+      const {transports} = await halley.get('comet/info');
+      for (const name of ALL) if (name !== 'xhr') assert.ok(transports.includes(name), name);
+    });
+
+    test('each delivers', async () => {
+      for (let i = 0; i < 10; i++) await publish();
+      await allHave();
+    });
+
+    const pidOf = name => Number(readFileSync(join(halley.dir, 'processes'), 'utf8')
+      .split('\n').find(line => line.endsWith(' ' + name)).split(' ')[0]);
+    const kills = {
+      'the application': () => { try { execFileSync('pkill', ['-KILL', '-s', String(pidOf('web')), '-f', 'halley.fcgi']); } catch { /* it had just gone */ } },
+      'the web server': () => process.kill(pidOf('web'), 'SIGKILL'),
+      Redis: () => process.kill(pidOf('redis'), 'SIGKILL'),
+      'the worker': () => process.kill(pidOf('worker'), 'SIGKILL')
+    };
+    for (const [what, kill] of Object.entries(kills)) {
+      test(`${what} is killed in the middle: each has everything, once`, async () => {
+        for (let i = 0; i < 5; i++) await publish();
+        kill();
+        for (let i = 0; i < 5; i++) await publish();
+        // Only Redis itself, killed, may have forgotten something, and says so.
+        if (what === 'Redis') gaps = 1;
+        await allHave(gaps);
+        await publish();
+        await allHave(gaps);
+      });
+    }
+
+    test('the network goes away and comes back: each has everything, once', async () => {
+      await Promise.all(pages.map(page => page.context().setOffline(true)));
+      for (let i = 0; i < 5; i++) await publish();
+      await Promise.all(pages.map(page => page.context().setOffline(false)));
+      await publish();
+      await allHave(gaps);
+    });
+
+    test('left to itself the client takes the WebSocket, and publishes over it', async () => {
+      const page = await listen(await bare(halley), 'lab', {share: false});
+      await isOpen(page, 'ws');
+      const posts = [];
+      page.on('request', request => { if (request.method() === 'POST') posts.push(request.url()); });
+      const answer = await page.evaluate(() => window.halley.publish('lab', {over: 'ws'}));
+      assert.match(answer.id, /^\d+-\d+$/);
+      await until(async () => (await page.got()).length);
+      assert.deepEqual(await page.got(), [{over: 'ws'}]);
+      await assert.rejects(page.evaluate(() => window.halley.publish('monitor', 1)), /channel/);
+      assert.deepEqual(posts, []);
+    });
+
+    test('two WebSockets publishing the same key publish once', async () => {
+      const [a, b] = await Promise.all([0, 1].map(async () => listen(await bare(halley), 'lab', {share: false})));
+      await Promise.all([isOpen(a, 'ws'), isOpen(b, 'ws')]);
+      const send = page => page.evaluate(() => window.halley.publish('lab', 'once', {idempotencyKey: 'same'}));
+      assert.deepEqual(await send(a), await send(b));
+    });
+
+    test('where the WebSocket does not come through the client steps down, and remembers', async () => {
+      const context = await halley.browser();
+      await context.addInitScript(() => {
+        window.tried = 0;
+        window.WebSocket = class extends WebSocket { constructor() { super(`ws://${location.host}/nothing-here`); window.tried++; } };
+      });
+      const page = await listen(await bare(halley, context), 'chat', {since: '-1', share: false});
+      await isOpen(page, 'events');
+      await publish();
+      await until(async () => (await page.got()).includes(n));
+      assert.equal(await page.evaluate(() => window.tried), 1);
+      await page.reload();
+      await listen(page, 'chat', {share: false});
+      await isOpen(page, 'events');
+      assert.equal(await page.evaluate(() => window.tried), 0);
+    });
+
+    test('ten tabs hold one connection, and a closing leader loses nothing', async () => {
+      const context = await halley.browser(), tabs = [];
+      for (let i = 0; i < 10; i++) tabs.push(await listen(await bare(halley, context), 'tabs', {}));
+      for (const tab of tabs) await isOpen(tab, 'ws');
+      // What the server counts: waiters that are neither those of the other tests' pages nor gone.
+      const leads = async () => (await Promise.all(tabs.map(tab => tab.evaluate(() => Boolean(window.halley._yield))))).filter(Boolean).length;
+      assert.equal(await leads(), 1);
+      let sent = 0;
+      while (tabs.length > 6) {
+        for (let i = 0; i < 3; i++) halley.redis('FCALL', 'halley_publish', '1', 'tabs', String(++sent));
+        const which = await Promise.all(tabs.map(tab => tab.evaluate(() => Boolean(window.halley._yield))));
+        await tabs.splice(Math.max(0, which.indexOf(true)), 1)[0].close();
+        halley.redis('FCALL', 'halley_publish', '1', 'tabs', String(++sent));
+        for (const tab of tabs) {
+          await until(async () => (await tab.got()).length >= sent, `a tab has ${sent}`, 60);
+          assert.deepEqual(await tab.got(), range(1, sent));
+        }
+      }
+      await until(async () => await leads() === 1);
+    });
+  });
+}
