@@ -294,6 +294,7 @@ install: all
 	$(call put,deploy/apache/halley.conf,$(D)$(docdir)/examples/apache)
 	$(call put,deploy/halley.conf,$(D)$(docdir)/examples)
 	$(call put,deploy/systemd/halley.service,$(D)$(unitdir))
+	$(call put,deploy/systemd/halley-websocket.service,$(D)$(unitdir))
 	$(call put,deploy/systemd/halley-worker.service,$(D)$(unitdir))
 	$(call put,fcgi-app/halley.fcgi.8,$(D)$(mandir)/man8)
 	$(call put,worker/halley-worker.8,$(D)$(mandir)/man8)
