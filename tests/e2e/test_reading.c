@@ -468,6 +468,22 @@ START_TEST(info_health_and_status_say_what_they_must) {
 }
 END_TEST
 
+START_TEST(metrics_are_what_prometheus_reads) {
+    const char *channel = keep_fresh("metrics");
+    const char *line;
+
+    http_get(&lab, "/comet/poll?channel=%s", channel);
+    const struct answer *metrics = http_get(&lab, "/comet/metrics");
+    ck_assert_int_eq(metrics->status, 200);
+    ck_assert(strncmp(answer_header(metrics, "Content-Type"), "text/plain; version=0.0.4", 25) ==
+              0);
+    ck_assert(strstr(metrics->body, "# TYPE halley_requests_total counter\n") != NULL);
+    line = strstr(metrics->body, "\nhalley_requests_total{process=\"");
+    ck_assert(line != NULL && atoi(strchr(line, ' ') + 1) > 0);
+    ck_assert(strstr(metrics->body, "transport=\"poll\"} ") != NULL);
+}
+END_TEST
+
 START_TEST(head_answers_with_headers_and_no_body) {
     struct request request = {.method = "HEAD", .path = "/comet/poll?channel=chat"};
     const struct answer *answer = http_send(&lab, &request);
@@ -505,6 +521,7 @@ static void add_tests(TCase *tcase) {
     tcase_add_test(tcase, a_read_after_an_acknowledged_publish_sees_it);
     tcase_add_test(tcase, a_publisher_may_choose_the_history);
     tcase_add_test(tcase, info_health_and_status_say_what_they_must);
+    tcase_add_test(tcase, metrics_are_what_prometheus_reads);
     tcase_add_test(tcase, head_answers_with_headers_and_no_body);
 }
 
