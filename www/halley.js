@@ -1,7 +1,5 @@
 /* Halley's browser client; halley.d.ts says what each thing is for.
  *
- *   new Halley('/comet').subscribe('chat', m => console.log(m.id, m.data));
- *
  * It goes in turns: a quick read of all channels where one is due (at first, after a
  * failure, for a new channel), then the best transport until that ends or fails. The
  * cursor goes along, so nothing is lost; the last id of each channel drops what is double.
@@ -194,11 +192,13 @@
     }
 
     async _pick(signal) {
+      await Halley.loaded;
       const T = Halley.transports, o = this.options, url = this._url('', this._names(), this.cursor);
       const fit = t => T[t] && (!T[t].fits || T[t].fits(url)) && !(this._until[t] > Date.now());
+      this._shares = this._shares && T.tab;
       if (this._shares && !this._yield && fit('tab')) return 'tab';
       if (!o.transports && !this._offer) this._offer = await call(this.base + '/info', {}, o.patience, signal);
-      const names = o.transports || Object.keys(T).filter(t => this._offer.transports.includes(t));
+      const names = o.transports || ORDER.filter(t => T[t] && this._offer.transports.includes(t));
       return names.find(fit) || names[names.length - 1] || 'poll';
     }
 
@@ -362,102 +362,16 @@
     /* ---- tabs of one browser: one leads, and holds the connection for all ---- */
 
     _tell() { /* nobody, unless this tab leads */ }
-    _want(want) {
-      const bus = new BroadcastChannel(this._key);
-      bus.postMessage({from: this._id, want, asleep: this._asleep});
-      bus.close();
-    }
     _leave() {
       if (this._yield) this._yield();
-      else if (this._shares) this._want([]);
-    }
-    _lead(free) {
-      const bus = new BroadcastChannel(this._key);
-      this._tell = batch => bus.postMessage({from: this._id, names: this._known(), state: this.state, transport: this.transport, batch});
-      this._yield = () => {
-        delete this._tell;
-        this._yield = null;
-        this._tabs.clear();
-        this._prune();
-        bus.close();
-        free();
-      };
-      bus.onmessage = ({data: m}) => {
-        if (!m.want) return;
-        const was = this._dozes(), fresh = m.want.filter(name => !this._channels.has(name));
-        // More than one request may ask for: that tab has to go alone.
-        if (fresh.length + this._channels.size > 64) return bus.postMessage({full: m.from});
-        this._tabs.set(m.from, m);
-        fresh.forEach(name => this._channels.set(name, {fns: [], since: 'now', last: '0-0'}));
-        if (this._prune() || fresh.length || was !== this._dozes()) this.wake();
-        else this._tell();
-      };
-      this._tell();
+      else if (this._shares && this._want) this._want([]);
     }
   }
 
-  const has = name => url => root[name] && url.length < 8000;
+  const ORDER = ['ws', 'events', 'stream', 'wait', 'poll']; // the best come first
 
-  /* The best come first. `run(turn)` hands what arrives to turn.text() or turn.batch(), and
-   * returns a promise: resolved when the server ended in good order, rejected when it failed.
-   * It lets go when turn.signal is aborted. `streams`: the first bytes must come at once. */
+  /* halley-streams.js says what a transport is. */
   Halley.transports = {
-    ws: {
-      streams: true,
-      fits: has('WebSocket'),
-      run: turn => new Promise((done, fail) => {
-        const socket = new WebSocket(new URL(turn.url('ws'), root.location && location.href).href.replace(/^http/, 'ws'));
-        const {client} = turn, asked = new Map();
-        socket.onopen = () => {
-          turn.alive();
-          client._send = publish => new Promise((yes, no) => {
-            const timer = setTimeout(no, client.options.patience, new Error('no answer'));
-            asked.set(publish.key, m => {
-              clearTimeout(timer);
-              asked.delete(publish.key);
-              m.published ? yes(m.published) : no(failure(m.error));
-            });
-            socket.send(JSON.stringify({publish, ref: publish.key}));
-          });
-        };
-        socket.onmessage = ({data}) => {
-          const m = JSON.parse(data), answer = asked.get(m.ref);
-          if (answer) answer(m);
-          else turn.batch(m);
-        };
-        const closed = socket.onclose = ({code}) => {
-          client._send = null;
-          asked.forEach(answer => answer({error: {title: 'connection lost'}}));
-          (code === 1000 || code === 1001 ? done : fail)(new Error('WebSocket closed, ' + code));
-        };
-        aborted(turn.signal).then(() => { socket.onclose = null; socket.close(); closed({}); });
-      })
-    },
-    events: {
-      streams: true,
-      fits: has('EventSource'),
-      run: turn => new Promise((done, fail) => {
-        const source = new EventSource(turn.url('events', {format: 'json'}));
-        source.onopen = () => turn.alive('open', turn.client.options.firstByte); // headers only, perhaps: look soon
-        source.onmessage = ({data}) => turn.text(data);
-        source.onerror = () => fail(new Error('event stream lost'));
-        aborted(turn.signal).then(() => source.close());
-      })
-    },
-    stream: {
-      streams: true,
-      fits: () => root.ReadableStream && root.TextDecoder,
-      async run(turn) {
-        const reader = (await turn.ask('stream', {}, 0, true)).body.getReader(), decoder = new TextDecoder();
-        for (let rest = ''; ;) {
-          const {done, value} = await reader.read();
-          if (done) return;
-          const lines = (rest + decoder.decode(value, {stream: true})).split('\n');
-          rest = lines.pop();
-          lines.forEach(turn.text);
-        }
-      }
-    },
     wait: {
       async run(turn) {
         const {timeout} = turn.client.options;
@@ -465,38 +379,19 @@
       }
     },
     poll: {}, // a quick read is all there is to it
-
-    /* Another tab holds the connection and hands on what comes: once it asks for all that this
-     * one wants, a quick read of our own closes the gap. Whoever gets the lock leads. */
-    tab: {
-      streams: true,
-      run: turn => new Promise(done => {
-        const {client} = turn, bus = new BroadcastChannel(client._key), want = () => client._want(client._names());
-        let leader, covered, queue = Promise.resolve();
-        const next = fn => { queue = queue.then(fn).catch(turn.fail); };
-        bus.onmessage = ({data: m}) => {
-          if (m.full === client._id) turn.fail(new Error('too many channels'));
-          if (!m.names) return;
-          const known = m.from === leader, covers = client._names().every(name => m.names.includes(name));
-          if (!known) want();
-          if (covers && !(known && covered)) next(turn.read);
-          leader = m.from;
-          covered = covers;
-          next(() => {
-            client._via = m.transport;
-            if (covers && m.batch) turn.batch(Object.assign(m.batch, {retry: 0}));
-            turn.alive(covers ? m.state : 'connecting');
-          });
-        };
-        aborted(turn.signal).then(() => bus.close());
-        want();
-        navigator.locks.request(client._key, {signal: turn.signal}, () => turn.signal.aborted || new Promise(free => {
-          client._lead(free);
-          done();
-        })).catch(() => {});
-      })
-    }
   };
+
+  /* Streams, and sharing among tabs, come from the file beside this one, if they come. */
+  const at = root.document && document.currentScript;
+  if (at) {
+    Halley.loaded = new Promise(done => {
+      const script = document.createElement('script');
+      script.onload = script.onerror = done;
+      script.src = new URL('halley-streams.js', at.src);
+      setTimeout(done, DEFAULTS.firstByte);
+      document.head.append(script);
+    });
+  }
 
   root.Halley = Halley;
   if (typeof module === 'object') module.exports = Halley;

@@ -1,5 +1,6 @@
-/* halley.js for `import`: the same class, as a name and as the default. */
+/* halley.js and its streams for `import`: the same class, as a name and as the default. */
 import './halley.js';
+import './halley-streams.js';
 
 export const Halley = globalThis.Halley;
 export default Halley;
