@@ -29,6 +29,8 @@ const TECHNIQUES = [
     cost: 'One held connection, and every proxy on the way must know the upgrade.'}
 ];
 
+const KEPT = 10000; // samples of each technique
+
 const $ = id => document.getElementById(id);
 const make = (tag, text, className = '') => Object.assign(document.createElement(tag), {textContent: text, className});
 const quantile = (sorted, q) => sorted.length ? sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))] : null;
@@ -52,7 +54,7 @@ for (const t of TECHNIQUES) {
   svg.setAttribute('role', 'img');
   card.append(head, t.figure, svg, details);
   $('techniques').append(card);
-  Object.assign(t, {card, svg, row: make('tr', ''), chart: new Chart(svg, {series: ['--c1'], seconds: 60, least: 5}), samples: [], server: {}});
+  Object.assign(t, {card, svg, row: make('tr', ''), chart: new Chart(svg, {series: ['--c1'], seconds: 60, least: 5}), samples: [], heard: 0, server: {}});
   for (let i = 0; i < 10; i++) t.row.append(make(i ? 'td' : 'th', i ? '–' : t.title));
   t.row.firstChild.scope = 'row';
   $('table').tBodies[0].append(t.row);
@@ -77,15 +79,17 @@ function baseOf(t) {
 }
 
 function listen(t) {
-  Object.assign(t, {samples: [], server: {}, tag: `${run}-${t.name}`});
-  t.client = new Halley(baseOf(t), {transports: [t.name], interval: Number($('interval').value), hidden: 0, params: {tag: t.tag}});
+  Object.assign(t, {samples: [], heard: 0, server: {}, tag: `${run}-${t.name}`});
+  t.client = new Halley(baseOf(t), {transports: [t.name], interval: Number($('interval').value), hidden: 0, silence: 1e9, firstByte: 30000, params: {tag: t.tag}});
   t.client.on('state', ({state, error}) => {
     t.shown.textContent = state === 'open' ? '' : error ? error.message : state;
   });
   t.client.subscribe('lab', ({data}) => {
     if (!data || data.run !== run) return; // another page's
     const now = performance.now(), latency = now - data.sent;
+    t.heard++;
     t.samples.push({n: data.n, sent: data.sent, latency});
+    if (t.samples.length > KEPT) t.samples.shift();
     t.chart.add(now, [latency]);
   });
   return until(() => t.client.state === 'open');
@@ -120,9 +124,9 @@ async function countOf(t) {
 }
 
 function figuresOf(t) {
-  const sorted = t.samples.map(s => s.latency).sort((a, b) => a - b), s = t.server;
-  return [t.samples.length, quantile(sorted, 0.5), quantile(sorted, 0.95), s.requests, s.bytes_in, s.bytes_out,
-    s.bytes_out === undefined || !t.samples.length ? undefined : Math.round((s.bytes_in + s.bytes_out) / t.samples.length), s.empty, s.held];
+  const sorted = t.samples.slice(-1000).map(s => s.latency).sort((a, b) => a - b), s = t.server;
+  return [t.heard, quantile(sorted, 0.5), quantile(sorted, 0.95), s.requests, s.bytes_in, s.bytes_out,
+    s.bytes_out === undefined || !t.heard ? undefined : Math.round((s.bytes_in + s.bytes_out) / t.heard), s.empty, s.held];
 }
 
 function show() {

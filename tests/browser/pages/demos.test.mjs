@@ -78,11 +78,37 @@ for (const server of SERVERS) {
       }
     });
 
+    test('the ticker is complete at once, and its prices move', async () => {
+      const page = await halley.page('ticker.html');
+      await live(page);
+      const prices = () => page.locator('#board .price').allTextContents();
+      await until(async () => (await prices()).length === 24, 'all instruments are there');
+      const first = await prices();
+      assert.ok(first.every(price => /^\d+\.\d\d$/.test(price)), first.join());
+      assert.ok((await page.locator('#board .change').allTextContents()).every(text => /^[▲▼] [+−]\d+\.\d\d %$/.test(text)));
+      await until(async () => (await prices()).join() !== first.join(), 'they move', 60);
+      await page.getByText('A simulation:').waitFor();
+    });
+
+    test('a late arrival is told the match from its beginning', async () => {
+      const page = await halley.page('scoreboard.html');
+      await live(page);
+      await page.locator('#told .kickoff').waitFor();
+      const teams = [await page.textContent('#home'), await page.textContent('#away')];
+      assert.equal(await page.locator('#told .kickoff').textContent(), `0′Kickoff ${teams.join(' – ')}`);
+      const before = await page.textContent('#minute');
+      await until(async () => await page.textContent('#minute') !== before, 'the clock runs', 60);
+      await page.getByText('A simulation:').waitFor();
+      // Events of a match of our own, put between the feed's: what is told is what was published.
+      halley.publish('scoreboard', {event: 'goal', minute: 91, score: [7, 3], side: 0, player: 'Nobody'});
+      await page.getByText(`7 : 3. Nobody, ${teams[0]}`).waitFor();
+    });
+
     test('no page has complained, none is wider than a phone', async () => {
       const phone = await halley.browser({viewport: {width: 360, height: 740}, isMobile: true});
-      for (const path of ['', 'chat.html', 'monitor.html']) {
+      for (const path of ['', 'chat.html', 'monitor.html', 'ticker.html', 'scoreboard.html', 'lab.html']) {
         const page = await halley.page(path, phone);
-        await live(page);
+        if (path !== 'lab.html') await live(page);
         const width = await page.evaluate(() => document.documentElement.scrollWidth);
         assert.ok(width <= 360, `${path} is ${width} wide`);
       }

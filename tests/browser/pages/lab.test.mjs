@@ -1,0 +1,90 @@
+/* The lab runs all techniques at once, and what it shows agrees with what the browser,
+ * the network and Redis say. */
+import assert from 'node:assert/strict';
+import {readFileSync} from 'node:fs';
+import {after, before, describe, test} from 'node:test';
+import {Running, SERVERS} from '../lib/running.mjs';
+import {until} from '../lib/until.mjs';
+
+const ALL = ['poll', 'wait', 'events', 'xhr', 'multipart', 'iframe', 'jsonp', 'ws'];
+
+for (const server of SERVERS) {
+  describe(`the lab on ${server}`, () => {
+    let halley, page, seen;
+
+    before(async () => {
+      halley = await Running.start(server, {HALLEY_JSONP: 'on'});
+      page = await (await halley.browser({acceptDownloads: true})).newPage();
+      seen = {}; // tag's technique -> requests that left the browser
+      const note = url => {
+        const tag = new URL(url).searchParams.get('tag');
+        if (tag && !url.includes('/status')) { const name = tag.split('-').pop(); seen[name] = (seen[name] || 0) + 1; }
+      };
+      page.on('request', request => note(request.url()));
+      page.on('websocket', socket => note(socket.url()));
+      await page.goto(halley.url + 'lab.html');
+    });
+    after(async () => { if (halley) await halley.stop(); });
+
+    const techniques = () => page.evaluate(() => TECHNIQUES.map(t =>
+      ({name: t.name, ns: t.samples.map(s => s.n), latencies: t.samples.map(s => s.latency), server: t.server, tag: t.tag})));
+
+    test('all techniques run at once, and hear every message once and in order', async () => {
+      await page.fill('#rate', '10');
+      await page.fill('#interval', '300');
+      await page.click('#go');
+      await page.getByText('live (8 at once)').waitFor();
+      await until(async () => (await techniques()).every(t => t.ns.length >= 30), 'thirty messages each', 120);
+      for (const t of await techniques()) {
+        assert.deepEqual(t.ns, t.ns.map((_, i) => i + 1), t.name);
+        assert.ok(t.latencies.every(l => l > 0), t.name);
+      }
+    });
+
+    test('what it shows of each is there: connections held, charts, figures', async () => {
+      await until(async () => (await techniques()).every(t => t.server.requests), 'the server has counted', 60);
+      const held = Object.fromEntries((await techniques()).map(t => [t.name, t.server.held]));
+      for (const name of ['events', 'xhr', 'multipart', 'iframe', 'ws']) assert.equal(held[name], 1, name);
+      for (const d of await page.locator('#techniques svg path:last-child').evaluateAll(all => all.map(p => p.getAttribute('d')))) {
+        assert.match(d, /^M.*L/);
+      }
+    });
+
+    test('its numbers agree with an independent count', async () => {
+      await page.evaluate(() => clearTimeout(timer)); // no more messages; what is held goes on
+      const sent = await page.evaluate(() => sent);
+      await until(async () => (await techniques()).every(t => t.ns.length === sent), 'all have all', 60);
+      await page.click('#go');
+      await page.getByText('stopped').waitFor();
+      // In history, as Redis counts them: those of this page, and nobody else's.
+      const run = await page.evaluate(() => TECHNIQUES[0].tag.replace(/-poll$/, ''));
+      const stored = halley.redis('XRANGE', 'halley.history:{lab}', '-', '+').split('\n').filter(line => line.includes(`"${run}"`)).length;
+      assert.equal(stored, sent);
+      for (const {name, tag} of await techniques()) {
+        const counted = await halley.get(`comet/status?tag=${tag}`);
+        assert.equal(counted.requests, seen[name], `${name}: requests`);
+        assert.equal(counted.messages, sent, `${name}: messages`);
+        assert.ok(counted.bytes_out > sent * 100 && counted.bytes_in > counted.requests * 100, `${name}: bytes`);
+      }
+    });
+
+    test('the figures come as CSV', async () => {
+      const save = async id => {
+        const [download] = await Promise.all([page.waitForEvent('download'), page.click(id)]);
+        return readFileSync(await download.path(), 'utf8').trim().split('\r\n').map(line => line.split(','));
+      };
+      const [head, ...rows] = await save('#figures'), sent = await page.evaluate(() => sent);
+      assert.deepEqual(rows.map(row => row[0]), ALL);
+      for (const row of rows) {
+        assert.equal(row.length, head.length);
+        assert.equal(Number(row[head.indexOf('messages')]), sent);
+        assert.ok(Number(row[head.indexOf('p95_ms')]) >= Number(row[head.indexOf('median_ms')]));
+        assert.ok(Number(row[head.indexOf('requests')]) >= 2);
+      }
+      const [columns, ...lines] = await save('#samples');
+      assert.deepEqual(columns, ['technique', 'n', 'published_ms', 'latency_ms']);
+      assert.equal(lines.length, ALL.length * sent);
+      assert.deepEqual(halley.errors, []);
+    });
+  });
+}
