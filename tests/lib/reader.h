@@ -29,7 +29,7 @@ void reader_turn(struct reader *reader);
 /* Turns until each of them has had the number `last`. */
 void readers_reach(struct reader *readers, size_t count, int last);
 
-/* Fails unless it has 1 to `last`, each once, in order, and was told of no gap. */
+/* Fails unless it has 1 to `last`, each once, in order. */
 void reader_must_have(const struct reader *reader, int last);
 
 void reader_end(struct reader *reader);

@@ -277,13 +277,22 @@ static bool next_message(struct stream *stream) {
     return false;
 }
 
+/* When a process of mod_fcgid is killed in the middle of its answer, Apache puts its
+ * own error page behind what was sent and ends it in order: a cut all the same. */
+static bool breaks_off(struct stream *stream, const struct pile *body) {
+    if (stream->held->status != 200 || !pile_begins(body, "<!DOCTYPE HTML PUBLIC"))
+        return false;
+    stream->held->end = HELD_CUT;
+    return true;
+}
+
 bool stream_next(struct stream *stream) {
     struct pile *body = stream->held ? &stream->held->body : NULL;
 
     forget_piece(stream);
     if (stream->socket)
         return next_message(stream);
-    if (stream->held->status != 200)
+    if (stream->held->status != 200 || breaks_off(stream, body))
         return false;
     switch (stream->transport) {
     case EVENTS:
