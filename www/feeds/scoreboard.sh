@@ -4,7 +4,7 @@
 #
 #   feeds/scoreboard.sh -s /run/redis/redis-server.sock
 
-redis=redis-cli
+redis='redis-cli'
 for argument in "$@"; do redis="$redis '$argument'"; done
 
 exec awk -v redis="$redis > /dev/null" '

@@ -5,7 +5,7 @@
 #
 #   feeds/ticker.sh -s /run/redis/redis-server.sock
 
-redis=redis-cli
+redis='redis-cli'
 for argument in "$@"; do redis="$redis '$argument'"; done
 
 # One redis-cli takes command after command; awk runs until it is stopped.
