@@ -38,6 +38,7 @@ static const struct option global_options[] = {
     OPTION(listen, TEXT, "", 0, 0),
     OPTION(websocket, TEXT, "", 0, 0),
     OPTION(origins, TEXT, "", 0, 0),
+    OPTION(class, TEXT, "", 0, 0),
     OPTION(listen_mode, OCTAL, "0660", 0, 0777),
     OPTION(log_level, LEVEL, "info", 0, 0),
     OPTION(timeout, NUMBER, "25", 0, 3600),
@@ -377,7 +378,7 @@ static int load_arguments(struct config *config, struct config_command *command,
 
     optind = 1;
     opterr = 0;
-    while (result == 0 && (letter = getopt(argc, argv, "f:l:w:o:nV")) != -1) {
+    while (result == 0 && (letter = getopt(argc, argv, "f:l:w:c:o:nV")) != -1) {
         if (letter == 'f')
             *file = optarg;
         else if (letter == 'n')
@@ -388,6 +389,8 @@ static int load_arguments(struct config *config, struct config_command *command,
             set_text(&config->listen, optarg);
         else if (letter == 'w' && config != NULL)
             set_text(&config->websocket, optarg);
+        else if (letter == 'c' && config != NULL)
+            set_text(&config->class, optarg);
         else if (letter == 'o' && config != NULL)
             result = set_from_argument(config, optarg, problem);
         else if (letter == '?')
@@ -397,7 +400,8 @@ static int load_arguments(struct config *config, struct config_command *command,
         result = EX_USAGE;
     if (result == EX_USAGE && problem[0] == '\0')
         snprintf(problem, CONFIG_PROBLEM,
-                 "usage: [-nV] [-f file] [-l address] [-w address] [-o option=value]");
+                 "usage: [-nV] [-f file] [-l address] [-w address] [-c class]"
+                 " [-o option=value]");
     return result;
 }
 
@@ -432,6 +436,7 @@ void config_free(struct config *config) {
     free(config->redis);
     free(config->listen);
     free(config->websocket);
+    free(config->class);
     free(config->origins);
     memset(config, 0, sizeof *config);
 }

@@ -32,6 +32,7 @@ struct config {
     char *redis;
     char *listen; /* "" is: on the descriptor that we were started with */
     int listen_mode;
+    char *class; /* a name for this kind of process: Apache tells kinds by their command lines */
     char *websocket; /* an address where proxied WebSockets are accepted, or "" */
     char *origins;   /* besides our own: what pages may open a WebSocket; "*": all */
     int log_level;   /* enum log_level */
@@ -67,7 +68,7 @@ enum { CONFIG_PROBLEM = 512 };
 /*
  * Fills `*config` from the defaults, then the file (-f FILE, or CONFIG_FILE if
  * it is there), the environment (HALLEY_<OPTION>) and the command line
- * (-o name=value, -l and -w ADDRESS), each over the one before. Returns a sysexits.h
+ * (-o name=value, -l and -w ADDRESS, -c CLASS), each over the one before. Returns a sysexits.h
  * code: 0, EX_USAGE, EX_NOINPUT or EX_CONFIG with one line in `problem`.
  */
 int config_load(struct config *config, struct config_command *command, int argc, char **argv,

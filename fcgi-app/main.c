@@ -130,11 +130,11 @@ static int serve_cgi(struct program *program) {
 static int serve_on(struct program *program, int fd) {
     const struct config *config = program->app.config;
 
-    log_info("start", "as=%s address=\"%s\" websocket=\"%s\" version=%s",
+    log_info("start", "as=%s address=\"%s\" websocket=\"%s\" class=\"%s\" version=%s",
              config->listen[0] ? "fcgi-listening"
              : fd >= 0         ? "fcgi-spawned"
                                : "websocket",
-             config->listen, config->websocket, HALLEY_VERSION);
+             config->listen, config->websocket, config->class, HALLEY_VERSION);
     program->app.report = report_new(program->app.loop, hub_commands(program->app.hub), "fcgi",
                                      status_report, &program->app);
     if (fd >= 0)
