@@ -416,7 +416,7 @@ END_TEST
 START_TEST(an_announced_length_is_not_believed) {
     struct websock *socket = begun("channel=broken");
 
-    wire_send(socket->fd, "\x81\xff\x7f\xff\xff\xff\xff\xff\xff\xffUUUU", 14);
+    wire_send(socket->fd, "\x81\xff\x7f\xff\xff\xff\xff\xff\xff\xffUUUU4", 15);
     ck_assert_int_eq(websock_reach_close(socket), 1009);
     websock_close(socket);
     must_still_serve();
