@@ -25,15 +25,15 @@ enum field {
     FIELD_FORWARDED_HOST,
     FIELD_FORWARDED_FOR,
     FIELD_ORIGIN,
+    FIELD_UPGRADE,
     FIELD_KEY,
     FIELD_VERSION,
     FIELD_LAST_EVENT_ID,
     FIELD_COUNT
 };
 static const char *const field_names[] = {
-    "Host",         "X-Forwarded-Host",  "X-Forwarded-For",
-    "Origin",       "Sec-WebSocket-Key", "Sec-WebSocket-Version",
-    "Last-Event-ID"};
+    "Host",    "X-Forwarded-Host",  "X-Forwarded-For",       "Origin",
+    "Upgrade", "Sec-WebSocket-Key", "Sec-WebSocket-Version", "Last-Event-ID"};
 
 struct handshake {
     struct buf url;
@@ -131,7 +131,8 @@ static bool check(const struct handshake *handshake, const http_parser *parser, 
     if (parser->method != HTTP_GET) {
         problem_set(problem, 405, "method: must be GET");
         problem->allow = "GET";
-    } else if (parser->http_major != 1 || parser->http_minor != 1 || !parser->upgrade) {
+    } else if (parser->http_major != 1 || parser->http_minor != 1 || !parser->upgrade ||
+               strcasestr(field(handshake, FIELD_UPGRADE), "websocket") == NULL) {
         problem_set(problem, 400, "Upgrade: must be websocket, in HTTP/1.1");
     } else if (strcmp(field(handshake, FIELD_VERSION), "13") != 0) {
         problem_set(problem, 400, "Sec-WebSocket-Version: must be 13");

@@ -59,6 +59,7 @@ struct web_socket {
     bool dead;
     bool closing; /* a close frame is queued: nothing else follows it */
     bool orphan;  /* finished: nobody watches it any more */
+    bool broken;  /* what came were no frames: wslay is not asked any more */
 };
 
 static const struct client_kind socket_kind;
@@ -157,7 +158,8 @@ static void on_wslay_message(wslay_event_context_ptr wslay,
 
 /* Frames what wslay has queued and writes what the descriptor takes. */
 static enum err flush(struct web_socket *socket) {
-    if (wslay_event_want_write(socket->wslay) && wslay_event_send(socket->wslay) != 0)
+    if (!socket->broken && wslay_event_want_write(socket->wslay) &&
+        wslay_event_send(socket->wslay) != 0)
         return ERR_GONE;
     while (socket->out.len > 0) {
         ssize_t n = send(socket->fd, socket->out.data, socket->out.len, MSG_NOSIGNAL);
@@ -310,13 +312,34 @@ static bool over(const struct web_socket *socket) {
            wslay_event_get_close_received(socket->wslay) && socket->out.len == 0;
 }
 
+/*
+ * What came is no frame at all. wslay then closes without a code; the one that the
+ * mistake has (RFC 6455 §7.1.7) is sent in its place.
+ */
+static void break_off(struct web_socket *socket) {
+    static const unsigned char protocol_error[] = {0x88, 0x02, 0x03, 0xea}; /* close, 1002 */
+
+    socket->broken = true;
+    if (socket->closing)
+        return;
+    buf_add(&socket->out, protocol_error, sizeof protocol_error);
+    socket->closing = true;
+    ev_timer_again(socket->loop, &socket->close_wait);
+}
+
 /* Gives wslay what was read, then handles what it found. */
 static enum err receive(struct web_socket *socket) {
-    int failed = wslay_event_recv(socket->wslay);
+    bool failed = !socket->broken && wslay_event_recv(socket->wslay) != 0;
 
     handle_inbox(socket);
-    if (socket->dead || failed != 0)
+    if (socket->dead)
         return ERR_GONE;
+    if (failed)
+        break_off(socket);
+    if (socket->broken) {
+        buf_clear(&socket->in);
+        return flush(socket);
+    }
     if (!wslay_event_get_read_enabled(socket->wslay)) { /* it has queued a close frame itself */
         buf_clear(&socket->in);
         if (!socket->closing)
