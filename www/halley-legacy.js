@@ -53,7 +53,7 @@
     streams: true,
     fits: url => url.length < 8000,
     run: turn => new Promise((done, fail) => {
-      const frame = document.createElement('iframe'), alive = () => turn.alive('open', 20000);
+      const frame = document.createElement('iframe'), alive = () => turn.alive('open', Math.min(20000, turn.client.options.silence));
       let fed = false;
       frame.hidden = true;
       frame.title = 'live data';

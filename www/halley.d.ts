@@ -1,4 +1,9 @@
-/** Types of halley.js. A payload is whatever JSON value was published, hence `T = any`. */
+/**
+ * Types of halley.js. A payload is whatever JSON value was published, hence `T = any`.
+ *
+ * halley.js by itself waits and polls; halley-streams.js, which it loads from beside itself,
+ * adds WebSocket, event stream, fetch streaming and the sharing among tabs.
+ */
 
 export interface HalleyMessage<T = any> {
   channel: string;
@@ -123,7 +128,9 @@ export interface HalleyTransportObject {
 }
 
 export class Halley {
-  /** Best first. */
+  /** Settled once halley-streams.js is there, or known not to come. */
+  static loaded?: Promise<unknown>;
+  /** By name. */
   static transports: Record<string, HalleyTransportObject>;
 
   /** @param base where the server is mounted, `/comet` by default. Nothing is asked before `subscribe()`. */
