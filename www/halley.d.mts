@@ -1,2 +1,3 @@
+import {Halley} from './halley.js';
 export * from './halley.js';
-export {default} from './halley.js';
+export default Halley;
