@@ -3,7 +3,7 @@
  *
  *   {"subscribe":["a","b"],"since":"now"|"start"|"-K"|cursor}
  *   {"unsubscribe":["a"]}
- *   {"publish":{"channel":"a","data":...},"key":"idempotency key"}
+ *   {"publish":{"channel":"a","data":...,"key":"idempotency key"}}
  *
  * each with an optional "ref" that the answer repeats. Answers are
  * {"published":{"id":...,"at":...}} and {"error":{...}}; a change of channels is

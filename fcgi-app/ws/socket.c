@@ -57,9 +57,11 @@ struct web_socket {
     double heard;
     unsigned busy; /* depth of our own callbacks; see above */
     bool dead;
-    bool closing; /* a close frame is queued: nothing else follows it */
-    bool orphan;  /* finished: nobody watches it any more */
-    bool broken;  /* what came were no frames: wslay is not asked any more */
+    bool closing;   /* a close frame is queued: nothing else follows it */
+    bool orphan;    /* finished: nobody watches it any more */
+    bool failing;   /* the browser broke the rules: nothing more is expected of it */
+    bool half_code; /* the last frame was a close with one byte */
+    bool broken;    /* what came were no frames: wslay is not asked any more */
 };
 
 static const struct client_kind socket_kind;
@@ -136,6 +138,14 @@ static ssize_t on_wslay_send(wslay_event_context_ptr wslay, const uint8_t *data,
     return (ssize_t)len;
 }
 
+/* Half a status code in a close frame (RFC 6455 §5.5.1), which wslay takes for none. */
+static void on_wslay_frame(wslay_event_context_ptr wslay,
+                           const struct wslay_event_on_frame_recv_start_arg *arg, void *ctx) {
+    struct web_socket *socket = ctx;
+    (void)wslay;
+    socket->half_code = arg->opcode == WSLAY_CONNECTION_CLOSE && arg->payload_length == 1;
+}
+
 static void on_wslay_message(wslay_event_context_ptr wslay,
                              const struct wslay_event_on_msg_recv_arg *arg, void *ctx) {
     struct web_socket *socket = ctx;
@@ -174,6 +184,8 @@ static enum err flush(struct web_socket *socket) {
     }
     if (socket->out.len == 0)
         buf_free(&socket->out);
+    if (socket->out.len == 0 && socket->failing)
+        (void)shutdown(socket->fd, SHUT_WR); /* and wait for the other side's end */
     watch(socket);
     return ERR_OK;
 }
@@ -313,13 +325,13 @@ static bool over(const struct web_socket *socket) {
 }
 
 /*
- * What came is no frame at all. wslay then closes without a code; the one that the
- * mistake has (RFC 6455 §7.1.7) is sent in its place.
+ * wslay closes without a code what is no frame at all, or a close with half a code; the
+ * one that the mistake has (RFC 6455 §7.1.7) is sent in its place.
  */
 static void break_off(struct web_socket *socket) {
     static const unsigned char protocol_error[] = {0x88, 0x02, 0x03, 0xea}; /* close, 1002 */
 
-    socket->broken = true;
+    socket->broken = socket->failing = true;
     if (socket->closing)
         return;
     buf_add(&socket->out, protocol_error, sizeof protocol_error);
@@ -334,7 +346,7 @@ static enum err receive(struct web_socket *socket) {
     handle_inbox(socket);
     if (socket->dead)
         return ERR_GONE;
-    if (failed)
+    if (failed || socket->half_code)
         break_off(socket);
     if (socket->broken) {
         buf_clear(&socket->in);
@@ -345,6 +357,7 @@ static enum err receive(struct web_socket *socket) {
         if (!socket->closing)
             ev_timer_again(socket->loop, &socket->close_wait);
         socket->closing = true;
+        socket->failing = !wslay_event_get_close_received(socket->wslay);
     }
     enum err err = flush(socket);
     return err == ERR_OK && over(socket) ? ERR_GONE : err;
@@ -394,10 +407,11 @@ struct client *socket_new(struct ev_loop *loop, struct stats *stats, int fd,
                           const struct part *hello, const struct part *early,
                           const struct socket_limits *limits, const struct socket_events *events,
                           void *ctx) {
-    static const struct wslay_event_callbacks callbacks = {.recv_callback = on_wslay_recv,
-                                                           .send_callback = on_wslay_send,
-                                                           .on_msg_recv_callback =
-                                                               on_wslay_message};
+    static const struct wslay_event_callbacks callbacks = {
+        .recv_callback = on_wslay_recv,
+        .send_callback = on_wslay_send,
+        .on_frame_recv_start_callback = on_wslay_frame,
+        .on_msg_recv_callback = on_wslay_message};
     struct web_socket *socket = mem_new(sizeof *socket);
 
     socket->base.kind = &socket_kind;
