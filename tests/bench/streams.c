@@ -27,8 +27,10 @@ static int by_value(const void *a, const void *b) {
 }
 
 static double median_ms(int64_t *times, size_t count) {
+    size_t middle = count / 2;
+
     qsort(times, count, sizeof *times, by_value);
-    return (double)times[count / 2] / 1000;
+    return (double)times[middle] / 1000;
 }
 
 static struct stream *opened(enum transport transport, const char *query) {

@@ -101,6 +101,8 @@ static void take_close(struct websock *socket, const char *payload, size_t lengt
     socket->code =
         length ? (int)((unsigned char)payload[0] << 8 | (unsigned char)payload[1]) : 1005;
     socket->words = length ? keepf("%.*s", (int)length - 2, payload + 2) : "";
+    if (!socket->silent && !socket->said_bye)
+        websock_frame(socket, FRAME_FIN | FRAME_CLOSE, true, payload, length);
 }
 
 bool websock_next(struct websock *socket) {
@@ -217,6 +219,7 @@ bool websock_say(struct websock *socket, const char *text) {
 bool websock_bye(struct websock *socket, int code) {
     const char payload[2] = {(char)(code >> 8), (char)code};
 
+    socket->said_bye = true;
     return websock_frame(socket, FRAME_FIN | FRAME_CLOSE, true, payload, sizeof payload);
 }
 

@@ -23,7 +23,8 @@ struct websock {
     int status; /* of the handshake's answer; 0: not there yet */
     char *head; /* kept */
     struct pile raw;
-    bool silent; /* answers no pings */
+    bool silent;   /* answers neither pings nor a close frame */
+    bool said_bye; /* by websock_bye() */
     bool hung_up;
     int code;          /* of the close frame that came; 0: none, 1005: one without a code */
     const char *words; /* of that frame; kept */
