@@ -367,8 +367,8 @@ static enum err read_some(struct web_socket *socket) {
     char *to = buf_reserve(&socket->in, READ_CHUNK);
     ssize_t n = to != NULL ? recv(socket->fd, to, READ_CHUNK, 0) : -1;
 
-    if (n < 0 && (errno == EAGAIN || errno == EINTR))
-        return ERR_OK;
+    if (n < 0 && (errno == EAGAIN || errno == EINTR)) /* what came with the handshake is here */
+        return socket->in.len > 0 ? receive(socket) : ERR_OK;
     if (n <= 0)
         return ERR_GONE;
     socket->in.len += (size_t)n;
