@@ -291,15 +291,3 @@ struct history *hub_history(struct hub *hub) {
 struct redis *hub_commands(struct hub *hub) {
     return hub->commands;
 }
-
-const struct config *hub_config(const struct hub *hub) {
-    return hub->config;
-}
-
-struct stats *hub_stats(struct hub *hub) {
-    return hub->stats;
-}
-
-struct ev_loop *hub_loop(struct hub *hub) {
-    return hub->loop;
-}

@@ -97,8 +97,5 @@ void hub_when_up(struct hub *hub, double seconds, void (*run)(void *ctx, bool up
 struct tallies *hub_tallies(struct hub *hub);
 struct history *hub_history(struct hub *hub);
 struct redis *hub_commands(struct hub *hub);
-const struct config *hub_config(const struct hub *hub);
-struct stats *hub_stats(struct hub *hub);
-struct ev_loop *hub_loop(struct hub *hub);
 
 #endif

@@ -233,16 +233,6 @@ static void begin_close(struct web_socket *socket, unsigned code, const char *re
     ev_timer_again(socket->loop, &socket->close_wait);
 }
 
-void socket_close(struct client *client, unsigned code, const char *reason) {
-    struct web_socket *socket = of(client);
-
-    if (socket->dead)
-        return;
-    begin_close(socket, code, reason);
-    if (flush(socket) != ERR_OK)
-        leave(socket);
-}
-
 void socket_hold(struct client *client) {
     of(client)->busy++;
 }

@@ -45,9 +45,6 @@ struct client *socket_new(struct ev_loop *loop, struct stats *stats, int fd,
 /* Sends one text message, between batches; ignored if the socket is closing. */
 void socket_say(struct client *client, const char *text, size_t len);
 
-/* Begins the closing handshake with a code and a short reason. The client stays owned. */
-void socket_close(struct client *client, unsigned code, const char *reason);
-
 /*
  * Between these two the client is not freed, whatever happens to it; the last one
  * frees it if it ended meanwhile.
