@@ -37,7 +37,7 @@ const quantile = (sorted, q) => sorted.length ? sorted[Math.min(sorted.length - 
 const ms = n => n === null ? '–' : n.toFixed(n < 10 ? 1 : 0);
 const count = n => n === undefined || n === null ? '–' : n.toLocaleString('en');
 
-let run = '', timer = 0, counting = 0, publisher = null, sent = 0, trouble = '';
+let run = '', counting = 0, publisher = null, publishing = false, sent = 0, trouble = '';
 
 for (const t of TECHNIQUES) {
   const card = make('section', '', 'card'), head = make('h2', ''), label = make('label', ''), details = make('details', '');
@@ -102,10 +102,19 @@ const until = look => new Promise(done => {
 async function publish() {
   const message = {run, n: ++sent, sent: performance.now(), pad: 'x'.repeat(Number($('size').value))};
   try {
-    await publisher.publish('lab', message, {tries: 1});
+    await publisher.publish('lab', message);
     trouble = '';
   } catch (error) {
     trouble = ` Not published: ${error.message}.`;
+  }
+}
+
+/* One after the other: two POSTs at a time may overtake each other on the way. */
+async function publishAll() {
+  for (const mine = run; publishing && run === mine;) {
+    const next = performance.now() + 1000 / Math.max(0.1, Number($('rate').value) || 1);
+    await publish();
+    await new Promise(done => setTimeout(done, next - performance.now()));
   }
 }
 
@@ -154,15 +163,15 @@ async function start() {
   $('state').dataset.state = 'open';
   $('state').textContent = `live (${chosen.length} at once)`;
   $('figures').disabled = $('samples').disabled = false;
-  const next = () => { publish(); timer = setTimeout(next, 1000 / Math.max(0.1, Number($('rate').value) || 1)); };
-  next();
+  publishing = true;
+  publishAll();
   counting = setInterval(show, 500);
   ask();
 }
 
 async function stop() {
   run = '';
-  clearTimeout(timer);
+  publishing = false;
   clearInterval(counting);
   $('go').textContent = 'Start';
   $('state').dataset.state = '';
