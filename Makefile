@@ -105,7 +105,7 @@ all: $(PROGRAMS)
 help:
 	@echo 'make              build/halley.fcgi and build/halley-worker'
 	@echo 'make run          install what is missing, build, start it all: http://127.0.0.1:8080/'
-	@echo '                  HOST= PORT= SERVER=lighttpd|apache REDIS_URL= CONF= RUN_DIR='
+	@echo '                  HOST= PORT= SERVER=lighttpd|apache|nginx REDIS_URL= CONF= RUN_DIR='
 	@echo 'make test         install what is missing, build, run every test'
 	@echo 'make lint         format, clang-tidy, shellcheck, the include law'
 	@echo 'make format       let clang-format write the C files'
@@ -200,10 +200,10 @@ $(BENCHES): $(BUILD)/tests/bench/%: $(BUILD)/obj/tests/bench/%.o $(BUILD)/libtes
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(TEST_LIBS) $(CORE_LIBS)
 
 # Installs what is missing, then lets a fresh make see it.
-WEB = $(if $(filter apache%,$(SERVER)),apache,lighttpd)
+WEB = $(or $(filter apache nginx,$(SERVER)),lighttpd)
 
 deps:
-	$(Q)deploy/install-deps build run lighttpd apache test lint
+	$(Q)deploy/install-deps build run lighttpd apache nginx test lint
 
 run:
 	$(Q)deploy/install-deps build run $(WEB)
@@ -212,12 +212,12 @@ run:
 
 # tests/run builds and runs every suite, and counts.
 test:
-	$(Q)deploy/install-deps build run lighttpd apache test
+	$(Q)deploy/install-deps build run lighttpd apache nginx test
 	$(Q)MAKE='$(MAKE)' exec tests/run
 
 # The measurements, on programs without sanitizers.
 bench:
-	$(Q)deploy/install-deps build run lighttpd apache test
+	$(Q)deploy/install-deps build run lighttpd apache nginx test
 	$(Q)$(MAKE) --no-print-directory all $(BENCHES)
 	$(Q)if [ -x tests/bench/run ]; then exec tests/bench/run; \
 	else echo 'there is nothing in tests/bench to run' >&2; exit 1; fi
@@ -285,13 +285,14 @@ D = $(DESTDIR)
 
 install: all
 	$(Q)install -d $(D)$(libdir) $(D)$(bindir) $(D)$(sharedir) $(D)$(docdir)/examples/lighttpd \
-	    $(D)$(docdir)/examples/apache $(D)$(mandir)/man8 $(D)$(unitdir) $(D)/etc/halley
+	    $(D)$(docdir)/examples/apache $(D)$(docdir)/examples/nginx $(D)$(mandir)/man8 $(D)$(unitdir) $(D)/etc/halley
 	$(Q)install -m 755 $(BUILD)/halley.fcgi $(D)$(libdir)/
 	$(Q)install -m 755 $(BUILD)/halley-worker $(D)$(bindir)/
 	$(Q)cp -R www $(D)$(sharedir)/ && chmod -R u=rwX,go=rX $(D)$(sharedir)/www
 	$(call put,deploy/lighttpd/50-halley.conf,$(D)$(docdir)/examples/lighttpd)
 	$(call put,deploy/lighttpd/50-halley-socket.conf,$(D)$(docdir)/examples/lighttpd)
 	$(call put,deploy/apache/halley.conf,$(D)$(docdir)/examples/apache)
+	$(call put,deploy/nginx/halley.conf,$(D)$(docdir)/examples/nginx)
 	$(call put,deploy/halley.conf,$(D)$(docdir)/examples)
 	$(call put,deploy/systemd/halley.service,$(D)$(unitdir))
 	$(call put,deploy/systemd/halley-websocket.service,$(D)$(unitdir))
