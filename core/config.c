@@ -45,6 +45,7 @@ static const struct option global_options[] = {
     OPTION(max_wait, NUMBER, "55", 0, 3600),
     OPTION(max_channels, NUMBER, "64", 1, 1024),
     OPTION(max_waiters, NUMBER, "10000", 1, 1000000),
+    OPTION(processes, NUMBER, "1", 1, PROCESSES_MAX),
     OPTION(linger, NUMBER, "60", 0, 86400),
     OPTION(tail, NUMBER, "100", 1, 100000),
     OPTION(max_backlog, SIZE, "256K", 4096, 1 << 30),

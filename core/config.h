@@ -13,6 +13,8 @@
 
 #define CONFIG_FILE "/etc/halley/halley.conf"
 
+enum { PROCESSES_MAX = 64 };
+
 /* Who may do a thing with a channel. */
 enum access { ACCESS_NONE, ACCESS_ANYONE };
 
@@ -40,6 +42,7 @@ struct config {
     int max_wait;
     int max_channels;
     int max_waiters;
+    int processes;
     int linger;
     int tail;        /* messages */
     int max_backlog; /* bytes */

@@ -26,6 +26,10 @@ static int load(struct config *config, struct config_command *command, int argc,
     return EX_CONFIG;
 }
 
+void program_seed(void) {
+    srand48((long)getpid() ^ (long)time(NULL) << 16);
+}
+
 int program_run(const char *name, int argc, char **argv, int (*work)(struct config *config)) {
     struct config config;
     struct config_command command;
@@ -41,7 +45,7 @@ int program_run(const char *name, int argc, char **argv, int (*work)(struct conf
         config_print(&config, stdout);
     } else {
         log_open(name, (enum log_level)config.log_level);
-        srand48((long)getpid() ^ (long)time(NULL) << 16);
+        program_seed();
         result = work(&config);
     }
     config_free(&config);
@@ -53,12 +57,16 @@ void program_watch_signals(struct program_signals *signals, struct ev_loop *loop
                                          int events),
                            void *ctx) {
     static const int numbers[PROGRAM_SIGNALS] = {SIGTERM, SIGINT, SIGUSR1};
+    sigset_t watched;
 
+    sigemptyset(&watched);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
     for (int i = 0; i < PROGRAM_SIGNALS; i++) {
         ev_signal_init(&signals->watchers[i], drain, numbers[i]);
         signals->watchers[i].data = ctx;
         ev_signal_start(loop, &signals->watchers[i]);
+        sigaddset(&watched, numbers[i]);
     }
+    sigprocmask(SIG_UNBLOCK, &watched, NULL);
 }

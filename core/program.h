@@ -21,7 +21,13 @@ struct program_signals {
  */
 int program_run(const char *name, int argc, char **argv, int (*work)(struct config *config));
 
-/* Calls `drain` on each of the signals; SIGPIPE and SIGHUP are ignored from now on. */
+/* Makes drand48(3) this process's own; to be repeated in a child. */
+void program_seed(void);
+
+/*
+ * Calls `drain` on each of the signals, which a parent may have left blocked until
+ * now; SIGPIPE and SIGHUP are ignored from now on.
+ */
 void program_watch_signals(struct program_signals *signals, struct ev_loop *loop,
                            void (*drain)(struct ev_loop *loop, struct ev_signal *signal,
                                          int events),

@@ -1,5 +1,12 @@
 /*
- * Listening sockets. Called once, by main(), before the loop runs.
+ * Listening sockets. Called by main() alone, before the loop runs and when it ends.
+ *
+ * Of several processes each has a FastCGI socket of its own at a path: the first at
+ * the path itself, the others at path.2, path.3 ... A web server that knows them
+ * all spreads its connections exactly, those that it keeps too. A tcp address is
+ * one socket for all, as that of WebSockets is: what waits in its queue is taken
+ * by whoever is there, where a queue for each process (SO_REUSEPORT) would be lost
+ * with its process, and would let two programs share a port unnoticed.
  */
 #include "fcgi-app/listen.h"
 
@@ -77,7 +84,7 @@ static enum err listen_tcp(const char *address, int *fd, char *problem) {
     return ERR_OK;
 }
 
-enum err listen_on(const char *address, int mode, int *fd, char problem[LISTEN_PROBLEM]) {
+static enum err listen_on(const char *address, int mode, int *fd, char *problem) {
     if (strncmp(address, "unix:/", 6) == 0)
         return listen_unix(address, mode, fd, problem);
     if (strncmp(address, "tcp:", 4) == 0)
@@ -85,7 +92,82 @@ enum err listen_on(const char *address, int mode, int *fd, char problem[LISTEN_P
     return fail(problem, address, "must be unix:/path or tcp:host:port", -1);
 }
 
-void listen_remove(const char *address) {
-    if (strncmp(address, "unix:/", 6) == 0)
+static bool is_path(const char *address) {
+    return strncmp(address, "unix:/", 6) == 0;
+}
+
+static void remove_path(const char *address) {
+    if (is_path(address))
         (void)unlink(address + strlen("unix:"));
+}
+
+void listeners_init(struct listeners *listeners, const char *address,
+                    const char *websocket_address) {
+    *listeners = (struct listeners){
+        .address = address, .websocket_address = websocket_address, .websocket = -1};
+}
+
+void listeners_address(const struct listeners *listeners, int number, char out[LISTEN_ADDRESS]) {
+    if (number == 0 || !is_path(listeners->address))
+        snprintf(out, LISTEN_ADDRESS, "%s", listeners->address);
+    else
+        snprintf(out, LISTEN_ADDRESS, "%s.%d", listeners->address, number + 1);
+}
+
+enum err listeners_open(struct listeners *listeners, int mode, int processes,
+                        char problem[LISTEN_PROBLEM]) {
+    char address[LISTEN_ADDRESS];
+    int wanted = listeners->address[0] == '\0' ? 0 : is_path(listeners->address) ? processes : 1;
+
+    for (; listeners->count < wanted; listeners->count++) {
+        listeners_address(listeners, listeners->count, address);
+        enum err err = listen_on(address, mode, &listeners->fcgi[listeners->count], problem);
+        if (err != ERR_OK) {
+            listeners_remove(listeners);
+            listeners_close(listeners);
+            return err;
+        }
+    }
+    return ERR_OK;
+}
+
+enum err listeners_open_websocket(struct listeners *listeners, int mode,
+                                  char problem[LISTEN_PROBLEM]) {
+    if (listeners->websocket_address[0] == '\0')
+        return ERR_OK;
+    return listen_on(listeners->websocket_address, mode, &listeners->websocket, problem);
+}
+
+void listeners_choose(struct listeners *listeners, int number) {
+    listeners->child = true;
+    if (listeners->count <= 1)
+        return;
+    for (int i = 0; i < listeners->count; i++) {
+        if (i != number)
+            close(listeners->fcgi[i]);
+    }
+    listeners->fcgi[0] = listeners->fcgi[number];
+    listeners->count = 1;
+}
+
+void listeners_remove(const struct listeners *listeners) {
+    char address[LISTEN_ADDRESS];
+
+    if (listeners->child)
+        return;
+    for (int i = 0; i < listeners->count; i++) {
+        listeners_address(listeners, i, address);
+        remove_path(address);
+    }
+    if (listeners->websocket >= 0)
+        remove_path(listeners->websocket_address);
+}
+
+void listeners_close(struct listeners *listeners) {
+    for (int i = 0; i < listeners->count; i++)
+        close(listeners->fcgi[i]);
+    listeners->count = 0;
+    if (listeners->websocket >= 0)
+        close(listeners->websocket);
+    listeners->websocket = -1;
 }

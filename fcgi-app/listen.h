@@ -1,20 +1,53 @@
 /*
- * Listening by itself, for `-l`.
+ * Listening by itself, for `-l` and `-w`, in one process or for several.
  */
 #ifndef HALLEY_LISTEN_H
 #define HALLEY_LISTEN_H
 
+#include <stdbool.h>
+
+#include "core/config.h"
 #include "core/err.h"
 
-enum { LISTEN_PROBLEM = 256 };
+enum { LISTEN_PROBLEM = 256, LISTEN_ADDRESS = 512 };
+
+/* The sockets on which the processes of a program listen. */
+struct listeners {
+    const char *address;           /* of FastCGI, borrowed; "": none, or an inherited socket */
+    const char *websocket_address; /* or "" */
+    int fcgi[PROCESSES_MAX];       /* `count` of them */
+    int count;                     /* 0: none; 1; or one for each process */
+    int websocket;                 /* -1: none */
+    bool child;                    /* the paths are another process's to remove */
+};
+
+/* Nothing is open yet. Both addresses are borrowed. */
+void listeners_init(struct listeners *listeners, const char *address,
+                    const char *websocket_address);
 
 /*
- * Listens on `unix:/path` (with the permissions `mode`; what a dead process left
- * at the path is replaced) or `tcp:host:port`. On failure `problem` says why.
+ * Listens for FastCGI at `unix:/path` (with the permissions `mode`; what a dead
+ * process left at the path is replaced) or `tcp:host:port`, if there is an
+ * address. At a path each of `processes` processes has a socket of its own. All
+ * are opened, or on failure none, and `problem` says why.
  */
-enum err listen_on(const char *address, int mode, int *fd, char problem[LISTEN_PROBLEM]) MUST_CHECK;
+enum err listeners_open(struct listeners *listeners, int mode, int processes,
+                        char problem[LISTEN_PROBLEM]) MUST_CHECK;
 
-/* Removes the path of a unix address; other addresses need nothing. */
-void listen_remove(const char *address);
+/* The same for WebSockets: one socket, for all. */
+enum err listeners_open_websocket(struct listeners *listeners, int mode,
+                                  char problem[LISTEN_PROBLEM]) MUST_CHECK;
+
+/* In the child `number`, from 0: closes what is other children's alone. */
+void listeners_choose(struct listeners *listeners, int number);
+
+/* The address of FastCGI in process `number`. */
+void listeners_address(const struct listeners *listeners, int number, char out[LISTEN_ADDRESS]);
+
+/* Removes the paths; nothing in a child. */
+void listeners_remove(const struct listeners *listeners);
+
+/* Closes the sockets. */
+void listeners_close(struct listeners *listeners);
 
 #endif

@@ -7,7 +7,8 @@
  *   anything else          plain CGI: one request from the environment
  *
  * With -w ADDRESS it also serves the WebSockets that a web server passes on, or
- * nothing but those.
+ * nothing but those. With `processes` above 1 all this is done by children, which
+ * processes.c looks after.
  *
  * TERM, INT and USR1 drain: parked requests get an empty batch with their
  * cursor, what is under way is finished, nothing is cut off.
@@ -23,6 +24,7 @@
 #include "fcgi-app/app.h"
 #include "fcgi-app/intake.h"
 #include "fcgi-app/listen.h"
+#include "fcgi-app/processes.h"
 #include "fcgi-app/ws/listener.h"
 
 #define DRAIN_MAX   6.0 /* seconds: mod_fcgid kills after 8 */
@@ -30,6 +32,7 @@
 
 struct program {
     struct app app;
+    struct listeners listeners;
     struct stats stats;
     struct intake *intake; /* NULL where no FastCGI is served */
     bool once;             /* plain CGI: over after one request */
@@ -50,9 +53,7 @@ static void on_signal(struct ev_loop *loop, struct ev_signal *signal, int events
     program->draining = true;
     ev_timer_start(loop, &program->drain_deadline);
     /* first the paths: a successor may bind them while this process finishes its work */
-    listen_remove(program->app.config->listen);
-    if (program->app.listener != NULL)
-        listen_remove(program->app.config->websocket);
+    listeners_remove(&program->listeners);
     hub_drain(program->app.hub);
     if (program->intake != NULL)
         intake_close(program->intake);
@@ -126,19 +127,22 @@ static int serve_cgi(struct program *program) {
     return EX_OK;
 }
 
-/* Serves until it is told to stop; `fd` is the FastCGI socket, or -1 for WebSockets alone. */
-static int serve_on(struct program *program, int fd) {
+/* Serves until it is told to stop; process `number` of several, or 0. */
+static int serve_on(struct program *program, int number) {
     const struct config *config = program->app.config;
+    const struct listeners *listeners = &program->listeners;
+    char address[LISTEN_ADDRESS];
 
+    listeners_address(listeners, number, address);
     log_info("start", "as=%s address=\"%s\" websocket=\"%s\" class=\"%s\" version=%s",
-             config->listen[0] ? "fcgi-listening"
-             : fd >= 0         ? "fcgi-spawned"
-                               : "websocket",
-             config->listen, config->websocket, config->class, HALLEY_VERSION);
+             config->listen[0]       ? "fcgi-listening"
+             : listeners->count != 0 ? "fcgi-spawned"
+                                     : "websocket",
+             address, config->websocket, config->class, HALLEY_VERSION);
     program->app.report = report_new(program->app.loop, hub_commands(program->app.hub), "fcgi",
                                      status_report, &program->app);
-    if (fd >= 0)
-        program->intake = intake_new(program->app.loop, &program->stats, fd, config,
+    if (listeners->count != 0)
+        program->intake = intake_new(program->app.loop, &program->stats, listeners->fcgi[0], config,
                                      longest_body(config), app_take, &program->app);
     ev_run(program->app.loop, 0);
     log_info("stop", "requests=%llu", (unsigned long long)program->stats.requests);
@@ -146,50 +150,91 @@ static int serve_on(struct program *program, int fd) {
 }
 
 /*
- * Opens the address of an option. Where several processes are spawned with the
- * same command line only the first can have the WebSocket's; the others do
- * without.
+ * Opens what the configuration names. Where several programs are spawned with the
+ * same command line only the first can have the WebSocket's address; the others
+ * do without.
  */
-static bool open_address(const struct config *config, const char *address, bool needed, int *fd) {
+static bool open_listeners(struct listeners *listeners, const struct config *config, bool spawned,
+                           int processes) {
     char problem[LISTEN_PROBLEM];
 
-    if (address[0] == '\0' || listen_on(address, config->listen_mode, fd, problem) == ERR_OK)
-        return true;
-    log_line(needed ? LOG_ERROR : LOG_WARNING, "listen", "%s", problem);
-    return !needed;
+    listeners_init(listeners, config->listen, config->websocket);
+    if (listeners_open(listeners, config->listen_mode, processes, problem) != ERR_OK) {
+        log_error("listen", "%s", problem);
+        return false;
+    }
+    if (listeners_open_websocket(listeners, config->listen_mode, problem) != ERR_OK) {
+        log_line(spawned ? LOG_WARNING : LOG_ERROR, "listen", "%s", problem);
+        listeners_remove(listeners);
+        if (!spawned)
+            return false;
+    }
+    if (spawned)
+        listeners->fcgi[listeners->count++] = STDIN_FILENO;
+    return true;
 }
 
-static int serve(struct config *config) {
-    static struct program storage; /* there is one */
-    struct program *program = &storage;
-    int fd = -1, socket_fd = -1, result;
-    bool cgi = config->listen[0] == '\0' && request_is_cgi();
-    bool spawned = config->listen[0] == '\0' && !cgi;
+/* How many processes serve. Where the web server counts them itself, this is one of those. */
+static int count_processes(const struct config *config, bool cgi, bool spawned) {
+    bool managed = cgi || (spawned && config->class[0] != '\0');
 
-    if (cgi && config->websocket[0] != '\0')
-        cgi = false; /* nothing but WebSockets */
-    if (!open_address(config, config->listen, true, &fd) ||
-        !open_address(config, config->websocket, !spawned, &socket_fd))
-        return EX_OSERR;
+    if (!managed || config->processes == 1)
+        return config->processes;
+    log_info("processes.ignored", "processes=%d: the web server starts %s by itself",
+             config->processes, cgi ? "a CGI program for each request" : "processes of a class");
+    return 1;
+}
+
+static int serve_alone(struct program *program, struct config *config, bool cgi, int number) {
+    int result;
+
     if (request_init() != ERR_OK) {
         log_error("start", "libfcgi does not start");
         return EX_SOFTWARE;
     }
     struct ev_loop *loop = ev_default_loop(0);
-    limit_waiters(config);
     program->app = (struct app){
         .config = config, .loop = loop, .stats = &program->stats, .started = ev_time()};
     program->app.hub = hub_new(loop, config, &program->stats);
     start_watching(program, loop);
-    if (socket_fd >= 0)
-        program->app.listener = ws_listener_new(&program->app, socket_fd);
-    result = cgi ? serve_cgi(program) : serve_on(program, spawned ? STDIN_FILENO : fd);
+    if (program->listeners.websocket >= 0)
+        program->app.listener = ws_listener_new(&program->app, program->listeners.websocket);
+    result = cgi ? serve_cgi(program) : serve_on(program, number);
     report_free(program->app.report);
     ws_listener_free(program->app.listener);
     intake_free(program->intake);
     hub_free(program->app.hub);
     ev_loop_destroy(loop);
     return result;
+}
+
+/* In the parent of several processes: the paths first, as a successor may bind them now. */
+static void let_go(void *ctx) {
+    listeners_remove(ctx);
+    listeners_close(ctx);
+}
+
+static int serve(struct config *config) {
+    static struct program storage; /* there is one */
+    struct program *program = &storage;
+    int number = 0;
+    bool cgi = config->listen[0] == '\0' && request_is_cgi();
+    bool spawned = config->listen[0] == '\0' && !cgi;
+
+    if (cgi && config->websocket[0] != '\0')
+        cgi = false; /* nothing but WebSockets */
+    int processes = count_processes(config, cgi, spawned);
+    if (!open_listeners(&program->listeners, config, spawned, processes))
+        return EX_OSERR;
+    limit_waiters(config);
+    if (processes > 1) {
+        number = processes_start(processes, let_go, &program->listeners);
+        if (number < 0)
+            return EX_OK;
+        listeners_choose(&program->listeners, number);
+        program_seed();
+    }
+    return serve_alone(program, config, cgi, number);
 }
 
 int main(int argc, char **argv) {

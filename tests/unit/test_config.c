@@ -63,6 +63,7 @@ START_TEST(an_empty_file_leaves_the_defaults) {
     ck_assert_int_eq(config.timeout, 25);
     ck_assert_int_eq(config.max_wait, 55);
     ck_assert_int_eq(config.max_channels, 64);
+    ck_assert_int_eq(config.processes, 1);
     ck_assert_int_eq(config.max_backlog, 256 * 1024);
     ck_assert_int_eq(config.keepalive, 15);
     ck_assert_int_eq(config.jsonp, 0);
@@ -96,6 +97,7 @@ START_TEST(a_file_sets_every_option) {
     ck_assert_int_eq(config.max_wait, 40);
     ck_assert_int_eq(config.max_channels, 8);
     ck_assert_int_eq(config.max_waiters, 500);
+    ck_assert_int_eq(config.processes, 4);
     ck_assert_int_eq(config.linger, 0);
     ck_assert_int_eq(config.tail, 1);
     ck_assert_int_eq(config.max_backlog, 1024 * 1024);
@@ -173,6 +175,7 @@ static const struct wrong {
               {"number-empty", "must be a whole number"},
               {"number-large", "timeout = 99999999999999999999: must be"},
               {"number-range", "max_channels = 1025: must be from 1 to 1024"},
+              {"processes-range", "processes = 65: must be from 1 to 64"},
               {"number-zero", "must be from 1 to 1024"},
               {"number-suffix", "must be a whole number"},
               {"size-suffix", "must be a whole number of bytes, K or M"},

@@ -1,0 +1,26 @@
+/*
+ * Several processes of one program, so that it uses several processors: a parent
+ * that serves nothing, and children that serve. Called by main() alone, before
+ * anything but sockets is there.
+ */
+#ifndef HALLEY_PROCESSES_H
+#define HALLEY_PROCESSES_H
+
+/*
+ * Forks `count` children (at most PROCESSES_MAX) and looks after them. Returns in
+ * each child with its number, 0 to count - 1, and with TERM, INT and USR1 blocked
+ * until program_watch_signals() watches them; a child that is started in the place
+ * of another has its number. Returns -1 in the parent when it was told to end and
+ * all children have ended. `stop` is called in the parent when it is told to end,
+ * before any child is: it lets go of what the children listen on.
+ */
+int processes_start(int count, void (*stop)(void *ctx), void *ctx);
+
+/*
+ * How many seconds a child that ran for `lived` seconds is waited with before it
+ * is started again: none at first, then more each time until one has held out.
+ * `*next`, which begins as 0, is the pause that follows.
+ */
+double processes_pause(double lived, double *next);
+
+#endif
