@@ -110,7 +110,8 @@ help:
 	@echo 'make lint         format, clang-tidy, shellcheck, the include law'
 	@echo 'make format       let clang-format write the C files'
 	@echo 'make fuzz         the fuzz targets, FUZZ_SECONDS=60 each (clang)'
-	@echo 'make bench        the measurements'
+	@echo 'make bench        the measurements, beside other programs; a part of them with'
+	@echo '                  ONLY= SERVER= SYSTEMS= N= ROUNDS= (tests/bench/README.md)'
 	@echo 'make deps         install what building, running and testing need'
 	@echo 'make install      DESTDIR= PREFIX=$(PREFIX)'
 	@echo 'make clean        remove build/'
@@ -215,12 +216,12 @@ test:
 	$(Q)deploy/install-deps build run lighttpd apache nginx test
 	$(Q)MAKE='$(MAKE)' exec tests/run
 
-# The measurements, on programs without sanitizers.
+# The measurements, beside other programs: ONLY=, SERVER=, N=, ROUNDS= and more, see
+# tests/bench/README.md.
 bench:
-	$(Q)deploy/install-deps build run lighttpd apache nginx test
+	$(Q)deploy/install-deps build run lighttpd apache nginx test bench
 	$(Q)$(MAKE) --no-print-directory all $(BENCHES)
-	$(Q)if [ -x tests/bench/run ]; then exec tests/bench/run; \
-	else echo 'there is nothing in tests/bench to run' >&2; exit 1; fi
+	$(Q)HALLEY_BIN_DIR=$(BUILD) exec tests/bench/run
 
 # --- fuzzing -------------------------------------------------------------------
 

@@ -1,0 +1,49 @@
+/*
+ * Fan-out: from a publish to the last of N waiters having it. Long-pollers either ask
+ * again as soon as they are answered, as browsers do, so that a message's deliveries and
+ * the returning requests compete ("again"); or only once the last one has been answered,
+ * so that the push alone is timed ("push"). Event streams have nothing to ask.
+ */
+import {load} from '../driver/load.mjs';
+import {settings} from '../driver/settings.mjs';
+import {figures} from './figures.mjs';
+
+const DELIVERIES = 25000; // in one run, over all its messages
+const PHP = 'php';
+
+function messages(waiters) {
+  return Math.max(5, Math.min(20, Math.round(DELIVERIES / waiters)));
+}
+
+function waysOf(system) {
+  const ways = [];
+  if (system.speaks.wait) ways.push('push');
+  if (system.speaks.wait && /^(halley|floor|nchan)/.test(system.id)) ways.push('again');
+  if (system.speaks.sse) ways.push('sse');
+  return ways;
+}
+
+export const fanout = {
+  id: 'fanout',
+  title: 'From a publish to the last waiter',
+  systems: ['halley-nginx', 'floor-nginx', 'halley-lighttpd', 'floor-lighttpd', 'nchan-redis', 'nchan-memory',
+    'socketio', 'sockjs', 'faye', PHP],
+
+  cells(system) {
+    const sizes = system.id === PHP ? [PHP_WAITERS] : settings.waiters.filter(count => count <= system.most);
+    return sizes.flatMap(waiters => waysOf(system).map(way => ({way, waiters})));
+  },
+
+  async run(started, system, {way, waiters}) {
+    return figures(await load('fanout', started, {
+      proto: way === 'sse' ? system.speaks.sse : system.speaks.wait,
+      waiters,
+      messages: messages(waiters),
+      again: way === 'again' ? 'at-once' : way === 'push' ? 'after-last' : undefined
+    }));
+  },
+
+  columns: ['to_last_ms', 'per_second', 'cpu_web_us', 'cpu_app_us']
+};
+
+const PHP_WAITERS = 200; // php-fpm has a process for each

@@ -1,0 +1,30 @@
+/*
+ * One waiter on an idle system: from FCALL to the bytes at the client. Beside it the same
+ * Redis's bare PUBLISH to a bare subscriber; together with a bare FastCGI request through
+ * the same web server (polls, one connection) that is what the way alone costs.
+ */
+import {load} from '../driver/load.mjs';
+import {figures} from './figures.mjs';
+
+const ROUNDS = 300;
+
+/* worker: a bare PUBLISH, which halley-worker takes over; the others are published by FCALL. */
+const WAYS = {halley: ['wait', 'sse', 'worker', 'redis-raw'], floor: ['wait', 'sse']};
+
+export const latency = {
+  id: 'latency',
+  title: 'One waiter: from a publish to the answer',
+  systems: ['halley-nginx', 'halley-lighttpd', 'floor-nginx', 'floor-lighttpd'],
+
+  cells: system => WAYS[system.id.split('-')[0]].map(way => ({way})),
+
+  async run(started, system, {way}) {
+    if (way === 'redis-raw') return figures(await load('redis-raw', started, {rounds: ROUNDS}));
+    const by = way === 'worker' ? {publish: ['--publish-redis-plain', started.redis]} : {};
+    return figures(await load('latency', {...started, ...by}, {
+      proto: system.speaks[way] ?? system.speaks.wait, waiters: 1, rounds: ROUNDS
+    }));
+  },
+
+  columns: ['latency_ms', 'cpu_web_us', 'cpu_app_us']
+};

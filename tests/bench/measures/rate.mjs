@@ -1,0 +1,25 @@
+/* Deliveries a second, to waiters who ask again at once, message upon message. */
+import {load} from '../driver/load.mjs';
+import {settings} from '../driver/settings.mjs';
+import {figures} from './figures.mjs';
+
+const WAITERS = 1000;
+
+export const rate = {
+  id: 'rate',
+  title: 'Deliveries a second',
+  systems: ['halley-nginx', 'floor-nginx', 'halley-lighttpd', 'floor-lighttpd', 'floor-http', 'nchan-redis', 'nchan-memory'],
+
+  cells(system) {
+    const waiters = Math.min(settings.waiters[0], WAITERS);
+    return ['wait', 'sse'].filter(way => system.speaks[way]).map(way => ({way, waiters}));
+  },
+
+  async run(started, system, {way, waiters}) {
+    return figures(await load('rate', started, {
+      proto: system.speaks[way], waiters, seconds: settings.seconds, again: way === 'wait' ? 'at-once' : undefined
+    }));
+  },
+
+  columns: ['per_second', 'cpu_web_us', 'cpu_app_us', 'cpu_redis_us']
+};

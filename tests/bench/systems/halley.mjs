@@ -1,0 +1,50 @@
+/*
+ * Halley: Redis, worker, halley.fcgi, and a web server with the configuration that the
+ * project ships. Messages are published by FCALL, as a script does that wants the id.
+ */
+import {writeFileSync} from 'node:fs';
+import {join} from 'node:path';
+import {BUILD, childrenOf} from '../driver/place.mjs';
+import {startRedis} from './redis.mjs';
+import {startWeb} from './web.mjs';
+
+const CONF = `
+max_waiters = 19000
+log_level = warning
+`;
+
+/* Each of several processes listens at a socket of its own: halley.fcgi(8). */
+function socketsOf(place, processes) {
+  return Array.from({length: processes}, (_, at) => place.path('halley.sock') + (at ? `.${at + 1}` : ''));
+}
+
+async function start(place, server, processes) {
+  const conf = place.path('halley.conf');
+  const sockets = socketsOf(place, processes);
+  writeFileSync(conf, `${CONF}processes = ${processes}\n`);
+  const redis = await startRedis(place);
+  const environment = {HALLEY_REDIS: `unix:${redis.socket}`};
+  const worker = await place.start('halley-worker', [join(BUILD, 'halley-worker'), '-f', conf], [], environment);
+  const app = await place.start('halley.fcgi', [join(BUILD, 'halley.fcgi'), '-f', conf, '-l', `unix:${sockets[0]}`],
+    sockets, environment);
+  const web = await startWeb(place, server, sockets, {...environment, HALLEY_CONF: conf, HALLEY_BIN_DIR: BUILD});
+  return {
+    port: web.port,
+    redis: redis.socket,
+    fcgi: sockets[0],
+    publish: ['--publish-redis', redis.socket],
+    pids: {web: web.pids, app: [app, ...childrenOf(app)], worker: [worker], redis: [redis.pid]}
+  };
+}
+
+export function halley(server, processes = 1) {
+  const several = processes > 1;
+  return {
+    id: `halley-${server}${several ? `-${processes}` : ''}`,
+    title: `Halley, ${server}${several ? `, ${processes} processes` : ''}`,
+    server,
+    speaks: {wait: 'halley-wait', sse: 'halley-sse', poll: 'halley-poll'},
+    most: server === 'lighttpd' ? 8900 : 9900, // as many as the web server has descriptors for
+    start: place => start(place, server, processes)
+  };
+}

@@ -1,0 +1,18 @@
+/* Every system that can be measured. To add one, write its file and name it here. */
+import {floorFcgi, floorHttp} from './floor.mjs';
+import {halley} from './halley.mjs';
+import {nchanMemory, nchanRedis} from './nchan.mjs';
+import {faye, plain, socketio, sockjs} from './node.mjs';
+import {php} from './php.mjs';
+import {staticFile} from './static.mjs';
+
+export const systems = [
+  halley('nginx'), halley('nginx', 2), floorFcgi('nginx'), halley('lighttpd'), floorFcgi('lighttpd'),
+  floorHttp, nchanRedis, nchanMemory, socketio, sockjs, faye, php, plain, staticFile
+];
+
+export function systemById(id) {
+  const found = systems.find(system => system.id === id);
+  if (!found) throw new Error(`there is no system ${id}: ${systems.map(system => system.id).join(' ')}`);
+  return found;
+}
