@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "core/collections.h"
 #include "core/mem.h"
 #include "fcgi-app/deliver.h"
 #include "fcgi-app/hub.h"
@@ -31,7 +30,7 @@ static bool take_feeds(struct waiter *waiter, const struct hub_read *read) {
         sub->feed = feeds_take(waiter->hub->feeds, read->channels[i].name, read->channels[i].len);
         if (sub->feed == NULL)
             return false;
-        DL_APPEND(*feed_subs(sub->feed), sub);
+        ring_add(&feed_row(sub->feed)->subs, &sub->ring);
         sub_begin(sub, &read->channels[i]);
         waiter->fenced = waiter->fenced || sub->kind == SUB_NOW;
     }
@@ -42,37 +41,49 @@ static bool take_feeds(struct waiter *waiter, const struct hub_read *read) {
 static void degrade_near_limit(struct hub *hub, struct waiter *waiter) {
     uint64_t most = (uint64_t)hub->config->max_waiters;
 
-    if (waiter->transport->stream || waiter->wait == 0 || hub->stats->waiters < most - most / 10)
+    if (waiter->transport->stream || !waiter->waits || hub->stats->waiters < most - most / 10)
         return;
-    waiter->wait = 0;
-    waiter->retry = (unsigned)hub->config->retry;
+    waiter->waits = false;
+    waiter->retry = (uint32_t)hub->config->retry;
     hub->stats->answers_retry++;
 }
 
+/* Room for what few requests bring along; their callback is taken over. */
+static struct waiter_extra *extra_new(struct hub *hub, const struct hub_read *read,
+                                      struct hub_holder *holder) {
+    if (read->tag == NULL && read->options.callback == NULL && holder == NULL)
+        return NULL;
+    struct waiter_extra *extra = mem_new(sizeof *extra);
+    *extra = (struct waiter_extra){.holder = holder,
+                                   .tag = tag_take(hub->tallies, read->tag),
+                                   .callback = read->options.callback};
+    return extra;
+}
+
 static struct waiter *waiter_new(struct hub *hub, struct client *client,
-                                 const struct hub_read *read) {
+                                 const struct hub_read *read, struct hub_holder *holder) {
     struct waiter *waiter = mem_new(sizeof *waiter + read->channel_count * sizeof waiter->subs[0]);
     double longest = read->transport->stream ? hub->config->max_stream : read->timeout;
 
     waiter->hub = hub;
     waiter->client = client;
     waiter->transport = read->transport;
-    waiter->options = read->options;
-    waiter->limit = read->limit;
-    waiter->wait = read->transport->waits ? longest : 0;
-    waiter->ends = ev_now(hub->loop) + longest * (1 - EARLY * drand48());
+    waiter->variant = (uint8_t)read->options.variant;
+    waiter->early = read->early;
+    waiter->limit = (uint16_t)read->limit;
+    waiter->waits = read->transport->waits && longest > 0;
+    waiter->ends = wheel_in(hub->wheel, longest * (1 - EARLY * drand48()));
     if (read->ends > 0)
         waiter->ends = read->ends;
-    waiter->sub_count = read->channel_count;
+    waiter->sub_count = (uint16_t)read->channel_count;
     degrade_near_limit(hub, waiter);
-    waiter->fenced = waiter->wait == 0;
-    DL_APPEND(hub->waiters, waiter);
+    waiter->fenced = !waiter->waits;
     hub->unresolved++;
     hub->stats->waiters++;
-    waiter->tag = tag_take(hub->tallies, read->tag);
+    waiter->extra = extra_new(hub, read, holder);
     deliver_spend(
         waiter,
-        (struct tally){.requests = read->bytes > 0, .bytes_in = (int64_t)read->bytes, .held = 1});
+        &(struct tally){.requests = read->bytes > 0, .bytes_in = (int64_t)read->bytes, .held = 1});
     return waiter;
 }
 
@@ -102,19 +113,18 @@ bool hub_hold(struct hub *hub, struct client *client, const struct hub_read *rea
         free(read->options.callback);
         return false;
     }
-    redis_drain(hub->subscriber);
-    struct waiter *waiter = waiter_new(hub, client, read);
+    struct waiter *waiter = waiter_new(hub, client, read, holder);
     if (!take_feeds(waiter, read)) {
         problem_later(problem, 503, 5, "no room for another channel: %d are in use", FEEDS_MAX);
         deliver_forget(waiter);
         return false;
     }
-    waiter->holder = holder;
     if (holder != NULL)
         holder->waiter = waiter;
     deliver_set_deadline(waiter, hub->config->redis_timeout);
     client_watch(client, &deliver_events, waiter);
-    deliver_turn(waiter);
+    deliver_ready(waiter);
+    hub->fresh = true;
     return true;
 }
 
@@ -130,7 +140,8 @@ struct hub_places hub_release(struct waiter *waiter) {
                                             [SUB_AT] = SINCE_AT};
     struct hub_places places = {.count = waiter->sub_count, .ends = waiter->ends};
 
-    snprintf(places.tag, sizeof places.tag, "%s", tag_name(waiter->tag));
+    snprintf(places.tag, sizeof places.tag, "%s",
+             tag_name(waiter->extra != NULL ? waiter->extra->tag : NULL));
     places.channels = mem_new((places.count + 1) * sizeof *places.channels);
     for (size_t i = 0; i < places.count; i++) {
         const struct sub *sub = &waiter->subs[i];

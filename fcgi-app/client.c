@@ -8,6 +8,11 @@ void client_watch(struct client *client, const struct client_events *events, voi
     client->kind->watch(client, events, ctx);
 }
 
+void client_hold(struct client *client) {
+    if (client->kind->hold != NULL)
+        client->kind->hold(client);
+}
+
 enum err client_send(struct client *client, const struct part *parts, size_t count) {
     return client->kind->send(client, parts, count);
 }

@@ -14,9 +14,8 @@
 #include <stdint.h>
 
 #include "core/err.h"
-#include "core/loop.h"
-#include "fcgi-app/stats.h"
 
+struct connections;
 struct problem;
 
 /* Everybody but the kinds themselves looks at a client only through the functions below. */
@@ -44,6 +43,7 @@ struct client_events {
 /* How a kind of client does what the functions of the same names below promise. */
 struct client_kind {
     void (*watch)(struct client *client, const struct client_events *events, void *ctx);
+    void (*hold)(struct client *client); /* NULL: there is nothing to do */
     enum err (*send)(struct client *client, const struct part *parts, size_t count);
     void (*finish)(struct client *client, const struct part *parts, size_t count);
     void (*refuse)(struct client *client, const struct problem *problem);
@@ -51,12 +51,21 @@ struct client_kind {
     size_t (*backlog)(const struct client *client);
 };
 
-/* A client that owns `fd` (set to non-blocking here). `request_id` is FastCGI's. */
-struct client *client_new(struct ev_loop *loop, struct stats *stats, int fd,
-                          enum client_framing framing, uint16_t request_id);
+/*
+ * A client that is not a request's that the intake took in: it owns `fd` (set to
+ * non-blocking here). `request_id` is FastCGI's.
+ */
+struct client *client_new(struct connections *all, int fd, enum client_framing framing,
+                          uint16_t request_id);
 
 /* From now on `events` are told; call once. Both are borrowed and outlive the client. */
 void client_watch(struct client *client, const struct client_events *events, void *ctx);
+
+/*
+ * The client will be held for a while: only from now on is its leaving noticed for
+ * sure. One that is answered soon is spared what that costs.
+ */
+void client_hold(struct client *client);
 
 /*
  * Sends the parts as one piece; what the descriptor does not take is queued.
@@ -65,9 +74,9 @@ void client_watch(struct client *client, const struct client_events *events, voi
 enum err client_send(struct client *client, const struct part *parts, size_t count) MUST_CHECK;
 
 /*
- * Sends the parts and the end of the answer, flushes, closes and frees: the
- * client is not the caller's any more. A reader that takes nothing for
- * CLIENT_FLUSH seconds is closed all the same.
+ * Sends the parts and the end of the answer: the client is not the caller's any
+ * more, and its connection is closed once all is out, or carries another request. A reader that
+ * takes nothing for CLIENT_FLUSH seconds is closed all the same.
  */
 #define CLIENT_FLUSH 30.0
 void client_finish(struct client *client, const struct part *parts, size_t count);

@@ -1,9 +1,10 @@
 /*
  * Writes answers. The usual answer is one writev(2) of a record header, shared
- * bytes and the end of the request, then close(2): nothing is copied and nothing
- * waits. Only what a slow descriptor does not take is copied into the client's
- * own queue, which the loop then empties. How much may be queued is the hub's to
- * limit: it stops feeding a client whose queue is not empty.
+ * bytes and the end of the request: nothing is copied and nothing waits. Then the
+ * connection is closed, or, where the web server keeps it (FCGI_KEEP_CONN), given
+ * back to the intake. Only what a slow descriptor does not take is copied into the
+ * client's own queue, which the loop then empties. How much may be queued is the
+ * hub's to limit: it stops feeding a client whose queue is not empty.
  *
  * libfcgi's own output streams are not used: they block, and their closing wait
  * takes up to two seconds a request.
@@ -15,12 +16,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "core/buf.h"
 #include "core/mem.h"
+#include "fcgi-app/connection.h"
 #include "fcgi-app/fcgi.h"
 #include "fcgi-app/problem.h"
 
@@ -28,152 +29,154 @@ enum { PARTS_MAX = 6 };
 
 static const struct client_kind fcgi_kind;
 
-struct fcgi_client {
-    struct client base;
-    struct ev_loop *loop;
-    struct stats *stats;
-    const struct client_events *events;
-    void *ctx;
-    struct ev_io io;
-    struct ev_timer flush;
-    struct buf out; /* framed bytes that the descriptor has not taken */
-    int fd;
-    uint16_t request_id;
-    enum client_framing framing;
-    bool finishing; /* the end is queued; nobody owns the client but this module */
-    bool can_leave; /* the descriptor tells when the other side closes */
-};
+/* Clients are connections, and begin with the same member. */
+static struct connection *of(const struct client *client) {
+    return (struct connection *)(uintptr_t)client;
+}
 
-static void watch_for(struct fcgi_client *client, int events) {
-    if (client->io.events == events && ev_is_active(&client->io))
+static size_t queued(const struct connection *client) {
+    return client->queue != NULL ? client->queue->len : 0;
+}
+
+/* Has itself told when a queue can be emptied, and no longer when it is empty. */
+static void watch_writing(struct connection *client) {
+    bool writing = queued(client) > 0;
+
+    if (client->writing == writing || !connection_watch(client))
         return;
-    ev_io_stop(client->loop, &client->io);
-    ev_io_set(&client->io, client->fd, events);
-    if (events != 0)
-        ev_io_start(client->loop, &client->io);
-}
-
-static void watch(struct fcgi_client *client) {
-    bool reading = client->events != NULL && client->can_leave && !client->finishing;
-    watch_for(client, (reading ? EV_READ : 0) | (client->out.len > 0 ? EV_WRITE : 0));
-}
-
-static void drop(struct fcgi_client *client) {
-    ev_io_stop(client->loop, &client->io);
-    ev_timer_stop(client->loop, &client->flush);
-    close(client->fd);
-    buf_free(&client->out);
-    client->stats->clients--;
-    free(client);
+    client->writing = writing;
+    pollset_writing(client->all->pollset, client->fd, client, writing);
 }
 
 /* The other side has sent something after its request, or closed: it has left. */
-static bool other_side_left(const struct fcgi_client *client) {
+static bool other_side_left(const struct connection *client) {
     unsigned char finish[FCGI_FINISH];
     char byte[64];
 
     ssize_t n = recv(client->fd, byte, sizeof byte, MSG_DONTWAIT);
-    if (n == 0 && client->framing == CLIENT_FCGI && client->out.len == 0) {
+    if (n == 0 && !client->raw && client->queue == NULL) {
         /* it only stopped sending: an orderly end keeps the web server's log quiet */
         fcgi_finish(finish, client->request_id);
         (void)send(client->fd, finish, sizeof finish, MSG_DONTWAIT | MSG_NOSIGNAL);
     }
-    return n >= 0 || (errno != EAGAIN && errno != EINTR);
+    return n >= 0 || (errno != EAGAIN && errno != EINTR && errno != ENOTSOCK);
 }
 
-static enum err flush_queue(struct fcgi_client *client) {
-    while (client->out.len > 0) {
-        ssize_t n = write(client->fd, client->out.data, client->out.len);
+static enum err flush_queue(struct connection *client) {
+    struct buf *queue = client->queue;
+
+    while (queue->len > 0) {
+        ssize_t n = write(client->fd, queue->data, queue->len);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
             return errno == EAGAIN ? ERR_OK : ERR_GONE;
-        client->stats->bytes_out += (uint64_t)n;
-        buf_consume(&client->out, (size_t)n);
+        client->all->stats->bytes_out += (uint64_t)n;
+        buf_consume(queue, (size_t)n);
     }
-    buf_free(&client->out);
+    buf_free(queue);
+    free(queue);
+    client->queue = NULL;
+    watch_writing(client);
     return ERR_OK;
 }
 
-static void on_ready(struct ev_loop *loop, struct ev_io *io, int events) {
-    struct fcgi_client *client = io->data;
-    enum err err = ERR_OK;
-    (void)loop;
+/* The answer is out, or nobody is there to read it. */
+static void over(struct connection *client, enum err err) {
+    if (err == ERR_OK && client->keep && !client->all->closing)
+        intake_rest(client);
+    else
+        connection_close(client);
+}
 
-    if ((events & EV_READ) && other_side_left(client))
+static void flushing_ready(struct connection *client, unsigned what) {
+    enum err err = ERR_OK;
+
+    if ((what & (POLLSET_READABLE | POLLSET_CLOSED)) && other_side_left(client))
         err = ERR_GONE;
-    if (err == ERR_OK && (events & EV_WRITE))
+    else if (what & POLLSET_WRITABLE)
         err = flush_queue(client);
-    if (client->finishing) {
-        if (err != ERR_OK || client->out.len == 0)
-            drop(client);
-        else
-            ev_timer_again(client->loop, &client->flush);
+    if (err != ERR_OK || client->queue == NULL)
+        over(client, err);
+    else
+        connection_set_deadline(client, CLIENT_FLUSH);
+}
+
+void client_fcgi_ready(struct connection *client, unsigned what) {
+    enum err err = ERR_OK;
+
+    if (client->state == CONNECTION_FLUSHING) {
+        flushing_ready(client, what);
         return;
     }
-    if (err == ERR_OK)
-        watch(client);
+    if (what & POLLSET_CLOSED)
+        client->keep = false; /* this is told once */
+    if (client->events == NULL && client->queue == NULL)
+        return; /* it is answered soon */
+    if ((what & (POLLSET_READABLE | POLLSET_CLOSED)) && other_side_left(client))
+        err = ERR_GONE;
+    bool draining = client->queue != NULL && (what & POLLSET_WRITABLE);
+    if (err == ERR_OK && draining)
+        err = flush_queue(client);
     if (client->events == NULL)
         return;
     if (err != ERR_OK)
         client->events->gone(client->ctx);
-    else if ((events & EV_WRITE) && client->out.len == 0)
+    else if (draining && client->queue == NULL)
         client->events->drained(client->ctx);
 }
 
-static void on_flush_timeout(struct ev_loop *loop, struct ev_timer *timer, int events) {
-    (void)loop, (void)events;
-    drop(timer->data);
+struct client *client_fcgi_begin(struct connection *connection) {
+    connection->base.kind = &fcgi_kind;
+    connection->events = NULL;
+    connection_set_state(connection, CONNECTION_ANSWERING);
+    return &connection->base;
 }
 
-struct client *client_new(struct ev_loop *loop, struct stats *stats, int fd,
-                          enum client_framing framing, uint16_t request_id) {
-    struct fcgi_client *client = mem_new(sizeof *client);
-    struct stat info;
+struct client *client_new(struct connections *all, int fd, enum client_framing framing,
+                          uint16_t request_id) {
+    struct connection *connection = connection_new(all, fd);
 
-    client->base.kind = &fcgi_kind;
-    client->loop = loop;
-    client->stats = stats;
-    client->fd = fd;
-    client->framing = framing;
-    client->request_id = request_id;
-    client->out = buf_make(SIZE_MAX / 2); /* the hub limits what is queued */
-    client->can_leave = fstat(fd, &info) == 0 && S_ISSOCK(info.st_mode);
-    ev_io_init(&client->io, on_ready, fd, 0);
-    ev_init(&client->flush, on_flush_timeout);
-    client->flush.repeat = CLIENT_FLUSH;
-    client->io.data = client->flush.data = client;
     (void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-    stats->clients++;
-    return &client->base;
+    connection->raw = framing == CLIENT_RAW;
+    connection->request_id = request_id;
+    return client_fcgi_begin(connection);
 }
 
 static void fcgi_watch(struct client *base, const struct client_events *events, void *ctx) {
-    struct fcgi_client *client = (struct fcgi_client *)base;
+    struct connection *client = of(base);
     client->events = events;
     client->ctx = ctx;
-    watch(client);
+}
+
+static void fcgi_hold(struct client *base) {
+    (void)connection_watch(of(base)); /* what is no socket, as a CGI program's file, never leaves */
 }
 
 static size_t fcgi_backlog(const struct client *base) {
-    return ((const struct fcgi_client *)base)->out.len;
+    return queued(of(base));
 }
 
-static void queue_parts(struct fcgi_client *client, const struct part *parts, size_t count,
+static void queue_parts(struct connection *client, const struct part *parts, size_t count,
                         size_t skip) {
     for (size_t i = 0; i < count; i++) {
         size_t taken = skip < parts[i].len ? skip : parts[i].len;
-        buf_add(&client->out, (const char *)parts[i].data + taken, parts[i].len - taken);
+        if (taken < parts[i].len && client->queue == NULL) {
+            client->queue = mem_new(sizeof *client->queue);
+            *client->queue = buf_make(SIZE_MAX / 2); /* the hub limits what is queued */
+        }
+        if (taken < parts[i].len)
+            buf_add(client->queue, (const char *)parts[i].data + taken, parts[i].len - taken);
         skip -= taken;
     }
 }
 
 /* Writes what the descriptor takes now and queues the rest. */
-static enum err put(struct fcgi_client *client, const struct part *parts, size_t count) {
+static enum err put(struct connection *client, const struct part *parts, size_t count) {
     struct iovec iov[PARTS_MAX + 2];
     ssize_t sent = 0;
 
-    if (client->out.len == 0) {
+    if (client->queue == NULL) {
         for (size_t i = 0; i < count; i++)
             iov[i] = (struct iovec){(void *)(uintptr_t)parts[i].data, parts[i].len};
         do {
@@ -182,14 +185,14 @@ static enum err put(struct fcgi_client *client, const struct part *parts, size_t
         if (sent < 0 && errno != EAGAIN)
             return ERR_GONE;
         sent = sent < 0 ? 0 : sent;
-        client->stats->bytes_out += (uint64_t)sent;
+        client->all->stats->bytes_out += (uint64_t)sent;
     }
     queue_parts(client, parts, count, (size_t)sent);
     return ERR_OK;
 }
 
 /* A piece of more than one record: framed in a buffer, as it is rare. */
-static enum err put_large(struct fcgi_client *client, const struct part *parts, size_t count,
+static enum err put_large(struct connection *client, const struct part *parts, size_t count,
                           const struct part *end) {
     struct buf whole = buf_make(SIZE_MAX / 2), framed = buf_make(SIZE_MAX / 2);
     unsigned char header[FCGI_HEADER];
@@ -210,7 +213,7 @@ static enum err put_large(struct fcgi_client *client, const struct part *parts, 
     return err;
 }
 
-static enum err put_framed(struct fcgi_client *client, const struct part *parts, size_t count,
+static enum err put_framed(struct connection *client, const struct part *parts, size_t count,
                            bool last) {
     unsigned char header[FCGI_HEADER], finish[FCGI_FINISH];
     struct part all[PARTS_MAX + 2];
@@ -220,7 +223,7 @@ static enum err put_framed(struct fcgi_client *client, const struct part *parts,
         abort(); /* a caller in this program that does not know the limit */
     for (size_t i = 0; i < count; i++)
         total += parts[i].len;
-    if (client->framing == CLIENT_RAW)
+    if (client->raw)
         return total > 0 ? put(client, parts, count) : ERR_OK;
     fcgi_finish(finish, client->request_id);
     struct part end = {finish, last ? sizeof finish : 0};
@@ -238,23 +241,23 @@ static enum err put_framed(struct fcgi_client *client, const struct part *parts,
 }
 
 static enum err fcgi_send(struct client *base, const struct part *parts, size_t count) {
-    struct fcgi_client *client = (struct fcgi_client *)base;
+    struct connection *client = of(base);
     enum err err = put_framed(client, parts, count, false);
     if (err == ERR_OK)
-        watch(client);
+        watch_writing(client);
     return err;
 }
 
 static void fcgi_finish_with(struct client *base, const struct part *parts, size_t count) {
-    struct fcgi_client *client = (struct fcgi_client *)base;
+    struct connection *client = of(base);
     enum err err = put_framed(client, parts, count, true);
-    if (err != ERR_OK || client->out.len == 0) {
-        drop(client);
+    if (err != ERR_OK || client->queue == NULL) {
+        over(client, err);
         return;
     }
-    client->finishing = true;
-    watch(client);
-    ev_timer_again(client->loop, &client->flush);
+    connection_set_state(client, CONNECTION_FLUSHING);
+    connection_set_deadline(client, CLIENT_FLUSH);
+    watch_writing(client);
 }
 
 static void fcgi_refuse(struct client *base, const struct problem *problem) {
@@ -265,10 +268,11 @@ static void fcgi_refuse(struct client *base, const struct problem *problem) {
 }
 
 static void fcgi_drop(struct client *base) {
-    drop((struct fcgi_client *)base);
+    connection_close(of(base));
 }
 
 static const struct client_kind fcgi_kind = {.watch = fcgi_watch,
+                                             .hold = fcgi_hold,
                                              .send = fcgi_send,
                                              .finish = fcgi_finish_with,
                                              .refuse = fcgi_refuse,

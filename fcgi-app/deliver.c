@@ -1,8 +1,12 @@
 /*
- * Deliveries. A waiter's life: RESOLVING until Redis has said where it stands (at
- * most redis_timeout, then 503) ─► answered at once, or PARKED until a message
+ * Deliveries. A waiter's life: it is resolved when Redis has said where it stands (at
+ * most redis_timeout, then 503) ─► answered at once, or parked until a message
  * comes (one batch and done, or for streams one after the other), its deadline
  * passes (an empty batch), it leaves, or the process drains.
+ *
+ * A long poll is answered with one send, header and all. Only where the web server
+ * notices a browser that has left no sooner than it has a header to send on
+ * (lighttpd), one that is parked for longer than EARLY_HEADER is sent its header ahead.
  *
  * Guarantee 6, a read sees what was acknowledged before it began: whatever Redis
  * has already sent on the subscribed connection is read before a new request is
@@ -19,55 +23,80 @@
 
 #include <stdlib.h>
 
-#include "core/collections.h"
 #include "fcgi-app/holder.h"
 #include "fcgi-app/hub_state.h"
+
+#define EARLY_HEADER 1.0 /* seconds */
 
 enum { BATCH_BYTES = 1024 * 1024 }; /* of payload in one answer; at least one message */
 
 /* --------------------------------------------------------------- waiters: ends */
 
-/* Counts what a waiter spends: for its transport, and for its tag if it has one. */
-void deliver_spend(struct waiter *waiter, struct tally spent) {
+void deliver_spend(struct waiter *waiter, const struct tally *spent) {
     struct tally *sum =
         tally_of_transport(waiter->hub->tallies, transport_index(waiter->transport));
-#define ADD(name) sum->name += spent.name;
+#define ADD(name) sum->name += spent->name;
     TALLY_LIST(ADD)
 #undef ADD
-    tag_add(waiter->tag, &spent);
+    if (waiter->extra != NULL)
+        tag_add(waiter->extra->tag, spent);
+}
+
+void deliver_ready_in(struct waiter *waiter, struct feed_row *row) {
+    if (ring_linked(&waiter->turn)) /* ready, or will be when Redis gives its sign of life */
+        return;
+    ring_add(&row->ready, &waiter->turn);
+    if (!ring_linked(&row->turn))
+        ring_add(&waiter->hub->rows, &row->turn);
 }
 
 void deliver_ready(struct waiter *waiter) {
-    if (waiter->ready)
+    bool any = waiter->sub_count > 0;
+    deliver_ready_in(waiter, any ? feed_row(waiter->subs[0].feed) : &waiter->hub->row);
+}
+
+/* Notes whether it has yet to take what it was sent. */
+static void set_slow(struct waiter *waiter, bool slow) {
+    if (waiter->slow == slow)
         return;
-    waiter->ready = true;
-    DL_APPEND2(waiter->hub->ready, waiter, rprev, rnext);
+    waiter->slow = slow;
+    waiter->owed = 0;
+    for (size_t i = 0; i < waiter->sub_count; i++) {
+        if (waiter->subs[i].feed != NULL)
+            feed_row(waiter->subs[i].feed)->slow += slow ? 1U : -1U;
+    }
+}
+
+static void forget_extra(struct waiter *waiter) {
+    struct waiter_extra *extra = waiter->extra;
+
+    if (extra == NULL)
+        return;
+    tag_release(extra->tag);
+    free(extra->callback);
+    if (extra->holder != NULL)
+        extra->holder->waiter = NULL;
+    free(extra);
 }
 
 /* Frees a waiter whose client is somebody else's by now. */
 void deliver_forget(struct waiter *waiter) {
     struct hub *hub = waiter->hub;
 
+    set_slow(waiter, false);
     for (size_t i = 0; i < waiter->sub_count; i++) {
         struct sub *sub = &waiter->subs[i];
-        sub_forget_fetch(sub);
+        sub_forget_read(sub);
         if (sub->feed != NULL) {
-            DL_DELETE(*feed_subs(sub->feed), sub);
+            ring_remove(&sub->ring);
             feed_release(sub->feed);
         }
     }
-    deliver_spend(waiter, (struct tally){.held = -1});
-    tag_release(waiter->tag);
-    if (waiter->ready)
-        DL_DELETE2(hub->ready, waiter, rprev, rnext);
-    if (waiter->fence > hub->fence_passed)
-        DL_DELETE2(hub->awaiting, waiter, fprev, fnext);
-    hub->unresolved -= !waiter->begun;
-    DL_DELETE(hub->waiters, waiter);
-    ev_timer_stop(hub->loop, &waiter->timer);
-    free(waiter->options.callback);
-    if (waiter->holder != NULL)
-        waiter->holder->waiter = NULL;
+    deliver_spend(waiter, &(struct tally){.held = -1});
+    forget_extra(waiter);
+    ring_remove(&waiter->turn);
+    wheel_cancel(&waiter->deadline);
+    hub->unresolved -= !waiter->parked;
     hub->stats->waiters--;
     free(waiter);
 }
@@ -93,28 +122,36 @@ void deliver_refuse(struct waiter *waiter, const struct problem *problem) {
 
 /* ------------------------------------------------------------ waiters: answers */
 
+static struct transport_options options_of(const struct waiter *waiter) {
+    return (struct transport_options){.config = waiter->hub->config,
+                                      .variant = waiter->variant,
+                                      .callback =
+                                          waiter->extra != NULL ? waiter->extra->callback : NULL};
+}
+
 static const struct buf *rendering(struct waiter *waiter, struct batch *batch, struct buf *own) {
     const struct transport *transport = waiter->transport;
-    bool shared = waiter->options.callback == NULL;
+    struct transport_options options = options_of(waiter);
+    bool shared = options.callback == NULL;
     const struct buf *text;
 
     if (transport->render == NULL)
         return batch_json(batch);
-    text = shared ? batch_kept(batch, transport, waiter->options.variant) : NULL;
+    text = shared ? batch_kept(batch, transport, options.variant) : NULL;
     if (text != NULL)
         return text;
-    transport->render(&waiter->options, batch, own);
-    text = shared ? batch_keep(batch, transport, waiter->options.variant, own) : NULL;
+    transport->render(&options, batch, own);
+    text = shared ? batch_keep(batch, transport, options.variant, own) : NULL;
     return text != NULL ? text : own;
 }
 
 static void count_batch(struct waiter *waiter, const struct batch *batch, size_t bytes) {
     struct stats *stats = waiter->hub->stats;
 
-    deliver_spend(waiter, (struct tally){.batches = 1,
-                                         .messages = (int64_t)batch_size(batch),
-                                         .empty = batch_size(batch) == 0,
-                                         .bytes_out = (int64_t)bytes});
+    deliver_spend(waiter, &(struct tally){.batches = 1,
+                                          .messages = (int64_t)batch_size(batch),
+                                          .empty = batch_size(batch) == 0,
+                                          .bytes_out = (int64_t)bytes});
     stats->batches++;
     stats->messages += batch_size(batch);
     stats->batches_empty += batch_size(batch) == 0;
@@ -122,45 +159,52 @@ static void count_batch(struct waiter *waiter, const struct batch *batch, size_t
 }
 
 static void finish_with(struct waiter *waiter, struct batch *batch) {
-    struct buf head = buf_make(1024), own = buf_make(SIZE_MAX / 2);
+    struct buf own = buf_make(SIZE_MAX / 2);
     const struct buf *text = rendering(waiter, batch, &own);
-    struct part parts[2];
-    size_t count = 0;
+    const struct buf *head = &waiter->hub->heads[transport_index(waiter->transport)];
+    const struct part parts[] = {{head->data, head->len}, {text->data, text->len}};
+    struct client *client = waiter->client;
+    size_t from = waiter->begun ? 1 : 0;
 
-    if (!waiter->begun) {
-        answer_head(&head, 200, waiter->transport->content_type);
-        parts[count++] = (struct part){head.data, head.len};
-    }
-    parts[count++] = (struct part){text->data, text->len};
-    count_batch(waiter, batch, head.len + text->len);
-    client_finish(waiter->client, parts, count);
-    buf_free(&head);
-    buf_free(&own);
+    count_batch(waiter, batch, (waiter->begun ? 0 : head->len) + text->len);
     deliver_forget(waiter);
+    client_finish(client, parts + from, 2 - from);
+    buf_free(&own);
+}
+
+/* Sends the parts on a stream, then frees `own`. False: the waiter is gone. */
+static bool send_text(struct waiter *waiter, const struct part *parts, size_t count,
+                      struct buf *own) {
+    enum err err = client_send(waiter->client, parts, count);
+
+    buf_free(own);
+    if (err != ERR_OK) {
+        on_gone(waiter);
+        return false;
+    }
+    waiter->refreshed = wheel_now(waiter->hub->wheel);
+    set_slow(waiter, client_backlog(waiter->client) > 0);
+    return true;
 }
 
 /* The header, and a stream's first bytes: where `first` begins. False: the waiter is gone. */
 static bool begin(struct waiter *waiter, const struct batch *first) {
-    struct buf head = buf_make(SIZE_MAX / 2);
+    const struct buf *head = &waiter->hub->heads[transport_index(waiter->transport)];
+    struct transport_options options = options_of(waiter);
+    struct buf text = buf_make(SIZE_MAX / 2);
 
-    if (waiter->transport->content_type != NULL)
-        answer_head(&head, 200, waiter->transport->content_type);
     if (waiter->transport->begin != NULL) {
         struct batch *start = first != NULL ? batch_before(first) : waiter_empty(waiter);
-        waiter->transport->begin(&waiter->options, start, &head);
+        waiter->transport->begin(&options, start, &text);
         batch_unref(start);
     }
-    enum err err = client_send(waiter->client, &(struct part){head.data, head.len}, 1);
-    deliver_spend(waiter, (struct tally){.bytes_out = (int64_t)head.len});
-    buf_free(&head);
     waiter->begun = true;
-    waiter->hub->unresolved--;
-    waiter->refreshed = ev_now(waiter->hub->loop);
-    if (err != ERR_OK)
-        on_gone(waiter);
-    else if (waiter->holder != NULL)
-        waiter->holder->begun(waiter->holder);
-    return err == ERR_OK;
+    if (!send_text(waiter, (const struct part[]){{head->data, head->len}, {text.data, text.len}}, 2,
+                   &text))
+        return false;
+    if (waiter->extra != NULL && waiter->extra->holder != NULL)
+        waiter->extra->holder->begun(waiter->extra->holder);
+    return true;
 }
 
 /* Sends one batch on a stream. False: the waiter is gone. */
@@ -169,12 +213,7 @@ static bool send_on(struct waiter *waiter, struct batch *batch) {
     const struct buf *text = rendering(waiter, batch, &own);
 
     count_batch(waiter, batch, text->len);
-    enum err err = client_send(waiter->client, &(struct part){text->data, text->len}, 1);
-    buf_free(&own);
-    waiter->refreshed = ev_now(waiter->hub->loop);
-    if (err != ERR_OK)
-        on_gone(waiter);
-    return err == ERR_OK;
+    return send_text(waiter, &(struct part){text->data, text->len}, 1, &own);
 }
 
 /* The time is over: an empty batch, or the polite end of a stream. */
@@ -187,8 +226,9 @@ void deliver_end(struct waiter *waiter) {
         batch_unref(batch);
         return;
     }
+    struct transport_options options = options_of(waiter);
     if (waiter->transport->end != NULL)
-        waiter->transport->end(&waiter->options, &text);
+        waiter->transport->end(&options, &text);
     struct client *client = waiter->client;
     deliver_forget(waiter);
     client_finish(client, &(struct part){text.data, text.len}, 1);
@@ -197,71 +237,70 @@ void deliver_end(struct waiter *waiter) {
 
 /* ------------------------------------------------------------- the waiter's turn */
 
-static struct batch *collect(struct waiter *waiter) {
+/* What is kept of a place that others stand at too; NULL: Redis has yet to tell. */
+static struct memo *look_up(struct waiter *waiter) {
     struct hub *hub = waiter->hub;
     size_t bytes = waiter->transport->stream ? (size_t)hub->config->max_backlog : BATCH_BYTES;
-    return memo_collect(&hub->memo, waiter, bytes);
+    struct memo *memo = memo_find(&hub->memo, waiter, bytes);
+
+    if (memo != NULL || !waiter_resolve(waiter, hub->fetches, true) || waiter_refused(waiter))
+        return memo;
+    memo = memo_find(&hub->memo, waiter, bytes);
+    return memo != NULL ? memo : memo_collect(&hub->memo, waiter, bytes);
+}
+
+static uint32_t ticks(int seconds) {
+    return (uint32_t)(seconds / WHEEL_TICK);
 }
 
 /* When a parked waiter must be looked at next: its end, or a stream's next heartbeat. */
-static void set_timer(struct waiter *waiter) {
+static void set_deadline(struct waiter *waiter) {
     struct hub *hub = waiter->hub;
-    double at = waiter->ends;
+    uint32_t at = waiter->ends;
 
-    if (waiter->transport->keepalive != NULL && waiter->refreshed + hub->config->keepalive < at)
-        at = waiter->refreshed + hub->config->keepalive;
-    double delay = at - ev_now(hub->loop);
-    ev_timer_stop(hub->loop, &waiter->timer);
-    ev_timer_set(&waiter->timer, delay > 0 ? delay : 0, 0);
-    ev_timer_start(hub->loop, &waiter->timer);
+    uint32_t next = at;
+
+    if (waiter->transport->keepalive != NULL)
+        next = waiter->refreshed + ticks(hub->config->keepalive);
+    else if (waiter->early && !waiter->begun)
+        next = wheel_in(hub->wheel, EARLY_HEADER);
+    wheel_set(hub->wheel, &waiter->deadline, next < at ? next : at);
 }
 
-static void park(struct waiter *waiter) {
-    if (waiter->state == WAITER_PARKED && waiter->begun)
-        return;
-    waiter->state = WAITER_PARKED;
-    if (waiter->begun || begin(waiter, NULL))
-        set_timer(waiter);
-}
-
-/* Sends a stream its next batch. False: it has everything, or it is gone (then `*gone`). */
-static bool send_next(struct waiter *waiter, bool *gone) {
-    struct batch *batch = collect(waiter);
-    bool here = waiter->begun || begin(waiter, batch);
-
-    if (here && batch != NULL)
-        here = send_on(waiter, batch);
-    *gone = !here;
-    bool sent = here && batch != NULL;
-    batch_unref(batch);
-    return sent;
+/* It has everything: from now on its deadline is its own. False: it is gone. */
+static bool park(struct waiter *waiter) {
+    if (waiter->parked)
+        return true;
+    waiter->parked = true;
+    waiter->hub->unresolved--;
+    client_hold(waiter->client);
+    if (waiter->transport->stream && !waiter->begun && !begin(waiter, NULL))
+        return false;
+    set_deadline(waiter);
+    return true;
 }
 
 /* A stream is sent batch after batch until it has everything or its queue fills. */
-static void feed_stream(struct waiter *waiter) {
-    bool gone = false;
-
-    while ((!waiter->begun || client_backlog(waiter->client) == 0) &&
-           waiter_resolve(waiter, waiter->hub->fetches, true)) {
-        if (!send_next(waiter, &gone))
-            break;
-        waiter->state = WAITER_PARKED;
+static void feed_stream(struct waiter *waiter, struct memo *memo) {
+    while (memo != NULL && memo->batch != NULL) {
+        struct batch *batch = batch_ref(memo->batch);
+        bool here =
+            (waiter->begun || begin(waiter, batch)) && send_on(waiter, batch) && park(waiter);
+        batch_unref(batch);
+        if (!here)
+            return;
+        memo = waiter->slow ? NULL : look_up(waiter);
     }
-    if (gone)
-        return;
-    waiter->state = WAITER_PARKED;
-    set_timer(waiter);
+    if (memo != NULL)
+        (void)park(waiter);
 }
 
-static void answer_once(struct waiter *waiter) {
-    struct batch *batch = collect(waiter);
-
-    if (batch == NULL && waiter->wait > 0) {
-        park(waiter);
+static void answer_once(struct waiter *waiter, struct memo *memo) {
+    if (memo->batch == NULL && waiter->waits) {
+        (void)park(waiter);
         return;
     }
-    if (batch == NULL)
-        batch = waiter_empty(waiter);
+    struct batch *batch = batch_ref(memo->batch != NULL ? memo->batch : memo_empty(memo, waiter));
     finish_with(waiter, batch);
     batch_unref(batch);
 }
@@ -277,78 +316,87 @@ static bool heard_all(struct waiter *waiter) {
             hub->fence = redis_pulse(hub->subscriber);
         waiter->fence = hub->fence;
         if (waiter->fence != 0)
-            DL_APPEND2(hub->awaiting, waiter, fprev, fnext);
+            ring_add(&hub->awaiting, &waiter->turn);
     }
     return waiter->fence != 0 && waiter->fence <= hub->fence_passed;
 }
 
-void deliver_turn(struct waiter *waiter) {
+static void refuse_unread(struct waiter *waiter) {
     struct problem problem;
 
-    bool heard = heard_all(waiter);
-    if (!waiter_resolve(waiter, waiter->hub->fetches, heard) || !heard)
+    problem_later(&problem, 503, 5, "channel: Redis refuses to read its history");
+    if (waiter->begun)
+        deliver_end(waiter);
+    else
+        deliver_refuse(waiter, &problem);
+}
+
+void deliver_turn(struct waiter *waiter) {
+    if (waiter->slow)
+        return; /* it is looked at again when it has taken what it was sent */
+    if (!heard_all(waiter)) {
+        (void)waiter_resolve(waiter, waiter->hub->fetches, false); /* meanwhile */
         return;
-    if (waiter_refused(waiter)) {
-        problem_later(&problem, 503, 5, "channel: Redis refuses to read its history");
+    }
+    struct memo *memo = look_up(waiter);
+    if (memo == NULL && waiter_refused(waiter))
+        refuse_unread(waiter);
+    else if (memo != NULL && waiter->transport->stream)
+        feed_stream(waiter, memo);
+    else if (memo != NULL)
+        answer_once(waiter, memo);
+}
+
+/* False: the waiter is gone. */
+static bool heartbeat(struct waiter *waiter) {
+    struct transport_options options = options_of(waiter);
+    struct buf text = buf_make(SIZE_MAX / 2);
+
+    struct batch *place = waiter_empty(waiter);
+    waiter->transport->keepalive(&options, place, &text);
+    batch_unref(place);
+    deliver_spend(waiter, &(struct tally){.bytes_out = (int64_t)text.len});
+    return send_text(waiter, &(struct part){text.data, text.len}, 1, &text);
+}
+
+/* A parked waiter is looked at before its end. False: it is gone. */
+static bool look_after(struct waiter *waiter) {
+    uint32_t now = wheel_now(waiter->hub->wheel);
+
+    if (!waiter->transport->stream)
+        return waiter->begun || begin(waiter, NULL);
+    if (waiter->slow) /* it has enough to read */
+        waiter->refreshed = now;
+    return waiter->refreshed + ticks(waiter->hub->config->keepalive) > now || heartbeat(waiter);
+}
+
+void deliver_late(void *ctx, struct wheel_entry *entry) {
+    struct waiter *waiter = RING_OF(entry, struct waiter, deadline);
+    struct problem problem;
+    (void)ctx;
+
+    if (!waiter->parked) {
+        problem_later(&problem, 503, 2, "Redis does not answer");
         if (waiter->begun)
             deliver_end(waiter);
         else
             deliver_refuse(waiter, &problem);
-        return;
-    }
-    if (waiter->transport->stream)
-        feed_stream(waiter);
-    else
-        answer_once(waiter);
-}
-
-static void heartbeat(struct waiter *waiter) {
-    struct buf text = buf_make(SIZE_MAX / 2);
-
-    waiter->refreshed = ev_now(waiter->hub->loop);
-    if (client_backlog(waiter->client) == 0) {
-        struct batch *place = waiter_empty(waiter);
-        waiter->transport->keepalive(&waiter->options, place, &text);
-        batch_unref(place);
-        enum err err = client_send(waiter->client, &(struct part){text.data, text.len}, 1);
-        deliver_spend(waiter, (struct tally){.bytes_out = (int64_t)text.len});
-        buf_free(&text);
-        if (err != ERR_OK) {
-            on_gone(waiter);
-            return;
-        }
-    }
-    set_timer(waiter);
-}
-
-static void on_timer(struct ev_loop *loop, struct ev_timer *timer, int events) {
-    struct waiter *waiter = timer->data;
-    struct problem problem;
-    (void)events;
-
-    if (!waiter->begun) {
-        problem_later(&problem, 503, 2, "Redis does not answer");
-        deliver_refuse(waiter, &problem);
-    } else if (ev_now(loop) + 0.001 < waiter->ends) {
-        heartbeat(waiter);
-    } else {
+    } else if (entry->due >= waiter->ends) {
         deliver_end(waiter);
+    } else if (look_after(waiter)) {
+        set_deadline(waiter);
     }
+}
+
+void deliver_set_deadline(struct waiter *waiter, double seconds) {
+    struct wheel *wheel = waiter->hub->wheel;
+    wheel_set(wheel, &waiter->deadline, wheel_in(wheel, seconds));
 }
 
 static void on_drained(void *ctx) {
     struct waiter *waiter = ctx;
-    waiter->owed = 0;
+    set_slow(waiter, false);
     deliver_ready(waiter);
 }
 
 const struct client_events deliver_events = {.gone = on_gone, .drained = on_drained};
-
-void deliver_set_deadline(struct waiter *waiter, double seconds) {
-    struct ev_loop *loop = waiter->hub->loop;
-
-    ev_timer_stop(loop, &waiter->timer);
-    ev_timer_init(&waiter->timer, on_timer, seconds, 0);
-    waiter->timer.data = waiter;
-    ev_timer_start(loop, &waiter->timer);
-}

@@ -10,7 +10,11 @@
 #include "fcgi-app/tally.h"
 #include "fcgi-app/waiter.h"
 
-/* Has the waiter looked at before the loop sleeps. */
+/*
+ * Has the waiter looked at soon, in the row of a feed that has something for it; or of
+ * the first of its feeds. Rows take turns, so that a crowd in one delays no other.
+ */
+void deliver_ready_in(struct waiter *waiter, struct feed_row *row);
 void deliver_ready(struct waiter *waiter);
 
 /* The waiter's turn: resolves it, and sends what it is owed. It may be over afterwards. */
@@ -28,11 +32,14 @@ void deliver_drop(struct waiter *waiter);
 /* Frees a waiter whose client is somebody else's by now. */
 void deliver_forget(struct waiter *waiter);
 
-/* Sets the timer that on_timer() of a new waiter answers to. */
+/* Until when a waiter that is not parked may be resolved. */
 void deliver_set_deadline(struct waiter *waiter, double seconds);
 
+/* The hub's wheel_fn: the deadline of a waiter has come. */
+void deliver_late(void *ctx, struct wheel_entry *entry);
+
 /* Counts what a waiter spends: for its transport, and for its tag if it has one. */
-void deliver_spend(struct waiter *waiter, struct tally spent);
+void deliver_spend(struct waiter *waiter, const struct tally *spent);
 
 /* What a waiter's client tells; its context is the waiter. */
 extern const struct client_events deliver_events;

@@ -8,7 +8,7 @@
 #include <string.h>
 
 enum { VERSION = 1, BEGIN_REQUEST = 1, END_REQUEST = 3, PARAMS = 4, STDIN = 5, STDOUT = 6 };
-enum { RESPONDER = 1, BEGIN_BODY = 8 };
+enum { RESPONDER = 1, KEEP_CONN = 1, BEGIN_BODY = 8 };
 
 struct record {
     unsigned type;
@@ -57,6 +57,8 @@ enum fcgi_look fcgi_look(const unsigned char *data, size_t len, struct fcgi_view
         if (record.type == BEGIN_REQUEST && len >= at + FCGI_HEADER + 2 &&
             (data[at + FCGI_HEADER] != 0 || data[at + FCGI_HEADER + 1] != RESPONDER))
             return FCGI_JUNK;
+        if (record.type == BEGIN_REQUEST && len > at + FCGI_HEADER + 2)
+            view->keep = (data[at + FCGI_HEADER + 2] & KEEP_CONN) != 0;
         if (next > len) {
             view->params_whole = params_were_whole;
             return FCGI_PARTIAL;

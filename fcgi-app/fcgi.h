@@ -25,6 +25,7 @@ enum fcgi_look {
 
 struct fcgi_view {
     uint16_t request_id; /* 0 until BEGIN_REQUEST was seen */
+    bool keep;           /* FCGI_KEEP_CONN: the web server keeps the connection afterwards */
     bool params_whole;   /* up to the empty PARAMS record */
     size_t params_bytes; /* content of the PARAMS records so far */
     size_t body_bytes;   /* content of the STDIN records so far */

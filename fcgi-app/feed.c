@@ -28,12 +28,10 @@
 #include "core/collections.h"
 #include "core/log.h"
 #include "core/mem.h"
+#include "fcgi-app/tail.h"
 
-enum {
-    PENDING_MAX = 256,       /* messages kept aside while a feed is mended */
-    TAIL_BYTES = 1024 * 1024 /* of payload in one tail; at least one message is kept */
-};
-#define SWEEP 2.0 /* seconds between looks for feeds that nobody uses */
+enum { PENDING_MAX = 256 }; /* messages kept aside while a feed is mended */
+#define SWEEP 2.0           /* seconds between looks for feeds that nobody uses */
 
 enum feed_state {
     FEED_OFF,         /* not subscribed: made just now, or the connection is away */
@@ -42,11 +40,6 @@ enum feed_state {
     FEED_SYNCING,     /* being read; live messages are kept aside */
     FEED_LIVE,
     FEED_LEAVING /* unsubscribing; not confirmed, so it cannot be subscribed again yet */
-};
-
-struct ring {
-    struct message **items;
-    size_t size, first, count, bytes;
 };
 
 struct feed {
@@ -60,13 +53,13 @@ struct feed {
     unsigned reads;           /* under way; a feed with any is not freed */
     unsigned attempt;         /* which read counts; the answers of others are dropped */
     bool known;               /* `position` was read at least once */
-    struct position base;     /* the tail begins after it */
-    struct position position; /* where the feed stands: the tail's last, or the base */
+    struct position position; /* where the feed stands: the tail's last, or its base */
     unsigned resets;
-    struct ring tail;
+    struct tail tail;
     struct message **pending; /* PENDING_MAX of them, or NULL while there are none */
     size_t pending_count;
-    struct sub *subs;
+    struct feed_row row;
+    uint64_t serial;
 };
 
 struct feeds {
@@ -78,6 +71,7 @@ struct feeds {
     struct redis *subscriber;
     struct history *history;
     struct feed *by_name;
+    uint64_t serial; /* of the last feed that was made */
     struct ev_timer sweep;
 };
 
@@ -86,51 +80,10 @@ struct sync_call {
     unsigned attempt;
 };
 
-/* ----------------------------------------------------------------------- tail */
-
-static void ring_drop_first(struct feed *feed) {
-    struct ring *ring = &feed->tail;
-    struct message *message = ring->items[ring->first];
-
-    feed->base = message->id;
-    ring->bytes -= message->payload_len;
-    ring->items[ring->first] = NULL;
-    ring->first = (ring->first + 1) % ring->size;
-    ring->count--;
-    message_unref(message);
-}
-
-static void ring_clear(struct feed *feed) {
-    while (feed->tail.count > 0)
-        ring_drop_first(feed);
-    free(feed->tail.items);
-    feed->tail = (struct ring){0};
-}
-
-/* The ring grows as it fills, so that a quiet channel costs little. */
-static void ring_grow(struct ring *ring, size_t max) {
-    size_t size = ring->size == 0 ? 4 : ring->size * 2;
-    size = size < max ? size : max;
-    struct message **items = mem_new(size * sizeof(struct message *));
-    for (size_t i = 0; i < ring->count; i++)
-        items[i] = ring->items[(ring->first + i) % ring->size];
-    free(ring->items);
-    ring->items = items;
-    ring->first = 0;
-    ring->size = size;
-}
+/* ------------------------------------------------------------------- messages */
 
 static void append(struct feed *feed, struct message *message) {
-    struct ring *ring = &feed->tail;
-    size_t max = (size_t)feed->feeds->config->tail;
-
-    while (ring->count > 0 &&
-           (ring->count == max || ring->bytes + message->payload_len > TAIL_BYTES))
-        ring_drop_first(feed);
-    if (ring->count == ring->size)
-        ring_grow(ring, max);
-    ring->items[(ring->first + ring->count++) % ring->size] = message_ref(message);
-    ring->bytes += message->payload_len;
+    tail_add(&feed->tail, message, (size_t)feed->feeds->config->tail);
     feed->position = message->id;
     feed->feeds->events->message(feed->feeds->ctx, feed, message);
 }
@@ -222,8 +175,8 @@ static void take_pending(struct feed *feed) {
 static void reset_to(struct feed *feed, struct position position) {
     if (feed->known)
         feed->resets++;
-    ring_clear(feed);
-    feed->base = feed->position = position;
+    tail_reset(&feed->tail, position);
+    feed->position = position;
     feed->known = true;
 }
 
@@ -247,7 +200,7 @@ static void on_synced(void *ctx, const struct history_page *page) {
             append(feed, page->messages[i]);
         feed->position = page->tail;
         if (feed->tail.count == 0)
-            feed->base = page->tail;
+            feed->tail.base = page->tail;
     }
     set_state(feed, FEED_LIVE);
     take_pending(feed);
@@ -312,7 +265,8 @@ static struct feed *find_live_name(struct feeds *feeds, const char *channel, siz
 
 static void feed_free(struct feed *feed) {
     set_state(feed, FEED_OFF);
-    ring_clear(feed);
+    ring_remove(&feed->row.turn);
+    tail_reset(&feed->tail, feed->position);
     HASH_DEL(feed->feeds->by_name, feed);
     free(feed->name);
     free(feed);
@@ -416,6 +370,9 @@ struct feed *feeds_take(struct feeds *feeds, const char *channel, size_t len) {
         feed->name = mem_copy(channel, len);
         feed->len = len;
         feed->resets = 1;
+        feed->serial = ++feeds->serial;
+        ring_init(&feed->row.subs);
+        ring_init(&feed->row.ready);
         HASH_ADD_KEYPTR(hh, feeds->by_name, feed->name, feed->len, feed);
         subscribe(feed);
     }
@@ -450,30 +407,19 @@ long feed_count(const struct feed *feed) {
 }
 
 struct message *feed_at(const struct feed *feed, long index) {
-    const struct ring *ring = &feed->tail;
-    return ring->items[(ring->first + (size_t)index) % ring->size];
+    return tail_at(&feed->tail, index);
 }
 
 long feed_after(const struct feed *feed, struct position position) {
-    long low = 0, high = feed_count(feed);
-
     if (position_compare(position, feed->position) == 0)
-        return high;
-    if (position_compare(position, feed->base) == 0)
-        return 0;
-    while (low < high) { /* ids rise along the tail */
-        long middle = low + (high - low) / 2;
-        int order = position_compare(feed_at(feed, middle)->id, position);
-        if (order == 0)
-            return middle + 1;
-        if (order < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return -1;
+        return feed_count(feed);
+    return tail_after(&feed->tail, position);
 }
 
-struct sub **feed_subs(struct feed *feed) {
-    return &feed->subs;
+struct feed_row *feed_row(struct feed *feed) {
+    return &feed->row;
+}
+
+uint64_t feed_serial(const struct feed *feed) {
+    return feed->serial;
 }

@@ -14,11 +14,19 @@
 #include "core/history.h"
 #include "core/message.h"
 #include "core/redis.h"
+#include "core/ring.h"
 #include "fcgi-app/stats.h"
 
 struct feed;
 struct feeds;
-struct sub; /* the hub's: one subscriber of one feed */
+
+/* What the hub keeps with a feed. */
+struct feed_row {
+    struct ring subs;  /* everybody who subscribes */
+    struct ring ready; /* waiters that are to be looked at because of this feed */
+    struct ring turn;  /* its place among the rows that have any */
+    unsigned slow;     /* subscribers who have not taken what they were sent */
+};
 
 struct feeds_events {
     /* a message was appended to the tail */
@@ -74,7 +82,10 @@ long feed_after(const struct feed *feed, struct position position);
 long feed_count(const struct feed *feed);
 struct message *feed_at(const struct feed *feed, long index);
 
-/* The hub's list of subscribers of this feed; the feed only keeps its head. */
-struct sub **feed_subs(struct feed *feed);
+/* The hub's row of this feed; the feed only has room for it. */
+struct feed_row *feed_row(struct feed *feed);
+
+/* No two feeds of a process have the same. */
+uint64_t feed_serial(const struct feed *feed);
 
 #endif

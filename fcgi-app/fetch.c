@@ -51,6 +51,7 @@ struct fetch *fetch_take(struct fetches *fetches, struct feed *feed, const char 
     fetch->feed = feed;
     fetch->limit = limit;
     fetch->refs = 1;
+    ring_init(&fetch->waiting);
     memcpy(fetch->since, since, strlen(since) + 1);
     DL_PREPEND(fetches->unsent, fetch);
     return fetch;

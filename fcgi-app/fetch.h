@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 #include "core/history.h"
+#include "core/ring.h"
 #include "fcgi-app/feed.h"
 #include "fcgi-app/stats.h"
 
@@ -25,7 +26,7 @@ struct fetch {
     bool sent;
     bool done;
     struct history_page page; /* its messages are referenced by the fetch */
-    struct sub *waiting;      /* the hub's list of those to be told */
+    struct ring waiting;      /* the hub's: those to be told */
     unsigned refs;
     struct fetch *prev, *next;
 };

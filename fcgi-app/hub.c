@@ -7,7 +7,8 @@
  *
  * So a burst of messages that arrived together leaves in one batch, and waiters
  * that stand at the same place share one: the first builds it, `memo` hands it
- * to the others.
+ * to the others. Those who are ready stand in rows, one for each channel; rows
+ * take turns, and so do they and the sockets, so that a crowd delays nobody else.
  */
 #include "fcgi-app/hub.h"
 
@@ -19,6 +20,12 @@
 #include "fcgi-app/hub_state.h"
 
 #define DRAIN_RESOLVE 1.0 /* seconds that unanswered questions to Redis have while draining */
+#define MEMO_KEPT     1.0 /* seconds after which what was collected is forgotten */
+
+enum {
+    SLICE = 128, /* waiters that have their turn in one turn of the loop */
+    QUANTUM = 16 /* of them, those of one row before the next row's */
+};
 
 struct call {
     void (*run)(void *ctx, bool up);
@@ -29,55 +36,97 @@ struct call {
 
 /* ------------------------------------------------------------ what feeds tell us */
 
-static void on_feed_message(void *ctx, struct feed *feed, const struct message *message) {
-    struct hub *hub = ctx;
-    struct sub *sub, *next;
+/* Those who have not taken what they were sent: they miss this one, for as long as they may. */
+static void owe(struct hub *hub, struct feed *feed, const struct message *message) {
+    struct ring *subs = &feed_row(feed)->subs, *at, *next;
 
-    DL_FOREACH_SAFE (*feed_subs(feed), sub, next) {
-        struct waiter *waiter = sub->waiter;
-        if (client_backlog(waiter->client) == 0) {
-            deliver_ready(waiter);
+    for (at = subs->next; at != subs; at = next) {
+        struct waiter *waiter = RING_OF(at, struct sub, ring)->waiter;
+        next = at->next; /* a waiter has one sub for each feed, so `next` stays */
+        if (!waiter->slow)
             continue;
-        }
-        waiter->owed += message->payload_len;
+        waiter->owed += (uint32_t)message->payload_len;
         if (client_backlog(waiter->client) + waiter->owed > (size_t)hub->config->max_backlog) {
             hub->stats->cut_off++;
-            deliver_drop(waiter); /* a waiter has one sub for each feed, so `next` stays */
+            deliver_drop(waiter);
         }
     }
 }
 
 static void on_feed_moved(void *ctx, struct feed *feed) {
-    struct sub *sub;
+    struct feed_row *row = feed_row(feed);
     (void)ctx;
-    DL_FOREACH (*feed_subs(feed), sub) {
-        deliver_ready(sub->waiter);
-    }
+
+    for (struct ring *at = row->subs.next; at != &row->subs; at = at->next)
+        deliver_ready_in(RING_OF(at, struct sub, ring)->waiter, row);
+}
+
+static void on_feed_message(void *ctx, struct feed *feed, const struct message *message) {
+    if (feed_row(feed)->slow > 0)
+        owe(ctx, feed, message);
+    on_feed_moved(ctx, feed);
 }
 
 static void on_fetched(void *ctx, struct fetch *fetch) {
-    struct sub *sub, *next;
     (void)ctx;
-    DL_FOREACH_SAFE2(fetch->waiting, sub, next, fnext) {
-        deliver_ready(sub->waiter);
+    while (!ring_empty(&fetch->waiting)) {
+        struct sub_read *read = RING_OF(fetch->waiting.next, struct sub_read, ring);
+        ring_remove(&read->ring);
+        deliver_ready(read->sub->waiter);
     }
-    fetch->waiting = NULL;
 }
 
 static const struct feeds_events hub_feeds_events = {.message = on_feed_message,
                                                      .moved = on_feed_moved};
 
+/* Gives the waiters of one row a few turns; says how many. */
+static int serve_row(struct feed_row *row) {
+    int served = 0;
+
+    while (!ring_empty(&row->ready) && served < QUANTUM) {
+        struct waiter *waiter = RING_OF(row->ready.next, struct waiter, turn);
+        ring_remove(&waiter->turn);
+        deliver_turn(waiter);
+        served++;
+    }
+    return served;
+}
+
+/*
+ * Some of those who are ready, row by row: who waits on a quiet channel is not behind
+ * all those who wait on a busy one. What is left follows when the loop has looked round.
+ */
+static void serve(struct hub *hub) {
+    for (int served = 0; served < SLICE && !ring_empty(&hub->rows);) {
+        struct feed_row *row = RING_OF(hub->rows.next, struct feed_row, turn);
+        ring_remove(&row->turn);
+        served += serve_row(row);
+        if (!ring_empty(&row->ready) && !ring_linked(&row->turn))
+            ring_add(&hub->rows, &row->turn);
+    }
+}
+
+static void on_restless(struct ev_loop *loop, struct ev_idle *idle, int events) {
+    (void)loop, (void)idle, (void)events;
+}
+
 static void on_before_sleep(struct ev_loop *loop, struct ev_prepare *prepare, int events) {
     struct hub *hub = prepare->data;
-    (void)loop, (void)events;
+    (void)events;
 
-    while (hub->ready != NULL) {
-        struct waiter *waiter = hub->ready;
-        DL_DELETE2(hub->ready, waiter, rprev, rnext);
-        waiter->ready = false;
-        deliver_turn(waiter);
+    if (hub->fresh)
+        redis_drain(hub->subscriber);
+    hub->fresh = false;
+    serve(hub);
+    if (ring_empty(&hub->rows)) {
+        ev_idle_stop(loop, &hub->restless);
+        if (ev_now(loop) - hub->memo_since > MEMO_KEPT) {
+            memo_clear(&hub->memo);
+            hub->memo_since = ev_now(loop);
+        }
+    } else {
+        ev_idle_start(loop, &hub->restless);
     }
-    memo_clear(&hub->memo);
     hub->fence = 0;
     fetches_send(hub->fetches);
 }
@@ -100,17 +149,21 @@ static void run_calls(struct hub *hub, bool up, double before) {
         ev_timer_stop(hub->loop, &hub->call_timer);
 }
 
+static void refuse_unresolved(void *ctx, struct wheel_entry *entry) {
+    struct waiter *waiter = RING_OF(entry, struct waiter, deadline);
+    struct problem problem;
+    (void)ctx;
+
+    problem_later(&problem, 503, 2, "Redis is away");
+    if (!waiter->parked)
+        deliver_refuse(waiter, &problem);
+}
+
 /* Nobody is kept waiting for a Redis that refuses connections. */
 static void on_away(void *ctx) {
     struct hub *hub = ctx;
-    struct waiter *waiter, *next;
-    struct problem problem;
 
-    problem_later(&problem, 503, 2, "Redis is away");
-    DL_FOREACH_SAFE (hub->waiters, waiter, next) {
-        if (!waiter->begun)
-            deliver_refuse(waiter, &problem);
-    }
+    wheel_each(hub->wheel, refuse_unresolved, NULL);
     run_calls(hub, false, ev_now(hub->loop) + 1e9);
 }
 
@@ -134,18 +187,20 @@ static void on_pulsed(void *ctx, uint64_t number) {
     struct hub *hub = ctx;
 
     hub->fence_passed = number;
-    while (hub->awaiting != NULL && hub->awaiting->fence <= number) { /* in the order of asking */
-        struct waiter *waiter = hub->awaiting;
-        DL_DELETE2(hub->awaiting, waiter, fprev, fnext);
+    while (!ring_empty(&hub->awaiting)) { /* in the order of asking */
+        struct waiter *waiter = RING_OF(hub->awaiting.next, struct waiter, turn);
+        if (waiter->fence > number)
+            break;
+        ring_remove(&waiter->turn);
         deliver_ready(waiter);
     }
 }
 
 /* A lost connection answers nothing any more: those who wait for it ask again. */
 static void forget_fences(struct hub *hub) {
-    while (hub->awaiting != NULL) {
-        struct waiter *waiter = hub->awaiting;
-        DL_DELETE2(hub->awaiting, waiter, fprev, fnext);
+    while (!ring_empty(&hub->awaiting)) {
+        struct waiter *waiter = RING_OF(hub->awaiting.next, struct waiter, turn);
+        ring_remove(&waiter->turn);
         waiter->fence = 0;
         deliver_ready(waiter);
     }
@@ -211,22 +266,50 @@ bool hub_redis_hopeful(const struct hub *hub) {
 
 /* --------------------------------------------------------------- draining and life */
 
-void hub_drain(struct hub *hub) {
-    struct waiter *waiter, *next;
+static void drain(void *ctx, struct wheel_entry *entry) {
+    struct waiter *waiter = RING_OF(entry, struct waiter, deadline);
+    (void)ctx;
 
-    hub->draining = true;
-    DL_FOREACH_SAFE (hub->waiters, waiter, next) {
-        if (waiter->begun) {
-            deliver_end(waiter);
-            continue;
-        }
-        waiter->wait = 0;
-        deliver_set_deadline(waiter, DRAIN_RESOLVE);
+    if (waiter->parked) {
+        deliver_end(waiter);
+        return;
     }
+    waiter->waits = false;
+    deliver_set_deadline(waiter, DRAIN_RESOLVE);
+}
+
+void hub_drain(struct hub *hub) {
+    hub->draining = true;
+    wheel_each(hub->wheel, drain, NULL);
 }
 
 bool hub_draining(const struct hub *hub) {
     return hub->draining;
+}
+
+/* The header of a good answer is the same for all of a transport. */
+static struct buf *heads_new(void) {
+    size_t count = 0;
+    while (transport_at(count) != NULL)
+        count++;
+    struct buf *heads = mem_new(count * sizeof *heads);
+    for (size_t i = 0; i < count; i++) {
+        heads[i] = buf_make(1024);
+        if (transport_at(i)->content_type != NULL)
+            answer_head(&heads[i], 200, transport_at(i)->content_type);
+    }
+    return heads;
+}
+
+static void heads_free(struct buf *heads) {
+    for (size_t i = 0; transport_at(i) != NULL; i++)
+        buf_free(&heads[i]);
+    free(heads);
+}
+
+static void drop(void *ctx, struct wheel_entry *entry) {
+    (void)ctx;
+    deliver_drop(RING_OF(entry, struct waiter, deadline));
 }
 
 struct hub *hub_new(struct ev_loop *loop, const struct config *config, struct stats *stats) {
@@ -251,6 +334,14 @@ struct hub *hub_new(struct ev_loop *loop, const struct config *config, struct st
     feeds_attach(hub->feeds, hub->subscriber, hub->history);
     hub->tallies = tallies_new(loop, hub->commands);
     hub->fetches = fetches_new(stats, hub->history, on_fetched, hub);
+    hub->wheel = wheel_new(loop, deliver_late, hub);
+    hub->memo = memo_make();
+    hub->heads = heads_new();
+    ring_init(&hub->rows);
+    ring_init(&hub->awaiting);
+    ring_init(&hub->row.subs);
+    ring_init(&hub->row.ready);
+    ev_idle_init(&hub->restless, on_restless);
     ev_prepare_init(&hub->before_sleep, on_before_sleep);
     ev_init(&hub->call_timer, on_call_timer);
     hub->call_timer.repeat = 0.1;
@@ -260,14 +351,12 @@ struct hub *hub_new(struct ev_loop *loop, const struct config *config, struct st
 }
 
 void hub_free(struct hub *hub) {
-    struct waiter *waiter, *next;
-
     if (hub == NULL)
         return;
     run_calls(hub, false, ev_now(hub->loop) + 1e9);
-    DL_FOREACH_SAFE (hub->waiters, waiter, next) {
-        deliver_drop(waiter);
-    }
+    wheel_each(hub->wheel, drop, NULL);
+    wheel_free(hub->wheel);
+    heads_free(hub->heads);
     tallies_free(hub->tallies);
     redis_free(hub->commands);
     redis_free(hub->subscriber);
@@ -276,6 +365,7 @@ void hub_free(struct hub *hub) {
     feeds_free(hub->feeds);
     history_free(hub->history);
     ev_prepare_stop(hub->loop, &hub->before_sleep);
+    ev_idle_stop(hub->loop, &hub->restless);
     ev_timer_stop(hub->loop, &hub->call_timer);
     free(hub);
 }

@@ -42,7 +42,8 @@ struct hub_read {
     size_t channel_count; /* may be 0 on a WebSocket */
     unsigned limit;
     double timeout;  /* seconds to wait, for a transport that waits and is no stream */
-    double ends;     /* on the loop's clock, when a stream is over; 0: the hub decides */
+    uint32_t ends;   /* hub_places.ends, for one that is held again; 0: the hub decides */
+    bool early;      /* the web server needs a header to notice that a browser has left */
     const char *tag; /* whose account the request counts for, or NULL */
     size_t bytes;    /* of the request, for that account */
 };
@@ -72,7 +73,7 @@ bool hub_hold(struct hub *hub, struct client *client, const struct hub_read *rea
 struct hub_places {
     struct hub_channel *channels; /* with room for one more than `count` */
     size_t count;
-    double ends;
+    uint32_t ends; /* when the stream is over, on the hub's own clock */
     char tag[TAG_MAX + 1];
 };
 struct hub_places hub_release(struct waiter *waiter);

@@ -10,6 +10,8 @@
 #include "core/history.h"
 #include "core/loop.h"
 #include "core/redis.h"
+#include "core/ring.h"
+#include "core/wheel.h"
 #include "fcgi-app/feed.h"
 #include "fcgi-app/fetch.h"
 #include "fcgi-app/memo.h"
@@ -27,16 +29,21 @@ struct hub {
     struct feeds *feeds;
     struct fetches *fetches;
     struct tallies *tallies;
-    struct waiter *waiters;
-    struct waiter *ready;
-    struct waiter *awaiting; /* a sign of life of Redis */
-    uint64_t unresolved;     /* waiters whose answer has not begun */
+    struct wheel *wheel;  /* of the waiters' deadlines; every waiter stands in it */
+    struct ring rows;     /* feed rows that have ready waiters, in turn */
+    struct feed_row row;  /* of waiters without a channel */
+    struct ring awaiting; /* waiters that await a sign of life of Redis, in the order of asking */
+    uint64_t unresolved;  /* waiters that were never parked */
+    struct buf *heads;    /* of a good answer, for each transport by its index */
     struct ev_prepare before_sleep;
+    struct ev_idle restless; /* runs while rows are left over: the loop does not sleep */
     struct memo_table memo;
+    double memo_since;  /* the loop's clock when the memo was last cleared */
     struct call *calls; /* wait for Redis */
     struct ev_timer call_timer;
     uint64_t fence;        /* the number that polls of this turn of the loop await; 0: none */
     uint64_t fence_passed; /* the last one that came back */
+    bool fresh;            /* requests came in this turn of the loop */
     bool draining;
 };
 

@@ -9,30 +9,33 @@
 #include <stdbool.h>
 
 #include "core/config.h"
-#include "core/loop.h"
 #include "fcgi-app/client.h"
 #include "fcgi-app/request.h"
-#include "fcgi-app/stats.h"
 
+struct connections;
 struct intake;
 
 /* A whole request; both now belong to the callee. */
 typedef void intake_fn(void *ctx, struct request *request, struct client *client);
 
-/* Accepts on `listen_fd`, which it owns from now on. `body_max`: bytes kept of a body. */
-struct intake *intake_new(struct ev_loop *loop, struct stats *stats, int listen_fd,
-                          const struct config *config, size_t body_max, intake_fn *take, void *ctx);
+/*
+ * Accepts on `listen_fd`, which it owns from now on; what it takes in stands in `all`,
+ * which outlives it. `body_max`: bytes kept of a body.
+ */
+struct intake *intake_new(struct connections *all, int listen_fd, const struct config *config,
+                          size_t body_max, intake_fn *take, void *ctx);
 
 /*
- * Accepts what is already waiting, then closes the listening socket. Requests
- * that have not wholly arrived may go on to do so until their deadline.
+ * Accepts what is already waiting, then closes the listening socket, and the
+ * connections that rest. Requests that have not wholly arrived may go on to do so
+ * until their deadline.
  */
 void intake_close(struct intake *intake);
 
-/* Whether nothing is on its way in any more. */
+/* Whether nothing is on its way in, and nothing is being answered, any more. */
 bool intake_idle(const struct intake *intake);
 
-/* Ends everything at once. Safe on NULL. */
+/* Stops at once; its connections are closed with the others. Safe on NULL. */
 void intake_free(struct intake *intake);
 
 #endif

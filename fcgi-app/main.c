@@ -22,6 +22,7 @@
 #include "core/log.h"
 #include "core/program.h"
 #include "fcgi-app/app.h"
+#include "fcgi-app/connection.h"
 #include "fcgi-app/intake.h"
 #include "fcgi-app/listen.h"
 #include "fcgi-app/processes.h"
@@ -34,6 +35,7 @@ struct program {
     struct app app;
     struct listeners listeners;
     struct stats stats;
+    struct connections *connections;
     struct intake *intake; /* NULL where no FastCGI is served */
     bool once;             /* plain CGI: over after one request */
     bool draining;
@@ -120,8 +122,7 @@ static int serve_cgi(struct program *program) {
         return EX_DATAERR;
     }
     program->stats.requests++;
-    struct client *client =
-        client_new(program->app.loop, &program->stats, STDOUT_FILENO, CLIENT_RAW, 0);
+    struct client *client = client_new(program->connections, STDOUT_FILENO, CLIENT_RAW, 0);
     app_take(&program->app, request, client);
     ev_run(program->app.loop, 0);
     return EX_OK;
@@ -142,7 +143,7 @@ static int serve_on(struct program *program, int number) {
     program->app.report = report_new(program->app.loop, hub_commands(program->app.hub), "fcgi",
                                      status_report, &program->app);
     if (listeners->count != 0)
-        program->intake = intake_new(program->app.loop, &program->stats, listeners->fcgi[0], config,
+        program->intake = intake_new(program->connections, listeners->fcgi[0], config,
                                      longest_body(config), app_take, &program->app);
     ev_run(program->app.loop, 0);
     log_info("stop", "requests=%llu", (unsigned long long)program->stats.requests);
@@ -196,6 +197,7 @@ static int serve_alone(struct program *program, struct config *config, bool cgi,
     program->app = (struct app){
         .config = config, .loop = loop, .stats = &program->stats, .started = ev_time()};
     program->app.hub = hub_new(loop, config, &program->stats);
+    program->connections = connections_new(loop, &program->stats);
     start_watching(program, loop);
     if (program->listeners.websocket >= 0)
         program->app.listener = ws_listener_new(&program->app, program->listeners.websocket);
@@ -204,6 +206,7 @@ static int serve_alone(struct program *program, struct config *config, bool cgi,
     ws_listener_free(program->app.listener);
     intake_free(program->intake);
     hub_free(program->app.hub);
+    connections_free(program->connections);
     ev_loop_destroy(loop);
     return result;
 }

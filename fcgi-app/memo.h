@@ -1,11 +1,12 @@
 /*
  * What was collected for a place, so that the next waiter that stands there need
- * not collect it again, and both are sent the same batch. Kept for one turn of
- * the loop. Belongs to the loop's thread.
+ * not collect it again, and both are sent the same batch. Belongs to the loop's
+ * thread.
  */
 #ifndef HALLEY_MEMO_H
 #define HALLEY_MEMO_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,9 +17,9 @@
 enum { MEMO_SLOTS = 16 };
 
 struct memo {
-    uint64_t hash;
     struct buf key;
     struct batch *batch; /* NULL: nothing to tell */
+    struct batch *empty; /* where its waiters stand, as a batch; NULL until somebody wants it */
     struct memo_place {
         struct position at;
         unsigned confirmed;
@@ -27,16 +28,26 @@ struct memo {
 
 struct memo_table {
     struct memo memo[MEMO_SLOTS];
-    size_t used;
+    struct memo *last; /* found or stored last */
+    size_t next;       /* the slot that is used next */
+    struct buf key;    /* of the waiter that was asked for last */
 };
 
-/*
- * waiter_collect(), or what it found for another waiter at the same place. The
- * caller has one reference to the batch; NULL if there is nothing to tell.
- */
-struct batch *memo_collect(struct memo_table *table, struct waiter *waiter, size_t bytes);
+struct memo_table memo_make(void);
 
 /* Forgets everything. */
 void memo_clear(struct memo_table *table);
+
+/*
+ * What was collected for another waiter at the same place: moves this one where that one
+ * got to. NULL: nothing was, so that memo_collect() has to follow.
+ */
+struct memo *memo_find(struct memo_table *table, struct waiter *waiter, size_t bytes);
+
+/* waiter_collect() of a resolved waiter that was just looked for in vain. */
+struct memo *memo_collect(struct memo_table *table, struct waiter *waiter, size_t bytes);
+
+/* An empty batch for a waiter that was found or collected as `memo`; the memo's. */
+struct batch *memo_empty(struct memo *memo, const struct waiter *waiter);
 
 #endif

@@ -189,6 +189,7 @@ bool read_parse(const struct config *config, const struct request *request, stru
     read->limit = limit;
     read->timeout = timeout;
     read->bytes = request->bytes;
+    read->early = request->early_header;
     return true;
 }
 

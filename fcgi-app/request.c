@@ -93,6 +93,8 @@ static struct request *request_of(char **env) {
     request->idempotency_key = mem_string(variable(env, "HTTP_IDEMPOTENCY_KEY"));
     request->remote_addr = mem_string(variable(env, "REMOTE_ADDR"));
     request->bytes = header_size(env);
+    /* lighttpd watches a connection for its end once it has something to write to it */
+    request->early_header = strncmp(variable(env, "SERVER_SOFTWARE"), "lighttpd/", 9) == 0;
     return request;
 }
 

@@ -10,6 +10,7 @@
 /* name, kind (counter or gauge), help */
 #define STATS_LIST(X)                                                                              \
     X(requests, counter, "requests read")                                                          \
+    X(requests_reused, counter, "requests that came on a kept connection")                         \
     X(requests_broken, counter, "connections closed because what came was no whole request")       \
     X(requests_large, counter, "requests read by a reader thread because of their size")           \
     X(answers_4xx, counter, "answers that said the request was wrong")                             \
@@ -29,7 +30,9 @@
     X(bytes_in, counter, "bytes of requests, as FastCGI brought them")                             \
     X(bytes_out, counter, "bytes of answers")                                                      \
     X(waiters, gauge, "requests held now")                                                         \
-    X(clients, gauge, "connections to the web server now")                                         \
+    X(clients, gauge, "requests being held or answered now, WebSockets among them")                \
+    X(connections, gauge, "connections from the web server now")                                   \
+    X(connections_kept, gauge, "connections that the web server keeps for its next request")       \
     X(channels, gauge, "channels subscribed now")
 
 struct stats {

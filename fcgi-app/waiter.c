@@ -16,13 +16,13 @@
 
 /* --------------------------------------------------------------------- resolving */
 
-void sub_forget_fetch(struct sub *sub) {
-    if (sub->fetch == NULL)
+void sub_forget_read(struct sub *sub) {
+    if (sub->read == NULL)
         return;
-    if (!sub->fetch->done)
-        DL_DELETE2(sub->fetch->waiting, sub, fprev, fnext);
-    fetch_release(sub->fetch);
-    sub->fetch = NULL;
+    ring_remove(&sub->read->ring);
+    fetch_release(sub->read->fetch);
+    free(sub->read);
+    sub->read = NULL;
 }
 
 static void ask(struct sub *sub, struct fetches *fetches) {
@@ -32,8 +32,10 @@ static void ask(struct sub *sub, struct fetches *fetches) {
         snprintf(since, sizeof since, "-%u", sub->last);
     else if (sub->kind == SUB_AT)
         position_format(sub->at, since);
-    sub->fetch = fetch_take(fetches, sub->feed, since, sub->waiter->limit);
-    DL_APPEND2(sub->fetch->waiting, sub, fprev, fnext);
+    sub->read = mem_new(sizeof *sub->read);
+    sub->read->sub = sub;
+    sub->read->fetch = fetch_take(fetches, sub->feed, since, sub->waiter->limit);
+    ring_add(&sub->read->fetch->waiting, &sub->read->ring);
 }
 
 /* Whether memory can serve a position: at the end, in the tail, or known to be ahead. */
@@ -45,10 +47,10 @@ static bool in_memory(const struct sub *sub) {
 }
 
 static bool sub_resolve(struct sub *sub, struct fetches *fetches, bool now) {
-    if (sub->fetch != NULL)
-        return sub->fetch->done;
+    if (sub->read != NULL)
+        return sub->read->fetch->done;
     if (!feed_live(sub->feed))
-        return sub->waiter->state == WAITER_PARKED && sub->kind == SUB_AT;
+        return sub->waiter->parked && sub->kind == SUB_AT;
     if (sub->kind == SUB_NOW && !now)
         return false;
     if (sub->kind == SUB_NOW) {
@@ -71,8 +73,8 @@ bool waiter_resolve(struct waiter *waiter, struct fetches *fetches, bool now) {
 
 bool waiter_refused(const struct waiter *waiter) {
     for (size_t i = 0; i < waiter->sub_count; i++) {
-        const struct fetch *fetch = waiter->subs[i].fetch;
-        if (fetch != NULL && fetch->done && fetch->page.err != ERR_OK)
+        const struct sub_read *read = waiter->subs[i].read;
+        if (read != NULL && read->fetch->done && read->fetch->page.err != ERR_OK)
             return true;
     }
     return false;
@@ -92,8 +94,8 @@ struct source {
 static struct source source_of(const struct sub *sub) {
     struct source source = {.feed = sub->feed};
 
-    if (sub->fetch != NULL) {
-        source.page = &sub->fetch->page;
+    if (sub->read != NULL) {
+        source.page = &sub->read->fetch->page;
         source.count = source.page->count;
     } else if (feed_live(sub->feed)) {
         source.first = feed_after(sub->feed, sub->at);
@@ -201,7 +203,7 @@ struct batch *waiter_collect(struct waiter *waiter, size_t bytes) {
     if (used > 0 || gap)
         batch = batch_new(channels, waiter->sub_count, entries, used, waiter->retry);
     for (size_t i = 0; i < waiter->sub_count; i++)
-        sub_forget_fetch(&waiter->subs[i]);
+        sub_forget_read(&waiter->subs[i]);
     free(entries);
     free(channels);
     free(sources);

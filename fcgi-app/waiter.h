@@ -11,6 +11,8 @@
 #include <stddef.h>
 
 #include "core/batch.h"
+#include "core/ring.h"
+#include "core/wheel.h"
 #include "fcgi-app/client.h"
 #include "fcgi-app/feed.h"
 #include "fcgi-app/fetch.h"
@@ -30,42 +32,49 @@ struct sub {
     struct feed *feed;
     struct waiter *waiter;
     struct position at;
-    struct fetch *fetch;       /* what was read, or is being read, for it; or NULL */
-    struct sub *prev, *next;   /* of the same feed */
-    struct sub *fprev, *fnext; /* waiting for the same fetch */
-    unsigned last;
+    struct sub_read *read; /* what was read, or is being read, for it; or NULL */
+    struct ring ring;      /* of the feed's subscribers */
+    unsigned kind : 4;     /* enum sub_kind */
+    unsigned last : 28;
     unsigned confirmed; /* feed_resets() when Redis said that `at` is the newest; 0: never */
-    enum sub_kind kind;
 };
 
-enum waiter_state {
-    WAITER_RESOLVING, /* Redis has yet to say where it stands, or what it missed */
-    WAITER_PARKED     /* has everything; waits for a message or its deadline */
+/* A sub's share of a fetch; it has one only while it needs something read. */
+struct sub_read {
+    struct sub *sub;
+    struct fetch *fetch;
+    struct ring ring; /* of those to be told when it is done */
 };
 
+/* What only a few waiters have. */
+struct waiter_extra {
+    struct hub_holder *holder; /* whoever asked hub_hold(); or NULL */
+    struct tag *tag;           /* whose account it counts for, or NULL */
+    char *callback;            /* of its transport's options */
+};
+
+/* Times are ticks of the hub's wheel. */
 struct waiter {
     struct hub *hub;
     struct client *client;
-    struct hub_holder *holder; /* whoever asked hub_hold(); or NULL */
     const struct transport *transport;
-    struct tag *tag; /* whose account it counts for, or NULL */
-    struct transport_options options;
-    enum waiter_state state;
-    bool begun;       /* the answer's header is out: its status can no longer change */
-    bool ready;       /* in the hub's list of waiters to look at */
-    double wait;      /* seconds it may be parked; 0: not at all */
-    bool fenced;      /* must not be answered from memory before Redis gave a sign of life */
-    uint64_t fence;   /* the number of that sign of life; 0: not asked for yet */
-    double ends;      /* on the loop's clock */
-    double refreshed; /* when a stream last sent something */
-    unsigned limit;
-    unsigned retry; /* milliseconds: tells the client to come back by polling; 0: does not */
-    size_t owed;    /* bytes that came while the client's queue was not empty */
-    struct ev_timer timer;
-    struct waiter *prev, *next;   /* all of them */
-    struct waiter *rprev, *rnext; /* the ready ones */
-    struct waiter *fprev, *fnext; /* those that await a sign of life */
-    size_t sub_count;
+    struct waiter_extra *extra;  /* NULL: it has none of that */
+    struct wheel_entry deadline; /* when it must be looked at next; always set */
+    struct ring turn;            /* of those that are ready, or that await a sign of life */
+    uint64_t fence;              /* the number of that sign of life; 0: not asked for yet */
+    uint32_t ends;               /* when its wait, or its stream, is over */
+    uint32_t refreshed;          /* when a stream last sent something */
+    uint32_t owed;               /* bytes that came while the client's queue was not empty */
+    uint32_t retry;              /* milliseconds: tells it to come back by polling; 0: does not */
+    uint16_t limit;
+    uint16_t sub_count;
+    uint8_t variant; /* of its transport's options */
+    bool parked : 1; /* it has, or had, everything; else Redis has yet to say where it stands */
+    bool begun : 1;  /* the answer's header is out: its status can no longer change */
+    bool waits : 1;  /* may be parked */
+    bool early : 1;  /* wants its header ahead, if it is parked for long */
+    bool fenced : 1; /* must not be answered from memory before Redis gave a sign of life */
+    bool slow : 1;   /* has not taken all that it was sent: counted in its feeds' rows */
     struct sub subs[];
 };
 
@@ -90,6 +99,6 @@ struct batch *waiter_empty(const struct waiter *waiter);
 bool waiter_refused(const struct waiter *waiter);
 
 /* Gives back what a sub has of a fetch. */
-void sub_forget_fetch(struct sub *sub);
+void sub_forget_read(struct sub *sub);
 
 #endif

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "fcgi-app/connection.h"
 #include "fcgi-app/fcgi.h"
 #include "tests/lib/keep.h"
 #include "tests/unit/records.h"
@@ -19,6 +20,7 @@ enum { ID = 0x0102 };
 
 static struct ev_loop *loop;
 static struct stats stats;
+static struct connections *connections;
 static int server; /* the web server's end */
 static int own;    /* the client's end, its own to close */
 static unsigned gone, drained;
@@ -32,11 +34,14 @@ static struct client *begin(enum client_framing framing) {
     server = ends[0];
     own = ends[1];
     answer = buf_make(RECORDS_MAX);
-    return client_new(loop, &stats, own, framing, ID);
+    connections = connections_new(loop, &stats);
+    return client_new(connections, own, framing, ID);
 }
 
 static void end(void) {
     ck_assert_uint_eq(stats.clients, 0);
+    ck_assert_uint_eq(stats.connections, 0);
+    connections_free(connections);
     buf_free(&answer);
     close(server);
     ev_loop_destroy(loop);
@@ -149,6 +154,7 @@ START_TEST(what_the_descriptor_does_not_take_is_queued_and_drained) {
     drained = 0;
     socket_narrow(own);
     client_watch(client, &events, &client);
+    client_hold(client);
     ck_assert_int_eq(client_send(client, &(struct part){data, SIZE}, 1), ERR_OK);
     ck_assert_uint_gt(client_backlog(client), 0);
     send_text(client, "and this");
@@ -190,6 +196,7 @@ START_TEST(a_client_that_is_finishing_tells_nobody_any_more) {
     gone = drained = 0;
     socket_narrow(own);
     client_watch(client, &events, &client);
+    client_hold(client);
     client_finish(client, &(struct part){pattern(200000), 200000}, 1);
     shutdown(server, SHUT_WR);
     loop_turn(loop);
@@ -205,6 +212,7 @@ START_TEST(a_server_that_closes_is_told_at_once) {
 
     gone = 0;
     client_watch(client, &events, &client);
+    client_hold(client);
     loop_turn(loop);
     ck_assert_uint_eq(gone, 0);
     shutdown(server, SHUT_WR);
@@ -219,6 +227,7 @@ START_TEST(bytes_behind_a_request_mean_that_the_browser_has_left) {
 
     gone = 0;
     client_watch(client, &events, &client);
+    client_hold(client);
     socket_send(server, "\x01\x02\x01\x02\x00\x00\x00\x00", 8); /* ABORT_REQUEST */
     loop_turn(loop);
     ck_assert_uint_eq(gone, 1);
@@ -253,6 +262,7 @@ START_TEST(a_reader_that_leaves_while_the_queue_drains_is_told) {
     gone = 0;
     socket_narrow(own);
     client_watch(client, &events, &client);
+    client_hold(client);
     ck_assert_int_eq(client_send(client, &(struct part){pattern(300000), 300000}, 1), ERR_OK);
     close(server);
     server = open("/dev/null", O_RDONLY);
@@ -289,10 +299,12 @@ START_TEST(a_pipe_takes_an_answer_too) {
     char text[64];
 
     loop = ev_loop_new(0);
+    connections = connections_new(loop, &stats);
     ck_assert_int_eq(pipe(ends), 0);
-    struct client *client = client_new(loop, &stats, ends[1], CLIENT_RAW, 0);
+    struct client *client = client_new(connections, ends[1], CLIENT_RAW, 0);
     gone = 0;
     client_watch(client, &events, &client);
+    client_hold(client);
     loop_turn(loop);
     ck_assert_uint_eq(gone, 0); /* a pipe cannot tell */
     finish(client, "body");

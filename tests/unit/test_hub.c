@@ -11,6 +11,7 @@
 
 #include "core/log.h"
 #include "fcgi-app/app.h"
+#include "fcgi-app/connection.h"
 #include "fcgi-app/waiter.h"
 #include "tests/lib/keep.h"
 #include "tests/unit/fake_redis.h"
@@ -24,6 +25,7 @@ static struct app app;
 static struct config config;
 static struct stats stats;
 static struct redis *commands, *subscriber;
+static struct connections *connections;
 
 /* Options beside the defaults, as -o takes them; NULL behind the last. */
 static void begin_with(const char *const *options) {
@@ -43,6 +45,7 @@ static void begin_with(const char *const *options) {
     app.stats = &stats;
     app.loop = ev_default_loop(0);
     app.hub = hub_new(app.loop, &config, &stats);
+    connections = connections_new(app.loop, &stats);
     commands = fake_connection("halley.fcgi");
     subscriber = fake_connection("halley.fcgi-live");
 }
@@ -60,8 +63,10 @@ static void begin(void) {
 
 static void end(void) {
     hub_free(app.hub);
+    connections_free(connections);
     ck_assert_uint_eq(stats.waiters, 0);
     ck_assert_uint_eq(stats.clients, 0);
+    ck_assert_uint_eq(stats.connections, 0);
     ck_assert_uint_eq(stats.channels, 0);
     ev_loop_destroy(app.loop);
     config_free(&config);
@@ -78,7 +83,7 @@ static int ask_with(const char *method, const char *uri, const char *const *name
     record_request(&text, 1, method, uri, names, body, strlen(body));
     socket_send(ends[0], text.data, text.len);
     ck_assert_int_eq(request_read(ends[1], BODY_MAX, &request), ERR_OK);
-    app_take(&app, request, client_new(app.loop, &stats, ends[1], CLIENT_FCGI, 1));
+    app_take(&app, request, client_new(connections, ends[1], CLIENT_FCGI, 1));
     buf_free(&text);
     return ends[0];
 }

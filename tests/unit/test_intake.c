@@ -10,6 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "fcgi-app/connection.h"
 #include "tests/lib/keep.h"
 #include "tests/unit/records.h"
 #include "tests/unit/sockets.h"
@@ -20,6 +21,7 @@ enum { BODY_MAX = 8 * 1024 * 1024 };
 static struct ev_loop *loop;
 static struct stats stats;
 static struct config config = {.request_timeout = 10};
+static struct connections *connections;
 static struct intake *intake;
 static struct sockaddr_un address = {.sun_family = AF_UNIX};
 
@@ -51,13 +53,16 @@ static void begin(void) {
     memcpy(address.sun_path + 13, own, strlen(own));
     ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
     ck_assert_int_eq(listen(fd, 100), 0);
-    intake = intake_new(loop, &stats, fd, &config, BODY_MAX, take, NULL);
+    connections = connections_new(loop, &stats);
+    intake = intake_new(connections, fd, &config, BODY_MAX, take, NULL);
 }
 
 static void end(void) {
     ck_assert(intake_idle(intake));
     intake_free(intake);
+    connections_free(connections);
     ck_assert_uint_eq(stats.clients, 0);
+    ck_assert_uint_eq(stats.connections, 0);
     ev_loop_destroy(loop);
 }
 
@@ -334,8 +339,10 @@ START_TEST(freeing_ends_what_is_still_on_its_way) {
     loop_turn(loop);
     ck_assert(!intake_idle(intake));
     intake_free(intake);
+    connections_free(connections);
     ck_assert(!socket_take(fd, &bytes));
     intake_free(NULL);
+    connections_free(NULL);
     close(fd);
     ev_loop_destroy(loop);
     buf_free(&text);

@@ -1,0 +1,98 @@
+/*
+ * A connection from the web server, and the set of all of them. It carries one
+ * request at a time, and is handed from file to file:
+ *
+ *   intake.c        a request is on its way in; or the web server keeps it open
+ *   readers.c       a large request is read by a thread
+ *   client_fcgi.c   the request is being answered (it is its client then)
+ *
+ * This header is shared by those three and by main(), which makes the set; nobody
+ * else includes it. Belongs to the loop's thread, but for the state READING.
+ *
+ * Thousands of these are held: its size has a budget, and a unit test.
+ */
+#ifndef HALLEY_CONNECTION_H
+#define HALLEY_CONNECTION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/buf.h"
+#include "core/loop.h"
+#include "core/wheel.h"
+#include "fcgi-app/client.h"
+#include "fcgi-app/pollset.h"
+#include "fcgi-app/stats.h"
+
+enum connection_state {
+    CONNECTION_ARRIVING,  /* a request is on its way in, until its deadline */
+    CONNECTION_QUEUED,    /* it is large, and waits for a reader thread, until its deadline */
+    CONNECTION_READING,   /* a reader thread has the descriptor; no deadline but the socket's */
+    CONNECTION_ANSWERING, /* whoever took the request holds this as its client */
+    CONNECTION_FLUSHING, /* the answer's end is queued, and nobody's any more, until its deadline */
+    CONNECTION_RESTING   /* the web server keeps it for its next request; in the ring `resting` */
+};
+
+struct connection {
+    struct client base; /* first: a connection is a client */
+    struct connections *all;
+    const struct client_events *events; /* of whoever holds the client, or NULL */
+    void *ctx;
+    struct buf *queue; /* framed bytes that the descriptor has not taken; NULL: none */
+    struct wheel_entry deadline;
+    int fd;
+    uint16_t request_id; /* of the request that it carries; 0: not known yet */
+    uint8_t state;       /* enum connection_state */
+    bool raw : 1;        /* CLIENT_RAW: no records */
+    bool keep : 1;       /* the web server wants to send another request */
+    bool reused : 1;     /* it has carried a request before */
+    bool watched : 1;    /* stands in the pollset */
+    bool writing : 1;    /* waits there to be written to */
+};
+
+struct connections {
+    struct ev_loop *loop;
+    struct stats *stats;
+    struct pollset *pollset;
+    struct wheel *wheel;
+    struct ring resting;   /* through deadline.ring, the longest resting first */
+    struct intake *intake; /* NULL: there is none, as in a CGI process */
+    bool closing;          /* nothing is kept any more */
+};
+
+struct connections *connections_new(struct ev_loop *loop, struct stats *stats);
+
+/* Closes every connection at once, whoever has it. Safe on NULL. */
+void connections_free(struct connections *all);
+
+/* Owns `fd`, which does not block. */
+struct connection *connection_new(struct connections *all, int fd);
+
+/* Closes and frees; whatever its state, but not READING. */
+void connection_close(struct connection *connection);
+
+/* The one place where the state changes. */
+void connection_set_state(struct connection *connection, enum connection_state state);
+
+/* Sets its deadline to `seconds` from now. */
+void connection_set_deadline(struct connection *connection, double seconds);
+
+/* Has it watched for what comes and for its end. False: the kernel refuses. */
+bool connection_watch(struct connection *connection);
+
+/* client_fcgi.c: what to do when the descriptor of a client, or its deadline, says so. */
+void client_fcgi_ready(struct connection *connection, unsigned what);
+
+/* client_fcgi.c: the connection is the client of a request from here on. */
+struct client *client_fcgi_begin(struct connection *connection);
+
+/* intake.c: something came on a connection that is arriving or resting. */
+void intake_ready(struct connection *connection, unsigned what);
+
+/* intake.c: its time is over: arriving or queued. */
+void intake_late(struct connection *connection);
+
+/* intake.c: it has answered, and the web server keeps it. */
+void intake_rest(struct connection *connection);
+
+#endif
