@@ -71,6 +71,7 @@ static const struct option channel_options[] = {
     OPTION(history, NUMBER, "1000", 0, 1000000),
     OPTION(ttl, NUMBER, "3600", 1, 86400 * 3650),
     OPTION(max_message, SIZE, "64K", 1, 16 << 20),
+    OPTION(batch_ms, NUMBER, "0", 0, 60000),
 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))

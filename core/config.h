@@ -28,6 +28,7 @@ struct channel_policy {
     int history;              /* messages kept */
     int ttl;                  /* seconds that an idle history is kept */
     int max_message;          /* bytes of a payload */
+    int batch_ms;             /* milliseconds for which messages are gathered; 0: not at all */
 };
 
 struct config {

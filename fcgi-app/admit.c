@@ -31,6 +31,7 @@ static bool take_feeds(struct waiter *waiter, const struct hub_read *read) {
         if (sub->feed == NULL)
             return false;
         ring_add(&feed_row(sub->feed)->subs, &sub->ring);
+        feed_row(sub->feed)->told = false;
         sub_begin(sub, &read->channels[i]);
         waiter->fenced = waiter->fenced || sub->kind == SUB_NOW;
     }

@@ -155,6 +155,8 @@ static void count_batch(struct waiter *waiter, const struct batch *batch, size_t
     stats->batches++;
     stats->messages += batch_size(batch);
     stats->batches_empty += batch_size(batch) == 0;
+    if (waiter->waits && !waiter->transport->stream && batch_size(batch) > 1)
+        stats->requests_saved += batch_size(batch) - 1;
     stats->gaps += batch_has_gap(batch);
 }
 

@@ -28,6 +28,7 @@
 #include "core/collections.h"
 #include "core/log.h"
 #include "core/mem.h"
+#include "fcgi-app/gather.h"
 #include "fcgi-app/tail.h"
 
 enum { PENDING_MAX = 256 }; /* messages kept aside while a feed is mended */
@@ -58,6 +59,8 @@ struct feed {
     struct tail tail;
     struct message **pending; /* PENDING_MAX of them, or NULL while there are none */
     size_t pending_count;
+    struct position shown; /* up to where those who wait may see */
+    struct gather gather;
     struct feed_row row;
     uint64_t serial;
 };
@@ -82,10 +85,25 @@ struct sync_call {
 
 /* ------------------------------------------------------------------- messages */
 
+/* Shows all that there is. */
+static void show(struct feed *feed) {
+    feed->shown = feed->position;
+    feed->feeds->events->moved(feed->feeds->ctx, feed);
+}
+
+static void on_gathered(struct ev_loop *loop, struct ev_timer *timer, int events) {
+    struct feed *feed = timer->data;
+    (void)loop, (void)events;
+    gather_begin(&feed->gather);
+    show(feed);
+}
+
 static void append(struct feed *feed, struct message *message) {
     tail_add(&feed->tail, message, (size_t)feed->feeds->config->tail);
     feed->position = message->id;
     feed->feeds->events->message(feed->feeds->ctx, feed, message);
+    if (gather_note(&feed->gather))
+        show(feed);
 }
 
 static void pending_clear(struct feed *feed) {
@@ -205,7 +223,7 @@ static void on_synced(void *ctx, const struct history_page *page) {
     set_state(feed, FEED_LIVE);
     take_pending(feed);
     if (feed->state == FEED_LIVE)
-        feed->feeds->events->moved(feed->feeds->ctx, feed);
+        show(feed);
 }
 
 static void sync_feed(struct feed *feed) {
@@ -265,6 +283,7 @@ static struct feed *find_live_name(struct feeds *feeds, const char *channel, siz
 
 static void feed_free(struct feed *feed) {
     set_state(feed, FEED_OFF);
+    gather_begin(&feed->gather);
     ring_remove(&feed->row.turn);
     tail_reset(&feed->tail, feed->position);
     HASH_DEL(feed->feeds->by_name, feed);
@@ -371,6 +390,8 @@ struct feed *feeds_take(struct feeds *feeds, const char *channel, size_t len) {
         feed->len = len;
         feed->resets = 1;
         feed->serial = ++feeds->serial;
+        gather_init(&feed->gather, feeds->loop,
+                    config_channel(feeds->config, channel, len)->batch_ms, on_gathered, feed);
         ring_init(&feed->row.subs);
         ring_init(&feed->row.ready);
         HASH_ADD_KEYPTR(hh, feeds->by_name, feed->name, feed->len, feed);
@@ -396,6 +417,10 @@ bool feed_live(const struct feed *feed) {
 
 struct position feed_position(const struct feed *feed) {
     return feed->position;
+}
+
+struct position feed_shown(const struct feed *feed) {
+    return feed->shown;
 }
 
 unsigned feed_resets(const struct feed *feed) {

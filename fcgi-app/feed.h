@@ -26,12 +26,13 @@ struct feed_row {
     struct ring ready; /* waiters that are to be looked at because of this feed */
     struct ring turn;  /* its place among the rows that have any */
     unsigned slow;     /* subscribers who have not taken what they were sent */
+    bool told;         /* all subscribers were made ready since one had its turn */
 };
 
 struct feeds_events {
-    /* a message was appended to the tail */
+    /* a message was appended to the tail; it is not shown yet */
     void (*message)(void *ctx, struct feed *feed, const struct message *message);
-    /* the feed is live again, and may stand somewhere else than before */
+    /* there is more to show, or the feed is live again and may stand somewhere else */
     void (*moved)(void *ctx, struct feed *feed);
 };
 
@@ -67,6 +68,12 @@ bool feed_live(const struct feed *feed);
 
 /* Where the channel stands, as far as this process knows. Only of a live feed. */
 struct position feed_position(const struct feed *feed);
+
+/*
+ * Up to where those who wait are shown messages: its position, or somewhat before it while
+ * messages are gathered (gather.h).
+ */
+struct position feed_shown(const struct feed *feed);
 
 /*
  * Counts how often the feed lost its place (a gap, or too much to catch up

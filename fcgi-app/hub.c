@@ -57,6 +57,9 @@ static void on_feed_moved(void *ctx, struct feed *feed) {
     struct feed_row *row = feed_row(feed);
     (void)ctx;
 
+    if (row->told)
+        return;
+    row->told = true;
     for (struct ring *at = row->subs.next; at != &row->subs; at = at->next)
         deliver_ready_in(RING_OF(at, struct sub, ring)->waiter, row);
 }
@@ -64,7 +67,6 @@ static void on_feed_moved(void *ctx, struct feed *feed) {
 static void on_feed_message(void *ctx, struct feed *feed, const struct message *message) {
     if (feed_row(feed)->slow > 0)
         owe(ctx, feed, message);
-    on_feed_moved(ctx, feed);
 }
 
 static void on_fetched(void *ctx, struct fetch *fetch) {
@@ -79,6 +81,12 @@ static void on_fetched(void *ctx, struct fetch *fetch) {
 static const struct feeds_events hub_feeds_events = {.message = on_feed_message,
                                                      .moved = on_feed_moved};
 
+/* It looks at all its channels now: what comes next in any of them is to be told to it again. */
+static void untell(struct waiter *waiter) {
+    for (size_t i = 0; i < waiter->sub_count; i++)
+        feed_row(waiter->subs[i].feed)->told = false;
+}
+
 /* Gives the waiters of one row a few turns; says how many. */
 static int serve_row(struct feed_row *row) {
     int served = 0;
@@ -86,6 +94,7 @@ static int serve_row(struct feed_row *row) {
     while (!ring_empty(&row->ready) && served < QUANTUM) {
         struct waiter *waiter = RING_OF(row->ready.next, struct waiter, turn);
         ring_remove(&waiter->turn);
+        untell(waiter);
         deliver_turn(waiter);
         served++;
     }

@@ -44,7 +44,7 @@ static void memo_key(const struct waiter *waiter, size_t bytes, struct buf *key)
     buf_add(key, head, sizeof head);
     for (size_t i = 0; i < waiter->sub_count; i++) {
         const struct sub *sub = &waiter->subs[i];
-        struct position end = feed_position(sub->feed);
+        struct position end = sub_end(sub);
         const uint64_t place[] = {feed_serial(sub->feed),
                                   feed_live(sub->feed),
                                   sub->kind,

@@ -11,6 +11,7 @@
 #define STATS_LIST(X)                                                                              \
     X(requests, counter, "requests read")                                                          \
     X(requests_reused, counter, "requests that came on a kept connection")                         \
+    X(requests_saved, counter, "requests that waits were spared by more messages in a batch")      \
     X(requests_broken, counter, "connections closed because what came was no whole request")       \
     X(requests_large, counter, "requests read by a reader thread because of their size")           \
     X(answers_4xx, counter, "answers that said the request was wrong")                             \

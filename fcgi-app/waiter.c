@@ -82,6 +82,10 @@ bool waiter_refused(const struct waiter *waiter) {
 
 /* -------------------------------------------------------------------- collecting */
 
+struct position sub_end(const struct sub *sub) {
+    return sub->waiter->waits ? feed_shown(sub->feed) : feed_position(sub->feed);
+}
+
 /* The messages that one channel offers, and how many of them were taken. */
 struct source {
     const struct history_page *page; /* or, if NULL, the tail of ... */
@@ -98,8 +102,9 @@ static struct source source_of(const struct sub *sub) {
         source.page = &sub->read->fetch->page;
         source.count = source.page->count;
     } else if (feed_live(sub->feed)) {
+        long end = feed_after(sub->feed, sub_end(sub));
         source.first = feed_after(sub->feed, sub->at);
-        source.count = source.first < 0 ? 0 : (size_t)(feed_count(sub->feed) - source.first);
+        source.count = source.first < 0 || end < source.first ? 0 : (size_t)(end - source.first);
     }
     return source;
 }

@@ -98,6 +98,12 @@ struct batch *waiter_empty(const struct waiter *waiter);
 /* Whether a read that it needs was refused: it can then not be answered. */
 bool waiter_refused(const struct waiter *waiter);
 
+/*
+ * Up to where a live feed's messages are for this subscriber: a poll takes all, who waits
+ * takes what is shown.
+ */
+struct position sub_end(const struct sub *sub);
+
 /* Gives back what a sub has of a fetch. */
 void sub_forget_read(struct sub *sub);
 

@@ -83,6 +83,7 @@ START_TEST(nobody_may_publish_from_the_web_by_default) {
     ck_assert_int_eq(policy->history, 1000);
     ck_assert_int_eq(policy->ttl, 3600);
     ck_assert_int_eq(policy->max_message, 65536);
+    ck_assert_int_eq(policy->batch_ms, 0);
     config_free(&config);
 }
 END_TEST
@@ -118,6 +119,7 @@ START_TEST(a_file_sets_every_option) {
     ck_assert_int_eq(policy->history, 0);
     ck_assert_int_eq(policy->ttl, 1);
     ck_assert_int_eq(policy->max_message, 4096);
+    ck_assert_int_eq(policy->batch_ms, 250);
     config_free(&config);
 }
 END_TEST

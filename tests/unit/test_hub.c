@@ -401,6 +401,79 @@ START_TEST(messages_that_arrive_together_leave_together) {
 }
 END_TEST
 
+/* A channel whose messages are gathered: 200 ms, as tests/unit/config/valid/open.conf says. */
+static int parked_on_busy(const char *since) {
+    int fd = ask(keepf("/comet/wait?channel=busy&timeout=20&since=%s", since));
+    if (fake_waiting(commands) == 0)
+        fake_confirm(subscriber);
+    if (fake_waiting(commands) > 0)
+        fake_answer(commands, reply_page("5-2", false, false, ""));
+    turn();
+    return fd;
+}
+
+START_TEST(a_busy_channel_gathers_what_follows_its_first_message) {
+    begin();
+    int fd = parked_on_busy("now");
+    say("busy", "5-3 100 a");
+    ck_assert_str_eq(brief(batch(fd)), "busy:a|busy@5-3"); /* it was quiet: at once */
+    fd = parked_on_busy("busy@5-3");
+    double begun = ev_time();
+    say("busy", "5-4 100 b");
+    say("busy", "5-5 100 c");
+    ck_assert(!answered(fd));
+    ck_assert_str_eq(brief(batch(ask("/comet/poll?channel=busy&since=busy@5-3"))),
+                     "busy:b busy:c|busy@5-5"); /* a poll does not wait */
+    ck_assert_str_eq(brief(batch(ask("/comet/wait?channel=busy&since=busy@5-2"))),
+                     "busy:a|busy@5-3"); /* nor does who is behind */
+    ck_assert_str_eq(brief(batch(fd)), "busy:b busy:c|busy@5-5");
+    ck_assert(ev_time() - begun > 0.1);
+    ck_assert_uint_eq(stats.requests_saved, 1);
+    end();
+}
+END_TEST
+
+START_TEST(a_channel_that_is_not_told_to_gathers_nothing) {
+    begin();
+    int fd = parked();
+    say("chat", "5-3 100 a");
+    ck_assert_str_eq(brief(batch(fd)), "chat:a|chat@5-3");
+    fd = ask("/comet/wait?channel=chat&timeout=20&since=chat@5-3");
+    turn();
+    say("chat", "5-4 100 b");
+    ck_assert(answered(fd));
+    ck_assert_str_eq(brief(batch(fd)), "chat:b|chat@5-4");
+    end();
+}
+END_TEST
+
+START_TEST(a_crowd_has_its_turns_and_everybody_is_answered_once) {
+    enum { CROWD = 300 };
+    int fds[CROWD], quiet;
+
+    begin();
+    fds[0] = parked();
+    for (int i = 1; i < CROWD; i++)
+        fds[i] = ask("/comet/wait?channel=chat&timeout=20&since=chat@5-2");
+    turn();
+    loop_until(app.loop, stats.waiters == CROWD);
+    quiet = ask("/comet/wait?channel=quiet&timeout=20");
+    go_live("quiet", "7-1");
+    turn();
+    fake_say(subscriber, "halley.live:{chat}", "5-3 100 a");
+    fake_say(subscriber, "halley.live:{quiet}", "7-2 100 q");
+    ev_run(app.loop, EVRUN_NOWAIT); /* one turn: some of the crowd, and the quiet one */
+    char byte;
+    ck_assert_int_eq(recv(quiet, &byte, 1, MSG_PEEK | MSG_DONTWAIT), 1);
+    ck_assert_uint_gt(stats.waiters, 0);
+    ck_assert_str_eq(brief(batch(quiet)), "quiet:q|quiet@7-2");
+    for (int i = 0; i < CROWD; i++)
+        ck_assert_str_eq(brief(batch(fds[i])), "chat:a|chat@5-3");
+    ck_assert_uint_eq(stats.messages, CROWD + 1);
+    end();
+}
+END_TEST
+
 START_TEST(waiter_times_out_with_an_empty_batch) {
     begin();
     int fd = ask("/comet/wait?channel=chat&timeout=1");
@@ -731,9 +804,12 @@ UNIT_MAIN("hub", a_poll_of_a_new_channel_subscribes_reads_and_answers,
           a_gap_is_told_when_its_channel_advances_and_not_before,
           a_gap_without_a_message_is_told_at_once,
           a_waiter_is_answered_as_soon_as_there_is_a_message,
-          messages_that_arrive_together_leave_together, waiter_times_out_with_an_empty_batch,
-          a_wait_of_no_time_is_a_poll, many_waiters_are_all_answered_once,
-          a_browser_that_leaves_is_freed_at_once,
+          messages_that_arrive_together_leave_together,
+          a_busy_channel_gathers_what_follows_its_first_message,
+          a_channel_that_is_not_told_to_gathers_nothing,
+          a_crowd_has_its_turns_and_everybody_is_answered_once,
+          waiter_times_out_with_an_empty_batch, a_wait_of_no_time_is_a_poll,
+          many_waiters_are_all_answered_once, a_browser_that_leaves_is_freed_at_once,
           draining_answers_the_parked_with_their_cursors_and_refuses_new_ones,
           near_the_limit_waits_become_polls_and_beyond_it_they_are_refused,
           a_request_before_redis_is_up_waits_for_it,

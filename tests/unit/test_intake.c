@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "fcgi-app/connection.h"
+#include "fcgi-app/fcgi.h"
 #include "tests/lib/keep.h"
 #include "tests/unit/records.h"
 #include "tests/unit/sockets.h"
@@ -306,6 +307,123 @@ START_TEST(a_request_that_does_not_arrive_in_time_is_told_so) {
 }
 END_TEST
 
+/* ------------------------------------------------------------- kept connections */
+
+/* As poll_request(), with FCGI_KEEP_CONN set. */
+static struct buf kept_request(void) {
+    struct buf text = poll_request();
+    text.data[FCGI_HEADER + 2] = 1;
+    return text;
+}
+
+/* The next answer on a connection that stays open. */
+static const char *next_answer(int fd) {
+    struct buf bytes = buf_make(RECORDS_MAX);
+
+    loop_until(loop, (ck_assert(socket_take(fd, &bytes)), bytes.len >= FCGI_FINISH));
+    const char *text = record_answer(bytes.data, bytes.len, 1, NULL);
+    buf_free(&bytes);
+    return text;
+}
+
+START_TEST(a_kept_connection_carries_one_request_after_the_other) {
+    struct buf text = kept_request();
+
+    begin();
+    int fd = connect_server();
+    for (unsigned i = 1; i <= 100; i++) {
+        socket_send(fd, text.data, text.len);
+        ck_assert_str_eq(next_answer(fd), "took poll");
+        ck_assert_uint_eq(taken, i);
+        ck_assert_uint_eq(stats.connections_kept, 1);
+        ck_assert_uint_eq(stats.clients, 0);
+    }
+    ck_assert_uint_eq(stats.connections, 1);
+    ck_assert_uint_eq(stats.requests_reused, 99);
+    ck_assert(intake_idle(intake)); /* one that rests keeps nobody */
+    close(fd);
+    loop_until(loop, stats.connections == 0);
+    ck_assert_uint_eq(stats.requests_broken, 0);
+    buf_free(&text);
+    end();
+}
+END_TEST
+
+START_TEST(the_last_request_of_a_kept_connection_closes_it) {
+    struct buf text = kept_request(), last = poll_request();
+
+    begin();
+    int fd = connect_server();
+    socket_send(fd, text.data, text.len);
+    ck_assert_str_eq(next_answer(fd), "took poll");
+    socket_send(fd, last.data, last.len);
+    ck_assert_str_eq(answer_on(fd, 1), "took poll"); /* to its end */
+    ck_assert_uint_eq(stats.connections, 0);
+    buf_free(&text);
+    buf_free(&last);
+    end();
+}
+END_TEST
+
+START_TEST(half_a_request_on_a_kept_connection_blocks_nobody) {
+    struct buf text = kept_request();
+
+    config.request_timeout = 1;
+    begin();
+    int half = connect_server(), other = connect_server();
+    socket_send(half, text.data, text.len);
+    ck_assert_str_eq(next_answer(half), "took poll");
+    socket_send(half, text.data, text.len / 2);
+    loop_turn(loop);
+    ck_assert_uint_eq(stats.connections_kept, 0);
+    socket_send(other, text.data, text.len);
+    ck_assert_str_eq(next_answer(other), "took poll");
+    const char *answer = answer_on(half, 1); /* its time is over */
+    ck_assert_msg(strncmp(answer, "Status: 400 ", 12) == 0, "%s", answer);
+    ck_assert_uint_eq(stats.connections, 1);
+    close(other);
+    loop_until(loop, stats.connections == 0);
+    buf_free(&text);
+    end();
+}
+END_TEST
+
+START_TEST(junk_on_a_kept_connection_ends_it) {
+    struct buf text = kept_request(), bytes = buf_make(RECORDS_MAX);
+
+    begin();
+    int fd = connect_server();
+    socket_send(fd, text.data, text.len);
+    ck_assert_str_eq(next_answer(fd), "took poll");
+    socket_send(fd, "GET / HTTP/1.0\r\n\r\n", 18);
+    loop_until(loop, !socket_take(fd, &bytes));
+    ck_assert_uint_eq(bytes.len, 0);
+    ck_assert_uint_eq(taken, 1);
+    ck_assert_uint_eq(stats.requests_broken, 1);
+    close(fd);
+    buf_free(&text);
+    buf_free(&bytes);
+    end();
+}
+END_TEST
+
+START_TEST(closing_ends_the_connections_that_rest) {
+    struct buf text = kept_request(), bytes = buf_make(RECORDS_MAX);
+
+    begin();
+    int fd = connect_server();
+    socket_send(fd, text.data, text.len);
+    ck_assert_str_eq(next_answer(fd), "took poll");
+    intake_close(intake);
+    ck_assert_uint_eq(stats.connections, 0);
+    ck_assert(!socket_take(fd, &bytes));
+    close(fd);
+    buf_free(&text);
+    buf_free(&bytes);
+    end();
+}
+END_TEST
+
 START_TEST(closing_takes_what_was_already_waiting) {
     struct buf text = poll_request();
 
@@ -359,4 +477,8 @@ UNIT_MAIN("intake", a_request_that_is_all_there_is_taken_at_once,
           a_body_larger_than_the_socket_comes_through_a_reader_thread,
           more_large_bodies_than_readers_wait_their_turn, a_large_body_that_breaks_off_is_broken,
           a_request_that_does_not_arrive_in_time_is_told_so, closing_takes_what_was_already_waiting,
-          freeing_ends_what_is_still_on_its_way)
+          freeing_ends_what_is_still_on_its_way,
+          a_kept_connection_carries_one_request_after_the_other,
+          the_last_request_of_a_kept_connection_closes_it,
+          half_a_request_on_a_kept_connection_blocks_nobody, junk_on_a_kept_connection_ends_it,
+          closing_ends_the_connections_that_rest)
