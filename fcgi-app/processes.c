@@ -149,7 +149,9 @@ static void child_ended(struct family *family, int number, int status, double at
     struct child *child = &family->children[number];
     const char *how = WIFSIGNALED(status) ? "signal" : "exit";
     int code = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
-    double lived = at - child->started, pause = schedule(child, lived, at);
+    double lived = at - child->started;
+    /* one that was told to drain, by itself, is no trouble */
+    double pause = schedule(child, status == 0 ? STEADY : lived, at);
 
     if (!family->draining)
         log_warning("child.ended", "number=%d %s=%d lived=%.1f again_in=%.1f", number + 1, how,
@@ -232,5 +234,7 @@ int processes_start(int count, void (*stop)(void *ctx), void *ctx) {
         if (!family.draining)
             child = start_due(&family, now(), true);
     }
+    if (child < 0)
+        log_info("stop", "children=%d", count);
     return child;
 }

@@ -114,7 +114,7 @@ START_TEST(what_a_dead_process_left_is_replaced) {
 END_TEST
 
 START_TEST(a_tcp_address_is_one_socket_for_all) {
-    struct sockaddr_in name;
+    struct sockaddr_in name = {0};
     socklen_t size = sizeof name;
     char third[LISTEN_ADDRESS];
 
