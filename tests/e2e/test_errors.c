@@ -189,7 +189,7 @@ END_TEST
 START_TEST(a_query_over_8_kib_that_the_web_server_lets_through_is_413) {
     const char *path = lab.app_socket[0];
 
-    if (strcmp(lab.server, "lighttpd-socket") != 0)
+    if (!lab.apps)
         return; /* the others have no socket to speak to */
     must_be_problem(fcgi_get(path, "/comet/poll?%s", long_query(8193)), 413, "8192");
     must_be_problem(fcgi_get(path, "/comet/poll?%s", long_query(60000)), 413, NULL);

@@ -16,7 +16,7 @@
 
 enum { TEST_SECONDS = 300 };
 
-const char *const e2e_servers[E2E_SERVERS] = {"lighttpd", "lighttpd-socket", "apache"};
+const char *const e2e_servers[E2E_SERVERS] = {"lighttpd", "lighttpd-socket", "nginx", "apache"};
 
 static void (*setup_on)(const char *server);
 
@@ -26,6 +26,10 @@ static void on_lighttpd(void) {
 
 static void on_lighttpd_socket(void) {
     setup_on("lighttpd-socket");
+}
+
+static void on_nginx(void) {
+    setup_on("nginx");
 }
 
 static void on_apache(void) {
@@ -44,7 +48,8 @@ TCase *e2e_case(Suite *suite, const char *name, void (*setup)(void), void (*tear
 
 void e2e_on_each_server(Suite *suite, void (*setup)(const char *server), void (*teardown)(void),
                         void (*add_tests)(TCase *)) {
-    static void (*const begin[E2E_SERVERS])(void) = {on_lighttpd, on_lighttpd_socket, on_apache};
+    static void (*const begin[E2E_SERVERS])(void) = {on_lighttpd, on_lighttpd_socket, on_nginx,
+                                                     on_apache};
 
     setup_on = setup;
     for (int i = 0; i < E2E_SERVERS; i++)

@@ -10,12 +10,12 @@ int e2e_run(Suite *suite);
 /* A tcase whose tests share what `setup` starts. */
 TCase *e2e_case(Suite *suite, const char *name, void (*setup)(void), void (*teardown)(void));
 
-/* The same tests on lighttpd, lighttpd-socket and apache. */
+/* The same tests on lighttpd, lighttpd-socket, nginx and apache. */
 void e2e_on_each_server(Suite *suite, void (*setup)(const char *server), void (*teardown)(void),
                         void (*add_tests)(TCase *));
 
 /* The web servers, for loop tests: e2e_servers[_i]. */
-enum { E2E_SERVERS = 3 };
+enum { E2E_SERVERS = 4 };
 extern const char *const e2e_servers[E2E_SERVERS];
 
 #endif

@@ -358,8 +358,8 @@ static bool web_started(struct lab *lab) {
     return !ended;
 }
 
-/* Who serves WebSockets: lighttpd's own application, at a place where that may
- * make a socket; the application that lighttpd-socket is given; or a door. */
+/* Who serves WebSockets: lighttpd's own application, at a place where that may make a
+ * socket; the application that nginx or lighttpd-socket is given; or a door. */
 static void prepare_door(struct lab *lab) {
     if (!lab->websocket[0])
         return;
@@ -373,7 +373,7 @@ void lab_web(struct lab *lab, const char *server, size_t apps) {
     bool again = lab->port != 0;
 
     snprintf(lab->server, sizeof lab->server, "%s", server);
-    lab->apps = strcmp(server, "lighttpd-socket") == 0 ? apps : 0;
+    lab->apps = strcmp(server, "lighttpd-socket") == 0 ? apps : strcmp(server, "nginx") == 0;
     for (size_t i = 0; i < lab->apps; i++)
         if (!proc_runs(&lab->app[i]))
             lab_app(lab, i);

@@ -26,7 +26,7 @@ struct lab {
     struct proc web;
     struct proc door;    /* halley.fcgi -w, where the web server's own cannot have it */
     char websocket[128]; /* the unix socket that it listens on; "": no WebSockets */
-    char server[24];     /* lighttpd, lighttpd-socket, apache */
+    char server[24];     /* lighttpd, lighttpd-socket, nginx, apache */
     int port;
     char *settings[LAB_SETTINGS + 1]; /* HALLEY_NAME=value for all that is started */
     redisContext *store;              /* see store.h */
@@ -68,8 +68,9 @@ void lab_redis(struct lab *lab, enum redis_keeps keeps);
 void lab_worker(struct lab *lab, size_t which);
 void lab_app(struct lab *lab, size_t which);
 
-/* The web server: "lighttpd", "lighttpd-socket" with `apps` applications
- * behind it (which it starts, if they do not run), or "apache". */
+/* The web server: "lighttpd" or "apache", which start the application; or, before one
+ * that is started here if it does not run, "nginx" or "lighttpd-socket", which takes
+ * `apps` of them. */
 void lab_web(struct lab *lab, const char *server, size_t apps);
 
 /* Redis, one worker, the web server with one application. */

@@ -65,6 +65,8 @@ int stream_status(const struct stream *stream) {
 }
 
 static enum held_end websock_end(const struct websock *socket) {
+    if (socket->status && socket->status != 101)
+        return HELD_WHOLE; /* refused, over a connection that nginx then keeps open */
     return !socket->hung_up ? HELD_OPEN : socket->code ? HELD_WHOLE : HELD_CUT;
 }
 

@@ -19,7 +19,7 @@ import {chromium} from 'playwright-core';
 const TOP = fileURLToPath(new URL('../../../', import.meta.url));
 
 /* Which servers the page tests run on: all, or those named in SERVERS. */
-export const SERVERS = (process.env.SERVERS || 'lighttpd apache').split(/[ ,]+/);
+export const SERVERS = (process.env.SERVERS || 'lighttpd nginx apache').split(/[ ,]+/);
 
 export function freePort() {
   return new Promise((done, fail) => {
