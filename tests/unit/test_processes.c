@@ -122,7 +122,7 @@ START_TEST(signals_end_all_children_and_then_the_parent) {
 END_TEST
 
 START_TEST(a_child_that_ends_has_a_successor_with_its_number) {
-    static const int signals[] = {SIGKILL, SIGTERM, SIGSEGV};
+    static const int signals[] = {SIGKILL, SIGTERM, SIGUSR2};
     pid_t pids[CHILDREN];
     struct word word;
 
