@@ -55,7 +55,7 @@ export async function load(kind, started, options = {}) {
   const code = await child.ended;
   clearTimeout(limit);
   const json = lines.findLast(line => line.startsWith('{'));
-  if (!json) throw new Error(`load ${argv.join(' ')}: exit code ${code}: ${child.said()}`);
+  if (!json) throw new Error(`load ${kind}: exit code ${code}: ${child.said()}`);
   return JSON.parse(json);
 }
 

@@ -3,7 +3,7 @@ import {load} from '../driver/load.mjs';
 import {settings} from '../driver/settings.mjs';
 import {figures} from './figures.mjs';
 
-const CROWD = 9900; // half of the descriptors that a process may have, less some
+const CROWD = 10000;
 
 export const fairness = {
   id: 'fairness',

@@ -9,7 +9,7 @@ import {settings} from '../driver/settings.mjs';
 import {figures} from './figures.mjs';
 
 const DELIVERIES = 25000; // in one run, over all its messages
-const PHP = 'php';
+const PHP_WAITERS = 200; // php-fpm has a process for each
 
 function messages(waiters) {
   return Math.max(5, Math.min(20, Math.round(DELIVERIES / waiters)));
@@ -18,7 +18,7 @@ function messages(waiters) {
 function waysOf(system) {
   const ways = [];
   if (system.speaks.wait) ways.push('push');
-  if (system.speaks.wait && /^(halley|floor|nchan)/.test(system.id)) ways.push('again');
+  if (system.speaks.wait && /^(halley|floor)/.test(system.id)) ways.push('again');
   if (system.speaks.sse) ways.push('sse');
   return ways;
 }
@@ -27,10 +27,10 @@ export const fanout = {
   id: 'fanout',
   title: 'From a publish to the last waiter',
   systems: ['halley-nginx', 'floor-nginx', 'halley-lighttpd', 'floor-lighttpd', 'nchan-redis', 'nchan-memory',
-    'socketio', 'sockjs', 'faye', PHP],
+    'socketio', 'sockjs', 'faye', 'php'],
 
   cells(system) {
-    const sizes = system.id === PHP ? [PHP_WAITERS] : settings.waiters.filter(count => count <= system.most);
+    const sizes = system.id === 'php' ? [PHP_WAITERS] : settings.waiters.filter(count => count <= system.most);
     return sizes.flatMap(waiters => waysOf(system).map(way => ({way, waiters})));
   },
 
@@ -45,5 +45,3 @@ export const fanout = {
 
   columns: ['to_last_ms', 'per_second', 'cpu_web_us', 'cpu_app_us']
 };
-
-const PHP_WAITERS = 200; // php-fpm has a process for each

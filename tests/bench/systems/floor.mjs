@@ -16,7 +16,7 @@ export function floorFcgi(server) {
     title: `floor-fcgi, ${server}`,
     server,
     speaks: SPEAKS,
-    most: server === 'lighttpd' ? 8900 : 9900,
+    most: server === 'lighttpd' ? 8900 : 10000,
     async start(place) {
       const redis = await startRedis(place);
       const socket = place.path('floor.sock');

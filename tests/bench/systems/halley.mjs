@@ -44,7 +44,7 @@ export function halley(server, processes = 1) {
     title: `Halley, ${server}${several ? `, ${processes} processes` : ''}`,
     server,
     speaks: {wait: 'halley-wait', sse: 'halley-sse', poll: 'halley-poll'},
-    most: server === 'lighttpd' ? 8900 : 9900, // as many as the web server has descriptors for
+    most: server === 'lighttpd' ? 8900 : 10000, // as many as the web server has descriptors for
     start: place => start(place, server, processes)
   };
 }

@@ -45,7 +45,7 @@ export const nchanRedis = {
   id: 'nchan-redis',
   title: 'Nchan with Redis',
   speaks: SPEAKS,
-  most: 9900,
+  most: 19000,
   async start(place) {
     const redis = await startRedis(place, {withPort: true});
     const web = await startNginx(place, {
@@ -62,7 +62,7 @@ export const nchanMemory = {
   id: 'nchan-memory',
   title: 'Nchan in memory',
   speaks: SPEAKS,
-  most: 9900,
+  most: 19000,
   async start(place) {
     const web = await startNginx(place, {workers: 1, modules: ['ngx_nchan_module.so'], server: locations('')});
     return {port: web.port, publish: PUBLISH, pids: {web: web.pids}};

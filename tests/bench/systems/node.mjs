@@ -9,7 +9,7 @@ function peer(id, title, speaks) {
     id,
     title,
     speaks,
-    most: 9900,
+    most: 19000,
     async start(place) {
       if (!existsSync(`${PEERS}/node_modules`)) throw new Error('the peers are missing: npm ci in tests/bench/peers');
       const port = await freePort();
