@@ -79,6 +79,7 @@ struct redis {
     struct ev_timer pulse;
     ev_tstamp heard; /* when the last reply or message came */
     ev_tstamp asked; /* when the oldest unanswered question went out; 0: none */
+    bool unwritten;  /* something was asked since redis_flush() */
     struct log_limit complaint;
 };
 
@@ -224,6 +225,7 @@ static void heard(struct redis *redis) {
 }
 
 static void asked(struct redis *redis) {
+    redis->unwritten = true;
     if (redis->asked == 0)
         redis->asked = ev_now(redis->loop);
 }
@@ -399,6 +401,12 @@ enum err redis_subscribe(struct redis *redis, const char *channel, size_t len, b
 
 enum err redis_unsubscribe(struct redis *redis, const char *channel, size_t len, bool pattern) {
     return subscription(redis, pattern ? "PUNSUBSCRIBE" : "UNSUBSCRIBE", channel, len);
+}
+
+void redis_flush(struct redis *redis) {
+    if (redis->unwritten && redis->state == REDIS_UP && redis->hiredis != NULL)
+        redisAsyncHandleWrite(redis->hiredis);
+    redis->unwritten = false;
 }
 
 void redis_drain(struct redis *redis) {

@@ -85,6 +85,12 @@ enum err redis_unsubscribe(struct redis *redis, const char *channel, size_t len,
 void redis_drain(struct redis *redis);
 
 /*
+ * Writes at once what was asked since the last time, instead of when the loop finds the
+ * connection writable. Never from inside a callback of this module.
+ */
+void redis_flush(struct redis *redis);
+
+/*
  * Asks a subscribed connection for a sign of life, and returns its number; the
  * event `pulsed` is called when it comes back. Everything that was published
  * before this call has then been passed to `message`. 0 if it is not up.

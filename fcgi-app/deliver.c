@@ -12,8 +12,8 @@
  * has already sent on the subscribed connection is read before a new request is
  * answered from memory. Redis may tell the publisher before it tells us, so a
  * request that cannot wait for a message (a poll), or that begins "now", also
- * awaits a sign of life that was asked for after it began: one for all such
- * requests of a turn of the loop. A long-poller with its cursor needs none.
+ * awaits a sign of life that was asked for after it began. One is asked for at a
+ * time, for all who have come meanwhile. A long-poller with its cursor needs none.
  *
  * A slow reader of a stream: while its queue is not empty it is sent nothing
  * more, and what it misses is counted in `owed`; beyond max_backlog it is cut
@@ -309,18 +309,11 @@ static void answer_once(struct waiter *waiter, struct memo *memo) {
 
 /* Whether all that was acknowledged before the request began has been heard; asks if need be. */
 static bool heard_all(struct waiter *waiter) {
-    struct hub *hub = waiter->hub;
-
-    if (!waiter->fenced || hub->draining)
+    if (!waiter->fenced || waiter->heard || waiter->hub->draining)
         return true;
-    if (waiter->fence == 0) {
-        if (hub->fence == 0)
-            hub->fence = redis_pulse(hub->subscriber);
-        waiter->fence = hub->fence;
-        if (waiter->fence != 0)
-            ring_add(&hub->awaiting, &waiter->turn);
-    }
-    return waiter->fence != 0 && waiter->fence <= hub->fence_passed;
+    if (!ring_linked(&waiter->turn))
+        ring_add(&waiter->hub->unheard, &waiter->turn);
+    return false;
 }
 
 static void refuse_unread(struct waiter *waiter) {

@@ -115,29 +115,45 @@ static void serve(struct hub *hub) {
     }
 }
 
+/* For those who have come since the last time: one at a time is under way. */
+static void ask_for_pulse(struct hub *hub) {
+    if (hub->pulse != 0 || ring_empty(&hub->unheard))
+        return;
+    hub->pulse = redis_pulse(hub->subscriber);
+    if (hub->pulse != 0)
+        ring_move(&hub->unheard, &hub->awaiting);
+}
+
 static void on_restless(struct ev_loop *loop, struct ev_idle *idle, int events) {
     (void)loop, (void)idle, (void)events;
 }
 
+/* The loop may sleep, unless somebody is left over. */
+static void rest(struct hub *hub) {
+    if (!ring_empty(&hub->rows)) {
+        ev_idle_start(hub->loop, &hub->restless);
+        return;
+    }
+    ev_idle_stop(hub->loop, &hub->restless);
+    if (ev_now(hub->loop) - hub->memo_since > MEMO_KEPT) {
+        memo_clear(&hub->memo);
+        hub->memo_since = ev_now(hub->loop);
+    }
+}
+
 static void on_before_sleep(struct ev_loop *loop, struct ev_prepare *prepare, int events) {
     struct hub *hub = prepare->data;
-    (void)events;
+    (void)loop, (void)events;
 
     if (hub->fresh)
         redis_drain(hub->subscriber);
     hub->fresh = false;
     serve(hub);
-    if (ring_empty(&hub->rows)) {
-        ev_idle_stop(loop, &hub->restless);
-        if (ev_now(loop) - hub->memo_since > MEMO_KEPT) {
-            memo_clear(&hub->memo);
-            hub->memo_since = ev_now(loop);
-        }
-    } else {
-        ev_idle_start(loop, &hub->restless);
-    }
-    hub->fence = 0;
     fetches_send(hub->fetches);
+    ask_for_pulse(hub);
+    redis_flush(hub->commands);
+    redis_flush(hub->subscriber);
+    rest(hub);
 }
 
 /* ------------------------------------------------------------ what Redis tells us */
@@ -195,25 +211,25 @@ static void on_ready(void *ctx) {
 static void on_pulsed(void *ctx, uint64_t number) {
     struct hub *hub = ctx;
 
-    hub->fence_passed = number;
-    while (!ring_empty(&hub->awaiting)) { /* in the order of asking */
+    if (hub->pulse == 0 || number < hub->pulse)
+        return; /* one that the connection asked for itself */
+    hub->pulse = 0;
+    while (!ring_empty(&hub->awaiting)) {
         struct waiter *waiter = RING_OF(hub->awaiting.next, struct waiter, turn);
-        if (waiter->fence > number)
-            break;
         ring_remove(&waiter->turn);
+        waiter->heard = true;
         deliver_ready(waiter);
     }
 }
 
 /* A lost connection answers nothing any more: those who wait for it ask again. */
-static void forget_fences(struct hub *hub) {
+static void forget_pulse(struct hub *hub) {
     while (!ring_empty(&hub->awaiting)) {
-        struct waiter *waiter = RING_OF(hub->awaiting.next, struct waiter, turn);
-        ring_remove(&waiter->turn);
-        waiter->fence = 0;
-        deliver_ready(waiter);
+        struct ring *first = hub->awaiting.next;
+        ring_remove(first);
+        ring_add(&hub->unheard, first);
     }
-    hub->fence = 0;
+    hub->pulse = 0;
 }
 
 static void on_subscriber_up(void *ctx) {
@@ -224,7 +240,7 @@ static void on_subscriber_up(void *ctx) {
 static void on_subscriber_down(void *ctx) {
     struct hub *hub = ctx;
     feeds_down(hub->feeds);
-    forget_fences(hub);
+    forget_pulse(hub);
 }
 
 static void on_message(void *ctx, const char *channel, size_t channel_len, const char *payload,
@@ -347,6 +363,7 @@ struct hub *hub_new(struct ev_loop *loop, const struct config *config, struct st
     hub->memo = memo_make();
     hub->heads = heads_new();
     ring_init(&hub->rows);
+    ring_init(&hub->unheard);
     ring_init(&hub->awaiting);
     ring_init(&hub->row.subs);
     ring_init(&hub->row.ready);

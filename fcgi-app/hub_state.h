@@ -32,7 +32,8 @@ struct hub {
     struct wheel *wheel;  /* of the waiters' deadlines; every waiter stands in it */
     struct ring rows;     /* feed rows that have ready waiters, in turn */
     struct feed_row row;  /* of waiters without a channel */
-    struct ring awaiting; /* waiters that await a sign of life of Redis, in the order of asking */
+    struct ring unheard;  /* waiters for whom a sign of life of Redis is to be asked */
+    struct ring awaiting; /* those for whom it was asked */
     uint64_t unresolved;  /* waiters that were never parked */
     struct buf *heads;    /* of a good answer, for each transport by its index */
     struct ev_prepare before_sleep;
@@ -41,9 +42,8 @@ struct hub {
     double memo_since;  /* the loop's clock when the memo was last cleared */
     struct call *calls; /* wait for Redis */
     struct ev_timer call_timer;
-    uint64_t fence;        /* the number that polls of this turn of the loop await; 0: none */
-    uint64_t fence_passed; /* the last one that came back */
-    bool fresh;            /* requests came in this turn of the loop */
+    uint64_t pulse; /* the number of the sign of life that is awaited; 0: none is */
+    bool fresh;     /* requests came in this turn of the loop */
     bool draining;
 };
 

@@ -36,7 +36,7 @@ bool request_is_cgi(void) {
 static const char *variable(char **env, const char *name) {
     size_t len = strlen(name);
     for (; env != NULL && *env != NULL; env++) {
-        if (strncmp(*env, name, len) == 0 && (*env)[len] == '=')
+        if ((*env)[0] == name[0] && strncmp(*env, name, len) == 0 && (*env)[len] == '=')
             return *env + len + 1;
     }
     return "";
@@ -85,13 +85,19 @@ static size_t header_size(char **env) {
 
 static struct request *request_of(char **env) {
     struct request *request = mem_new(sizeof *request);
-    request->method = mem_string(variable(env, "REQUEST_METHOD"));
+    const struct {
+        const char *name;
+        char **to;
+    } wanted[] = {{"REQUEST_METHOD", &request->method},
+                  {"QUERY_STRING", &request->query},
+                  {"CONTENT_TYPE", &request->content_type},
+                  {"HTTP_LAST_EVENT_ID", &request->last_event_id},
+                  {"HTTP_IDEMPOTENCY_KEY", &request->idempotency_key},
+                  {"REMOTE_ADDR", &request->remote_addr}};
+
+    for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++)
+        *wanted[i].to = mem_string(variable(env, wanted[i].name));
     request->endpoint = request_endpoint(path_of(env));
-    request->query = mem_string(variable(env, "QUERY_STRING"));
-    request->content_type = mem_string(variable(env, "CONTENT_TYPE"));
-    request->last_event_id = mem_string(variable(env, "HTTP_LAST_EVENT_ID"));
-    request->idempotency_key = mem_string(variable(env, "HTTP_IDEMPOTENCY_KEY"));
-    request->remote_addr = mem_string(variable(env, "REMOTE_ADDR"));
     request->bytes = header_size(env);
     /* lighttpd watches a connection for its end once it has something to write to it */
     request->early_header = strncmp(variable(env, "SERVER_SOFTWARE"), "lighttpd/", 9) == 0;

@@ -61,7 +61,6 @@ struct waiter {
     struct waiter_extra *extra;  /* NULL: it has none of that */
     struct wheel_entry deadline; /* when it must be looked at next; always set */
     struct ring turn;            /* of those that are ready, or that await a sign of life */
-    uint64_t fence;              /* the number of that sign of life; 0: not asked for yet */
     uint32_t ends;               /* when its wait, or its stream, is over */
     uint32_t refreshed;          /* when a stream last sent something */
     uint32_t owed;               /* bytes that came while the client's queue was not empty */
@@ -74,6 +73,7 @@ struct waiter {
     bool waits : 1;  /* may be parked */
     bool early : 1;  /* wants its header ahead, if it is parked for long */
     bool fenced : 1; /* must not be answered from memory before Redis gave a sign of life */
+    bool heard : 1;  /* it has, since the request began */
     bool slow : 1;   /* has not taken all that it was sent: counted in its feeds' rows */
     struct sub subs[];
 };
