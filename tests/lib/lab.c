@@ -231,13 +231,19 @@ void lab_worker(struct lab *lab, size_t which) {
     must(proc_runs(worker), "halley-worker ended instead of working");
 }
 
-static bool app_listens(struct lab *lab, size_t which) {
-    int fd = wire_unix(lab->app_socket[which]);
+static bool listens(const struct proc *app, const char *path) {
+    int fd = wire_unix(path);
 
-    must(proc_runs(&lab->app[which]), "halley.fcgi ended instead of listening");
+    must(proc_runs(app), "halley.fcgi ended instead of listening");
     if (fd >= 0)
         close(fd);
     return fd >= 0;
+}
+
+/* Whoever runs the web server must be able to write to it. */
+static void until_open(const struct proc *app, const char *path) {
+    until(listens(app, path), "halley.fcgi does not listen on %s", path);
+    chmod(path, 0777);
 }
 
 void lab_app(struct lab *lab, size_t which) {
@@ -253,24 +259,13 @@ void lab_app(struct lab *lab, size_t which) {
 
     proc_start(&lab->app[which], "halley.fcgi", log_path(lab, keepf("app%zu", which)), -1, argv,
                lab_env(lab, NULL));
-    until(app_listens(lab, which), "halley.fcgi does not listen");
-    /* Whoever runs the web server must be able to write to it. */
-    chmod(lab->app_socket[which], 0777);
+    until_open(&lab->app[which], lab->app_socket[which]);
     if (sockets)
-        chmod(lab->websocket, 0777);
+        until_open(&lab->app[which], lab->websocket);
 }
 
 void lab_websockets(struct lab *lab) {
     snprintf(lab->websocket, sizeof lab->websocket, "%s/ws.sock", lab->dir);
-}
-
-static bool door_listens(struct lab *lab) {
-    int fd = wire_unix(lab->websocket);
-
-    must(proc_runs(&lab->door), "halley.fcgi -w ended instead of listening");
-    if (fd >= 0)
-        close(fd);
-    return fd >= 0;
 }
 
 void lab_door(struct lab *lab) {
@@ -278,8 +273,7 @@ void lab_door(struct lab *lab) {
                                 keepf("unix:%s", lab->websocket), NULL};
 
     proc_start(&lab->door, "halley.fcgi", log_path(lab, "door"), -1, argv, lab_env(lab, NULL));
-    until(door_listens(lab), "halley.fcgi -w does not listen");
-    chmod(lab->websocket, 0777);
+    until_open(&lab->door, lab->websocket);
 }
 
 /* --- the web server --------------------------------------------------------- */
