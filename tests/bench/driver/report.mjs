@@ -6,6 +6,7 @@ const HEADS = {
   to_last_ms: 'to the last, ms',
   per_second: 'a second',
   latency_ms: 'latency, ms',
+  requests_each: 'requests a message',
   alone_ms: 'alone, ms',
   during_ms: 'during, ms',
   cpu_web_us: 'web µs',

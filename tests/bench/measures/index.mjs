@@ -8,6 +8,7 @@
  *   run(started, system, cell)   one run: an object of figures
  *   columns     the figures that its table shows
  */
+import {coalescing} from './coalescing.mjs';
 import {fairness} from './fairness.mjs';
 import {fanout} from './fanout.mjs';
 import {latency} from './latency.mjs';
@@ -16,4 +17,4 @@ import {polls} from './polls.mjs';
 import {processes} from './processes.mjs';
 import {rate} from './rate.mjs';
 
-export const measures = [fanout, rate, polls, latency, memory, processes, fairness];
+export const measures = [fanout, rate, polls, latency, memory, processes, coalescing, fairness];

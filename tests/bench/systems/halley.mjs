@@ -18,10 +18,10 @@ function socketsOf(place, processes) {
   return Array.from({length: processes}, (_, at) => place.path('halley.sock') + (at ? `.${at + 1}` : ''));
 }
 
-async function start(place, server, processes) {
+async function start(place, server, processes, gathers) {
   const conf = place.path('halley.conf');
   const sockets = socketsOf(place, processes);
-  writeFileSync(conf, `${CONF}processes = ${processes}\n`);
+  writeFileSync(conf, `${CONF}processes = ${processes}\n\n[channel bench]\nbatch_ms = ${gathers}\n`);
   const redis = await startRedis(place);
   const environment = {HALLEY_REDIS: `unix:${redis.socket}`};
   const worker = await place.start('halley-worker', [join(BUILD, 'halley-worker'), '-f', conf], [], environment);
@@ -37,14 +37,15 @@ async function start(place, server, processes) {
   };
 }
 
-export function halley(server, processes = 1) {
-  const several = processes > 1;
+/* processes: of halley.fcgi; gathers: the channel's batch_ms. */
+export function halley(server, {processes = 1, gathers = 0} = {}) {
+  const words = [processes > 1 && `${processes} processes`, gathers > 0 && `${gathers} ms gathered`].filter(Boolean);
   return {
-    id: `halley-${server}${several ? `-${processes}` : ''}`,
-    title: `Halley, ${server}${several ? `, ${processes} processes` : ''}`,
+    id: ['halley', server, processes > 1 && processes, gathers > 0 && 'gathers'].filter(Boolean).join('-'),
+    title: ['Halley', server, ...words].join(', '),
     server,
     speaks: {wait: 'halley-wait', sse: 'halley-sse', poll: 'halley-poll'},
     most: server === 'lighttpd' ? 8900 : 10000, // as many as the web server has descriptors for
-    start: place => start(place, server, processes)
+    start: place => start(place, server, processes, gathers)
   };
 }

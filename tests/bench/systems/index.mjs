@@ -7,8 +7,8 @@ import {php} from './php.mjs';
 import {staticFile} from './static.mjs';
 
 export const systems = [
-  halley('nginx'), halley('nginx', 2), floorFcgi('nginx'), halley('lighttpd'), floorFcgi('lighttpd'),
-  floorHttp, nchanRedis, nchanMemory, socketio, sockjs, faye, php, plain, staticFile
+  halley('nginx'), halley('nginx', {processes: 2}), halley('nginx', {gathers: 100}), floorFcgi('nginx'),
+  halley('lighttpd'), floorFcgi('lighttpd'), floorHttp, nchanRedis, nchanMemory, socketio, sockjs, faye, php, plain, staticFile
 ];
 
 export function systemById(id) {
