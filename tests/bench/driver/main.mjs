@@ -10,13 +10,14 @@ import {join} from 'node:path';
 import {FAULTS} from '../measures/figures.mjs';
 import {measures} from '../measures/index.mjs';
 import {output, programs} from '../measures/programs.mjs';
+import {systems} from '../systems/index.mjs';
 import {check} from './acceptance.mjs';
 import {chart} from './chart.mjs';
 import {machine} from './machine.mjs';
 import {checks, table} from './report.mjs';
 import {written} from './results.mjs';
 import {measureAll, say} from './rounds.mjs';
-import {settings} from './settings.mjs';
+import {checkNames, settings} from './settings.mjs';
 import {Records} from './summary.mjs';
 
 const whole = !settings.only.length && !settings.server && !settings.systems.length;
@@ -25,12 +26,6 @@ const broken = []; // what of the programs failed
 /* Of these, the ones that ONLY names; without it, the usual ones. */
 function chosen(all, usual) {
   return settings.only.length ? all.filter(({id}) => settings.only.includes(id)) : all.filter(usual);
-}
-
-function checkNames() {
-  const known = [...measures, ...programs].map(({id}) => id);
-  const unknown = settings.only.find(id => !known.includes(id));
-  if (unknown) throw new Error(`ONLY=${unknown}: there are ${known.join(' ')}`);
 }
 
 async function runPrograms(planned) {
@@ -65,7 +60,7 @@ function amiss(summary) {
   return [...failed, ...broken.map(why => `not measured: ${why}`), ...faulty];
 }
 
-checkNames();
+checkNames([...measures, ...programs].map(({id}) => id), systems.map(({id}) => id));
 const plan = chosen(measures, () => true);
 const planned = chosen(programs, program => program.usual && whole);
 const records = new Records();

@@ -12,6 +12,12 @@
 import {resolve} from 'node:path';
 import {TOP} from './place.mjs';
 
+/* Ends the program: it was asked for something that there is not. */
+export function wrong(text) {
+  console.error(`bench: ${text}`);
+  process.exit(64);
+}
+
 function words(name) {
   return (process.env[name] || '').split(/[ ,]+/).filter(Boolean);
 }
@@ -19,7 +25,7 @@ function words(name) {
 function numbers(name, otherwise) {
   const given = words(name).map(Number);
   if (given.some(number => !Number.isInteger(number) || number < 1))
-    throw new Error(`${name}=${process.env[name]}: whole numbers above 0`);
+    wrong(`${name}=${process.env[name]}: whole numbers above 0`);
   return given.length ? given : otherwise;
 }
 
@@ -32,6 +38,16 @@ export const settings = {
   seconds: numbers('DURATION', [2])[0],
   out: resolve(TOP, process.env.OUT || 'build/bench')
 };
+
+/* Whatever is named must be there, or a part of the run would go missing in silence. */
+export function checkNames(measures, systems) {
+  const known = {ONLY: [settings.only, measures], SYSTEMS: [settings.systems, systems],
+    SERVER: [settings.server ? [settings.server] : [], ['nginx', 'lighttpd']]};
+  for (const [name, [given, all]] of Object.entries(known)) {
+    const unknown = given.find(each => !all.includes(each));
+    if (unknown) wrong(`${name}=${unknown}: there are ${all.join(' ')}`);
+  }
+}
 
 /* Is this system asked for? */
 export function wanted(system) {

@@ -14,7 +14,6 @@ import {fanout} from './fanout.mjs';
 import {latency} from './latency.mjs';
 import {memory} from './memory.mjs';
 import {polls} from './polls.mjs';
-import {processes} from './processes.mjs';
 import {rate} from './rate.mjs';
 
-export const measures = [fanout, rate, polls, latency, memory, processes, coalescing, fairness];
+export const measures = [fanout, rate, polls, latency, memory, coalescing, fairness];

@@ -15,7 +15,7 @@ export const polls = {
 
   async run(started, system, {connections}) {
     const values = figures(await load('poll', started, {
-      proto: system.path ? undefined : system.speaks.poll, path: system.path, connections, seconds: settings.seconds
+      proto: system.path ? undefined : system.speaks.poll, path: system.path, connections, seconds: settings.seconds / 2
     }));
     return connections === 1 ? {...values, latency_ms: 1000 / values.per_second} : values;
   },

@@ -8,7 +8,8 @@ const WAITERS = 1000;
 export const rate = {
   id: 'rate',
   title: 'Deliveries a second',
-  systems: ['halley-nginx', 'floor-nginx', 'halley-lighttpd', 'floor-lighttpd', 'floor-http', 'nchan-redis', 'nchan-memory'],
+  systems: ['halley-nginx', 'halley-nginx-2', 'floor-nginx', 'halley-lighttpd', 'floor-lighttpd', 'floor-http',
+    'nchan-redis', 'nchan-memory'],
 
   cells(system) {
     const waiters = Math.min(settings.waiters[0], WAITERS);

@@ -5,7 +5,7 @@
 import {readFileSync, writeFileSync} from 'node:fs';
 import {childrenOf, freePort, run, TOP, until} from '../driver/place.mjs';
 
-const RENDERED = {lighttpd: 'lighttpd-socket', nginx: 'nginx', apache: 'apache'};
+const RENDERED = {lighttpd: 'lighttpd-socket', nginx: 'nginx'};
 
 /*
  * In front of an application that listens at `sockets`; several of them with nginx alone.
