@@ -85,10 +85,10 @@ LIB_SRC    := $(wildcard tests/lib/*.c)
 UNIT_SRC   := $(wildcard tests/unit/*.c)
 E2E_SRC    := $(wildcard tests/e2e/*.c)
 FUZZ_SRC   := $(wildcard tests/fuzz/*.c)
-BENCH_SRC  := $(wildcard tests/bench/*.c)
+BENCH_SRC  := $(wildcard tests/bench/*.c tests/bench/*/*.c)
 ALL_SRC    := $(CORE_SRC) $(FCGI_SRC) $(WORKER_SRC) $(LIB_SRC) $(UNIT_SRC) $(E2E_SRC) $(FUZZ_SRC) \
               $(BENCH_SRC)
-ALL_HDR    := $(wildcard core/*.h fcgi-app/*.h fcgi-app/*/*.h worker/*.h tests/*/*.h)
+ALL_HDR    := $(wildcard core/*.h fcgi-app/*.h fcgi-app/*/*.h worker/*.h tests/*/*.h tests/bench/*/*.h)
 
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 LUA_OBJ = $(BUILD)/gen/halley_lua.o
@@ -194,11 +194,18 @@ $(E2E_TESTS): $(BUILD)/tests/e2e/%: $(BUILD)/obj/tests/e2e/%.o $(BUILD)/libe2e.a
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(TEST_LIBS) $(CORE_LIBS)
 
-BENCHES := $(patsubst tests/bench/%.c,$(BUILD)/tests/bench/%,$(BENCH_SRC))
-$(BENCHES): $(BUILD)/tests/bench/%: $(BUILD)/obj/tests/bench/%.o $(BUILD)/libtest.a
+# A file in tests/bench is a program; so is the folder load.
+LOAD_SRC := $(wildcard tests/bench/load/*.c)
+BENCHES  := $(patsubst tests/bench/%.c,$(BUILD)/tests/bench/%,$(wildcard tests/bench/*.c)) \
+            $(BUILD)/tests/bench/load
+
+$(filter-out %/load,$(BENCHES)): $(BUILD)/tests/bench/%: \
+    $(BUILD)/obj/tests/bench/%.o
+$(BUILD)/tests/bench/load: $(call objects,$(LOAD_SRC))
+$(BENCHES): $(BUILD)/libtest.a
 	$(say) LINK $@
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(TEST_LIBS) $(CORE_LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(TEST_LIBS) $(CORE_LIBS)
 
 # Installs what is missing, then lets a fresh make see it.
 WEB = $(or $(filter apache nginx,$(SERVER)),lighttpd)

@@ -34,6 +34,7 @@ struct subscriber {
     bool waiting;         /* its request is one that waits, or its stream has begun */
     char place[2][PLACE]; /* the protocol's own: cursor, session, ... */
     struct track track;   /* which messages it has; see track.h */
+    struct tally *tally;
 };
 
 /* What a subscriber does after an answer. */
@@ -59,7 +60,7 @@ struct proto {
      * it took; gets the rest again with what comes behind it. What it writes to `reply` is
      * sent at once (pongs). Sets `waiting` once the stream has begun. */
     size_t (*piece)(struct subscriber *subscriber, const char *data, size_t length,
-                    struct text *reply);
+                    struct pile *reply);
 };
 
 /* NULL: there is none of this name. */
@@ -70,6 +71,9 @@ size_t subscriber_take(struct subscriber *subscriber, const char *text, size_t l
 
 /* The value of a header of an answer; NULL: not there. */
 const char *answer_header(const struct answer *answer, const char *name, size_t *length);
+
+/* Copies a text into a place; false when it is too long. */
+bool place_copy(char place[PLACE], const char *text, size_t length);
 
 /* Copies what stands between `before` and the first of `until` behind it into a place;
  * false when it is not there or too long. */
