@@ -38,11 +38,16 @@ static bool take_feeds(struct waiter *waiter, const struct hub_read *read) {
     return true;
 }
 
+/* Those who wait, and those whose place is not known yet. */
+static uint64_t held(const struct hub *hub) {
+    return hub->stats->waiters + hub->unresolved;
+}
+
 /* Near the limit a long-poller is answered at once and told to poll: slower, not refused. */
 static void degrade_near_limit(struct hub *hub, struct waiter *waiter) {
     uint64_t most = (uint64_t)hub->config->max_waiters;
 
-    if (waiter->transport->stream || !waiter->waits || hub->stats->waiters < most - most / 10)
+    if (waiter->transport->stream || !waiter->waits || held(hub) < most - most / 10)
         return;
     waiter->waits = false;
     waiter->retry = (uint32_t)hub->config->retry;
@@ -80,7 +85,6 @@ static struct waiter *waiter_new(struct hub *hub, struct client *client,
     degrade_near_limit(hub, waiter);
     waiter->fenced = !waiter->waits;
     hub->unresolved++;
-    hub->stats->waiters++;
     waiter->extra = extra_new(hub, read, holder);
     deliver_spend(
         waiter,
@@ -100,7 +104,7 @@ static bool admit(struct hub *hub, const struct hub_read *read, struct problem *
         problem_later(problem, 503, 1, "this process is shutting down");
     else if (!hub_redis_hopeful(hub))
         problem_later(problem, 503, 2, "Redis is away");
-    else if (hub->unresolved >= most || (read->transport->stream && hub->stats->waiters >= most))
+    else if (hub->unresolved >= most || (read->transport->stream && held(hub) >= most))
         problem_later(problem, 503, 5, "no room for another waiter: max_waiters is %d",
                       hub->config->max_waiters);
     else

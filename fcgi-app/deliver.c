@@ -97,7 +97,7 @@ void deliver_forget(struct waiter *waiter) {
     ring_remove(&waiter->turn);
     wheel_cancel(&waiter->deadline);
     hub->unresolved -= !waiter->parked;
-    hub->stats->waiters--;
+    hub->stats->waiters -= waiter->parked;
     free(waiter);
 }
 
@@ -275,6 +275,7 @@ static bool park(struct waiter *waiter) {
         return true;
     waiter->parked = true;
     waiter->hub->unresolved--;
+    waiter->hub->stats->waiters++;
     client_hold(waiter->client);
     if (waiter->transport->stream && !waiter->begun && !begin(waiter, NULL))
         return false;

@@ -171,7 +171,9 @@ bool read_parse(const struct config *config, const struct request *request, stru
                 struct problem *problem) {
     const struct params *params = &request->params;
     unsigned limit = LIMIT_DEFAULT, timeout = (unsigned)config->timeout;
-    struct hub_channel *channels = mem_new((size_t)config->max_channels * sizeof *channels);
+    size_t most = params_count(params, "channel");
+    most = most < (size_t)config->max_channels ? most : (size_t)config->max_channels;
+    struct hub_channel *channels = mem_new((most + 1) * sizeof *channels);
 
     bool valid = take_tag(params, read, problem) &&
                  take_channels(config, params, read, channels, problem) &&

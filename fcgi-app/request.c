@@ -33,112 +33,189 @@ bool request_is_cgi(void) {
     return FCGX_IsCGI() != 0;
 }
 
-static const char *variable(char **env, const char *name) {
-    size_t len = strlen(name);
-    for (; env != NULL && *env != NULL; env++) {
-        if ((*env)[0] == name[0] && strncmp(*env, name, len) == 0 && (*env)[len] == '=')
-            return *env + len + 1;
-    }
-    return "";
+/* ---------------------------------------------------------------- CGI variables */
+
+enum variable {
+    REQUEST_METHOD,
+    REQUEST_URI,
+    QUERY_STRING,
+    CONTENT_TYPE,
+    CONTENT_LENGTH,
+    LAST_EVENT_ID,
+    IDEMPOTENCY_KEY,
+    REMOTE_ADDR,
+    PATH_INFO,
+    SCRIPT_NAME,
+    SERVER_SOFTWARE,
+    SERVER_PROTOCOL,
+    VARIABLES
+};
+
+#define NAMED(variable, text) [variable] = {text, sizeof(text) - 1}
+static const struct {
+    const char *text;
+    size_t len;
+} names[VARIABLES] = {
+    NAMED(REQUEST_METHOD, "REQUEST_METHOD"),
+    NAMED(REQUEST_URI, "REQUEST_URI"),
+    NAMED(QUERY_STRING, "QUERY_STRING"),
+    NAMED(CONTENT_TYPE, "CONTENT_TYPE"),
+    NAMED(CONTENT_LENGTH, "CONTENT_LENGTH"),
+    NAMED(LAST_EVENT_ID, "HTTP_LAST_EVENT_ID"),
+    NAMED(IDEMPOTENCY_KEY, "HTTP_IDEMPOTENCY_KEY"),
+    NAMED(REMOTE_ADDR, "REMOTE_ADDR"),
+    NAMED(PATH_INFO, "PATH_INFO"),
+    NAMED(SCRIPT_NAME, "SCRIPT_NAME"),
+    NAMED(SERVER_SOFTWARE, "SERVER_SOFTWARE"),
+    NAMED(SERVER_PROTOCOL, "SERVER_PROTOCOL"),
+};
+
+struct variables {
+    const char *of[VARIABLES]; /* "" where there is none */
+    size_t header;             /* bytes of the browser's header fields, as HTTP/1.1 */
+};
+
+/* What a variable says of the size of the browser's header: "HTTP_NAME=value" was
+ * "Name: value" and a line end. */
+static size_t field_size(const char *variable, size_t name, size_t len) {
+    if (name > 5 && memcmp(variable, "HTTP_", 5) == 0)
+        return len - sizeof "HTTP_=" + 1 + strlen(": \r\n");
+    if (name > 8 && memcmp(variable, "CONTENT_", 8) == 0 && len > name + 1)
+        return len - 1 + strlen(": \r\n");
+    return 0;
 }
 
-char *request_endpoint(const char *uri) {
+static void take_variable(struct variables *variables, const char *text) {
+    const char *sign = strchr(text, '=');
+    size_t len = sign != NULL ? (size_t)(sign - text) : 0;
+
+    if (sign == NULL)
+        return;
+    variables->header += field_size(text, len, len + 1 + strlen(sign + 1));
+    for (int i = 0; i < VARIABLES; i++) {
+        if (names[i].len == len && memcmp(names[i].text, text, len) == 0)
+            variables->of[i] = sign + 1;
+    }
+}
+
+static struct variables variables_of(char **env) {
+    struct variables variables = {.header = 0};
+
+    for (int i = 0; i < VARIABLES; i++)
+        variables.of[i] = "";
+    for (; env != NULL && *env != NULL; env++)
+        take_variable(&variables, *env);
+    variables.header += strlen(variables.of[REQUEST_METHOD]) + strlen(variables.of[REQUEST_URI]) +
+                        strlen(variables.of[SERVER_PROTOCOL]) + strlen("  \r\n\r\n");
+    return variables;
+}
+
+static const char *path_of(const struct variables *variables) {
+    if (variables->of[REQUEST_URI][0] != '\0')
+        return variables->of[REQUEST_URI];
+    /* a CGI server that sets no REQUEST_URI */
+    return variables->of[PATH_INFO][0] != '\0' ? variables->of[PATH_INFO]
+                                               : variables->of[SCRIPT_NAME];
+}
+
+/* -------------------------------------------------------------------- requests */
+
+/* The last segment of the path of a URI; `len` is 0 if there is none. */
+static const char *segment_of(const char *uri, size_t *len) {
     const char *scheme = strstr(uri, "://"), *end = uri + strcspn(uri, "?#"), *start = end;
 
+    *len = 0;
     if (scheme != NULL && scheme < end && strcspn(uri, "/") == (size_t)(scheme - uri + 1)) {
         const char *path = strchr(scheme + 3, '/');
         if (path == NULL || path > end)
-            return mem_string("");
+            return end;
         uri = path;
     }
     while (start > uri && start[-1] != '/')
         start--;
     if (start - uri >= 2 && start[-2] == '/') /* "//x": servers' access rules saw another path */
-        return mem_string("");
-    char *name = mem_copy(start, (size_t)(end - start));
-    long len = params_decode(name, (size_t)(end - start), 0);
-    name[len < 0 ? 0 : len] = '\0';
-    return name;
+        return end;
+    *len = (size_t)(end - start);
+    return start;
 }
 
-static const char *path_of(char **env) {
-    const char *uri = variable(env, "REQUEST_URI");
-    if (uri[0] != '\0')
-        return uri;
-    const char *info = variable(env, "PATH_INFO"); /* a CGI server that sets no REQUEST_URI */
-    return info[0] != '\0' ? info : variable(env, "SCRIPT_NAME");
+/* Copies `len` bytes to `*at`, ends them with a NUL, and moves `*at` behind it. */
+static char *put(char **at, const char *text, size_t len) {
+    char *copy = *at;
+    memcpy(copy, text, len);
+    copy[len] = '\0';
+    *at += len + 1;
+    return copy;
 }
 
-/* What the browser sent as HTTP/1.1, request line and header, told from the CGI variables. */
-static size_t header_size(char **env) {
-    size_t size = strlen(variable(env, "REQUEST_METHOD")) + strlen(variable(env, "REQUEST_URI")) +
-                  strlen(variable(env, "SERVER_PROTOCOL")) + strlen("  \r\n\r\n");
+struct request *request_new(const struct request_texts *texts) {
+    size_t segment_len;
+    const char *segment = segment_of(texts->uri, &segment_len);
+    const char *const all[] = {texts->method,        texts->query,           texts->content_type,
+                               texts->last_event_id, texts->idempotency_key, texts->remote_addr};
+    size_t lens[sizeof all / sizeof all[0]], size = segment_len + 1;
 
-    for (char **at = env; at != NULL && *at != NULL; at++) {
-        if (strncmp(*at, "HTTP_", 5) == 0) /* "HTTP_NAME=value" was "Name: value\r\n" */
-            size += strlen(*at) - strlen("HTTP_=") + strlen(": \r\n");
-        else if (strncmp(*at, "CONTENT_", 8) == 0 && strchr(*at, '=')[1] != '\0')
-            size += strlen(*at) - strlen("=") + strlen(": \r\n");
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        lens[i] = strlen(all[i]);
+        size += lens[i] + 1;
     }
-    return size;
-}
-
-static struct request *request_of(char **env) {
-    struct request *request = mem_new(sizeof *request);
-    const struct {
-        const char *name;
-        char **to;
-    } wanted[] = {{"REQUEST_METHOD", &request->method},
-                  {"QUERY_STRING", &request->query},
-                  {"CONTENT_TYPE", &request->content_type},
-                  {"HTTP_LAST_EVENT_ID", &request->last_event_id},
-                  {"HTTP_IDEMPOTENCY_KEY", &request->idempotency_key},
-                  {"REMOTE_ADDR", &request->remote_addr}};
-
-    for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++)
-        *wanted[i].to = mem_string(variable(env, wanted[i].name));
-    request->endpoint = request_endpoint(path_of(env));
-    request->bytes = header_size(env);
-    /* lighttpd watches a connection for its end once it has something to write to it */
-    request->early_header = strncmp(variable(env, "SERVER_SOFTWARE"), "lighttpd/", 9) == 0;
+    struct request *request = mem_new(sizeof *request + size);
+    char *at = request->text;
+    request->method = put(&at, all[0], lens[0]);
+    request->query = put(&at, all[1], lens[1]);
+    request->content_type = put(&at, all[2], lens[2]);
+    request->last_event_id = put(&at, all[3], lens[3]);
+    request->idempotency_key = put(&at, all[4], lens[4]);
+    request->remote_addr = put(&at, all[5], lens[5]);
+    char *endpoint = put(&at, segment, segment_len);
+    long decoded = params_decode(endpoint, segment_len, 0);
+    endpoint[decoded < 0 ? 0 : decoded] = '\0';
+    request->endpoint = endpoint;
+    request->body = "";
     return request;
 }
+
+static struct request *request_of(const struct variables *variables) {
+    struct request *request =
+        request_new(&(struct request_texts){.method = variables->of[REQUEST_METHOD],
+                                            .uri = path_of(variables),
+                                            .query = variables->of[QUERY_STRING],
+                                            .content_type = variables->of[CONTENT_TYPE],
+                                            .last_event_id = variables->of[LAST_EVENT_ID],
+                                            .idempotency_key = variables->of[IDEMPOTENCY_KEY],
+                                            .remote_addr = variables->of[REMOTE_ADDR]});
+    request->bytes = variables->header;
+    /* lighttpd watches a connection for its end once it has something to write to it */
+    request->early_header = strncmp(variables->of[SERVER_SOFTWARE], "lighttpd/", 9) == 0;
+    return request;
+}
+
+/* ---------------------------------------------------------------------- bodies */
 
 /* One way or the other to read the next bytes of a body: > 0, 0 at its end, < 0 broken. */
 typedef long body_fn(void *source, char *out, size_t size);
 
-static enum err take_body(struct request *request, size_t body_max, body_fn *next, void *source) {
-    struct buf body = buf_make(body_max + CHUNK);
+/* At most `body_max` bytes are kept; the rest is read and forgotten. */
+static enum err take_body(struct request *request, const struct variables *variables,
+                          size_t body_max, body_fn *next, void *source) {
+    struct buf body = buf_make(body_max);
+    char chunk[CHUNK];
     size_t total = 0;
-    long n = 1;
+    long n;
 
-    while (n > 0) {
-        if (body.len > body_max) { /* the rest is read and forgotten */
-            request->body_over = true;
-            body.len = body_max;
-        }
-        char *at = buf_reserve(&body, CHUNK);
-        n = next(source, at, CHUNK);
-        if (n > 0) {
-            body.len += (size_t)n;
-            total += (size_t)n;
-        }
+    while ((n = next(source, chunk, sizeof chunk)) > 0) {
+        size_t room = body_max - body.len;
+        buf_add(&body, chunk, (size_t)n < room ? (size_t)n : room);
+        total += (size_t)n;
     }
-    if (body.len > body_max) {
-        request->body_over = true;
-        body.len = body_max;
-    }
-    body.data[body.len] = '\0';
-    request->body = body.data;
+    request->body_over = total > body_max;
     request->body_len = body.len;
     request->bytes += total;
+    if (body.len > 0)
+        request->body = request->body_block = body.data;
+    /* a body that is shorter than was said did not wholly arrive */
+    request->body_short = strtoull(variables->of[CONTENT_LENGTH], NULL, 10) > total;
     return n < 0 ? ERR_SYNTAX : ERR_OK;
-}
-
-/* A body that is shorter than was said did not wholly arrive. */
-static bool body_short(const struct request *request, char **env) {
-    const char *said = variable(env, "CONTENT_LENGTH");
-    return said[0] != '\0' && !request->body_over && strtoull(said, NULL, 10) > request->body_len;
 }
 
 static long next_from_fcgi(void *source, char *out, size_t size) {
@@ -158,9 +235,9 @@ enum err request_read(int fd, size_t body_max, struct request **out) {
     fcgx.keepConnection = 1;
     if (FCGX_Accept_r(&fcgx) != 0)
         return ERR_SYNTAX; /* libfcgi has closed the descriptor */
-    request = request_of(fcgx.envp);
-    err = take_body(request, body_max, next_from_fcgi, fcgx.in);
-    request->body_short = body_short(request, fcgx.envp);
+    struct variables variables = variables_of(fcgx.envp);
+    request = request_of(&variables);
+    err = take_body(request, &variables, body_max, next_from_fcgi, fcgx.in);
     fcgx.ipcFd = -1;
     FCGX_Free(&fcgx, 0);
     if (err != ERR_OK) {
@@ -187,11 +264,11 @@ static long next_from_stdin(void *source, char *out, size_t size) {
 }
 
 enum err request_read_cgi(size_t body_max, struct request **out) {
-    struct request *request = request_of(environ);
-    size_t left = strtoull(variable(environ, "CONTENT_LENGTH"), NULL, 10);
-    enum err err = take_body(request, body_max, next_from_stdin, &left);
+    struct variables variables = variables_of(environ);
+    struct request *request = request_of(&variables);
+    size_t left = strtoull(variables.of[CONTENT_LENGTH], NULL, 10);
+    enum err err = take_body(request, &variables, body_max, next_from_stdin, &left);
 
-    request->body_short = body_short(request, environ);
     if (err != ERR_OK) {
         request_free(request);
         return err;
@@ -204,13 +281,6 @@ void request_free(struct request *request) {
     if (request == NULL)
         return;
     params_free(&request->params);
-    free(request->method);
-    free(request->endpoint);
-    free(request->query);
-    free(request->content_type);
-    free(request->last_event_id);
-    free(request->idempotency_key);
-    free(request->remote_addr);
-    free(request->body);
+    free(request->body_block);
     free(request);
 }

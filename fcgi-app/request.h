@@ -14,21 +14,37 @@
 enum { REQUEST_QUERY_MAX = 8192, REQUEST_FORM_MAX = 65536, REQUEST_HEADER_MAX = 65536 };
 
 struct request {
-    char *method;
-    char *endpoint; /* the last segment of the path, decoded; "" if there is none */
-    char *query;
-    char *content_type;
-    char *last_event_id;
-    char *idempotency_key;
-    char *remote_addr;
-    char *body;
+    const char *method;
+    const char *endpoint; /* the last segment of the path, decoded; "" if there is none */
+    const char *query;
+    const char *content_type;
+    const char *last_event_id;
+    const char *idempotency_key;
+    const char *remote_addr;
+    const char *body;
     size_t body_len;
     bool body_over;       /* the body was longer than the limit; `body` is its beginning */
     bool body_short;      /* less of the body came than CONTENT_LENGTH says */
     bool early_header;    /* the web server needs a header to notice that a browser has left */
     size_t bytes;         /* all of it, as it was read */
-    struct params params; /* filled by request_parse() */
+    struct params params; /* filled by whoever routes it */
+    char *body_block;     /* what `body` points to, if anything was allocated for it */
+    char text[];          /* what the other strings point into */
 };
+
+/* What a request is made of; none is NULL, all are borrowed for the length of the call. */
+struct request_texts {
+    const char *method;
+    const char *uri; /* requests are routed on the last segment of its path */
+    const char *query;
+    const char *content_type;
+    const char *last_event_id;
+    const char *idempotency_key;
+    const char *remote_addr;
+};
+
+/* A request without a body. Free it with request_free(). */
+struct request *request_new(const struct request_texts *texts);
 
 /* Prepares libfcgi. Once, from main(), before signals are set up. */
 enum err request_init(void) MUST_CHECK;
@@ -46,12 +62,6 @@ enum err request_read(int fd, size_t body_max, struct request **out) MUST_CHECK;
 
 /* The same from the CGI environment and standard input. */
 enum err request_read_cgi(size_t body_max, struct request **out) MUST_CHECK;
-
-/*
- * The last segment of the path of a URI, decoded: what requests are routed on. "" if there is
- * none. The caller's to free().
- */
-char *request_endpoint(const char *uri);
 
 /* Frees everything. Safe on NULL. */
 void request_free(struct request *request);

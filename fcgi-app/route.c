@@ -58,11 +58,22 @@ static bool is_form(const struct request *request) {
             request->content_type[len] == ' ');
 }
 
+/* A query and a posted form, as if they were one. */
+static enum err parse_form(struct request *request, size_t query_len) {
+    struct buf text = buf_make(REQUEST_QUERY_MAX + REQUEST_FORM_MAX + 1);
+
+    buf_add(&text, request->query, query_len);
+    buf_char(&text, '&');
+    buf_add(&text, request->body, request->body_len);
+    enum err err = params_parse(&request->params, text.data, text.len);
+    buf_free(&text);
+    return err;
+}
+
 /* Fills request->params from the query, and for readers that posted a form from it too. */
 static bool parse_params(struct request *request, bool reads, struct problem *problem) {
     size_t query_len = strlen(request->query);
     bool form = reads && strcmp(request->method, "POST") == 0;
-    struct buf text = buf_make(REQUEST_QUERY_MAX + REQUEST_FORM_MAX + 1);
 
     if (query_len > REQUEST_QUERY_MAX)
         problem_set(problem, 413, "query: the most is %d bytes; a form may be posted instead",
@@ -74,13 +85,9 @@ static bool parse_params(struct request *request, bool reads, struct problem *pr
         problem_set(problem, 413, "body: the most is %d bytes of parameters", REQUEST_FORM_MAX);
     if (problem->status != 0)
         return false;
-    buf_add(&text, request->query, query_len);
-    if (form && request->body_len > 0) {
-        buf_char(&text, '&');
-        buf_add(&text, request->body, request->body_len);
-    }
-    enum err err = params_parse(&request->params, text.len > 0 ? text.data : "", text.len);
-    buf_free(&text);
+    enum err err = form && request->body_len > 0
+                       ? parse_form(request, query_len)
+                       : params_parse(&request->params, request->query, query_len);
     if (err == ERR_SYNTAX)
         problem_set(problem, 400, "query: %% must be followed by two hexadecimal digits");
     else if (err != ERR_OK)

@@ -30,7 +30,7 @@
     X(resyncs, counter, "channels read again after a hole or a lost connection")                   \
     X(bytes_in, counter, "bytes of requests, as FastCGI brought them")                             \
     X(bytes_out, counter, "bytes of answers")                                                      \
-    X(waiters, gauge, "requests held now")                                                         \
+    X(waiters, gauge, "requests that wait now, each at a place that is known")                     \
     X(clients, gauge, "requests being held or answered now, WebSockets among them")                \
     X(connections, gauge, "connections from the web server now")                                   \
     X(connections_kept, gauge, "connections that the web server keeps for its next request")       \

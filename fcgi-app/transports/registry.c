@@ -12,22 +12,23 @@ static const struct transport *const transports[] = {
     &transport_ws,     &transport_events, &transport_stream, &transport_multipart,
     &transport_iframe, &transport_wait,   &transport_jsonp,  &transport_poll};
 
+enum { COUNT = sizeof transports / sizeof transports[0] };
+
 const struct transport *transport_at(size_t index) {
-    return index < sizeof transports / sizeof transports[0] ? transports[index] : NULL;
+    return index < COUNT ? transports[index] : NULL;
 }
 
 size_t transport_index(const struct transport *transport) {
     size_t index = 0;
-    while (transport_at(index) != NULL && transport_at(index) != transport)
+    while (index < COUNT && transports[index] != transport)
         index++;
     return index;
 }
 
 const struct transport *transport_find(const char *name) {
-    const struct transport *transport;
-    for (size_t i = 0; (transport = transport_at(i)) != NULL; i++) {
-        if (strcmp(transport->name, name) == 0)
-            return transport;
+    for (size_t i = 0; i < COUNT; i++) {
+        if (strcmp(transports[i]->name, name) == 0)
+            return transports[i];
     }
     return NULL;
 }

@@ -104,26 +104,24 @@ static bool origin_allowed(const struct handshake *handshake, const char *origin
 }
 
 /* The address nearest to us that a proxy of ours wrote down: the last one. */
-static char *address_of(const char *forwarded) {
+static const char *address_of(const char *forwarded) {
     const char *comma = strrchr(forwarded, ',');
     const char *from = comma != NULL ? comma + 1 : forwarded;
-    return mem_string(from + strspn(from, " "));
+    return from + strspn(from, " ");
 }
 
 static struct request *request_of(const struct handshake *handshake) {
-    struct request *request = mem_new(sizeof *request);
     const char *url = handshake->url.data != NULL ? handshake->url.data : "";
     const char *query = strchr(url, '?');
 
-    request->method = mem_string("GET");
-    request->endpoint = request_endpoint(url);
-    request->query = mem_string(query != NULL ? query + 1 : "");
-    request->content_type = mem_string("");
-    request->last_event_id = mem_string(field(handshake, FIELD_LAST_EVENT_ID));
-    request->idempotency_key = mem_string("");
-    request->remote_addr = address_of(field(handshake, FIELD_FORWARDED_FOR));
-    request->body = mem_string("");
-    return request;
+    return request_new(
+        &(struct request_texts){.method = "GET",
+                                .uri = url,
+                                .query = query != NULL ? query + 1 : "",
+                                .content_type = "",
+                                .last_event_id = field(handshake, FIELD_LAST_EVENT_ID),
+                                .idempotency_key = "",
+                                .remote_addr = address_of(field(handshake, FIELD_FORWARDED_FOR))});
 }
 
 static bool check(const struct handshake *handshake, const http_parser *parser, const char *origins,

@@ -250,7 +250,7 @@ START_TEST(a_poll_waits_for_a_sign_of_life) {
     fd = ask("/comet/poll?channel=chat&since=chat@5-2");
     loop_turn(app.loop);
     loop_turn(app.loop);
-    ck_assert_uint_eq(stats.waiters, 1);
+    ck_assert_uint_eq(stats.clients, 1);
     say("chat", "5-3 100 a"); /* was published before the request, and comes before the sign */
     fake_pulse(subscriber);
     ck_assert_str_eq(brief(batch(fd)), "chat:a|chat@5-3");
