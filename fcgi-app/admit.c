@@ -129,7 +129,7 @@ bool hub_hold(struct hub *hub, struct client *client, const struct hub_read *rea
     deliver_set_deadline(waiter, hub->config->redis_timeout);
     client_watch(client, &deliver_events, waiter);
     deliver_ready(waiter);
-    hub->fresh = true;
+    hub->fresh = hub->fresh || !waiter->fenced;
     return true;
 }
 

@@ -312,8 +312,10 @@ static void answer_once(struct waiter *waiter, struct memo *memo) {
 static bool heard_all(struct waiter *waiter) {
     if (!waiter->fenced || waiter->heard || waiter->hub->draining)
         return true;
-    if (!ring_linked(&waiter->turn))
+    if (!ring_linked(&waiter->turn)) {
         ring_add(&waiter->hub->unheard, &waiter->turn);
+        waiter->hub->joined = true;
+    }
     return false;
 }
 

@@ -23,8 +23,9 @@
 #define MEMO_KEPT     1.0 /* seconds after which what was collected is forgotten */
 
 enum {
-    SLICE = 128, /* waiters that have their turn in one turn of the loop */
-    QUANTUM = 16 /* of them, those of one row before the next row's */
+    SLICE = 128,  /* waiters that have their turn in one turn of the loop */
+    QUANTUM = 16, /* of them, those of one row before the next row's */
+    LINGER = 4    /* turns for which a sign of life is put off while more ask for it */
 };
 
 struct call {
@@ -115,10 +116,22 @@ static void serve(struct hub *hub) {
     }
 }
 
-/* For those who have come since the last time: one at a time is under way. */
+/*
+ * For those who have come since the last time: one at a time is under way. While more
+ * keep coming, the loop looks round a few times first, without sleeping: so many polls
+ * share one, and a single one hardly waits.
+ */
 static void ask_for_pulse(struct hub *hub) {
+    bool more = hub->joined && hub->linger < LINGER;
+
+    hub->joined = false;
     if (hub->pulse != 0 || ring_empty(&hub->unheard))
         return;
+    if (more) {
+        hub->linger++;
+        return;
+    }
+    hub->linger = 0;
     hub->pulse = redis_pulse(hub->subscriber);
     if (hub->pulse != 0)
         ring_move(&hub->unheard, &hub->awaiting);
@@ -130,7 +143,7 @@ static void on_restless(struct ev_loop *loop, struct ev_idle *idle, int events) 
 
 /* The loop may sleep, unless somebody is left over. */
 static void rest(struct hub *hub) {
-    if (!ring_empty(&hub->rows)) {
+    if (!ring_empty(&hub->rows) || hub->linger > 0) {
         ev_idle_start(hub->loop, &hub->restless);
         return;
     }

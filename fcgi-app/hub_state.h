@@ -42,8 +42,10 @@ struct hub {
     double memo_since;  /* the loop's clock when the memo was last cleared */
     struct call *calls; /* wait for Redis */
     struct ev_timer call_timer;
-    uint64_t pulse; /* the number of the sign of life that is awaited; 0: none is */
-    bool fresh;     /* requests came in this turn of the loop */
+    uint64_t pulse;  /* the number of the sign of life that is awaited; 0: none is */
+    bool fresh;      /* requests came that are answered without a sign of life */
+    bool joined;     /* somebody joined `unheard` in this turn of the loop */
+    unsigned linger; /* turns for which those of `unheard` have waited for more to come */
     bool draining;
 };
 
