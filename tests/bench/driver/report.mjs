@@ -42,22 +42,28 @@ function cellOf(record) {
 function aligned(rows) {
   const widths = rows[0].map((_, column) => Math.max(...rows.map(row => row[column].length)));
   return rows.map(row => row.map((text, column) =>
-    column === 0 ? text.padEnd(widths[column]) : text.padStart(widths[column])).join('  ')).join('\n');
+    column === 0 ? text.padEnd(widths[column]) : text.padStart(widths[column])).join('  '));
 }
 
+function rowOf(record, measure, counted) {
+  return [systemById(record.system).title, ...cellOf(record), ...measure.columns.map(name => figure(record, name)),
+    ...counted ? [faults(record)] : []];
+}
+
+/* What was measured alike stands together, whoever it is of. */
 export function table(measure, summary) {
-  const records = summary.filter(record => record.measure === measure.id);
+  const records = summary.filter(record => record.measure === measure.id)
+    .sort((a, b) => cellOf(a).join().localeCompare(cellOf(b).join(), 'en', {numeric: true}));
   const cells = Object.keys(records[0] ?? {}).filter(name => !CELLS.has(name));
   const counted = records.some(record => Object.keys(record.counts).length);
   const head = ['', ...cells, ...measure.columns.map(name => HEADS[name] ?? name), ...counted ? [FAULTS.join('/')] : []];
-  const rows = records.sort((a, b) => cellOf(a).join().localeCompare(cellOf(b).join(), 'en', {numeric: true}))
-    .map(record => [systemById(record.system).title, ...cellOf(record), ...measure.columns.map(name => figure(record, name)),
-      ...counted ? [faults(record)] : []]);
-  return `\n${measure.title}\n${aligned([head, ...rows])}`;
+  const lines = aligned([head, ...records.map(record => rowOf(record, measure, counted))]);
+  const apart = records.map((record, at) => at > 0 && cellOf(record).join() !== cellOf(records[at - 1]).join());
+  return `\n${measure.title}\n${lines.map((line, at) => apart[at - 1] ? `\n${line}` : line).join('\n')}`;
 }
 
 export function checks(acceptance) {
   const rows = acceptance.map(({what, got, limit, holds}) =>
     [what, got === null ? 'not measured' : number(got), limit, holds === null ? '' : holds ? 'holds' : 'DOES NOT HOLD']);
-  return `\nWhat is to hold\n${aligned([['', 'measured', 'limit', ''], ...rows])}\n`;
+  return `\nWhat is to hold\n${aligned([['', 'measured', 'limit', ''], ...rows]).join('\n')}\n`;
 }

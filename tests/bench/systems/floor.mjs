@@ -1,14 +1,22 @@
 /*
- * The floors: programs that do the least that could be called serving the same requests
- * (tests/bench/floor-fcgi.c and floor-http.c say what that is). What stands behind a web
- * server cannot be quicker than floor-fcgi behind the same one.
+ * The floors: the least that could be called serving the same requests (tests/bench/floor
+ * says what that is). What stands behind a web server cannot be quicker than floor-fcgi
+ * behind the same one. They are published to as Halley is.
  */
 import {join} from 'node:path';
 import {BUILD, freePort} from '../driver/place.mjs';
-import {startRedis} from './redis.mjs';
+import {startStore} from './redis.mjs';
 import {startWeb} from './web.mjs';
 
 const SPEAKS = {wait: 'halley-wait', sse: 'halley-sse', poll: 'halley-poll'};
+
+/* The program `name`, which listens at `where` (a path or a port). */
+async function start(place, name, where) {
+  const store = await startStore(place, '');
+  const app = await place.start(name, [join(BUILD, 'tests/bench', name),
+    '--listen', typeof where === 'number' ? String(where) : `unix:${where}`, '--redis', store.socket], [where]);
+  return {publish: ['--publish-redis', store.socket], pids: {app: [app], ...store.pids}};
+}
 
 export function floorFcgi(server) {
   return {
@@ -18,18 +26,10 @@ export function floorFcgi(server) {
     speaks: SPEAKS,
     most: server === 'lighttpd' ? 8900 : 10000,
     async start(place) {
-      const redis = await startRedis(place);
       const socket = place.path('floor.sock');
-      const app = await place.start('floor-fcgi', [join(BUILD, 'tests/bench/floor-fcgi'), '-l', `unix:${socket}`,
-        '--redis', redis.socket], [socket]);
+      const floor = await start(place, 'floor-fcgi', socket);
       const web = await startWeb(place, server, [socket]);
-      return {
-        port: web.port,
-        redis: redis.socket,
-        fcgi: socket,
-        publish: ['--publish-redis', redis.socket],
-        pids: {web: web.pids, app: [app], redis: [redis.pid]}
-      };
+      return {...floor, port: web.port, pids: {web: web.pids, ...floor.pids}};
     }
   };
 }
@@ -40,10 +40,7 @@ export const floorHttp = {
   speaks: SPEAKS,
   most: 19000,
   async start(place) {
-    const redis = await startRedis(place);
     const port = await freePort();
-    const app = await place.start('floor-http', [join(BUILD, 'tests/bench/floor-http'), '--port', String(port),
-      '--redis', redis.socket], [port]);
-    return {port, redis: redis.socket, publish: ['--publish-redis', redis.socket], pids: {app: [app], redis: [redis.pid]}};
+    return {...await start(place, 'floor-http', port), port};
   }
 };

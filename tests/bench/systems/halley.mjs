@@ -2,10 +2,9 @@
  * Halley: Redis, worker, halley.fcgi, and a web server with the configuration that the
  * project ships. Messages are published by FCALL, as a script does that wants the id.
  */
-import {writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {BUILD, childrenOf} from '../driver/place.mjs';
-import {startRedis} from './redis.mjs';
+import {startStore} from './redis.mjs';
 import {startWeb} from './web.mjs';
 
 const CONF = `
@@ -19,21 +18,18 @@ function socketsOf(place, processes) {
 }
 
 async function start(place, server, processes, gathers) {
-  const conf = place.path('halley.conf');
   const sockets = socketsOf(place, processes);
-  writeFileSync(conf, `${CONF}processes = ${processes}\n\n[channel bench]\nbatch_ms = ${gathers}\n`);
-  const redis = await startRedis(place);
-  const environment = {HALLEY_REDIS: `unix:${redis.socket}`};
-  const worker = await place.start('halley-worker', [join(BUILD, 'halley-worker'), '-f', conf], [], environment);
-  const app = await place.start('halley.fcgi', [join(BUILD, 'halley.fcgi'), '-f', conf, '-l', `unix:${sockets[0]}`],
-    sockets, environment);
-  const web = await startWeb(place, server, sockets, {...environment, HALLEY_CONF: conf, HALLEY_BIN_DIR: BUILD});
+  const store = await startStore(place, `${CONF}processes = ${processes}\n\n[channel bench]\nbatch_ms = ${gathers}\n`);
+  const app = await place.start('halley.fcgi',
+    [join(BUILD, 'halley.fcgi'), '-f', store.conf, '-l', `unix:${sockets[0]}`], sockets, store.environment);
+  const web = await startWeb(place, server, sockets,
+    {...store.environment, HALLEY_CONF: store.conf, HALLEY_BIN_DIR: BUILD});
   return {
     port: web.port,
-    redis: redis.socket,
+    redis: store.socket,
     fcgi: sockets[0],
-    publish: ['--publish-redis', redis.socket],
-    pids: {web: web.pids, app: [app, ...childrenOf(app)], worker: [worker], redis: [redis.pid]}
+    publish: ['--publish-redis', store.socket],
+    pids: {web: web.pids, app: [app, ...childrenOf(app)], ...store.pids}
   };
 }
 
