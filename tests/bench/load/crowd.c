@@ -132,7 +132,7 @@ void crowd_begin(struct crowd *crowd, const struct options *options, const struc
     }
 }
 
-static void mend(struct crowd *crowd) {
+void crowd_mend(struct crowd *crowd) {
     int64_t now = now_us();
 
     if (crowd->broken == 0 || now < crowd->mend_us)
@@ -151,7 +151,7 @@ static void mend(struct crowd *crowd) {
 
 void crowd_turn(struct crowd *crowd, int64_t until_us) {
     loop_turn(until_us);
-    mend(crowd);
+    crowd_mend(crowd);
 }
 
 bool crowd_open(struct crowd *crowd) {

@@ -34,6 +34,9 @@ void crowd_begin(struct crowd *crowd, const struct options *options, const struc
 /* Lets things happen until then. */
 void crowd_turn(struct crowd *crowd, int64_t until_us);
 
+/* The same without the turn: those that failed begin again, if it is time. */
+void crowd_mend(struct crowd *crowd);
+
 /* Opens all of them, a few hundred at a time. False: the time is over. */
 bool crowd_open(struct crowd *crowd);
 

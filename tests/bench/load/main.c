@@ -30,9 +30,14 @@ static bool run(const struct options *options, const struct proto *proto) {
         return mode_poll(options, proto);
     case MODE_HOLD:
         return mode_hold(options, proto);
-    default:
-        return false;
+    case MODE_FAIRNESS:
+        return mode_fairness(options, proto);
+    case MODE_REDIS_RAW:
+        return mode_redis_raw(options);
+    case MODE_SELFTEST:
+        return mode_selftest();
     }
+    return false;
 }
 
 static void allow_descriptors(void) {
@@ -50,7 +55,7 @@ int main(int argc, char **argv) {
 
     options_read(&options, argc, argv);
     proto = proto_find(options.proto ? options.proto : "url");
-    if (!proto || proto->polls != (options.mode == MODE_POLL)) {
+    if (!proto || (options.proto && proto->polls != (options.mode == MODE_POLL))) {
         fprintf(stderr, "load: no protocol %s for %s (load --help)\n", options.proto,
                 options.mode_name);
         return EX_USAGE;

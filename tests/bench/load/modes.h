@@ -11,5 +11,10 @@ bool mode_fixed(const struct options *options, const struct proto *proto);
 bool mode_latency(const struct options *options, const struct proto *proto);
 bool mode_poll(const struct options *options, const struct proto *proto);
 bool mode_hold(const struct options *options, const struct proto *proto);
+bool mode_fairness(const struct options *options, const struct proto *proto);
+bool mode_redis_raw(const struct options *options);
+
+/* Prints what it has checked. False: something is wrong with the load generator. */
+bool mode_selftest(void);
 
 #endif

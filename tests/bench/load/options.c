@@ -21,9 +21,9 @@ static const char help[] =
     "  latency    --rounds times: publish; from then to the last byte at one waiter\n"
     "  poll       for --seconds: --connections ask for the same URL again and again\n"
     "  hold       open all waiters, print \"ready\" on a line, stay until SIGTERM, the end of\n"
-    "             standard input, or --seconds (0: no limit)\n"
+    "             standard input, --seconds if given, or --timeout\n"
     "  fairness   one waiter's latency on a quiet channel: alone, and while messages go to\n"
-    "             --waiters on a big one\n"
+    "             --waiters on a big one (Halley; publishing by Redis)\n"
     "  redis-raw  --rounds times: a bare PUBLISH to a bare SUBSCRIBE (--publish-redis)\n"
     "  selftest   checks the parsers and counters, prints what it checked\n"
     "\n"
@@ -277,6 +277,8 @@ static void check(const struct options *options) {
             wrong("redis-raw needs --publish-redis SOCKET");
         return;
     }
+    if (options->mode == MODE_FAIRNESS && !by_redis)
+        wrong("fairness needs --publish-redis SOCKET");
     if (targets != 1)
         wrong("one of --port, --unix and --fcgi is needed");
     if (!options->proto && !(options->mode == MODE_POLL && options->path))
@@ -296,7 +298,7 @@ void options_read(struct options *options, int argc, char **argv) {
                                 .messages = 20,
                                 .warmup = 2,
                                 .rounds = 200,
-                                .seconds = 5,
+                                .seconds = -1,
                                 .rate = 100,
                                 .settle_ms = 20,
                                 .timeout = 60};
@@ -310,5 +312,7 @@ void options_read(struct options *options, int argc, char **argv) {
         wrong("there is no mode %s", argv[optind]);
     options->mode = (enum mode)mode;
     options->mode_name = modes[mode];
+    if (options->seconds < 0)
+        options->seconds = options->mode == MODE_HOLD ? 0 : 5;
     check(options);
 }
