@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-enum { WATCHED_MAX = 8, WATCHED_PIDS = 64 };
+enum { WATCHED_MAX = 8, WATCHED_PIDS = 256 };
 
 enum mode {
     MODE_FANOUT,
