@@ -58,12 +58,12 @@ START_TEST(a_descriptor_that_the_web_server_closes_is_freed_at_once) {
 }
 END_TEST
 
-START_TEST(a_browser_that_leaves_lighttpd_is_freed_and_the_others_are_not) {
+START_TEST(a_browser_that_leaves_is_freed_and_the_others_are_not) {
     enum { COUNT = 40, LEAVE = 30 };
     const char *channel = keep_fresh("leave");
     struct swarm *swarm;
 
-    setup(_i ? "lighttpd-socket" : "lighttpd");
+    setup(e2e_servers[_i]);
     swarm = swarm_begin(lab.port, COUNT, wait_request(channel));
     until((swarm_pump(swarm, 0), waiters() == COUNT), "%zu of %d are parked", waiters(), COUNT);
     int64_t begun = now_ms();
@@ -103,8 +103,8 @@ int main(void) {
     TCase *parked = e2e_case(suite, "parked", NULL, NULL);
 
     tcase_add_test(parked, a_descriptor_that_the_web_server_closes_is_freed_at_once);
-    tcase_add_loop_test(parked, a_browser_that_leaves_lighttpd_is_freed_and_the_others_are_not, 0,
-                        2);
+    tcase_add_loop_test(parked, a_browser_that_leaves_is_freed_and_the_others_are_not, 0,
+                        E2E_THREADLESS);
     tcase_add_test(parked, waits_do_not_all_return_in_the_same_instant);
     return e2e_run(suite);
 }

@@ -14,8 +14,9 @@ TCase *e2e_case(Suite *suite, const char *name, void (*setup)(void), void (*tear
 void e2e_on_each_server(Suite *suite, void (*setup)(const char *server), void (*teardown)(void),
                         void (*add_tests)(TCase *));
 
-/* The web servers, for loop tests: e2e_servers[_i]. */
-enum { E2E_SERVERS = 4 };
+/* The web servers, for loop tests: e2e_servers[_i]. The first of them hold a waiting
+ * browser without a thread for it, and notice when it leaves. */
+enum { E2E_SERVERS = 4, E2E_THREADLESS = 3 };
 extern const char *const e2e_servers[E2E_SERVERS];
 
 #endif

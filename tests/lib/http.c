@@ -17,6 +17,8 @@
 #include <strings.h>
 #include <unistd.h>
 
+static const long CONNECTIONS = 256; /* that stay open at most, where a request asks for it */
+
 struct flight {
     struct answer answer;
     struct bytes head, body;
@@ -35,6 +37,7 @@ static CURLM *own_multi(void) {
     if (!multi || multi_owner != getpid()) {
         curl_global_init(CURL_GLOBAL_DEFAULT);
         multi = curl_multi_init();
+        curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, CONNECTIONS);
         multi_owner = getpid();
     }
     return multi;
