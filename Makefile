@@ -194,8 +194,8 @@ $(E2E_TESTS): $(BUILD)/tests/e2e/%: $(BUILD)/obj/tests/e2e/%.o $(BUILD)/libe2e.a
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(TEST_LIBS) $(CORE_LIBS)
 
-# A file in tests/bench is a program; so is the folder load; floor/common.c and one of
-# its neighbours are a floor.
+# A file in tests/bench is a program; so is the folder load; floor/ is two, for FastCGI
+# and for HTTP.
 LOAD_SRC := $(wildcard tests/bench/load/*.c)
 FLOORS   := $(BUILD)/tests/bench/floor-fcgi $(BUILD)/tests/bench/floor-http
 BENCHES  := $(patsubst tests/bench/%.c,$(BUILD)/tests/bench/%,$(wildcard tests/bench/*.c)) \
@@ -205,7 +205,7 @@ $(filter-out %/load %/floor-fcgi %/floor-http,$(BENCHES)): $(BUILD)/tests/bench/
     $(BUILD)/obj/tests/bench/%.o
 $(BUILD)/tests/bench/load: $(call objects,$(LOAD_SRC))
 $(FLOORS): $(BUILD)/tests/bench/floor-%: $(BUILD)/obj/tests/bench/floor/%.o \
-    $(call objects,tests/bench/floor/common.c)
+    $(call objects,$(addprefix tests/bench/floor/,floor.c content.c start.c))
 $(BENCHES): $(BUILD)/libtest.a
 	$(say) LINK $@
 	$(Q)mkdir -p $(@D)

@@ -3,7 +3,7 @@
  * parameters only the URI is looked at. An answer is one send: STDOUT, empty STDOUT and
  * END_REQUEST together. FCGI_KEEP_CONN is honoured.
  */
-#include "tests/bench/floor/common.h"
+#include "tests/bench/floor/wire.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* The floor as an HTTP/1.1 server by itself: what is left when there is no web server.
  * Connections are kept; of a request the target and the length of its body are looked at.
  */
-#include "tests/bench/floor/common.h"
+#include "tests/bench/floor/wire.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -21,6 +21,7 @@ const char *http_header(const char *head, size_t head_length, const char *name, 
     size_t named = strlen(name);
     const char *end = head + head_length, *line = head, *next;
 
+    *length = 0;
     for (; line < end; line = next + 1) {
         next = memchr(line, '\n', (size_t)(end - line));
         if (!next)

@@ -1,5 +1,5 @@
-#ifndef HALLEY_BENCH_FLOOR_H
-#define HALLEY_BENCH_FLOOR_H
+#ifndef HALLEY_BENCH_FLOOR_WIRE_H
+#define HALLEY_BENCH_FLOOR_WIRE_H
 
 #include "tests/lib/pile.h"
 
