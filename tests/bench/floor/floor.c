@@ -49,13 +49,15 @@ static int fd_of(const struct conn *conn) {
     return (int)(conn - conns);
 }
 
+/* Room to write is asked for only where it lacks: a unix socket tells of every read of
+ * the other side's. */
 static void watch(struct conn *conn) {
-    struct epoll_event wanted = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
-                                 .data.fd = fd_of(conn)};
+    uint32_t events = EPOLLIN | EPOLLRDHUP | EPOLLET | (conn->out.length > 0 ? EPOLLOUT : 0);
+    struct epoll_event wanted = {.events = events, .data.fd = fd_of(conn)};
 
-    if (!conn->watched)
-        epoll_ctl(epoll, EPOLL_CTL_ADD, fd_of(conn), &wanted);
-    conn->watched = true;
+    if (conn->watched != events)
+        epoll_ctl(epoll, conn->watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd_of(conn), &wanted);
+    conn->watched = events;
 }
 
 static struct rows *rows_of(const struct conn *conn) {
@@ -229,6 +231,8 @@ static void flush(struct conn *conn) {
         pile_drop(&conn->out, (size_t)sent);
     if (conn->ending && conn->out.length == 0)
         hang_up(conn);
+    else
+        watch(conn);
 }
 
 static void on_event(struct conn *conn, uint32_t events) {

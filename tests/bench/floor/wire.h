@@ -15,11 +15,11 @@ struct conn {
         CONN_WAITING,  /* among the waits */
         CONN_STREAMING /* among the streams */
     } state;
-    bool watched; /* epoll has it */
-    bool keep;    /* it stays open after an answer */
-    bool ending;  /* it closes as soon as `out` is empty */
-    uint16_t id;  /* of a FastCGI request */
-    uint32_t row; /* its place among the waits or streams */
+    bool keep;        /* it stays open after an answer */
+    bool ending;      /* it closes as soon as `out` is empty */
+    uint16_t id;      /* of a FastCGI request */
+    uint32_t row;     /* its place among the waits or streams */
+    uint32_t watched; /* the events that epoll watches for; 0: it does not have it */
     struct pile in;
     struct pile out; /* what the descriptor did not take */
 };

@@ -254,6 +254,16 @@ static void take_in(struct conn *conn, bool to_the_end) {
 
 /* --- what goes ------------------------------------------------------------------------ */
 
+/* Room to write is asked for only where it lacks: a unix socket tells of every read of
+ * the other side's. */
+static void watch(struct conn *conn) {
+    bool blocked = conn->connecting || conn->out.length > 0;
+
+    if (blocked != conn->blocked)
+        loop_change(conn->fd, EPOLLIN | EPOLLRDHUP | (blocked ? EPOLLOUT : 0), &conn->source);
+    conn->blocked = blocked;
+}
+
 static void send_or_keep(struct conn *conn, const char *data, size_t length) {
     ssize_t sent = 0;
 
@@ -263,6 +273,7 @@ static void send_or_keep(struct conn *conn, const char *data, size_t length) {
         sent = 0; /* full; or broken, and then the loop tells */
     if ((size_t)sent < length)
         pile_add(&conn->out, data + sent, length - (size_t)sent);
+    watch(conn);
 }
 
 static void flush(struct conn *conn) {
@@ -270,6 +281,7 @@ static void flush(struct conn *conn) {
 
     if (sent > 0)
         pile_drop(&conn->out, (size_t)sent);
+    watch(conn);
 }
 
 /* False: the attempt has failed. */
@@ -347,7 +359,8 @@ static bool reach(struct conn *conn) {
         return false;
     if (conn->generation > 0 && !(target->fcgi && !target->keep))
         reopened++;
-    loop_add(conn->fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP, &conn->source);
+    conn->blocked = conn->connecting;
+    loop_add(conn->fd, EPOLLIN | EPOLLRDHUP | (conn->blocked ? EPOLLOUT : 0), &conn->source);
     return true;
 }
 

@@ -30,8 +30,9 @@ struct conn {
     int fd;              /* -1: closed */
     unsigned generation; /* how often it was closed */
     bool connecting;
-    bool asked;  /* an answer is due */
-    bool stream; /* it comes in pieces */
+    bool blocked; /* it waits for room to write */
+    bool asked;   /* an answer is due */
+    bool stream;  /* it comes in pieces */
     struct http http;
     struct span head, body; /* in what is just being fed; kept below when that ends */
     struct pile kept_head, kept_body;

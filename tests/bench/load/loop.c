@@ -41,6 +41,12 @@ void loop_add(int fd, uint32_t events, struct source *source) {
     must(epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) == 0, "epoll_ctl: %s", strerror(errno));
 }
 
+void loop_change(int fd, uint32_t events, struct source *source) {
+    struct epoll_event event = {.events = events | EPOLLET, .data.ptr = source};
+
+    must(epoll_ctl(epoll, EPOLL_CTL_MOD, fd, &event) == 0, "epoll_ctl: %s", strerror(errno));
+}
+
 void loop_add_input(int fd, struct source *source) {
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = source};
 

@@ -15,6 +15,7 @@ void loop_begin(double timeout_seconds);
 
 /* Edge-triggered. Closing the descriptor removes it. */
 void loop_add(int fd, uint32_t events, struct source *source);
+void loop_change(int fd, uint32_t events, struct source *source);
 
 /* Level-triggered and for reading; what epoll does not know, a file or /dev/null, is
  * left alone. */

@@ -18,6 +18,7 @@ struct publisher {
     const struct options *options;
     const char *channel; /* as Redis is told it */
     redisContext *redis;
+    bool blocked; /* it waits for room to write to Redis */
     struct conn conn;
     struct request request;
     char *payload;
@@ -26,13 +27,23 @@ struct publisher {
 
 /* --- Redis ---------------------------------------------------------------------------- */
 
+/* Room to write is asked for only where it lacks; see conn.c. */
+static void flush(struct publisher *publisher) {
+    int done = 0;
+
+    redisBufferWrite(publisher->redis, &done);
+    if (publisher->blocked == !done)
+        return;
+    publisher->blocked = !done;
+    loop_change(publisher->redis->fd, EPOLLIN | (done ? 0 : EPOLLOUT), &publisher->source);
+}
+
 static void on_redis(struct source *source, uint32_t events) {
     struct publisher *publisher = (struct publisher *)source;
     redisReply *reply = NULL;
-    int done = 0;
 
     if (events & EPOLLOUT)
-        redisBufferWrite(publisher->redis, &done);
+        flush(publisher);
     if ((events & EPOLLIN) && redisBufferRead(publisher->redis) != REDIS_OK)
         fail_at(__FILE__, __LINE__, "Redis: %s", publisher->redis->errstr);
     while (redisGetReplyFromReader(publisher->redis, (void **)&reply) == REDIS_OK && reply) {
@@ -49,7 +60,7 @@ static void connect_redis(struct publisher *publisher) {
          redis ? redis->errstr : "out of memory");
     publisher->redis = redis;
     publisher->source.ready = on_redis;
-    loop_add(redis->fd, EPOLLIN | EPOLLOUT, &publisher->source);
+    loop_add(redis->fd, EPOLLIN, &publisher->source);
 }
 
 static void send_redis(struct publisher *publisher, size_t size) {
@@ -58,11 +69,10 @@ static void send_redis(struct publisher *publisher, size_t size) {
     bool is_call = publisher->options->publish == PUBLISH_FCALL;
     size_t lengths[5] = {5, 14, 1, strlen(publisher->channel), size};
     size_t plain_lengths[3] = {7, lengths[3], size};
-    int done = 0;
 
     redisAppendCommandArgv(publisher->redis, is_call ? 5 : 3, is_call ? call : plain,
                            is_call ? lengths : plain_lengths);
-    redisBufferWrite(publisher->redis, &done);
+    flush(publisher);
 }
 
 /* --- POST ------------------------------------------------------------------------------ */

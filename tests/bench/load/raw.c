@@ -24,12 +24,9 @@ struct listener {
 static void on_ready(struct source *source, uint32_t events) {
     struct listener *listener = (struct listener *)source;
     redisReply *reply = NULL;
-    int done = 0;
 
-    if (events & EPOLLOUT)
-        redisBufferWrite(listener->redis, &done);
-    must(!(events & EPOLLIN) || redisBufferRead(listener->redis) == REDIS_OK, "Redis: %s",
-         listener->redis->errstr);
+    (void)events;
+    must(redisBufferRead(listener->redis) == REDIS_OK, "Redis: %s", listener->redis->errstr);
     while (redisGetReplyFromReader(listener->redis, (void **)&reply) == REDIS_OK && reply) {
         listener->subscribed = true;
         if (reply->elements == 3 && reply->element[2]->type == REDIS_REPLY_STRING)
@@ -45,7 +42,7 @@ static void subscribe(struct listener *listener, const char *socket, const char 
     listener->source.ready = on_ready;
     listener->redis = redisConnectUnixNonBlock(socket);
     must(listener->redis && !listener->redis->err, "%s: no Redis", socket);
-    loop_add(listener->redis->fd, EPOLLIN | EPOLLOUT, &listener->source);
+    loop_add(listener->redis->fd, EPOLLIN, &listener->source);
     redisAppendCommand(listener->redis, "SUBSCRIBE halley:%s", channel);
     redisBufferWrite(listener->redis, &done);
     while (!listener->subscribed && !loop_over())
