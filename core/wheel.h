@@ -20,6 +20,7 @@
 struct wheel_entry {
     struct ring ring;
     uint32_t due;
+    uint32_t own; /* its owner's: it would be padding otherwise */
 };
 
 struct wheel;

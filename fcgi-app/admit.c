@@ -26,7 +26,7 @@ static void sub_begin(struct sub *sub, const struct hub_channel *channel) {
 static bool take_feeds(struct waiter *waiter, const struct hub_read *read) {
     for (size_t i = 0; i < read->channel_count; i++) {
         struct sub *sub = &waiter->subs[i];
-        sub->waiter = waiter;
+        sub->index = (unsigned)i & 1023; /* max_channels is 1024 at most */
         sub->feed = feeds_take(waiter->hub->feeds, read->channels[i].name, read->channels[i].len);
         if (sub->feed == NULL)
             return false;
@@ -38,6 +38,10 @@ static bool take_feeds(struct waiter *waiter, const struct hub_read *read) {
     return true;
 }
 
+static const struct transport *transport_of(const struct waiter *waiter) {
+    return transport_at(waiter->transport);
+}
+
 /* Those who wait, and those whose place is not known yet. */
 static uint64_t held(const struct hub *hub) {
     return hub->stats->waiters + hub->unresolved;
@@ -47,10 +51,10 @@ static uint64_t held(const struct hub *hub) {
 static void degrade_near_limit(struct hub *hub, struct waiter *waiter) {
     uint64_t most = (uint64_t)hub->config->max_waiters;
 
-    if (waiter->transport->stream || !waiter->waits || held(hub) < most - most / 10)
+    if (transport_of(waiter)->stream || !waiter->waits || held(hub) < most - most / 10)
         return;
     waiter->waits = false;
-    waiter->retry = (uint32_t)hub->config->retry;
+    waiter->retry = true;
     hub->stats->answers_retry++;
 }
 
@@ -73,14 +77,14 @@ static struct waiter *waiter_new(struct hub *hub, struct client *client,
 
     waiter->hub = hub;
     waiter->client = client;
-    waiter->transport = read->transport;
+    waiter->transport = (uint8_t)transport_index(read->transport);
     waiter->variant = (uint8_t)read->options.variant;
     waiter->early = read->early;
     waiter->limit = (uint16_t)read->limit;
     waiter->waits = read->transport->waits && longest > 0;
-    waiter->ends = wheel_in(hub->wheel, longest * (1 - EARLY * drand48()));
+    waiter->deadline.own = wheel_in(hub->wheel, longest * (1 - EARLY * drand48()));
     if (read->ends > 0)
-        waiter->ends = read->ends;
+        waiter->deadline.own = read->ends;
     waiter->sub_count = (uint16_t)read->channel_count;
     degrade_near_limit(hub, waiter);
     waiter->fenced = !waiter->waits;
@@ -143,7 +147,7 @@ struct hub_places hub_release(struct waiter *waiter) {
                                             [SUB_START] = SINCE_START,
                                             [SUB_LAST] = SINCE_LAST,
                                             [SUB_AT] = SINCE_AT};
-    struct hub_places places = {.count = waiter->sub_count, .ends = waiter->ends};
+    struct hub_places places = {.count = waiter->sub_count, .ends = waiter->deadline.own};
 
     snprintf(places.tag, sizeof places.tag, "%s",
              tag_name(waiter->extra != NULL ? waiter->extra->tag : NULL));

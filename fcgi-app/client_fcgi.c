@@ -111,24 +111,23 @@ void client_fcgi_ready(struct connection *client, unsigned what) {
     }
     if (what & POLLSET_CLOSED)
         client->keep = false; /* this is told once */
-    if (client->events == NULL && client->queue == NULL)
+    if (client->holder.events == NULL && client->queue == NULL)
         return; /* it is answered soon */
     if ((what & (POLLSET_READABLE | POLLSET_CLOSED)) && other_side_left(client))
         err = ERR_GONE;
     bool draining = client->queue != NULL && (what & POLLSET_WRITABLE);
     if (err == ERR_OK && draining)
         err = flush_queue(client);
-    if (client->events == NULL)
+    if (client->holder.events == NULL)
         return;
     if (err != ERR_OK)
-        client->events->gone(client->ctx);
+        client->holder.events->gone(client->holder.ctx);
     else if (draining && client->queue == NULL)
-        client->events->drained(client->ctx);
+        client->holder.events->drained(client->holder.ctx);
 }
 
 struct client *client_fcgi_begin(struct connection *connection) {
     connection->base.kind = &fcgi_kind;
-    connection->events = NULL;
     connection_set_state(connection, CONNECTION_ANSWERING);
     return &connection->base;
 }
@@ -145,8 +144,8 @@ struct client *client_new(struct connections *all, int fd, enum client_framing f
 
 static void fcgi_watch(struct client *base, const struct client_events *events, void *ctx) {
     struct connection *client = of(base);
-    client->events = events;
-    client->ctx = ctx;
+    client->holder.events = events;
+    client->holder.ctx = ctx;
 }
 
 static void fcgi_hold(struct client *base) {

@@ -21,7 +21,11 @@ void connection_set_state(struct connection *connection, enum connection_state s
     all->stats->clients += (uint64_t)counts(state) - (uint64_t)counts(connection->state);
     all->stats->connections_kept += (uint64_t)(state == CONNECTION_RESTING) -
                                     (uint64_t)(connection->state == CONNECTION_RESTING);
-    wheel_cancel(&connection->deadline);
+    if (connection->state != CONNECTION_ANSWERING)
+        wheel_cancel(&connection->deadline);
+    connection->deadline = (struct wheel_entry){.due = 0};
+    if (state == CONNECTION_ANSWERING)
+        connection->holder.events = NULL;
     if (state == CONNECTION_RESTING)
         ring_add(&all->resting, &connection->deadline.ring);
     connection->state = (uint8_t)state;

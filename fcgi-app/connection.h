@@ -36,10 +36,14 @@ enum connection_state {
 struct connection {
     struct client base; /* first: a connection is a client */
     struct connections *all;
-    const struct client_events *events; /* of whoever holds the client, or NULL */
-    void *ctx;
     struct buf *queue; /* framed bytes that the descriptor has not taken; NULL: none */
-    struct wheel_entry deadline;
+    union {
+        struct wheel_entry deadline; /* in every state but ANSWERING */
+        struct {
+            const struct client_events *events; /* or NULL: nobody watches */
+            void *ctx;
+        } holder; /* ANSWERING */
+    };
     int fd;
     uint16_t request_id; /* of the request that it carries; 0: not known yet */
     uint8_t state;       /* enum connection_state */

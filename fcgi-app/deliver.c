@@ -30,11 +30,18 @@
 
 enum { BATCH_BYTES = 1024 * 1024 }; /* of payload in one answer; at least one message */
 
+static const struct transport *transport_of(const struct waiter *waiter) {
+    return transport_at(waiter->transport);
+}
+
+static unsigned retry_of(const struct waiter *waiter) {
+    return waiter->retry ? (unsigned)waiter->hub->config->retry : 0;
+}
+
 /* --------------------------------------------------------------- waiters: ends */
 
 void deliver_spend(struct waiter *waiter, const struct tally *spent) {
-    struct tally *sum =
-        tally_of_transport(waiter->hub->tallies, transport_index(waiter->transport));
+    struct tally *sum = tally_of_transport(waiter->hub->tallies, waiter->transport);
 #define ADD(name) sum->name += spent->name;
     TALLY_LIST(ADD)
 #undef ADD
@@ -130,7 +137,7 @@ static struct transport_options options_of(const struct waiter *waiter) {
 }
 
 static const struct buf *rendering(struct waiter *waiter, struct batch *batch, struct buf *own) {
-    const struct transport *transport = waiter->transport;
+    const struct transport *transport = transport_of(waiter);
     struct transport_options options = options_of(waiter);
     bool shared = options.callback == NULL;
     const struct buf *text;
@@ -155,7 +162,7 @@ static void count_batch(struct waiter *waiter, const struct batch *batch, size_t
     stats->batches++;
     stats->messages += batch_size(batch);
     stats->batches_empty += batch_size(batch) == 0;
-    if (waiter->waits && !waiter->transport->stream && batch_size(batch) > 1)
+    if (waiter->waits && !transport_of(waiter)->stream && batch_size(batch) > 1)
         stats->requests_saved += batch_size(batch) - 1;
     stats->gaps += batch_has_gap(batch);
 }
@@ -163,7 +170,7 @@ static void count_batch(struct waiter *waiter, const struct batch *batch, size_t
 static void finish_with(struct waiter *waiter, struct batch *batch) {
     struct buf own = buf_make(SIZE_MAX / 2);
     const struct buf *text = rendering(waiter, batch, &own);
-    const struct buf *head = &waiter->hub->heads[transport_index(waiter->transport)];
+    const struct buf *head = &waiter->hub->heads[waiter->transport];
     const struct part parts[] = {{head->data, head->len}, {text->data, text->len}};
     struct client *client = waiter->client;
     size_t from = waiter->begun ? 1 : 0;
@@ -191,13 +198,14 @@ static bool send_text(struct waiter *waiter, const struct part *parts, size_t co
 
 /* The header, and a stream's first bytes: where `first` begins. False: the waiter is gone. */
 static bool begin(struct waiter *waiter, const struct batch *first) {
-    const struct buf *head = &waiter->hub->heads[transport_index(waiter->transport)];
+    const struct buf *head = &waiter->hub->heads[waiter->transport];
     struct transport_options options = options_of(waiter);
     struct buf text = buf_make(SIZE_MAX / 2);
 
-    if (waiter->transport->begin != NULL) {
-        struct batch *start = first != NULL ? batch_before(first) : waiter_empty(waiter);
-        waiter->transport->begin(&options, start, &text);
+    if (transport_of(waiter)->begin != NULL) {
+        struct batch *start =
+            first != NULL ? batch_before(first) : waiter_empty(waiter, retry_of(waiter));
+        transport_of(waiter)->begin(&options, start, &text);
         batch_unref(start);
     }
     waiter->begun = true;
@@ -222,15 +230,15 @@ static bool send_on(struct waiter *waiter, struct batch *batch) {
 void deliver_end(struct waiter *waiter) {
     struct buf text = buf_make(SIZE_MAX / 2);
 
-    if (!waiter->transport->stream) {
-        struct batch *batch = waiter_empty(waiter);
+    if (!transport_of(waiter)->stream) {
+        struct batch *batch = waiter_empty(waiter, retry_of(waiter));
         finish_with(waiter, batch);
         batch_unref(batch);
         return;
     }
     struct transport_options options = options_of(waiter);
-    if (waiter->transport->end != NULL)
-        waiter->transport->end(&options, &text);
+    if (transport_of(waiter)->end != NULL)
+        transport_of(waiter)->end(&options, &text);
     struct client *client = waiter->client;
     deliver_forget(waiter);
     client_finish(client, &(struct part){text.data, text.len}, 1);
@@ -242,13 +250,15 @@ void deliver_end(struct waiter *waiter) {
 /* What is kept of a place that others stand at too; NULL: Redis has yet to tell. */
 static struct memo *look_up(struct waiter *waiter) {
     struct hub *hub = waiter->hub;
-    size_t bytes = waiter->transport->stream ? (size_t)hub->config->max_backlog : BATCH_BYTES;
-    struct memo *memo = memo_find(&hub->memo, waiter, bytes);
+    bool stream = transport_of(waiter)->stream;
+    struct portion portion = {.bytes = stream ? (size_t)hub->config->max_backlog : BATCH_BYTES,
+                              .retry = retry_of(waiter)};
+    struct memo *memo = memo_find(&hub->memo, waiter, &portion);
 
     if (memo != NULL || !waiter_resolve(waiter, hub->fetches, true) || waiter_refused(waiter))
         return memo;
-    memo = memo_find(&hub->memo, waiter, bytes);
-    return memo != NULL ? memo : memo_collect(&hub->memo, waiter, bytes);
+    memo = memo_find(&hub->memo, waiter, &portion);
+    return memo != NULL ? memo : memo_collect(&hub->memo, waiter, &portion);
 }
 
 static uint32_t ticks(int seconds) {
@@ -258,11 +268,11 @@ static uint32_t ticks(int seconds) {
 /* When a parked waiter must be looked at next: its end, or a stream's next heartbeat. */
 static void set_deadline(struct waiter *waiter) {
     struct hub *hub = waiter->hub;
-    uint32_t at = waiter->ends;
+    uint32_t at = waiter->deadline.own;
 
     uint32_t next = at;
 
-    if (waiter->transport->keepalive != NULL)
+    if (transport_of(waiter)->keepalive != NULL)
         next = waiter->refreshed + ticks(hub->config->keepalive);
     else if (waiter->early && !waiter->begun)
         next = wheel_in(hub->wheel, EARLY_HEADER);
@@ -277,7 +287,7 @@ static bool park(struct waiter *waiter) {
     waiter->hub->unresolved--;
     waiter->hub->stats->waiters++;
     client_hold(waiter->client);
-    if (waiter->transport->stream && !waiter->begun && !begin(waiter, NULL))
+    if (transport_of(waiter)->stream && !waiter->begun && !begin(waiter, NULL))
         return false;
     set_deadline(waiter);
     return true;
@@ -303,7 +313,8 @@ static void answer_once(struct waiter *waiter, struct memo *memo) {
         (void)park(waiter);
         return;
     }
-    struct batch *batch = batch_ref(memo->batch != NULL ? memo->batch : memo_empty(memo, waiter));
+    struct batch *batch =
+        batch_ref(memo->batch != NULL ? memo->batch : memo_empty(memo, waiter, retry_of(waiter)));
     finish_with(waiter, batch);
     batch_unref(batch);
 }
@@ -339,7 +350,7 @@ void deliver_turn(struct waiter *waiter) {
     struct memo *memo = look_up(waiter);
     if (memo == NULL && waiter_refused(waiter))
         refuse_unread(waiter);
-    else if (memo != NULL && waiter->transport->stream)
+    else if (memo != NULL && transport_of(waiter)->stream)
         feed_stream(waiter, memo);
     else if (memo != NULL)
         answer_once(waiter, memo);
@@ -350,8 +361,8 @@ static bool heartbeat(struct waiter *waiter) {
     struct transport_options options = options_of(waiter);
     struct buf text = buf_make(SIZE_MAX / 2);
 
-    struct batch *place = waiter_empty(waiter);
-    waiter->transport->keepalive(&options, place, &text);
+    struct batch *place = waiter_empty(waiter, retry_of(waiter));
+    transport_of(waiter)->keepalive(&options, place, &text);
     batch_unref(place);
     deliver_spend(waiter, &(struct tally){.bytes_out = (int64_t)text.len});
     return send_text(waiter, &(struct part){text.data, text.len}, 1, &text);
@@ -361,7 +372,7 @@ static bool heartbeat(struct waiter *waiter) {
 static bool look_after(struct waiter *waiter) {
     uint32_t now = wheel_now(waiter->hub->wheel);
 
-    if (!waiter->transport->stream)
+    if (!transport_of(waiter)->stream)
         return waiter->begun || begin(waiter, NULL);
     if (waiter->slow) /* it has enough to read */
         waiter->refreshed = now;
@@ -379,7 +390,7 @@ void deliver_late(void *ctx, struct wheel_entry *entry) {
             deliver_end(waiter);
         else
             deliver_refuse(waiter, &problem);
-    } else if (entry->due >= waiter->ends) {
+    } else if (entry->due >= waiter->deadline.own) {
         deliver_end(waiter);
     } else if (look_after(waiter)) {
         set_deadline(waiter);

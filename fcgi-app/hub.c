@@ -42,7 +42,7 @@ static void owe(struct hub *hub, struct feed *feed, const struct message *messag
     struct ring *subs = &feed_row(feed)->subs, *at, *next;
 
     for (at = subs->next; at != subs; at = next) {
-        struct waiter *waiter = RING_OF(at, struct sub, ring)->waiter;
+        struct waiter *waiter = sub_waiter(RING_OF(at, struct sub, ring));
         next = at->next; /* a waiter has one sub for each feed, so `next` stays */
         if (!waiter->slow)
             continue;
@@ -62,7 +62,7 @@ static void on_feed_moved(void *ctx, struct feed *feed) {
         return;
     row->told = true;
     for (struct ring *at = row->subs.next; at != &row->subs; at = at->next)
-        deliver_ready_in(RING_OF(at, struct sub, ring)->waiter, row);
+        deliver_ready_in(sub_waiter(RING_OF(at, struct sub, ring)), row);
 }
 
 static void on_feed_message(void *ctx, struct feed *feed, const struct message *message) {
@@ -75,7 +75,7 @@ static void on_fetched(void *ctx, struct fetch *fetch) {
     while (!ring_empty(&fetch->waiting)) {
         struct sub_read *read = RING_OF(fetch->waiting.next, struct sub_read, ring);
         ring_remove(&read->ring);
-        deliver_ready(read->sub->waiter);
+        deliver_ready(sub_waiter(read->sub));
     }
 }
 

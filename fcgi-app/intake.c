@@ -144,7 +144,6 @@ void intake_ready(struct connection *connection, unsigned what) {
 
 void intake_rest(struct connection *connection) {
     connection->reused = true;
-    connection->events = NULL;
     connection->request_id = 0;
     connection_set_state(connection, CONNECTION_RESTING);
     if (!connection_watch(connection))

@@ -37,8 +37,8 @@ void memo_clear(struct memo_table *table) {
 }
 
 /* Everything that decides what a waiter is owed. */
-static void memo_key(const struct waiter *waiter, size_t bytes, struct buf *key) {
-    const uint64_t head[] = {waiter->limit, waiter->retry, bytes, waiter->parked};
+static void memo_key(const struct waiter *waiter, const struct portion *portion, struct buf *key) {
+    const uint64_t head[] = {waiter->limit, portion->retry, portion->bytes, waiter->parked};
 
     buf_clear(key);
     buf_add(key, head, sizeof head);
@@ -76,10 +76,11 @@ static void apply(const struct memo *memo, struct waiter *waiter) {
     }
 }
 
-struct memo *memo_find(struct memo_table *table, struct waiter *waiter, size_t bytes) {
+struct memo *memo_find(struct memo_table *table, struct waiter *waiter,
+                       const struct portion *portion) {
     struct memo *found = NULL;
 
-    memo_key(waiter, bytes, &table->key);
+    memo_key(waiter, portion, &table->key);
     if (table->last != NULL && has_key(table->last, &table->key))
         found = table->last;
     for (size_t i = 0; i < MEMO_SLOTS && found == NULL; i++) {
@@ -93,13 +94,14 @@ struct memo *memo_find(struct memo_table *table, struct waiter *waiter, size_t b
     return found;
 }
 
-struct memo *memo_collect(struct memo_table *table, struct waiter *waiter, size_t bytes) {
+struct memo *memo_collect(struct memo_table *table, struct waiter *waiter,
+                          const struct portion *portion) {
     struct memo *memo = &table->memo[table->next];
 
     table->next = (table->next + 1) % MEMO_SLOTS;
     forget(memo);
-    memo_key(waiter, bytes, &memo->key);
-    memo->batch = waiter_collect(waiter, bytes);
+    memo_key(waiter, portion, &memo->key);
+    memo->batch = waiter_collect(waiter, portion);
     memo->places = mem_new((waiter->sub_count + 1U) * sizeof *memo->places);
     for (size_t i = 0; i < waiter->sub_count; i++)
         memo->places[i] = (struct memo_place){waiter->subs[i].at, waiter->subs[i].confirmed};
@@ -107,8 +109,8 @@ struct memo *memo_collect(struct memo_table *table, struct waiter *waiter, size_
     return memo;
 }
 
-struct batch *memo_empty(struct memo *memo, const struct waiter *waiter) {
+struct batch *memo_empty(struct memo *memo, const struct waiter *waiter, unsigned retry) {
     if (memo->empty == NULL)
-        memo->empty = waiter_empty(waiter);
+        memo->empty = waiter_empty(waiter, retry);
     return memo->empty;
 }

@@ -42,12 +42,14 @@ void memo_clear(struct memo_table *table);
  * What was collected for another waiter at the same place: moves this one where that one
  * got to. NULL: nothing was, so that memo_collect() has to follow.
  */
-struct memo *memo_find(struct memo_table *table, struct waiter *waiter, size_t bytes);
+struct memo *memo_find(struct memo_table *table, struct waiter *waiter,
+                       const struct portion *portion);
 
 /* waiter_collect() of a resolved waiter that was just looked for in vain. */
-struct memo *memo_collect(struct memo_table *table, struct waiter *waiter, size_t bytes);
+struct memo *memo_collect(struct memo_table *table, struct waiter *waiter,
+                          const struct portion *portion);
 
 /* An empty batch for a waiter that was found or collected as `memo`; the memo's. */
-struct batch *memo_empty(struct memo *memo, const struct waiter *waiter);
+struct batch *memo_empty(struct memo *memo, const struct waiter *waiter, unsigned retry);
 
 #endif

@@ -34,7 +34,7 @@ static void ask(struct sub *sub, struct fetches *fetches) {
         position_format(sub->at, since);
     sub->read = mem_new(sizeof *sub->read);
     sub->read->sub = sub;
-    sub->read->fetch = fetch_take(fetches, sub->feed, since, sub->waiter->limit);
+    sub->read->fetch = fetch_take(fetches, sub->feed, since, sub_waiter(sub)->limit);
     ring_add(&sub->read->fetch->waiting, &sub->read->ring);
 }
 
@@ -50,7 +50,7 @@ static bool sub_resolve(struct sub *sub, struct fetches *fetches, bool now) {
     if (sub->read != NULL)
         return sub->read->fetch->done;
     if (!feed_live(sub->feed))
-        return sub->waiter->parked && sub->kind == SUB_AT;
+        return sub_waiter(sub)->parked && sub->kind == SUB_AT;
     if (sub->kind == SUB_NOW && !now)
         return false;
     if (sub->kind == SUB_NOW) {
@@ -83,7 +83,7 @@ bool waiter_refused(const struct waiter *waiter) {
 /* -------------------------------------------------------------------- collecting */
 
 struct position sub_end(const struct sub *sub) {
-    return sub->waiter->waits ? feed_shown(sub->feed) : feed_position(sub->feed);
+    return sub_waiter(sub)->waits ? feed_shown(sub->feed) : feed_position(sub->feed);
 }
 
 /* The messages that one channel offers, and how many of them were taken. */
@@ -185,7 +185,7 @@ static void describe(const struct sub *sub, struct batch_channel *channel) {
     channel->gap = false;
 }
 
-struct batch *waiter_collect(struct waiter *waiter, size_t bytes) {
+struct batch *waiter_collect(struct waiter *waiter, const struct portion *portion) {
     struct source *sources = mem_new(waiter->sub_count * sizeof *sources);
     struct batch_channel *channels = mem_new(waiter->sub_count * sizeof *channels);
     struct batch_entry *entries = mem_new(waiter->limit * sizeof *entries);
@@ -194,7 +194,7 @@ struct batch *waiter_collect(struct waiter *waiter, size_t bytes) {
 
     for (size_t i = 0; i < waiter->sub_count; i++)
         sources[i] = source_of(&waiter->subs[i]);
-    size_t used = merge(sources, waiter->sub_count, entries, waiter->limit, bytes);
+    size_t used = merge(sources, waiter->sub_count, entries, waiter->limit, portion->bytes);
     for (size_t i = 0; i < waiter->sub_count; i++) {
         struct sub *sub = &waiter->subs[i];
         bool first_time = sub->kind != SUB_AT;
@@ -206,7 +206,7 @@ struct batch *waiter_collect(struct waiter *waiter, size_t bytes) {
         gap = gap || channels[i].gap;
     }
     if (used > 0 || gap)
-        batch = batch_new(channels, waiter->sub_count, entries, used, waiter->retry);
+        batch = batch_new(channels, waiter->sub_count, entries, used, portion->retry);
     for (size_t i = 0; i < waiter->sub_count; i++)
         sub_forget_read(&waiter->subs[i]);
     free(entries);
@@ -215,11 +215,11 @@ struct batch *waiter_collect(struct waiter *waiter, size_t bytes) {
     return batch;
 }
 
-struct batch *waiter_empty(const struct waiter *waiter) {
+struct batch *waiter_empty(const struct waiter *waiter, unsigned retry) {
     struct batch_channel *channels = mem_new(waiter->sub_count * sizeof *channels);
     for (size_t i = 0; i < waiter->sub_count; i++)
         describe(&waiter->subs[i], &channels[i]);
-    struct batch *batch = batch_new(channels, waiter->sub_count, NULL, 0, waiter->retry);
+    struct batch *batch = batch_new(channels, waiter->sub_count, NULL, 0, retry);
     free(channels);
     return batch;
 }

@@ -30,12 +30,12 @@ enum sub_kind {
 
 struct sub {
     struct feed *feed;
-    struct waiter *waiter;
     struct position at;
     struct sub_read *read; /* what was read, or is being read, for it; or NULL */
     struct ring ring;      /* of the feed's subscribers */
-    unsigned kind : 4;     /* enum sub_kind */
-    unsigned last : 28;
+    unsigned kind : 2;     /* enum sub_kind */
+    unsigned index : 10;   /* its place among the waiter's */
+    unsigned last : 20;
     unsigned confirmed; /* feed_resets() when Redis said that `at` is the newest; 0: never */
 };
 
@@ -53,30 +53,39 @@ struct waiter_extra {
     char *callback;            /* of its transport's options */
 };
 
-/* Times are ticks of the hub's wheel. */
+/* Times are ticks of the hub's wheel; deadline.own: when its wait, or its stream, is over. */
 struct waiter {
     struct hub *hub;
     struct client *client;
-    const struct transport *transport;
     struct waiter_extra *extra;  /* NULL: it has none of that */
     struct wheel_entry deadline; /* when it must be looked at next; always set */
     struct ring turn;            /* of those that are ready, or that await a sign of life */
-    uint32_t ends;               /* when its wait, or its stream, is over */
     uint32_t refreshed;          /* when a stream last sent something */
     uint32_t owed;               /* bytes that came while the client's queue was not empty */
-    uint32_t retry;              /* milliseconds: tells it to come back by polling; 0: does not */
     uint16_t limit;
     uint16_t sub_count;
-    uint8_t variant; /* of its transport's options */
-    bool parked : 1; /* it has, or had, everything; else Redis has yet to say where it stands */
-    bool begun : 1;  /* the answer's header is out: its status can no longer change */
-    bool waits : 1;  /* may be parked */
-    bool early : 1;  /* wants its header ahead, if it is parked for long */
-    bool fenced : 1; /* must not be answered from memory before Redis gave a sign of life */
-    bool heard : 1;  /* it has, since the request began */
-    bool slow : 1;   /* has not taken all that it was sent: counted in its feeds' rows */
+    uint8_t transport; /* its index */
+    uint8_t variant;   /* of its transport's options */
+    bool parked : 1;   /* it has, or had, everything; else Redis has yet to say where it stands */
+    bool begun : 1;    /* the answer's header is out: its status can no longer change */
+    bool waits : 1;    /* may be parked */
+    bool retry : 1;    /* is told to come back by polling: there is hardly any room */
+    bool early : 1;    /* wants its header ahead, if it is parked for long */
+    bool fenced : 1;   /* must not be answered from memory before Redis gave a sign of life */
+    bool heard : 1;    /* it has, since the request began */
+    bool slow : 1;     /* has not taken all that it was sent: counted in its feeds' rows */
     struct sub subs[];
 };
+
+/* What one answer may carry. */
+struct portion {
+    size_t bytes;   /* of payload; at least one message */
+    unsigned retry; /* milliseconds that it says to come back after; 0: it does not */
+};
+
+static inline struct waiter *sub_waiter(const struct sub *sub) {
+    return RING_OF(sub - sub->index, struct waiter, subs);
+}
 
 /*
  * Works out for each channel where the waiter stands, and asks for reads where
@@ -87,13 +96,13 @@ struct waiter {
 bool waiter_resolve(struct waiter *waiter, struct fetches *fetches, bool now);
 
 /*
- * Takes what a resolved waiter is owed, up to its limit and `bytes` of payload,
- * and moves it forward. NULL if there is nothing to tell: no message, no gap.
+ * Takes what a resolved waiter is owed, up to its limit and a portion, and moves it
+ * forward. NULL if there is nothing to tell: no message, no gap.
  */
-struct batch *waiter_collect(struct waiter *waiter, size_t bytes);
+struct batch *waiter_collect(struct waiter *waiter, const struct portion *portion);
 
 /* A batch without messages: where the waiter stands. */
-struct batch *waiter_empty(const struct waiter *waiter);
+struct batch *waiter_empty(const struct waiter *waiter, unsigned retry);
 
 /* Whether a read that it needs was refused: it can then not be answered. */
 bool waiter_refused(const struct waiter *waiter);
