@@ -87,6 +87,10 @@ static void on_answer(void *ctx, const struct answer *answer) {
         member->idle = true;
         return;
     }
+    if (member->crowd->one_by_one && member->counted) {
+        member->idle = true;
+        return;
+    }
     ask(member);
 }
 

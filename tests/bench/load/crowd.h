@@ -11,7 +11,7 @@ struct member {
     struct conn conn;
     struct crowd *crowd;
     bool counted; /* among the parked */
-    bool idle;    /* was served, and is not to ask again before crowd_ask_again() */
+    bool idle;    /* was answered, and is not to ask again before crowd_ask_again() */
     bool broken;  /* failed, and is to begin again */
 };
 
@@ -24,7 +24,8 @@ struct crowd {
     size_t broken;
     int64_t mend_us; /* when those that failed are looked at next */
     uint64_t answers;
-    bool after_last;
+    bool after_last; /* who got a message becomes idle */
+    bool one_by_one; /* who got any answer does, and counts as parked */
     struct tally tally;
 };
 

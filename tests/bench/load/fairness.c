@@ -2,8 +2,9 @@
  *
  * A single waiter of the quiet channel is published to, message after message: first
  * while nothing else happens, then while messages go to thousands of waiters of the big
- * channel, who ask again at once. That this program is itself busy with the thousands must
- * not show: it takes only a few of their events at a time.
+ * channel, who ask again as --again says: at once, and then the quiet one's next request
+ * stands in a queue with theirs, or when all were served. That this program is itself busy with the
+ * thousands must not show: it takes only a few of their events at a time.
  */
 #include "tests/bench/load/crowd.h"
 #include "tests/bench/load/meter.h"
@@ -64,6 +65,7 @@ static bool broadcast(struct sample *during, struct sample *to_last) {
         going = to_the_quiet_one(during);
     if (going)
         sample_add(to_last, big.tally.last_us - begun);
+    crowd_ask_again(&big);
     return going;
 }
 
@@ -74,6 +76,7 @@ bool mode_fairness(const struct options *options, const struct proto *proto) {
     bool going;
 
     crowd_begin(&big, options, proto, options->channel, options->waiters);
+    big.after_last = options->after_last;
     crowd_begin(&quiet, options, proto, "quiet", 1);
     to_big = publisher_begin(options, options->channel);
     to_quiet = publisher_begin(options, "quiet");

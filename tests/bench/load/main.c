@@ -40,6 +40,12 @@ static bool run(const struct options *options, const struct proto *proto) {
     return false;
 }
 
+/* Whether its subscribers do what this mode measures: poll, or wait. */
+static bool fits(const struct options *options, const struct proto *proto) {
+    return !options->proto || options->mode == MODE_LATENCY ||
+           proto->polls == (options->mode == MODE_POLL);
+}
+
 static void allow_descriptors(void) {
     struct rlimit limit;
 
@@ -55,7 +61,7 @@ int main(int argc, char **argv) {
 
     options_read(&options, argc, argv);
     proto = proto_find(options.proto ? options.proto : "url");
-    if (!proto || (options.proto && proto->polls != (options.mode == MODE_POLL))) {
+    if (!proto || !fits(&options, proto)) {
         fprintf(stderr, "load: no protocol %s for %s (load --help)\n", options.proto,
                 options.mode_name);
         return EX_USAGE;

@@ -86,9 +86,50 @@ bool mode_fanout(const struct options *options, const struct proto *proto) {
     return complete;
 }
 
+/* One request after the other, each when nothing else goes on. */
+static bool request_rounds(const struct options *options, const struct proto *proto,
+                           struct sample *times) {
+    bool going;
+
+    crowd_begin(&crowd, options, proto, options->channel, 1);
+    crowd.one_by_one = true;
+    going = crowd_open(&crowd);
+    meter_start(&meter, options);
+    for (size_t i = 0; going && i < options->warmup + options->rounds; i++) {
+        uint64_t answers;
+        int64_t begun;
+
+        going = crowd_settle(&crowd);
+        answers = crowd.answers;
+        begun = now_us();
+        crowd_ask_again(&crowd);
+        while (crowd.answers == answers && !loop_over())
+            crowd_turn(&crowd, begun + 1000000);
+        if (i >= options->warmup && crowd.answers > answers)
+            sample_add(times, now_us() - begun);
+    }
+    meter_stop(&meter, options);
+    report_begin(options, 1, going && !loop_over());
+    return going && !loop_over();
+}
+
+static bool mode_latency_of_polls(const struct options *options, const struct proto *proto) {
+    struct sample times = {0};
+    bool complete = request_rounds(options, proto, &times);
+
+    report_times("latency_ms", sample_summary(&times), NULL);
+    report_requests(times.count, &meter);
+    report_end(options, &meter, times.count);
+    return complete;
+}
+
 bool mode_latency(const struct options *options, const struct proto *proto) {
     struct sample times = {0};
-    bool complete = rounds(options, proto, 1, options->rounds, &times);
+    bool complete;
+
+    if (proto->polls)
+        return mode_latency_of_polls(options, proto);
+    complete = rounds(options, proto, 1, options->rounds, &times);
 
     report_times("latency_ms", sample_summary(&times), NULL);
     report_deliveries(&crowd.tally, times.count, &meter);

@@ -18,7 +18,8 @@ static const char help[] =
     "  fanout     --messages times: publish, and take the time until the last waiter has it\n"
     "  rate       for --seconds: publish the next when all have the last; deliveries a second\n"
     "  fixed      for --seconds: publish --rate a second, come what may; latencies\n"
-    "  latency    --rounds times: publish; from then to the last byte at one waiter\n"
+    "  latency    --rounds times: publish; from then to the last byte at one waiter.  With\n"
+    "             halley-poll or --path alone: from a request to the answer\n"
     "  poll       for --seconds: --connections ask for the same URL again and again\n"
     "  hold       open all waiters, print \"ready\" on a line, stay until SIGTERM, the end of\n"
     "             standard input, --seconds if given, or --timeout\n"
@@ -37,7 +38,7 @@ static const char help[] =
     "  --proto NAME          halley-wait halley-poll halley-sse halley-ws nchan-poll nchan-sse\n"
     "                        engineio sockjs-xhr sockjs-streaming bayeux php\n"
     "  --path PATH           in place of the protocol's own (/comet, /sub, /socket.io/, /sockjs,\n"
-    "                        /bayeux, /wait); for poll: exactly this URL, no --proto\n"
+    "                        /bayeux, /wait); without --proto: exactly this URL\n"
     "  --channel NAME        bench\n"
     "  --waiters N           1000\n"
     "  --connections N       of poll; 64\n"
@@ -267,7 +268,10 @@ static void take(struct options *options, int id, const char *value) {
 
 static void check(const struct options *options) {
     int targets = (options->port != 0) + (options->unix_web != NULL) + (options->fcgi != NULL);
-    bool publishes = options->mode != MODE_POLL && options->mode != MODE_HOLD;
+    bool asks = options->mode == MODE_POLL ||
+                (options->mode == MODE_LATENCY &&
+                 (!options->proto || strcmp(options->proto, "halley-poll") == 0));
+    bool publishes = !asks && options->mode != MODE_HOLD;
     bool by_redis = options->publish == PUBLISH_FCALL || options->publish == PUBLISH_PLAIN;
 
     if (options->mode == MODE_SELFTEST)
@@ -281,7 +285,7 @@ static void check(const struct options *options) {
         wrong("fairness needs --publish-redis SOCKET");
     if (targets != 1)
         wrong("one of --port, --unix and --fcgi is needed");
-    if (!options->proto && !(options->mode == MODE_POLL && options->path))
+    if (!options->proto && !(asks && options->path))
         wrong("--proto is needed");
     if (publishes && options->publish == PUBLISH_NOT)
         wrong("%s needs a way to publish", options->mode_name);

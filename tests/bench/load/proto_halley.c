@@ -3,6 +3,8 @@
  */
 #include "tests/bench/load/proto.h"
 
+#include <string.h>
+
 enum { NOWHERE, PLACED };
 
 static void ask_for(const struct subscriber *subscriber, struct request *request,
@@ -27,12 +29,18 @@ static void ask_poll(struct subscriber *subscriber, struct request *request) {
     subscriber->waiting = subscriber->phase == PLACED;
 }
 
+/* "Close to capacity: come back by polling" is no measurement. */
+static bool is_turned_away(const struct answer *answer) {
+    return memmem(answer->body, answer->length, "\"retry\":", 8) != NULL;
+}
+
 static enum next answer(struct subscriber *subscriber, const struct answer *answer) {
     if (answer->status != 200 ||
         !place_between(subscriber->place[0], answer->body, answer->length, "\"cursor\":\"", "\""))
         return NEXT_FAIL;
     subscriber->phase = PLACED;
-    subscriber_take(subscriber, answer->body, answer->length);
+    if (subscriber_take(subscriber, answer->body, answer->length) == 0 && is_turned_away(answer))
+        return NEXT_FAIL;
     return NEXT_ASK;
 }
 
