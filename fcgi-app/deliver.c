@@ -28,7 +28,10 @@
 
 #define EARLY_HEADER 1.0 /* seconds */
 
-enum { BATCH_BYTES = 1024 * 1024 }; /* of payload in one answer; at least one message */
+enum {
+    LENGTH_FIELD = 64,        /* bytes of answer_length(), at most */
+    BATCH_BYTES = 1024 * 1024 /* of payload in one answer; at least one message */
+};
 
 static const struct transport *transport_of(const struct waiter *waiter) {
     return transport_at(waiter->transport);
@@ -171,13 +174,17 @@ static void finish_with(struct waiter *waiter, struct batch *batch) {
     struct buf own = buf_make(SIZE_MAX / 2);
     const struct buf *text = rendering(waiter, batch, &own);
     const struct buf *head = &waiter->hub->heads[waiter->transport];
-    const struct part parts[] = {{head->data, head->len}, {text->data, text->len}};
+    struct buf length = buf_make(LENGTH_FIELD);
     struct client *client = waiter->client;
-    size_t from = waiter->begun ? 1 : 0;
+    size_t from = waiter->begun ? 2 : 0;
 
-    count_batch(waiter, batch, (waiter->begun ? 0 : head->len) + text->len);
+    answer_length(&length, text->len);
+    const struct part parts[] = {
+        {head->data, head->len}, {length.data, length.len}, {text->data, text->len}};
+    count_batch(waiter, batch, (waiter->begun ? 0 : head->len + length.len) + text->len);
     deliver_forget(waiter);
-    client_finish(client, parts + from, 2 - from);
+    client_finish(client, parts + from, 3 - from);
+    buf_free(&length);
     buf_free(&own);
 }
 
@@ -209,8 +216,9 @@ static bool begin(struct waiter *waiter, const struct batch *first) {
         batch_unref(start);
     }
     waiter->begun = true;
-    if (!send_text(waiter, (const struct part[]){{head->data, head->len}, {text.data, text.len}}, 2,
-                   &text))
+    const struct part parts[] = {
+        {head->data, head->len}, {"\r\n", head->len > 0 ? 2 : 0}, {text.data, text.len}};
+    if (!send_text(waiter, parts, 3, &text))
         return false;
     if (waiter->extra != NULL && waiter->extra->holder != NULL)
         waiter->extra->holder->begun(waiter->extra->holder);

@@ -325,7 +325,7 @@ bool hub_draining(const struct hub *hub) {
     return hub->draining;
 }
 
-/* The header of a good answer is the same for all of a transport. */
+/* The header of a good answer is the same for all of a transport, up to its length. */
 static struct buf *heads_new(void) {
     size_t count = 0;
     while (transport_at(count) != NULL)
@@ -334,7 +334,7 @@ static struct buf *heads_new(void) {
     for (size_t i = 0; i < count; i++) {
         heads[i] = buf_make(1024);
         if (transport_at(i)->content_type != NULL)
-            answer_head(&heads[i], 200, transport_at(i)->content_type);
+            answer_head(&heads[i], transport_at(i)->content_type);
     }
     return heads;
 }

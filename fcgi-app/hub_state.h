@@ -35,7 +35,7 @@ struct hub {
     struct ring unheard;  /* waiters for whom a sign of life of Redis is to be asked */
     struct ring awaiting; /* those for whom it was asked */
     uint64_t unresolved;  /* waiters that were never parked */
-    struct buf *heads;    /* of a good answer, for each transport by its index */
+    struct buf *heads;    /* fields of a good answer, for each transport by its index */
     struct ev_prepare before_sleep;
     struct ev_idle restless; /* runs while rows are left over: the loop does not sleep */
     struct memo_table memo;

@@ -67,9 +67,14 @@ static void put_head(struct buf *out, int status, const char *content_type) {
                status, problem_title(status), content_type);
 }
 
-void answer_head(struct buf *out, int status, const char *content_type) {
-    put_head(out, status, content_type);
-    buf_text(out, "\r\n");
+void answer_head(struct buf *out, const char *content_type) {
+    put_head(out, 200, content_type);
+}
+
+void answer_length(struct buf *out, size_t length) {
+    buf_text(out, "Content-Length: ");
+    buf_uint(out, length);
+    buf_text(out, "\r\n\r\n");
 }
 
 static void put_object(const struct problem *problem, struct buf *out) {
@@ -86,14 +91,18 @@ static void put_object(const struct problem *problem, struct buf *out) {
 }
 
 void problem_render(const struct problem *problem, struct buf *out) {
+    struct buf body = buf_make(out->max);
+
+    put_object(problem, &body);
+    buf_char(&body, '\n');
     put_head(out, problem->status, "application/problem+json");
     if (problem->retry_after > 0)
         buf_printf(out, "Retry-After: %u\r\n", problem->retry_after);
     if (problem->allow != NULL)
         buf_printf(out, "Allow: %s\r\n", problem->allow);
-    buf_text(out, "\r\n");
-    put_object(problem, out);
-    buf_char(out, '\n');
+    answer_length(out, body.len);
+    buf_add(out, body.data, body.len);
+    buf_free(&body);
 }
 
 void problem_render_error(const struct problem *problem, const struct json *ref, struct buf *out) {

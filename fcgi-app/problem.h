@@ -38,7 +38,14 @@ void problem_render(const struct problem *problem, struct buf *out);
  */
 void problem_render_error(const struct problem *problem, const struct json *ref, struct buf *out);
 
-/* Appends the CGI header of an answer that is no problem, up to the empty line. */
-void answer_head(struct buf *out, int status, const char *content_type);
+/* Appends the header fields of an answer that is no problem (200), without the empty line. */
+void answer_head(struct buf *out, const char *content_type);
+
+/*
+ * Appends the end of a header: the length of the body that follows, and the empty line.
+ * An answer that is sent whole says its length: the web server need not cut it into
+ * chunks, and a browser can tell whether it has all of it.
+ */
+void answer_length(struct buf *out, size_t length);
 
 #endif

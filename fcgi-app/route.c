@@ -97,7 +97,8 @@ static bool parse_params(struct request *request, bool reads, struct problem *pr
 
 void app_answer(struct client *client, const char *content_type, const struct buf *body) {
     struct buf head = buf_make(1024);
-    answer_head(&head, 200, content_type);
+    answer_head(&head, content_type);
+    answer_length(&head, body->len);
     const struct part parts[] = {{head.data, head.len}, {body->data, body->len}};
     client_finish(client, parts, 2);
     buf_free(&head);

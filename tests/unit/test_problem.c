@@ -24,6 +24,7 @@ START_TEST(a_problem_is_a_whole_answer) {
                      "Cache-Control: no-store\r\n"
                      "X-Content-Type-Options: nosniff\r\n"
                      "X-Accel-Buffering: no\r\n"
+                     "Content-Length: 86\r\n"
                      "\r\n"
                      "{\"type\":\"about:blank\",\"title\":\"Bad Request\",\"status\":400,"
                      "\"detail\":\"limit: must be 7\"}\n");
@@ -89,12 +90,14 @@ END_TEST
 START_TEST(an_answer_begins_with_headers_that_forbid_keeping_and_guessing) {
     struct buf out = buf_make(1000);
 
-    answer_head(&out, 200, "application/json");
+    answer_head(&out, "application/json");
+    answer_length(&out, 12);
     ck_assert_str_eq(out.data, "Status: 200 OK\r\n"
                                "Content-Type: application/json\r\n"
                                "Cache-Control: no-store\r\n"
                                "X-Content-Type-Options: nosniff\r\n"
                                "X-Accel-Buffering: no\r\n"
+                               "Content-Length: 12\r\n"
                                "\r\n");
     buf_free(&out);
 }

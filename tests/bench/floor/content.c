@@ -38,7 +38,7 @@ static void frame(struct image *image, enum part part, const char *status, const
         wire->status, status, type);
     if (wire->lengths && part == PART_BEGIN)
         put(&head, "Transfer-Encoding: chunked\r\n");
-    else if (wire->lengths)
+    else if (part == PART_WHOLE)
         put(&head, "Content-Length: %zu\r\n", body->length);
     put(&head, "\r\n");
     image->bytes.length = 0;
