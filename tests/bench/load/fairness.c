@@ -70,7 +70,7 @@ static bool broadcast(struct sample *during, struct sample *to_last) {
 }
 
 bool mode_fairness(const struct options *options, const struct proto *proto) {
-    struct sample apart = {0}, warm = {0}, during = {0}, to_last = {0};
+    static struct sample apart, warm, during, to_last;
     struct meter meter;
     uint64_t delivered;
     bool going;

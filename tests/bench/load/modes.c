@@ -76,7 +76,7 @@ static bool rounds(const struct options *options, const struct proto *proto, siz
 }
 
 bool mode_fanout(const struct options *options, const struct proto *proto) {
-    struct sample times = {0};
+    static struct sample times;
     bool complete = rounds(options, proto, options->waiters, options->messages, &times);
     uint64_t delivered = (uint64_t)options->waiters * times.count;
 
@@ -114,7 +114,7 @@ static bool request_rounds(const struct options *options, const struct proto *pr
 }
 
 static bool mode_latency_of_polls(const struct options *options, const struct proto *proto) {
-    struct sample times = {0};
+    static struct sample times;
     bool complete = request_rounds(options, proto, &times);
 
     report_times("latency_ms", sample_summary(&times), NULL);
@@ -124,7 +124,7 @@ static bool mode_latency_of_polls(const struct options *options, const struct pr
 }
 
 bool mode_latency(const struct options *options, const struct proto *proto) {
-    struct sample times = {0};
+    static struct sample times;
     bool complete;
 
     if (proto->polls)

@@ -71,7 +71,7 @@ bool mode_redis_raw(const struct options *options) {
     const char *channel = keepf("raw-%ld", (long)getpid()); /* no worker's business */
     static struct listener listener;
     struct options bare = *options;
-    struct sample times = {0};
+    static struct sample times;
     struct publisher *publisher;
     struct meter meter;
     bool going = true;
