@@ -1,27 +1,36 @@
 /*
- * What the measurements are to show, each as one number beside its limit. Ratios are of
- * medians of the same run, so they may be compared between machines.
+ * What the measurements are to show, each as one number beside its limit. Ratios are taken
+ * within each round, whose two sides were measured one soon after the other, and their
+ * median counts: so they may be compared between machines.
  */
 import {FAULTS} from '../measures/figures.mjs';
-import {find} from './summary.mjs';
+import {find, median} from './summary.mjs';
 
 const NODE_PEERS = ['socketio', 'sockjs', 'faye'];
 const SERVERS = ['nginx', 'lighttpd'];
 
-/* A median of the record that fits; NaN if there is none. */
-function value(summary, name, wanted) {
-  return find(summary, wanted)?.median[name] ?? NaN;
+/* A figure of the record that fits, round by round; empty if it was not measured. */
+function rounds(summary, name, wanted) {
+  return find(summary, wanted)?.runs.map(run => run[name]) ?? [];
 }
 
-/* As one line of the report; `got` is null where something was not measured. */
-function line(what, got, relation, limit) {
-  const known = Number.isFinite(got);
+/* make(a, b, ...) of what each list has for a round. */
+function together(make, ...lists) {
+  const common = Math.min(...lists.map(list => list.length));
+  return Array.from({length: common}, (_, at) => make(...lists.map(list => list[at])));
+}
+
+/* A line of the report; `got` is null where something was not measured. */
+function line(what, all, relation, limit) {
+  const values = all.filter(Number.isFinite);
+  if (!values.length) return {what, got: null, relation, limit, holds: null};
+  const got = median(values);
   const holds = relation === '>=' ? got >= limit : relation === '<=' ? got <= limit : got < limit;
-  return {what, got: known ? got : null, limit: `${relation} ${limit}`, holds: known ? holds : null};
+  return {what, got, low: Math.min(...values), high: Math.max(...values), relation, limit, holds};
 }
 
 function ratio(summary, name, wanted, to) {
-  return value(summary, name, wanted) / value(summary, name, {...wanted, ...to});
+  return together((mine, theirs) => mine / theirs, rounds(summary, name, wanted), rounds(summary, name, {...wanted, ...to}));
 }
 
 /* Halley beside the least that could stand behind the same server. */
@@ -47,42 +56,41 @@ function besideFloor(summary, server) {
 
 /* One waiter, idle: beside Redis alone and a request through the same server alone. */
 function besideTheWay(summary, server) {
-  const latency = way => value(summary, 'latency_ms', {measure: 'latency', system: `halley-${server}`, way});
-  const request = value(summary, 'latency_ms', {measure: 'polls', system: `floor-${server}`, connections: 1});
+  const latency = way => rounds(summary, 'latency_ms', {measure: 'latency', system: `halley-${server}`, way});
+  const request = rounds(summary, 'latency_ms', {measure: 'polls', system: `floor-${server}`, connections: 1});
   return line(`${server}: one waiter, publish to answer, of Redis alone + a request alone`,
-    latency('wait') / (latency('redis-raw') + request), '<=', 1.5);
+    together((all, redis, alone) => all / (redis + alone), latency('wait'), latency('redis-raw'), request), '<=', 1.5);
 }
 
 function besidePeers(summary) {
-  const lines = [];
   const nginx = {system: 'halley-nginx'};
   const small = {measure: 'fanout', way: 'push', waiters: 1000, ...nginx};
-  const large = {...small, waiters: 5000};
-  lines.push(line("nginx: deliveries/s, of Nchan's with Redis",
-    ratio(summary, 'per_second', {measure: 'rate', way: 'wait', ...nginx}, {system: 'nchan-redis'}), '>=', 1));
-  lines.push(line("nginx, push, 1000 waiters: publish to last, of Nchan's with Redis",
-    ratio(summary, 'to_last_ms', small, {system: 'nchan-redis'}), '<=', 1));
-  for (const system of NODE_PEERS) {
-    lines.push(line(`nginx, push, 5000 waiters: publish to last, of ${system}'s`,
-      ratio(summary, 'to_last_ms', large, {system}), '<', 1));
-  }
-  return lines;
+  const nchan = {system: 'nchan-redis'};
+  return [
+    line("nginx: deliveries/s, of Nchan's with Redis",
+      ratio(summary, 'per_second', {measure: 'rate', way: 'wait', ...nginx}, nchan), '>=', 1),
+    line("nginx, push, 1000 waiters: publish to last, of Nchan's with Redis", ratio(summary, 'to_last_ms', small, nchan), '<=', 1),
+    ...NODE_PEERS.map(system => line(`nginx, push, 5000 waiters: publish to last, of ${system}'s`,
+      ratio(summary, 'to_last_ms', {...small, waiters: 5000}, {system}), '<', 1))
+  ];
 }
 
-function memory(summary) {
-  const bytes = (name, system) => value(summary, name, {measure: 'memory', system});
+function memory(summary, connection) {
+  const kilobytes = (name, system) =>
+    rounds(summary, name, {measure: 'memory', connection, system}).map(bytes => bytes / 1000);
+  const what = `memory for a waiter, kB, ${connection} connection`;
+  const beyond = together((both, web) => both - web, kilobytes('both_bytes', 'halley-nginx'), kilobytes('web_bytes', 'floor-nginx'));
   return [
-    line('lighttpd: memory for a waiter, kB, together', bytes('both_bytes', 'halley-lighttpd') / 1000, '<=', 3.5),
-    line('lighttpd: memory for a waiter, kB, halley.fcgi', bytes('app_bytes', 'halley-lighttpd') / 1000, '<=', 0.3),
-    line("nginx: memory for a waiter, kB, beyond nginx's own",
-      (bytes('both_bytes', 'halley-nginx') - bytes('web_bytes', 'floor-nginx')) / 1000, '<=', 0.3)
+    line(`lighttpd: ${what}, together`, kilobytes('both_bytes', 'halley-lighttpd'), '<=', 3.5),
+    line(`lighttpd: ${what}, halley.fcgi`, kilobytes('app_bytes', 'halley-lighttpd'), '<=', 0.3),
+    line(`nginx: ${what}, beyond nginx's own`, beyond, '<=', 0.3)
   ];
 }
 
 function nothingAmiss(summary) {
   const counted = summary.filter(record => Object.keys(record.counts).length);
   const sum = counted.reduce((all, {counts}) => all + FAULTS.reduce((each, fault) => each + (counts[fault] ?? 0), 0), 0);
-  return line('messages lost, doubled or reordered, and errors, in every run', counted.length ? sum : NaN, '<=', 0);
+  return line('messages lost, doubled or reordered, and errors, in every run', counted.length ? [sum] : [], '<=', 0);
 }
 
 /* All lines of a whole run; of a part of it, those that it has measured. */
@@ -91,7 +99,7 @@ export function check(summary, whole) {
     ...SERVERS.flatMap(server => besideFloor(summary, server)),
     ...SERVERS.map(server => besideTheWay(summary, server)),
     ...besidePeers(summary),
-    ...memory(summary),
+    ...['new', 'used'].flatMap(connection => memory(summary, connection)),
     nothingAmiss(summary)
   ].filter(({got}) => whole || got !== null);
 }

@@ -43,8 +43,9 @@ async function runPrograms(planned) {
 
 function write(results) {
   mkdirSync(settings.out, {recursive: true});
-  writeFileSync(join(settings.out, 'results.json'), written(results));
-  writeFileSync(join(settings.out, 'results.svg'), chart(results));
+  const text = written(results);
+  writeFileSync(join(settings.out, 'results.json'), text);
+  writeFileSync(join(settings.out, 'results.svg'), chart(JSON.parse(text)));
 }
 
 function named(record) {

@@ -62,8 +62,13 @@ export function table(measure, summary) {
   return `\n${measure.title}\n${lines.map((line, at) => apart[at - 1] ? `\n${line}` : line).join('\n')}`;
 }
 
+function checked({what, got, low, high, relation, limit, holds}) {
+  if (got === null) return [what, 'not measured', `${relation} ${limit}`, ''];
+  const range = low < high ? ` (${number(low)}-${number(high)})` : '';
+  return [what, number(got) + range, `${relation} ${limit}`, holds ? 'holds' : 'DOES NOT HOLD'];
+}
+
 export function checks(acceptance) {
-  const rows = acceptance.map(({what, got, limit, holds}) =>
-    [what, got === null ? 'not measured' : number(got), limit, holds === null ? '' : holds ? 'holds' : 'DOES NOT HOLD']);
-  return `\nWhat is to hold\n${aligned([['', 'measured', 'limit', ''], ...rows]).join('\n')}\n`;
+  const lines = aligned([['', 'measured', 'limit', ''], ...acceptance.map(checked)]);
+  return `\nWhat is to hold\n${lines.join('\n')}\n`;
 }

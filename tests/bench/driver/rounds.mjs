@@ -21,17 +21,17 @@ async function measureCell(measure, system, started, place, cell) {
   return values;
 }
 
-/* One system's turn: started, measured in all its cells, ended. */
-async function turn(records, measure, system) {
+/* One system, started, measured in these cells, ended. */
+async function start(records, measure, system, cells) {
   const place = new Place();
   let started = null;
   try {
     started = await system.start(place);
   } catch (error) {
     say(error.message);
-    for (const cell of measure.cells(system)) records.of(measure, system, cell).failures.push(error.message);
+    for (const cell of cells) records.of(measure, system, cell).failures.push(error.message);
   }
-  for (const cell of started ? measure.cells(system) : []) {
+  for (const cell of started ? cells : []) {
     const record = records.of(measure, system, cell);
     try {
       record.runs.push(await measureCell(measure, system, started, place, cell));
@@ -43,9 +43,15 @@ async function turn(records, measure, system) {
   await place.stop();
 }
 
+/* One system's turn in a round. */
+async function turn(records, measure, system) {
+  const cells = measure.cells(system);
+  for (const some of measure.afresh ? cells.map(cell => [cell]) : [cells]) await start(records, measure, system, some);
+}
+
 export async function measureAll(records, measure) {
   const systems = measure.systems.map(systemById).filter(wanted).filter(system => measure.cells(system).length);
-  const rounds = measure.once ? 1 : settings.rounds;
+  const {rounds} = settings;
   for (let round = 1; round <= rounds; round++) {
     for (const system of systems) {
       say(`${measure.id}, round ${round} of ${rounds}: ${system.title}`);

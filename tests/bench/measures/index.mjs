@@ -3,7 +3,7 @@
  *
  *   id, title   what ONLY= names, and what stands above its table
  *   systems     whom it measures, in the order of each round
- *   once        true: one round is enough
+ *   afresh      true: a system is started anew for each of its cells
  *   cells(system)                what is measured of a system: an object for each run
  *   run(started, system, cell)   one run: an object of figures
  *   columns     the figures that its table shows

@@ -2,7 +2,7 @@
  * Nchan, a module of nginx that does what Halley does: with Redis, where its messages
  * reach every nginx, and without, where they stay in nginx's own memory.
  */
-import {until} from '../driver/place.mjs';
+import {run, until} from '../driver/place.mjs';
 import {startNginx} from './nginx.mjs';
 import {startRedis} from './redis.mjs';
 
@@ -31,14 +31,17 @@ function locations(redis) {
 const SPEAKS = {wait: 'nchan-poll', sse: 'nchan-sse'};
 const PUBLISH = ['--publish-post', '/publish'];
 
-/* Each worker of nginx has connections of its own: several answers in a row, by whichever. */
-async function connected(port) {
-  for (let i = 0; i < 20; i++) {
-    const response = await fetch(`http://127.0.0.1:${port}/publish`, {headers: {Connection: 'close'}});
-    await response.text();
-    if (response.status === 503) return false;
-  }
-  return true;
+/* Each worker of nginx has a connection for commands and one that is subscribed. */
+async function connected(place, workers) {
+  const {stdout} = await run('redis-cli', ['-s', place.path('redis.sock'), 'CLIENT', 'LIST', 'TYPE', 'pubsub']);
+  return stdout.trim().split('\n').filter(Boolean).length >= workers;
+}
+
+/* Until it has put its scripts into Redis, the answer is 503. */
+async function answers(port) {
+  const response = await fetch(`http://127.0.0.1:${port}/publish`);
+  await response.text();
+  return response.status !== 503;
 }
 
 export const nchanRedis = {
@@ -53,7 +56,8 @@ export const nchanRedis = {
       http: `    upstream redis { nchan_redis_server redis://127.0.0.1:${redis.port}; }`,
       server: locations('nchan_redis_pass redis;')
     });
-    await until(() => connected(web.port), 'nchan is not connected to Redis');
+    await until(() => connected(place, web.pids.length), 'not every worker of nginx is connected to Redis');
+    await until(() => answers(web.port), 'Nchan does not answer');
     return {port: web.port, publish: PUBLISH, pids: {web: web.pids, redis: [redis.pid]}};
   }
 };
