@@ -1,6 +1,6 @@
 /*
  * New reading requests: whether there is room, where each channel begins, and the
- * first look, which answers many at once. One of the three files of the hub; its
+ * first look, which answers many at once. One of the files of the hub; its
  * functions are declared in hub.h.
  */
 #include <stdio.h>
@@ -10,6 +10,7 @@
 #include "fcgi-app/deliver.h"
 #include "fcgi-app/hub.h"
 #include "fcgi-app/hub_state.h"
+#include "fcgi-app/turn.h"
 
 #define EARLY 0.1 /* waits end up to this part early, at random, so as not to return in step */
 
@@ -38,10 +39,6 @@ static bool take_feeds(struct waiter *waiter, const struct hub_read *read) {
     return true;
 }
 
-static const struct transport *transport_of(const struct waiter *waiter) {
-    return transport_at(waiter->transport);
-}
-
 /* Those who wait, and those whose place is not known yet. */
 static uint64_t held(const struct hub *hub) {
     return hub->stats->waiters + hub->unresolved;
@@ -51,7 +48,7 @@ static uint64_t held(const struct hub *hub) {
 static void degrade_near_limit(struct hub *hub, struct waiter *waiter) {
     uint64_t most = (uint64_t)hub->config->max_waiters;
 
-    if (transport_of(waiter)->stream || !waiter->waits || held(hub) < most - most / 10)
+    if (waiter_transport(waiter)->stream || !waiter->waits || held(hub) < most - most / 10)
         return;
     waiter->waits = false;
     waiter->retry = true;
@@ -130,8 +127,8 @@ bool hub_hold(struct hub *hub, struct client *client, const struct hub_read *rea
     }
     if (holder != NULL)
         holder->waiter = waiter;
-    deliver_set_deadline(waiter, hub->config->redis_timeout);
-    client_watch(client, &deliver_events, waiter);
+    turn_set_deadline(waiter, hub->config->redis_timeout);
+    client_watch(client, &turn_events, waiter);
     deliver_ready(waiter);
     hub->fresh = hub->fresh || !waiter->fenced;
     return true;

@@ -18,15 +18,10 @@
 #include "core/mem.h"
 #include "fcgi-app/deliver.h"
 #include "fcgi-app/hub_state.h"
+#include "fcgi-app/rows.h"
+#include "fcgi-app/turn.h"
 
 #define DRAIN_RESOLVE 1.0 /* seconds that unanswered questions to Redis have while draining */
-#define MEMO_KEPT     1.0 /* seconds after which what was collected is forgotten */
-
-enum {
-    SLICE = 128,  /* waiters that have their turn in one turn of the loop */
-    QUANTUM = 16, /* of them, those of one row before the next row's */
-    LINGER = 4    /* turns for which a sign of life is put off while more ask for it */
-};
 
 struct call {
     void (*run)(void *ctx, bool up);
@@ -82,93 +77,6 @@ static void on_fetched(void *ctx, struct fetch *fetch) {
 static const struct feeds_events hub_feeds_events = {.message = on_feed_message,
                                                      .moved = on_feed_moved};
 
-/* It looks at all its channels now: what comes next in any of them is to be told to it again. */
-static void untell(struct waiter *waiter) {
-    for (size_t i = 0; i < waiter->sub_count; i++)
-        feed_row(waiter->subs[i].feed)->told = false;
-}
-
-/* Gives the waiters of one row a few turns; says how many. */
-static int serve_row(struct feed_row *row) {
-    int served = 0;
-
-    while (!ring_empty(&row->ready) && served < QUANTUM) {
-        struct waiter *waiter = RING_OF(row->ready.next, struct waiter, turn);
-        ring_remove(&waiter->turn);
-        untell(waiter);
-        deliver_turn(waiter);
-        served++;
-    }
-    return served;
-}
-
-/*
- * Some of those who are ready, row by row: who waits on a quiet channel is not behind
- * all those who wait on a busy one. What is left follows when the loop has looked round.
- */
-static void serve(struct hub *hub) {
-    for (int served = 0; served < SLICE && !ring_empty(&hub->rows);) {
-        struct feed_row *row = RING_OF(hub->rows.next, struct feed_row, turn);
-        ring_remove(&row->turn);
-        served += serve_row(row);
-        if (!ring_empty(&row->ready) && !ring_linked(&row->turn))
-            ring_add(&hub->rows, &row->turn);
-    }
-}
-
-/*
- * For those who have come since the last time: one at a time is under way. While more
- * keep coming, the loop looks round a few times first, without sleeping: so many polls
- * share one, and a single one hardly waits.
- */
-static void ask_for_pulse(struct hub *hub) {
-    bool more = hub->joined && hub->linger < LINGER;
-
-    hub->joined = false;
-    if (hub->pulse != 0 || ring_empty(&hub->unheard))
-        return;
-    if (more) {
-        hub->linger++;
-        return;
-    }
-    hub->linger = 0;
-    hub->pulse = redis_pulse(hub->subscriber);
-    if (hub->pulse != 0)
-        ring_move(&hub->unheard, &hub->awaiting);
-}
-
-static void on_restless(struct ev_loop *loop, struct ev_idle *idle, int events) {
-    (void)loop, (void)idle, (void)events;
-}
-
-/* The loop may sleep, unless somebody is left over. */
-static void rest(struct hub *hub) {
-    if (!ring_empty(&hub->rows) || hub->linger > 0) {
-        ev_idle_start(hub->loop, &hub->restless);
-        return;
-    }
-    ev_idle_stop(hub->loop, &hub->restless);
-    if (ev_now(hub->loop) - hub->memo_since > MEMO_KEPT) {
-        memo_clear(&hub->memo);
-        hub->memo_since = ev_now(hub->loop);
-    }
-}
-
-static void on_before_sleep(struct ev_loop *loop, struct ev_prepare *prepare, int events) {
-    struct hub *hub = prepare->data;
-    (void)loop, (void)events;
-
-    if (hub->fresh)
-        redis_drain(hub->subscriber);
-    hub->fresh = false;
-    serve(hub);
-    fetches_send(hub->fetches);
-    ask_for_pulse(hub);
-    redis_flush(hub->commands);
-    redis_flush(hub->subscriber);
-    rest(hub);
-}
-
 /* ------------------------------------------------------------ what Redis tells us */
 
 static void run_calls(struct hub *hub, bool up, double before) {
@@ -222,27 +130,7 @@ static void on_ready(void *ctx) {
 }
 
 static void on_pulsed(void *ctx, uint64_t number) {
-    struct hub *hub = ctx;
-
-    if (hub->pulse == 0 || number < hub->pulse)
-        return; /* one that the connection asked for itself */
-    hub->pulse = 0;
-    while (!ring_empty(&hub->awaiting)) {
-        struct waiter *waiter = RING_OF(hub->awaiting.next, struct waiter, turn);
-        ring_remove(&waiter->turn);
-        waiter->heard = true;
-        deliver_ready(waiter);
-    }
-}
-
-/* A lost connection answers nothing any more: those who wait for it ask again. */
-static void forget_pulse(struct hub *hub) {
-    while (!ring_empty(&hub->awaiting)) {
-        struct ring *first = hub->awaiting.next;
-        ring_remove(first);
-        ring_add(&hub->unheard, first);
-    }
-    hub->pulse = 0;
+    rows_pulsed(ctx, number);
 }
 
 static void on_subscriber_up(void *ctx) {
@@ -253,7 +141,7 @@ static void on_subscriber_up(void *ctx) {
 static void on_subscriber_down(void *ctx) {
     struct hub *hub = ctx;
     feeds_down(hub->feeds);
-    forget_pulse(hub);
+    rows_forget_pulse(hub);
 }
 
 static void on_message(void *ctx, const char *channel, size_t channel_len, const char *payload,
@@ -313,7 +201,7 @@ static void drain(void *ctx, struct wheel_entry *entry) {
         return;
     }
     waiter->waits = false;
-    deliver_set_deadline(waiter, DRAIN_RESOLVE);
+    turn_set_deadline(waiter, DRAIN_RESOLVE);
 }
 
 void hub_drain(struct hub *hub) {
@@ -372,20 +260,13 @@ struct hub *hub_new(struct ev_loop *loop, const struct config *config, struct st
     feeds_attach(hub->feeds, hub->subscriber, hub->history);
     hub->tallies = tallies_new(loop, hub->commands);
     hub->fetches = fetches_new(stats, hub->history, on_fetched, hub);
-    hub->wheel = wheel_new(loop, deliver_late, hub);
+    hub->wheel = wheel_new(loop, turn_late, hub);
     hub->memo = memo_make();
     hub->heads = heads_new();
-    ring_init(&hub->rows);
-    ring_init(&hub->unheard);
-    ring_init(&hub->awaiting);
-    ring_init(&hub->row.subs);
-    ring_init(&hub->row.ready);
-    ev_idle_init(&hub->restless, on_restless);
-    ev_prepare_init(&hub->before_sleep, on_before_sleep);
     ev_init(&hub->call_timer, on_call_timer);
     hub->call_timer.repeat = 0.1;
-    hub->before_sleep.data = hub->call_timer.data = hub;
-    ev_prepare_start(loop, &hub->before_sleep);
+    hub->call_timer.data = hub;
+    rows_start(hub);
     return hub;
 }
 
@@ -403,8 +284,7 @@ void hub_free(struct hub *hub) {
     fetches_free(hub->fetches);
     feeds_free(hub->feeds);
     history_free(hub->history);
-    ev_prepare_stop(hub->loop, &hub->before_sleep);
-    ev_idle_stop(hub->loop, &hub->restless);
+    rows_stop(hub);
     ev_timer_stop(hub->loop, &hub->call_timer);
     free(hub);
 }

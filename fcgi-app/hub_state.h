@@ -1,7 +1,8 @@
 /*
- * The hub's own state, shared by the three files that make up the hub and
- * included by nobody else: deliver.c (what waiters are sent), hub.c (what feeds
- * and Redis tell), admit.c (new requests). Belongs to the loop's thread.
+ * The hub's own state, shared by the files that make up the hub and included by
+ * nobody else: admit.c (new requests), rows.c (who has a turn), turn.c (a waiter's
+ * turn), deliver.c (what it is sent), hub.c (what feeds and Redis tell). Belongs to
+ * the loop's thread.
  */
 #ifndef HALLEY_HUB_STATE_H
 #define HALLEY_HUB_STATE_H
@@ -48,5 +49,14 @@ struct hub {
     unsigned linger; /* turns for which those of `unheard` have waited for more to come */
     bool draining;
 };
+
+static inline const struct transport *waiter_transport(const struct waiter *waiter) {
+    return transport_at(waiter->transport);
+}
+
+/* Milliseconds after which it is told to come back by polling; 0: it is not. */
+static inline unsigned waiter_retry(const struct waiter *waiter) {
+    return waiter->retry ? (unsigned)waiter->hub->config->retry : 0;
+}
 
 #endif
