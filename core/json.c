@@ -21,7 +21,17 @@ bool json_valid(const char *text, size_t len) {
     return valid;
 }
 
+/* ASCII, which nearly all of it is, needs nobody's opinion. */
+static bool ascii(const char *text, size_t len) {
+    unsigned char all = 0;
+    for (size_t i = 0; i < len; i++)
+        all |= (unsigned char)text[i];
+    return all < 0x80;
+}
+
 bool json_utf8(const char *text, size_t len) {
+    if (ascii(text, len))
+        return true;
     json_t *value = json_stringn(text, len);
     bool valid = value != NULL;
     json_decref(value);

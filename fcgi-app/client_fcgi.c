@@ -1,6 +1,6 @@
 /*
- * Writes answers. The usual answer is one writev(2) of a record header, shared
- * bytes and the end of the request: nothing is copied and nothing waits. Then the
+ * Writes answers. The usual answer is one write of a record header, shared bytes
+ * and the end of the request: nothing waits, and nothing large is copied. Then the
  * connection is closed, or, where the web server keeps it (FCGI_KEEP_CONN), given
  * back to the intake. Only what a slow descriptor does not take is copied into the
  * client's own queue, which the loop then empties. How much may be queued is the
@@ -25,7 +25,7 @@
 #include "fcgi-app/fcgi.h"
 #include "fcgi-app/problem.h"
 
-enum { PARTS_MAX = 6 };
+enum { PARTS_MAX = 6, SMALL = 2048 };
 
 static const struct client_kind fcgi_kind;
 
@@ -170,16 +170,33 @@ static void queue_parts(struct connection *client, const struct part *parts, siz
     }
 }
 
+/*
+ * One write of all parts. Most answers are small: put together here they cost less than
+ * being gathered by the kernel.
+ */
+static ssize_t write_parts(const struct connection *client, const struct part *parts,
+                           size_t count) {
+    struct iovec iov[PARTS_MAX + 2];
+    char small[SMALL];
+    size_t total = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        iov[i] = (struct iovec){(void *)(uintptr_t)parts[i].data, parts[i].len};
+        if (total + parts[i].len <= sizeof small && parts[i].len > 0)
+            memcpy(small + total, parts[i].data, parts[i].len);
+        total += parts[i].len;
+    }
+    return total <= sizeof small ? write(client->fd, small, total)
+                                 : writev(client->fd, iov, (int)count);
+}
+
 /* Writes what the descriptor takes now and queues the rest. */
 static enum err put(struct connection *client, const struct part *parts, size_t count) {
-    struct iovec iov[PARTS_MAX + 2];
     ssize_t sent = 0;
 
     if (client->queue == NULL) {
-        for (size_t i = 0; i < count; i++)
-            iov[i] = (struct iovec){(void *)(uintptr_t)parts[i].data, parts[i].len};
         do {
-            sent = writev(client->fd, iov, (int)count);
+            sent = write_parts(client, parts, count);
         } while (sent < 0 && errno == EINTR);
         if (sent < 0 && errno != EAGAIN)
             return ERR_GONE;

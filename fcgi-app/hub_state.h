@@ -30,23 +30,26 @@ struct hub {
     struct feeds *feeds;
     struct fetches *fetches;
     struct tallies *tallies;
-    struct wheel *wheel;  /* of the waiters' deadlines; every waiter stands in it */
-    struct ring rows;     /* feed rows that have ready waiters, in turn */
-    struct feed_row row;  /* of waiters without a channel */
-    struct ring unheard;  /* waiters for whom a sign of life of Redis is to be asked */
-    struct ring awaiting; /* those for whom it was asked */
-    uint64_t unresolved;  /* waiters that were never parked */
-    struct buf *heads;    /* fields of a good answer, for each transport by its index */
+    struct wheel *wheel;     /* of the waiters' deadlines; every waiter stands in it */
+    struct ring rows;        /* feed rows that have ready waiters, in turn */
+    struct feed_row row;     /* of waiters without a channel */
+    struct ring unheard;     /* waiters for whom a sign of life of Redis is to be asked */
+    struct ring awaiting;    /* those for whom it was asked */
+    unsigned unheard_count;  /* how many joined `unheard` since the last one was asked for */
+    unsigned awaiting_count; /* and how many that one was for */
+    struct ev_io gap;        /* a timer of fractions of a millisecond: until the next is due */
+    bool gap_set;            /* it runs */
+    double pulse_asked;      /* when the last one was asked for, in monotonic seconds */
+    uint64_t unresolved;     /* waiters that were never parked */
+    struct buf *heads;       /* fields of a good answer, for each transport by its index */
     struct ev_prepare before_sleep;
     struct ev_idle restless; /* runs while rows are left over: the loop does not sleep */
     struct memo_table memo;
     double memo_since;  /* the loop's clock when the memo was last cleared */
     struct call *calls; /* wait for Redis */
     struct ev_timer call_timer;
-    uint64_t pulse;  /* the number of the sign of life that is awaited; 0: none is */
-    bool fresh;      /* requests came that are answered without a sign of life */
-    bool joined;     /* somebody joined `unheard` in this turn of the loop */
-    unsigned linger; /* turns for which those of `unheard` have waited for more to come */
+    uint64_t pulse; /* the number of the sign of life that is awaited; 0: none is */
+    bool fresh;     /* requests came that are answered without a sign of life */
     bool draining;
 };
 

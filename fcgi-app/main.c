@@ -13,7 +13,6 @@
  * TERM, INT and USR1 drain: parked requests get an empty batch with their
  * cursor, what is under way is finished, nothing is cut off.
  */
-#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -242,8 +241,5 @@ static int serve(struct config *config) {
 }
 
 int main(int argc, char **argv) {
-    /* libfcgi's buffers come and go with every request; with fast bins, freeing them makes
-     * malloc go through all of those each time */
-    (void)mallopt(M_MXFAST, 0);
     return program_run("halley.fcgi", argc, argv, serve);
 }

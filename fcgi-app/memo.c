@@ -94,6 +94,15 @@ struct memo *memo_find(struct memo_table *table, struct waiter *waiter,
     return found;
 }
 
+static bool has_everything(const struct waiter *waiter) {
+    for (size_t i = 0; i < waiter->sub_count; i++) {
+        const struct sub *sub = &waiter->subs[i];
+        if (!feed_live(sub->feed) || position_compare(sub->at, sub_end(sub)) != 0)
+            return false;
+    }
+    return true;
+}
+
 struct memo *memo_collect(struct memo_table *table, struct waiter *waiter,
                           const struct portion *portion) {
     struct memo *memo = &table->memo[table->next];
@@ -105,6 +114,7 @@ struct memo *memo_collect(struct memo_table *table, struct waiter *waiter,
     memo->places = mem_new((waiter->sub_count + 1U) * sizeof *memo->places);
     for (size_t i = 0; i < waiter->sub_count; i++)
         memo->places[i] = (struct memo_place){waiter->subs[i].at, waiter->subs[i].confirmed};
+    memo->whole = has_everything(waiter);
     table->last = memo;
     return memo;
 }

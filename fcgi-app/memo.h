@@ -19,6 +19,7 @@ enum { MEMO_SLOTS = 16 };
 struct memo {
     struct buf key;
     struct batch *batch; /* NULL: nothing to tell */
+    bool whole;          /* with it, its waiters have everything that there is */
     struct batch *empty; /* where its waiters stand, as a batch; NULL until somebody wants it */
     struct memo_place {
         struct position at;

@@ -4,6 +4,7 @@
  */
 #include "fcgi-app/params.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +20,9 @@ static int hex_value(char c) {
 
 long params_decode(char *text, size_t len, int form) {
     size_t out = 0;
+
+    if (memchr(text, '%', len) == NULL && (!form || memchr(text, '+', len) == NULL))
+        return (long)len; /* most are as they are */
 
     for (size_t i = 0; i < len; i++) {
         char c = text[i];
@@ -83,17 +87,22 @@ void params_free(struct params *params) {
     memset(params, 0, sizeof *params);
 }
 
+static bool is_named(const struct param *param, const char *name, size_t len) {
+    return param->name_len == len && memcmp(param->name, name, len) == 0;
+}
+
 const struct param *params_find(const struct params *params, const char *name) {
+    size_t len = strlen(name);
     for (size_t i = 0; i < params->count; i++) {
-        if (strcmp(params->items[i].name, name) == 0)
+        if (is_named(&params->items[i], name, len))
             return &params->items[i];
     }
     return NULL;
 }
 
 size_t params_count(const struct params *params, const char *name) {
-    size_t count = 0;
+    size_t count = 0, len = strlen(name);
     for (size_t i = 0; i < params->count; i++)
-        count += strcmp(params->items[i].name, name) == 0;
+        count += is_named(&params->items[i], name, len);
     return count;
 }

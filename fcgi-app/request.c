@@ -91,10 +91,13 @@ static void take_variable(struct variables *variables, const char *text) {
 
     if (sign == NULL)
         return;
-    variables->header += field_size(text, len, len + 1 + strlen(sign + 1));
+    if (text[0] == 'H' || text[0] == 'C')
+        variables->header += field_size(text, len, len + 1 + strlen(sign + 1));
     for (int i = 0; i < VARIABLES; i++) {
-        if (names[i].len == len && memcmp(names[i].text, text, len) == 0)
+        if (names[i].len == len && memcmp(names[i].text, text, len) == 0) {
             variables->of[i] = sign + 1;
+            break;
+        }
     }
 }
 

@@ -7,15 +7,20 @@
  */
 #include "fcgi-app/rows.h"
 
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
 #include "fcgi-app/deliver.h"
 #include "fcgi-app/turn.h"
 
-#define MEMO_KEPT 1.0 /* seconds after which what was collected is forgotten */
+#define MEMO_KEPT 1.0    /* seconds after which what was collected is forgotten */
+#define PULSE_GAP 0.0003 /* seconds between signs of life that several polls share */
 
 enum {
     SLICE = 128,  /* waiters that have their turn in one turn of the loop */
     QUANTUM = 16, /* of them, those of one row before the next row's */
-    LINGER = 4    /* turns for which a sign of life is put off while more ask for it */
+    ENOUGH = 20   /* polls for which a sign of life is asked without waiting for more */
 };
 
 /* ------------------------------------------------------------ signs of life of Redis */
@@ -41,25 +46,48 @@ void rows_forget_pulse(struct hub *hub) {
     hub->pulse = 0;
 }
 
+static double monotonic(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static void on_gap(struct ev_loop *loop, struct ev_io *io, int events) {
+    struct hub *hub = io->data;
+    uint64_t expirations;
+    (void)loop, (void)events;
+
+    if (read(io->fd, &expirations, sizeof expirations) > 0)
+        hub->gap_set = false; /* before the loop sleeps it is asked */
+}
+
+static void set_gap(struct hub *hub, double seconds) {
+    const struct itimerspec once = {.it_value = {.tv_nsec = (long)(seconds * 1e9) + 1}};
+
+    if (!hub->gap_set && timerfd_settime(hub->gap.fd, 0, &once, NULL) == 0)
+        hub->gap_set = true;
+}
+
 /*
- * For those who have come since the last time: one at a time is under way. While more
- * keep coming, the loop looks round a few times first, without sleeping: so many polls
- * share one, and a single one hardly waits.
+ * For those who have come since the last time. One is under way at a time, and where it
+ * was for several the next one waits for ENOUGH, but no longer than PULSE_GAP: so under
+ * load many polls share one, while a poll by itself does not wait for company.
  */
 static void ask_for_pulse(struct hub *hub) {
-    bool more = hub->joined && hub->linger < LINGER;
-
-    hub->joined = false;
     if (hub->pulse != 0 || ring_empty(&hub->unheard))
         return;
-    if (more) {
-        hub->linger++;
+    double now = monotonic(), left = hub->pulse_asked + PULSE_GAP - now;
+    if (hub->awaiting_count > 1 && hub->unheard_count < ENOUGH && left > 0) {
+        set_gap(hub, left);
         return;
     }
-    hub->linger = 0;
     hub->pulse = redis_pulse(hub->subscriber);
-    if (hub->pulse != 0)
-        ring_move(&hub->unheard, &hub->awaiting);
+    if (hub->pulse == 0)
+        return;
+    ring_move(&hub->unheard, &hub->awaiting);
+    hub->awaiting_count = hub->unheard_count;
+    hub->unheard_count = 0;
+    hub->pulse_asked = now;
 }
 
 /* ----------------------------------------------------------------------- turns */
@@ -104,7 +132,7 @@ static void on_restless(struct ev_loop *loop, struct ev_idle *idle, int events) 
 
 /* The loop may sleep, unless somebody is left over. */
 static void rest(struct hub *hub) {
-    if (!ring_empty(&hub->rows) || hub->linger > 0) {
+    if (!ring_empty(&hub->rows)) {
         ev_idle_start(hub->loop, &hub->restless);
         return;
     }
@@ -137,6 +165,10 @@ void rows_start(struct hub *hub) {
     ring_init(&hub->row.subs);
     ring_init(&hub->row.ready);
     ev_idle_init(&hub->restless, on_restless);
+    ev_io_init(&hub->gap, on_gap, timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC),
+               EV_READ);
+    hub->gap.data = hub;
+    ev_io_start(hub->loop, &hub->gap);
     ev_prepare_init(&hub->before_sleep, on_before_sleep);
     hub->before_sleep.data = hub;
     ev_prepare_start(hub->loop, &hub->before_sleep);
@@ -145,4 +177,6 @@ void rows_start(struct hub *hub) {
 void rows_stop(struct hub *hub) {
     ev_prepare_stop(hub->loop, &hub->before_sleep);
     ev_idle_stop(hub->loop, &hub->restless);
+    ev_io_stop(hub->loop, &hub->gap);
+    close(hub->gap.fd);
 }

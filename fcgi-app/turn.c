@@ -74,12 +74,13 @@ static bool park(struct waiter *waiter) {
 static void feed_stream(struct waiter *waiter, struct memo *memo) {
     while (memo != NULL && memo->batch != NULL) {
         struct batch *batch = batch_ref(memo->batch);
+        bool whole = memo->whole;
         bool here = (waiter->begun || deliver_begin(waiter, batch)) &&
                     deliver_next(waiter, batch) && park(waiter);
         batch_unref(batch);
         if (!here)
             return;
-        memo = waiter->slow ? NULL : look_up(waiter);
+        memo = waiter->slow || whole ? NULL : look_up(waiter);
     }
     if (memo != NULL)
         (void)park(waiter);
@@ -102,7 +103,7 @@ static bool heard_all(struct waiter *waiter) {
         return true;
     if (!ring_linked(&waiter->turn)) {
         ring_add(&waiter->hub->unheard, &waiter->turn);
-        waiter->hub->joined = true;
+        waiter->hub->unheard_count++;
     }
     return false;
 }
