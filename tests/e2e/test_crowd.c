@@ -56,11 +56,37 @@ START_TEST(five_thousand_parked_waits_are_answered_by_one_publish) {
 }
 END_TEST
 
+/* Requests that are given up as soon as they are sent, some before they were looked at. */
+START_TEST(who_leaves_while_a_crowd_asks_harms_nobody) {
+    enum { LEAVING = 300, STAYING = 1000, ROUNDS = 5 };
+    const char *channel = keep_fresh("leaving");
+    pid_t pid, same;
+
+    setup(e2e_servers[_i]);
+    ck_assert_uint_eq(lab_app_pids(&lab, &pid, 1), 1);
+    for (int i = 0; i < ROUNDS; i++)
+        swarm_end(swarm_begin(lab.port, LEAVING, wait_request(channel)));
+    struct swarm *swarm =
+        swarm_begin(lab.port, STAYING, wait_request(keepf("%s&since=start", channel)));
+    swarm_end(swarm_begin(lab.port, LEAVING, wait_request(channel)));
+    until((swarm_pump(swarm, 0), waiters() >= STAYING), "only %zu are parked", waiters());
+    ck_assert_int_ge(store_publish(&lab, channel, "{\"to\":\"who stayed\"}"), 1);
+    until(swarm_pump(swarm, 100) == STAYING, "%zu have an answer", swarm_pump(swarm, 0));
+    ck_assert_uint_eq(swarm_holding(swarm, "\"data\":{\"to\":\"who stayed\"}"), STAYING);
+    swarm_end(swarm);
+    until(waiters() == 0, "%zu are held for who has left", waiters());
+    ck_assert_uint_eq(lab_app_pids(&lab, &same, 1), 1);
+    ck_assert_int_eq(same, pid);
+    lab_close(&lab);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("crowd");
     TCase *crowd = e2e_case(suite, "crowd", NULL, NULL);
 
     tcase_add_loop_test(crowd, five_thousand_parked_waits_are_answered_by_one_publish, 0,
                         E2E_THREADLESS);
+    tcase_add_loop_test(crowd, who_leaves_while_a_crowd_asks_harms_nobody, 0, E2E_THREADLESS);
     return e2e_run(suite);
 }
