@@ -36,28 +36,31 @@ void memo_clear(struct memo_table *table) {
     buf_free(&table->key);
 }
 
-/* Everything that decides what a waiter is owed. */
+/* Everything that decides what a waiter is owed, as a row of words. */
 static void memo_key(const struct waiter *waiter, const struct portion *portion, struct buf *key) {
-    const uint64_t head[] = {waiter->limit, portion->retry, portion->bytes, waiter->parked};
+    size_t words = 4 + 10 * (size_t)waiter->sub_count;
 
     buf_clear(key);
-    buf_add(key, head, sizeof head);
+    uint64_t *at = (uint64_t *)(void *)buf_reserve(key, words * sizeof *at);
+    *at++ = waiter->limit;
+    *at++ = portion->retry;
+    *at++ = portion->bytes;
+    *at++ = waiter->parked;
     for (size_t i = 0; i < waiter->sub_count; i++) {
         const struct sub *sub = &waiter->subs[i];
         struct position end = sub_end(sub);
-        const uint64_t place[] = {feed_serial(sub->feed),
-                                  feed_live(sub->feed),
-                                  sub->kind,
-                                  sub->last,
-                                  sub->confirmed,
-                                  sub->at.epoch,
-                                  sub->at.n,
-                                  end.epoch,
-                                  end.n,
-                                  feed_resets(sub->feed),
-                                  sub->read != NULL ? sub->read->fetch->serial : 0};
-        buf_add(key, place, sizeof place);
+        *at++ = feed_serial(sub->feed);
+        *at++ = feed_live(sub->feed);
+        *at++ = (uint64_t)sub->last << 2 | sub->kind;
+        *at++ = sub->confirmed;
+        *at++ = sub->at.epoch;
+        *at++ = sub->at.n;
+        *at++ = end.epoch;
+        *at++ = end.n;
+        *at++ = feed_resets(sub->feed);
+        *at++ = sub->read != NULL ? sub->read->fetch->serial : 0;
     }
+    key->len = words * sizeof *at;
 }
 
 static bool has_key(const struct memo *memo, const struct buf *key) {
