@@ -69,7 +69,10 @@ static struct waiter_extra *extra_new(struct hub *hub, const struct hub_read *re
 
 static struct waiter *waiter_new(struct hub *hub, struct client *client,
                                  const struct hub_read *read, struct hub_holder *holder) {
-    struct waiter *waiter = mem_new(sizeof *waiter + read->channel_count * sizeof waiter->subs[0]);
+    struct waiter *waiter =
+        read->channel_count == 1
+            ? pool_take(&hub->singles)
+            : mem_new(sizeof *waiter + read->channel_count * sizeof waiter->subs[0]);
     double longest = read->transport->stream ? hub->config->max_stream : read->timeout;
 
     waiter->hub = hub;

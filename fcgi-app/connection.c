@@ -43,7 +43,7 @@ bool connection_watch(struct connection *connection) {
 }
 
 struct connection *connection_new(struct connections *all, int fd) {
-    struct connection *connection = mem_new(sizeof *connection);
+    struct connection *connection = pool_take(&all->pool);
     connection->all = all;
     connection->fd = fd;
     all->stats->connections++;
@@ -61,7 +61,7 @@ void connection_close(struct connection *connection) {
         buf_free(connection->queue);
     free(connection->queue);
     all->stats->connections--;
-    free(connection);
+    pool_give(&all->pool, connection);
 }
 
 static void on_ready(void *ctx, void *item, unsigned what) {
@@ -99,6 +99,7 @@ struct connections *connections_new(struct ev_loop *loop, struct stats *stats) {
     all->stats = stats;
     all->pollset = pollset_new(loop, on_ready, all);
     all->wheel = wheel_new(loop, on_deadline, all);
+    all->pool = pool_make(sizeof(struct connection));
     ring_init(&all->resting);
     return all;
 }
@@ -116,5 +117,6 @@ void connections_free(struct connections *all) {
         close_entry(NULL, RING_OF(all->resting.next, struct wheel_entry, ring));
     wheel_free(all->wheel);
     pollset_free(all->pollset);
+    pool_free(&all->pool);
     free(all);
 }

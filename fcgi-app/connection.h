@@ -19,6 +19,7 @@
 
 #include "core/buf.h"
 #include "core/loop.h"
+#include "core/pool.h"
 #include "core/wheel.h"
 #include "fcgi-app/client.h"
 #include "fcgi-app/pollset.h"
@@ -59,6 +60,7 @@ struct connections {
     struct stats *stats;
     struct pollset *pollset;
     struct wheel *wheel;
+    struct pool pool;      /* where connections are taken from */
     struct ring resting;   /* through deadline.ring, the longest resting first */
     struct intake *intake; /* NULL: there is none, as in a CGI process */
     bool closing;          /* nothing is kept any more */

@@ -80,7 +80,10 @@ void deliver_forget(struct waiter *waiter) {
     wheel_cancel(&waiter->deadline);
     hub->unresolved -= !waiter->parked;
     hub->stats->waiters -= waiter->parked;
-    free(waiter);
+    if (waiter->sub_count == 1)
+        pool_give(&hub->singles, waiter);
+    else
+        free(waiter);
 }
 
 void deliver_drop(struct waiter *waiter) {

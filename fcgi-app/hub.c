@@ -261,6 +261,7 @@ struct hub *hub_new(struct ev_loop *loop, const struct config *config, struct st
     hub->tallies = tallies_new(loop, hub->commands);
     hub->fetches = fetches_new(stats, hub->history, on_fetched, hub);
     hub->wheel = wheel_new(loop, turn_late, hub);
+    hub->singles = pool_make(sizeof(struct waiter) + sizeof(struct sub));
     hub->memo = memo_make();
     hub->heads = heads_new();
     ev_init(&hub->call_timer, on_call_timer);
@@ -276,6 +277,7 @@ void hub_free(struct hub *hub) {
     run_calls(hub, false, ev_now(hub->loop) + 1e9);
     wheel_each(hub->wheel, drop, NULL);
     wheel_free(hub->wheel);
+    pool_free(&hub->singles);
     heads_free(hub->heads);
     tallies_free(hub->tallies);
     redis_free(hub->commands);

@@ -10,6 +10,7 @@
 #include "core/config.h"
 #include "core/history.h"
 #include "core/loop.h"
+#include "core/pool.h"
 #include "core/redis.h"
 #include "core/ring.h"
 #include "core/wheel.h"
@@ -31,6 +32,7 @@ struct hub {
     struct fetches *fetches;
     struct tallies *tallies;
     struct wheel *wheel;     /* of the waiters' deadlines; every waiter stands in it */
+    struct pool singles;     /* where waiters with one channel are taken from */
     struct ring rows;        /* feed rows that have ready waiters, in turn */
     struct feed_row row;     /* of waiters without a channel */
     struct ring unheard;     /* waiters for whom a sign of life of Redis is to be asked */

@@ -19,8 +19,9 @@ enum { READERS = 8, READER_STACK = 256 * 1024 };
 /* A large request, from the queue to its end. */
 struct reading {
     struct readers *readers;
-    struct connection *connection;
-    struct request *request; /* what the thread read, or NULL */
+    struct connection *connection; /* the loop's */
+    int fd;                        /* the connection's, the thread's while it reads */
+    struct request *request;       /* what the thread read, or NULL */
     struct reading *prev, *next;
 };
 
@@ -43,7 +44,7 @@ static void *read_large(void *data) {
     struct reading *reading = data;
     struct readers *readers = reading->readers;
 
-    if (request_read(reading->connection->fd, readers->body_max, &reading->request) != ERR_OK)
+    if (request_read(reading->fd, readers->body_max, &reading->request) != ERR_OK)
         reading->request = NULL;
     pthread_mutex_lock(&readers->shared.lock);
     LL_PREPEND(readers->shared.done, reading);
@@ -82,6 +83,7 @@ static void start(struct readers *readers, struct reading *reading) {
     connection_set_state(connection, CONNECTION_READING);
     set_blocking(connection->fd, true);
     setsockopt(connection->fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
+    reading->fd = connection->fd;
     readers->at_work++;
     readers->all->stats->requests_large++;
     if (start_thread(reading))
