@@ -75,6 +75,12 @@ function besidePeers(summary) {
   ];
 }
 
+function fairness(summary) {
+  const wanted = {measure: 'fairness', way: 'push', system: 'halley-nginx'};
+  const later = together((during, alone) => during - alone, rounds(summary, 'during_ms', wanted), rounds(summary, 'alone_ms', wanted));
+  return line('a quiet channel, later beside a broadcast to 10,000, ms', later, '<=', 5);
+}
+
 function memory(summary, connection) {
   const kilobytes = (name, system) =>
     rounds(summary, name, {measure: 'memory', connection, system}).map(bytes => bytes / 1000);
@@ -100,6 +106,7 @@ export function check(summary, whole) {
     ...SERVERS.map(server => besideTheWay(summary, server)),
     ...besidePeers(summary),
     ...['new', 'used'].flatMap(connection => memory(summary, connection)),
+    fairness(summary),
     nothingAmiss(summary)
   ].filter(({got}) => whole || got !== null);
 }
