@@ -45,9 +45,7 @@ static uint32_t ticks(int seconds) {
 /* When a parked waiter must be looked at next: its end, or a stream's next heartbeat. */
 static void set_deadline(struct waiter *waiter) {
     struct hub *hub = waiter->hub;
-    uint32_t at = waiter->deadline.own;
-
-    uint32_t next = at;
+    uint32_t at = waiter->deadline.own, next = at;
 
     if (waiter_transport(waiter)->keepalive != NULL)
         next = waiter->refreshed + ticks(hub->config->keepalive);

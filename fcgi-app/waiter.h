@@ -1,8 +1,8 @@
 /*
  * A waiter is one reading request that is held: where it stands in each of its
  * channels, how it is answered, and how long it may wait. This header is shared
- * by waiter.c, which works out what a waiter is owed, and hub.c, which decides
- * when; nobody else includes it. Belongs to the loop's thread.
+ * by waiter.c, which works out what a waiter is owed, and the files of the hub,
+ * which decide when. Belongs to the loop's thread.
  */
 #ifndef HALLEY_WAITER_H
 #define HALLEY_WAITER_H
