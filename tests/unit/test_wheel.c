@@ -12,13 +12,13 @@ enum { MANY = 2000, LATER_TURN = 40 };
 static struct ev_loop *loop;
 static struct wheel *wheel;
 static struct wheel_entry entries[MANY];
-static unsigned fired, last;
+static unsigned fired, first, last;
 static double early;
 
 static void on_due(void *ctx, struct wheel_entry *entry) {
     (void)ctx;
-    fired++;
     last = (unsigned)(entry - entries);
+    first = fired++ == 0 ? last : first;
     ck_assert(!wheel_pending(entry));
     double ahead = entry->due - (double)wheel_now(wheel);
     early = ahead > early ? ahead : early;
@@ -66,9 +66,8 @@ START_TEST(what_is_cancelled_or_moved_is_not_fired_where_it_was) {
     wheel_cancel(&entries[0]);
     wheel_cancel(&entries[0]);
     wheel_set(wheel, &entries[1], wheel_in(wheel, 0.5));
-    loop_until(loop, fired == 1);
-    ck_assert_uint_eq(last, 2);
-    loop_until(loop, fired == 2);
+    loop_until(loop, fired == 2); /* a machine that stands still may fire both in one turn */
+    ck_assert_uint_eq(first, 2);
     ck_assert_uint_eq(last, 1);
     end();
 }
