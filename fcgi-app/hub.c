@@ -206,6 +206,7 @@ static void drain(void *ctx, struct wheel_entry *entry) {
 
 void hub_drain(struct hub *hub) {
     hub->draining = true;
+    hub->fresh = true; /* nobody awaits a sign of life any more: read at least what is here */
     wheel_each(hub->wheel, drain, NULL);
 }
 
