@@ -95,17 +95,6 @@ static void until_logged(const char *name, const char *text) {
 
 /* --- a web server before both --------------------------------------------------- */
 
-static int free_port(void) {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof address;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, size), 0);
-    ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&address, &size), 0);
-    close(fd);
-    return ntohs(address.sin_port);
-}
-
 static const char both_conf[] =
     "server.modules = ( \"mod_fastcgi\" )\n"
     "server.document-root = \"%s\"\n"
@@ -125,7 +114,7 @@ static void lighttpd_before_both(void) {
     const char *const argv[] = {"lighttpd", "-D", "-f", conf, NULL};
     FILE *file = fopen(conf, "w");
 
-    lab.port = free_port();
+    lab.port = lab_free_port();
     ck_assert(file != NULL);
     ck_assert_int_gt(
         fprintf(file, both_conf, lab.dir, lab.port, lab.app_socket[0], lab.app_socket[0]), 0);
@@ -504,7 +493,7 @@ static bool port_answers(void) {
 START_TEST(a_tcp_address_is_shared) {
     pid_t pids[2];
 
-    shared_port = free_port();
+    shared_port = lab_free_port();
     const char *const argv[] = {lab_program("halley.fcgi"),
                                 "-f",
                                 lab.conf,

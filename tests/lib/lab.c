@@ -278,7 +278,7 @@ void lab_door(struct lab *lab) {
 
 /* --- the web server --------------------------------------------------------- */
 
-static int free_port(void) {
+int lab_free_port(void) {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof address;
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -374,7 +374,7 @@ void lab_web(struct lab *lab, const char *server, size_t apps) {
     prepare_door(lab);
     for (int attempt = 0; attempt < 3; attempt++) {
         if (!again)
-            lab->port = free_port();
+            lab->port = lab_free_port();
         if (web_started(lab))
             return;
     }

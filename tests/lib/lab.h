@@ -68,6 +68,9 @@ void lab_redis(struct lab *lab, enum redis_keeps keeps);
 void lab_worker(struct lab *lab, size_t which);
 void lab_app(struct lab *lab, size_t which);
 
+/* A TCP port of 127.0.0.1 that nobody listens at now. */
+int lab_free_port(void);
+
 /* The web server: "lighttpd" or "apache", which start the application; or, before one
  * that is started here if it does not run, "nginx" or "lighttpd-socket", which takes
  * `apps` of them. */

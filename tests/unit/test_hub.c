@@ -371,15 +371,20 @@ END_TEST
 
 /* ------------------------------------------------------------------ waiting */
 
-/* A wait that is parked at the end of "chat", 5-2. */
-static int parked(void) {
-    int fd = ask("/comet/wait?channel=chat&timeout=20");
+/* A wait that is parked on a channel, whose end was 5-2 when it was first asked for. */
+static int parked_on(const char *channel, const char *since) {
+    int fd = ask(keepf("/comet/wait?channel=%s&timeout=20&since=%s", channel, since));
     if (fake_waiting(commands) == 0)
         fake_confirm(subscriber);
     if (fake_waiting(commands) > 0)
         fake_answer(commands, reply_page("5-2", false, false, ""));
     turn();
     return fd;
+}
+
+/* A wait that is parked at the end of "chat", 5-2. */
+static int parked(void) {
+    return parked_on("chat", "now");
 }
 
 START_TEST(a_waiter_is_answered_as_soon_as_there_is_a_message) {
@@ -404,23 +409,13 @@ START_TEST(messages_that_arrive_together_leave_together) {
 }
 END_TEST
 
-/* A channel whose messages are gathered: 1500 ms, as tests/unit/config/valid/open.conf says. */
-static int parked_on_busy(const char *since) {
-    int fd = ask(keepf("/comet/wait?channel=busy&timeout=20&since=%s", since));
-    if (fake_waiting(commands) == 0)
-        fake_confirm(subscriber);
-    if (fake_waiting(commands) > 0)
-        fake_answer(commands, reply_page("5-2", false, false, ""));
-    turn();
-    return fd;
-}
-
+/* "busy" is a channel whose messages are gathered: tests/unit/config/valid/open.conf, 1500 ms. */
 START_TEST(a_busy_channel_gathers_what_follows_its_first_message) {
     begin();
-    int fd = parked_on_busy("now");
+    int fd = parked_on("busy", "now");
     say("busy", "5-3 100 a");
     ck_assert_str_eq(brief(batch(fd)), "busy:a|busy@5-3"); /* it was quiet: at once */
-    fd = parked_on_busy("busy@5-3");
+    fd = parked_on("busy", "busy@5-3");
     say("busy", "5-4 100 b");
     say("busy", "5-5 100 c");
     ck_assert(!answered(fd));
