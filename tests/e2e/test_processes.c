@@ -13,8 +13,6 @@
 #include "tests/lib/websock.h"
 #include "tests/lib/wire.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
