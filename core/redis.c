@@ -23,6 +23,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "core/log.h"
 #include "core/mem.h"
@@ -454,6 +455,16 @@ void redis_free(struct redis *redis) {
 
 enum redis_state redis_state(const struct redis *redis) {
     return redis->state;
+}
+
+long redis_peer(const struct redis *redis) {
+    struct ucred peer = {0};
+    socklen_t len = sizeof peer;
+
+    if (redis->hiredis == NULL || redis->target.path[0] == '\0' ||
+        getsockopt(redis->hiredis->c.fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0)
+        return 0;
+    return peer.pid;
 }
 
 uint64_t redis_losses(const struct redis *redis) {

@@ -97,6 +97,12 @@ void redis_flush(struct redis *redis);
  */
 uint64_t redis_pulse(struct redis *redis);
 
+/*
+ * The process at the other end of a unix socket (SO_PEERCRED, unix(7)): who made the socket that
+ * was connected to. 0 if it is none, or not connected, or not to be seen from here.
+ */
+long redis_peer(const struct redis *redis);
+
 /* How often the connection was lost since it was made. */
 uint64_t redis_losses(const struct redis *redis);
 

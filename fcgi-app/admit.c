@@ -133,7 +133,7 @@ bool hub_hold(struct hub *hub, struct client *client, const struct hub_read *rea
     turn_set_deadline(waiter, hub->config->redis_timeout);
     client_watch(client, &turn_events, waiter);
     deliver_ready(waiter);
-    hub->fresh = hub->fresh || !waiter->fenced;
+    hub->fresh = true;
     return true;
 }
 

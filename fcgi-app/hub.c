@@ -260,6 +260,7 @@ struct hub *hub_new(struct ev_loop *loop, const struct config *config, struct st
     hub->feeds = feeds_new(loop, stats, config, &hub_feeds_events, hub);
     feeds_attach(hub->feeds, hub->subscriber, hub->history);
     hub->tallies = tallies_new(loop, hub->commands);
+    hub->tracking = tracking_new(loop, config, stats);
     hub->fetches = fetches_new(stats, hub->history, on_fetched, hub);
     hub->wheel = wheel_new(loop, turn_late, hub);
     hub->singles = pool_make(sizeof(struct waiter) + sizeof(struct sub));
@@ -283,6 +284,7 @@ void hub_free(struct hub *hub) {
     tallies_free(hub->tallies);
     redis_free(hub->commands);
     redis_free(hub->subscriber);
+    tracking_free(hub->tracking);
     memo_clear(&hub->memo);
     fetches_free(hub->fetches);
     feeds_free(hub->feeds);

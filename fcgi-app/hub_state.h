@@ -19,6 +19,7 @@
 #include "fcgi-app/memo.h"
 #include "fcgi-app/stats.h"
 #include "fcgi-app/tally.h"
+#include "fcgi-app/tracking.h"
 #include "fcgi-app/waiter.h"
 
 struct hub {
@@ -31,6 +32,7 @@ struct hub {
     struct feeds *feeds;
     struct fetches *fetches;
     struct tallies *tallies;
+    struct tracking *tracking;
     struct wheel *wheel;     /* of the waiters' deadlines; every waiter stands in it */
     struct pool singles;     /* where waiters with one channel are taken from */
     struct ring rows;        /* feed rows that have ready waiters, in turn */
@@ -51,7 +53,7 @@ struct hub {
     struct call *calls; /* wait for Redis */
     struct ev_timer call_timer;
     uint64_t pulse; /* the number of the sign of life that is awaited; 0: none is */
-    bool fresh;     /* requests came that are answered without a sign of life */
+    bool fresh;     /* requests came since what Redis has sent was read */
     bool draining;
 };
 

@@ -26,6 +26,7 @@ enum {
 /* ------------------------------------------------------------ signs of life of Redis */
 
 void rows_pulsed(struct hub *hub, uint64_t number) {
+    tracking_came(hub->tracking, number);
     if (hub->pulse == 0 || number < hub->pulse)
         return; /* one that the connection asked for itself */
     hub->pulse = 0;
@@ -84,6 +85,7 @@ static void ask_for_pulse(struct hub *hub) {
     hub->pulse = redis_pulse(hub->subscriber);
     if (hub->pulse == 0)
         return;
+    tracking_asked(hub->tracking, hub->pulse);
     ring_move(&hub->unheard, &hub->awaiting);
     hub->awaiting_count = hub->unheard_count;
     hub->unheard_count = 0;
@@ -147,8 +149,10 @@ static void on_before_sleep(struct ev_loop *loop, struct ev_prepare *prepare, in
     struct hub *hub = prepare->data;
     (void)loop, (void)events;
 
-    if (hub->fresh)
+    if (hub->fresh) {
+        tracking_look(hub->tracking);
         redis_drain(hub->subscriber);
+    }
     hub->fresh = false;
     serve(hub);
     fetches_send(hub->fetches);

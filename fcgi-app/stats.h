@@ -27,6 +27,8 @@
     X(cut_off, counter, "slow readers cut off at max_backlog")                                     \
     X(live, counter, "messages heard from Redis")                                                  \
     X(reads, counter, "reads of a history in Redis")                                               \
+    X(polls_fresh, counter, "polls answered without asking Redis, which had told of no change")    \
+    X(pulses, counter, "signs of life asked of Redis, each for all polls that had come")           \
     X(resyncs, counter, "channels read again after a hole or a lost connection")                   \
     X(bytes_in, counter, "bytes of requests, as FastCGI brought them")                             \
     X(bytes_out, counter, "bytes of answers")                                                      \

@@ -8,8 +8,9 @@
  * has already sent on the subscribed connection is read before a new request is
  * answered from memory. Redis may tell the publisher before it tells us, so a
  * request that cannot wait for a message (a poll), or that begins "now", also
- * awaits a sign of life that was asked for after it began. One is asked for at a
- * time, for all who have come meanwhile. A long-poller with its cursor needs none.
+ * awaits a sign of life that was asked for after it began, unless Redis has told that
+ * there is nothing to wait for (tracking.c). One is asked for at a time, for all who
+ * have come meanwhile. A long-poller with its cursor needs none.
  *
  * lighttpd notices a browser that has left no sooner than it has something to send
  * on: there, a long poll that is parked for longer than EARLY_HEADER is sent its
@@ -98,6 +99,9 @@ static void answer_once(struct waiter *waiter, struct memo *memo) {
 /* Whether all that was acknowledged before the request began has been heard; asks if need be. */
 static bool heard_all(struct waiter *waiter) {
     if (!waiter->fenced || waiter->heard || waiter->hub->draining)
+        return true;
+    waiter->heard = tracking_fresh(waiter->hub->tracking);
+    if (waiter->heard)
         return true;
     if (!ring_linked(&waiter->turn)) {
         ring_add(&waiter->hub->unheard, &waiter->turn);

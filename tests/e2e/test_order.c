@@ -164,6 +164,55 @@ START_TEST(a_publish_is_seen_at_once_in_every_process) {
 }
 END_TEST
 
+/* Polls without end, in a process of its own. */
+static pid_t poller(const char *channel) {
+    const struct request request = {
+        .path = keepf("/comet/poll?channel=%s&since=start&limit=1", channel), .kept_open = true};
+    pid_t pid = fork();
+
+    if (pid)
+        return pid;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    for (;;)
+        (void)http_send(&lab, &request);
+}
+
+/* Of how many processes it is known that they answered polls without asking Redis. */
+static size_t processes_fresh(void) {
+    const json_t *each, *list = json_object_get(http_get(&lab, "/comet/status")->json, "processes");
+    size_t count = 0, i;
+
+    json_array_foreach ((json_t *)(uintptr_t)list, i, each) {
+        count += json_integer_value(json_object_get(each, "polls_fresh")) > 0;
+    }
+    return count;
+}
+
+/* Where polls come thick, Redis is no longer asked for each, and nothing is missed. */
+START_TEST(a_publish_is_seen_at_once_where_redis_is_not_asked_for_each_poll) {
+    const char *channel = keep_fresh("thick"), *cursor = cursor_now(&lab, channel);
+    pid_t pollers[3];
+
+    for (size_t i = 0; i < 3; i++)
+        pollers[i] = poller(keep_fresh("other"));
+    until(processes_fresh() == 3, "not every process has answered a poll without asking Redis");
+    for (int i = 1; i <= 200; i++) {
+        const char *id = store_add(&lab, channel, keepf("%d", i));
+        const struct answer *batch =
+            http_get(&lab, "/comet/poll?channel=%s&since=%s", channel, cursor);
+
+        must_be_batch(batch);
+        ck_assert_msg(batch_count(batch) == 1, "after %s: %s", id, answer_text(batch));
+        ck_assert_str_eq(batch_id(batch, 0), id);
+        cursor = batch_cursor(batch);
+    }
+    for (size_t i = 0; i < 3; i++) {
+        kill(pollers[i], SIGKILL);
+        waitpid(pollers[i], NULL, 0);
+    }
+}
+END_TEST
+
 /* --- several workers ----------------------------------------------------------- */
 
 static void setup_workers(size_t count) {
@@ -318,6 +367,7 @@ int main(void) {
     several = e2e_case(suite, "several processes", setup_several, teardown);
     add_tests(several);
     tcase_add_test(several, a_publish_is_seen_at_once_in_every_process);
+    tcase_add_test(several, a_publish_is_seen_at_once_where_redis_is_not_asked_for_each_poll);
     workers = e2e_case(suite, "several workers", NULL, NULL);
     tcase_add_loop_test(workers, a_leader_killed_in_mid_run_loses_and_doubles_nothing, 0, 2);
     tcase_add_test(workers, leaders_killed_one_after_the_other_lose_and_double_nothing);

@@ -150,6 +150,10 @@ void redis_drain(struct redis *redis) {
     fake_deliver(redis);
 }
 
+long redis_peer(const struct redis *redis) {
+    return redis->state == REDIS_UP ? FAKE_PEER : 0;
+}
+
 bool redis_is_error(const redis_reply *reply) {
     return reply != NULL && reply->kind == ERROR;
 }
@@ -238,14 +242,19 @@ redis_reply *reply_page(const char *tail, bool gap, bool more, const char *entri
 
 /* --------------------------------------------------------- what a test says */
 
-struct redis *fake_connection(const char *name) {
+struct redis *fake_find(const char *name) {
     struct redis *redis;
     LL_FOREACH (connections, redis) {
         if (strcmp(redis->name, name) == 0)
             return redis;
     }
-    ck_abort_msg("no connection is called %s", name);
     return NULL;
+}
+
+struct redis *fake_connection(const char *name) {
+    struct redis *redis = fake_find(name);
+    ck_assert_msg(redis != NULL, "no connection is called %s", name);
+    return redis;
 }
 
 struct redis *fake_new(const char *name) {

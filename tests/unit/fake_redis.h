@@ -12,8 +12,14 @@
 
 #include "core/redis.h"
 
+/* The process that it says is at the other end. */
+enum { FAKE_PEER = 4711 };
+
 /* The connection that was made under that name; fails the test if there is none. */
 struct redis *fake_connection(const char *name);
+
+/* The same; NULL if there is none. */
+struct redis *fake_find(const char *name);
 
 /* Makes a connection that nobody listens to. */
 struct redis *fake_new(const char *name);

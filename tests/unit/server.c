@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "core/buf.h"
@@ -165,6 +166,24 @@ const char *heard(int count) {
         freeReplyObject(reply);
     }
     return all;
+}
+
+void listen_to_changes(const char *prefix) {
+    struct redisReply *id;
+
+    server.subscriber = redisConnectUnix(server.socket);
+    id = redisCommand(server.subscriber, "CLIENT ID");
+    freeReplyObject(redisCommand(server.subscriber,
+                                 "CLIENT TRACKING ON REDIRECT %lld BCAST PREFIX %s", id->integer,
+                                 prefix));
+    freeReplyObject(id);
+    freeReplyObject(redisCommand(server.subscriber, "SUBSCRIBE __redis__:invalidate"));
+    ck_assert_msg(server.subscriber->err == 0, "%s", server.subscriber->errstr);
+}
+
+bool changes_told(void) {
+    char bytes[4096];
+    return recv(server.subscriber->fd, bytes, sizeof bytes, MSG_DONTWAIT) > 0;
 }
 
 static uint64_t part_of(const char *id, int which) {

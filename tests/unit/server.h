@@ -27,6 +27,11 @@ __attribute__((format(printf, 1, 2))) const char *must_ask(const char *format, .
 void listen_to(const char *channel);
 const char *heard(int count);
 
+/* A client of its own that is told of changed keys as halley.fcgi's is (CLIENT TRACKING); and
+ * whether something was told it by now, which is read away. */
+void listen_to_changes(const char *prefix);
+bool changes_told(void);
+
 /* An id's parts; fails the test if it is none. */
 uint64_t epoch_of(const char *id);
 uint64_t n_of(const char *id);
