@@ -127,8 +127,9 @@ enum err cursor_parse(const char *text, size_t len, size_t max, struct cursor **
     const char *at = text, *end = text + len;
     size_t items = 1;
 
-    for (size_t i = 0; i < len; i++)
-        items += text[i] == ',';
+    for (const char *comma = text; (comma = memchr(comma, ',', (size_t)(end - comma))) != NULL;
+         comma++)
+        items++;
     if (items > max)
         return ERR_RANGE;
     struct cursor *cursor = mem_new(sizeof *cursor + items * sizeof cursor->items[0]);

@@ -58,16 +58,26 @@ static enum err take_pair(struct params *params, char *at, char *end) {
     return ERR_OK;
 }
 
-enum err params_parse(struct params *params, const char *text, size_t len) {
-    enum err err = ERR_OK;
+/* As many pairs as there may be, or as are taken. */
+static size_t count_pairs(const char *text, size_t len) {
+    const char *at = text, *end = text + len;
     size_t pairs = 1;
 
-    for (size_t i = 0; i < len; i++)
-        pairs += text[i] == '&';
-    pairs = pairs < PARAMS_MAX ? pairs : PARAMS_MAX;
+    while (pairs < PARAMS_MAX && (at = memchr(at, '&', (size_t)(end - at))) != NULL) {
+        pairs++;
+        at++;
+    }
+    return pairs;
+}
+
+enum err params_parse(struct params *params, const char *text, size_t len) {
+    enum err err = ERR_OK;
+    size_t pairs = count_pairs(text, len);
+
     params->count = 0;
-    params->text = mem_copy(text, len);
-    params->items = mem_new(pairs * sizeof *params->items);
+    params->items = mem_new(pairs * sizeof *params->items + len + 1);
+    params->text = (char *)(params->items + pairs);
+    memcpy(params->text, text, len);
     char *at = params->text, *stop = at + len;
     while (err == ERR_OK && at < stop) {
         char *end = memchr(at, '&', (size_t)(stop - at));
@@ -83,7 +93,6 @@ enum err params_parse(struct params *params, const char *text, size_t len) {
 
 void params_free(struct params *params) {
     free(params->items);
-    free(params->text);
     memset(params, 0, sizeof *params);
 }
 

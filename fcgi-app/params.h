@@ -19,7 +19,7 @@ struct param {
 };
 
 struct params {
-    struct param *items;
+    struct param *items; /* and behind them in the same block: */
     size_t count;
     char *text; /* what they point into */
 };

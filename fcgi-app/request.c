@@ -47,7 +47,7 @@ enum variable {
     PATH_INFO,
     SCRIPT_NAME,
     SERVER_SOFTWARE,
-    SERVER_PROTOCOL,
+    REQUEST_LENGTH,
     VARIABLES
 };
 
@@ -67,13 +67,17 @@ static const struct {
     NAMED(PATH_INFO, "PATH_INFO"),
     NAMED(SCRIPT_NAME, "SCRIPT_NAME"),
     NAMED(SERVER_SOFTWARE, "SERVER_SOFTWARE"),
-    NAMED(SERVER_PROTOCOL, "SERVER_PROTOCOL"),
+    NAMED(REQUEST_LENGTH, "REQUEST_LENGTH"),
 };
 
 struct variables {
     const char *of[VARIABLES]; /* "" where there is none */
-    size_t header;             /* bytes of the browser's header fields, as HTTP/1.1 */
+    size_t header;             /* bytes of the browser's header, as HTTP/1.1 */
 };
+
+static size_t number_of(const struct variables *variables, enum variable which) {
+    return strtoull(variables->of[which], NULL, 10);
+}
 
 /* What a variable says of the size of the browser's header: "HTTP_NAME=value" was
  * "Name: value" and a line end. */
@@ -109,7 +113,12 @@ static struct variables variables_of(char **env) {
     for (; env != NULL && *env != NULL; env++)
         take_variable(&variables, *env);
     variables.header += strlen(variables.of[REQUEST_METHOD]) + strlen(variables.of[REQUEST_URI]) +
-                        strlen(variables.of[SERVER_PROTOCOL]) + strlen("  \r\n\r\n");
+                        strlen("  HTTP/1.1\r\n\r\n");
+    /* a web server that hands on fewer fields than came says how much came, with the body */
+    size_t said = number_of(&variables, REQUEST_LENGTH);
+    size_t body = number_of(&variables, CONTENT_LENGTH);
+    if (said > body)
+        variables.header = said - body;
     return variables;
 }
 
@@ -119,6 +128,16 @@ static const char *path_of(const struct variables *variables) {
     /* a CGI server that sets no REQUEST_URI */
     return variables->of[PATH_INFO][0] != '\0' ? variables->of[PATH_INFO]
                                                : variables->of[SCRIPT_NAME];
+}
+
+/* A web server need not say it: it stands in the URI. */
+static const char *query_of(const struct variables *variables) {
+    const char *sign;
+
+    if (variables->of[QUERY_STRING][0] != '\0')
+        return variables->of[QUERY_STRING];
+    sign = strchr(variables->of[REQUEST_URI], '?');
+    return sign != NULL ? sign + 1 : "";
 }
 
 /* -------------------------------------------------------------------- requests */
@@ -182,7 +201,7 @@ static struct request *request_of(const struct variables *variables) {
     struct request *request =
         request_new(&(struct request_texts){.method = variables->of[REQUEST_METHOD],
                                             .uri = path_of(variables),
-                                            .query = variables->of[QUERY_STRING],
+                                            .query = query_of(variables),
                                             .content_type = variables->of[CONTENT_TYPE],
                                             .last_event_id = variables->of[LAST_EVENT_ID],
                                             .idempotency_key = variables->of[IDEMPOTENCY_KEY],
@@ -217,7 +236,7 @@ static enum err take_body(struct request *request, const struct variables *varia
     if (body.len > 0)
         request->body = request->body_block = body.data;
     /* a body that is shorter than was said did not wholly arrive */
-    request->body_short = strtoull(variables->of[CONTENT_LENGTH], NULL, 10) > total;
+    request->body_short = number_of(variables, CONTENT_LENGTH) > total;
     return n < 0 ? ERR_SYNTAX : ERR_OK;
 }
 
@@ -269,7 +288,7 @@ static long next_from_stdin(void *source, char *out, size_t size) {
 enum err request_read_cgi(size_t body_max, struct request **out) {
     struct variables variables = variables_of(environ);
     struct request *request = request_of(&variables);
-    size_t left = strtoull(variables.of[CONTENT_LENGTH], NULL, 10);
+    size_t left = number_of(&variables, CONTENT_LENGTH);
     enum err err = take_body(request, &variables, body_max, next_from_stdin, &left);
 
     if (err != ERR_OK) {

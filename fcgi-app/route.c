@@ -27,7 +27,7 @@ static const struct route read_route = {"", endpoint_read, "GET, POST"};
 
 static const struct route *route_find(const struct config *config, const char *name) {
     for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
-        if (strcmp(routes[i].name, name) == 0)
+        if (routes[i].name[0] == name[0] && strcmp(routes[i].name, name) == 0)
             return &routes[i];
     }
     const struct transport *transport = transport_find(name);

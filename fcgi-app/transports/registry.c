@@ -27,7 +27,7 @@ size_t transport_index(const struct transport *transport) {
 
 const struct transport *transport_find(const char *name) {
     for (size_t i = 0; i < COUNT; i++) {
-        if (strcmp(transports[i]->name, name) == 0)
+        if (transports[i]->name[0] == name[0] && strcmp(transports[i]->name, name) == 0)
             return transports[i];
     }
     return NULL;

@@ -90,6 +90,36 @@ START_TEST(what_a_server_does_not_say_is_empty) {
 }
 END_TEST
 
+START_TEST(a_query_that_a_server_does_not_say_stands_in_the_uri) {
+    static const char *const names[] = {"QUERY_STRING", "", NULL};
+
+    ck_assert_int_eq(read_request("GET", "/comet/poll?channel=a&since=b?c", names, "", 0), ERR_OK);
+    ck_assert_str_eq(request->endpoint, "poll");
+    ck_assert_str_eq(request->query, "channel=a&since=b?c");
+    end();
+}
+END_TEST
+
+START_TEST(what_a_server_says_of_its_size_is_what_came) {
+    static const struct {
+        const char *said;
+        size_t bytes;
+    } rows[] = {{"512", 512}, {"8", 0}, {"7", 0}, {"", 0}, {"nonsense", 0}};
+    const char *names[] = {"REQUEST_LENGTH", NULL, "HTTP_HOST", "localhost", NULL};
+
+    for (size_t i = 0; i < ROWS(rows); i++) {
+        names[1] = rows[i].said;
+        ck_assert_int_eq(read_request("POST", "/comet/publish", names, "pay load", 8), ERR_OK);
+        size_t bytes = rows[i].bytes > 0 ? rows[i].bytes /* else what can be counted */
+                                         : strlen("POST /comet/publish HTTP/1.1\r\n"
+                                                  "Content-Length: 8\r\nHost: localhost\r\n"
+                                                  "\r\npay load");
+        ck_assert_msg(request->bytes == bytes, "%s: %zu", rows[i].said, request->bytes);
+        end();
+    }
+}
+END_TEST
+
 START_TEST(the_endpoint_is_the_last_segment_of_the_path) {
     static const struct {
         const char *uri, *endpoint;
@@ -287,7 +317,8 @@ START_TEST(a_cgi_body_shorter_than_its_length_is_told) {
 END_TEST
 
 UNIT_MAIN("request", a_whole_request_is_taken_apart, what_a_server_does_not_say_is_empty,
-          the_endpoint_is_the_last_segment_of_the_path,
+          a_query_that_a_server_does_not_say_stands_in_the_uri,
+          what_a_server_says_of_its_size_is_what_came, the_endpoint_is_the_last_segment_of_the_path,
           without_a_request_uri_the_path_info_is_routed_on,
           a_body_up_to_the_limit_is_whole_and_a_longer_one_is_cut,
           a_body_shorter_than_was_said_is_told, a_request_that_is_cut_off_in_its_body_is_none,
