@@ -21,14 +21,16 @@ struct app {
     struct report *report;        /* NULL in a CGI process */
     struct ws_listener *listener; /* NULL where WebSockets are not served by this process */
     double started;               /* Unix seconds */
+    struct request *last;         /* the last reading request that may be said again, or NULL */
+    struct hub_read last_read;    /* and what it said (read.c) */
 };
 
 /*
  * An endpoint: takes over `client` and answers it, now or later, and returns
  * true; or fills `problem` and returns false. The request is borrowed for the
- * length of the call, except where the endpoint says otherwise.
+ * length of the call, unless the endpoint makes it the app's `last`.
  */
-typedef bool endpoint_fn(struct app *app, const struct request *request, struct client *client,
+typedef bool endpoint_fn(struct app *app, struct request *request, struct client *client,
                          struct problem *problem);
 
 endpoint_fn endpoint_read;    /* read.c: every transport */
@@ -46,6 +48,12 @@ void app_answer(struct client *client, const char *content_type, const struct bu
 
 /* Finishes a client with a problem, and counts it. */
 void app_refuse(struct app *app, struct client *client, const struct problem *problem);
+
+/* Whether a request says what the app's `last` said (read.c). */
+bool app_repeats(const struct app *app, const struct request *request);
+
+/* Frees what was kept of the last request. */
+void app_forget(struct app *app);
 
 /* Routes one request (route.c); an intake_fn whose context is the app. Frees the request. */
 void app_take(void *ctx, struct request *request, struct client *client);

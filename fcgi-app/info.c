@@ -62,7 +62,7 @@ static void ask_sockets(void *ctx, bool up) {
     ws_ask(asked->app, answer_info, asked);
 }
 
-bool endpoint_info(struct app *app, const struct request *request, struct client *client,
+bool endpoint_info(struct app *app, struct request *request, struct client *client,
                    struct problem *problem) {
     (void)request, (void)problem;
     hub_when_up(app->hub, app->config->redis_timeout, ask_sockets, ask_for(app, client));
@@ -85,7 +85,7 @@ static void answer_health(void *ctx, bool up) {
     free(asked);
 }
 
-bool endpoint_health(struct app *app, const struct request *request, struct client *client,
+bool endpoint_health(struct app *app, struct request *request, struct client *client,
                      struct problem *problem) {
     (void)request;
 

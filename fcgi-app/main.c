@@ -220,6 +220,7 @@ static int serve_alone(struct program *program, struct config *config, bool cgi,
     ws_listener_free(program->app.listener);
     intake_free(program->intake);
     hub_free(program->app.hub);
+    app_forget(&program->app);
     connections_free(program->connections);
     ev_loop_destroy(loop);
     return result;

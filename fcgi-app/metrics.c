@@ -36,7 +36,7 @@ static void put_tallies(struct buf *out, struct tallies *tallies, const char *pr
     }
 }
 
-bool endpoint_metrics(struct app *app, const struct request *request, struct client *client,
+bool endpoint_metrics(struct app *app, struct request *request, struct client *client,
                       struct problem *problem) {
     const char *process = app->report != NULL ? report_id(app->report) : "cgi";
     struct buf body = buf_make(65536);

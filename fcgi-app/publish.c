@@ -146,7 +146,7 @@ static void on_done(void *ctx, const struct history_posted *posted, const struct
     free(reply);
 }
 
-bool endpoint_publish(struct app *app, const struct request *request, struct client *client,
+bool endpoint_publish(struct app *app, struct request *request, struct client *client,
                       struct problem *problem) {
     const struct param *channel = params_find(&request->params, "channel");
 

@@ -195,13 +195,55 @@ bool read_parse(const struct config *config, const struct request *request, stru
     return true;
 }
 
-bool endpoint_read(struct app *app, const struct request *request, struct client *client,
+/* -------------------------------------------------------------------- repetitions */
+
+/*
+ * Who waited for a message, and has it, comes back with the same query as all the others:
+ * it is checked for the first of them. What made a problem, or brought more than a query,
+ * is not kept.
+ */
+bool app_repeats(const struct app *app, const struct request *request) {
+    const struct request *last = app->last;
+
+    return last != NULL && request->last_event_id[0] == '\0' && request->body_len == 0 &&
+           strcmp(request->query, last->query) == 0 &&
+           strcmp(request->endpoint, last->endpoint) == 0 &&
+           strcmp(request->method, last->method) == 0;
+}
+
+void app_forget(struct app *app) {
+    free((void *)(uintptr_t)app->last_read.channels);
+    request_free(app->last);
+    app->last_read.channels = NULL;
+    app->last = NULL;
+}
+
+/* Takes over the request and the channels that were read from it. */
+static void keep(struct app *app, struct request *request, const struct hub_read *read,
+                 bool plain) {
+    if (!plain || request->last_event_id[0] != '\0' || request->body_len > 0) {
+        free((void *)(uintptr_t)read->channels);
+        return;
+    }
+    app_forget(app);
+    app->last = request;
+    app->last_read = *read;
+}
+
+bool endpoint_read(struct app *app, struct request *request, struct client *client,
                    struct problem *problem) {
     struct hub_read read = {.transport = transport_find(request->endpoint)};
 
-    if (!read_parse(app->config, request, &read, problem))
+    if (request->repeats) {
+        read = app->last_read;
+        read.bytes = request->bytes;
+        read.early = request->early_header;
+    } else if (!read_parse(app->config, request, &read, problem)) {
         return false;
+    }
+    bool plain = read.options.callback == NULL; /* the hub takes that over */
     bool taken = hub_read(app->hub, client, &read, problem);
-    free((void *)(uintptr_t)read.channels);
+    if (!request->repeats)
+        keep(app, request, &read, plain);
     return taken;
 }

@@ -25,6 +25,7 @@ struct request {
     size_t body_len;
     bool body_over;       /* the body was longer than the limit; `body` is its beginning */
     bool body_short;      /* less of the body came than CONTENT_LENGTH says */
+    bool repeats;         /* it says what the last one said: its parameters are not parsed */
     bool early_header;    /* the web server needs a header to notice that a browser has left */
     size_t bytes;         /* all of it, as it was read */
     struct params params; /* filled by whoever routes it */

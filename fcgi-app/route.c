@@ -124,8 +124,11 @@ void app_take(void *ctx, struct request *request, struct client *client) {
     } else if (request->body_short) {
         problem_set(&problem, 400, "body: less came than Content-Length says");
     }
-    if (problem.status != 0 || !parse_params(request, route == &read_route, &problem) ||
+    request->repeats = route == &read_route && app_repeats(app, request);
+    if (problem.status != 0 ||
+        !(request->repeats || parse_params(request, route == &read_route, &problem)) ||
         !route->run(app, request, client, &problem))
         app_refuse(app, client, &problem);
-    request_free(request);
+    if (request != app->last)
+        request_free(request);
 }

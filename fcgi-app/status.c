@@ -129,7 +129,7 @@ static void ask_all(void *ctx, bool up) {
         on_list(status, NULL);
 }
 
-bool endpoint_status(struct app *app, const struct request *request, struct client *client,
+bool endpoint_status(struct app *app, struct request *request, struct client *client,
                      struct problem *problem) {
     const struct param *tag = params_find(&request->params, "tag");
 

@@ -63,6 +63,7 @@ static void begin(void) {
 
 static void end(void) {
     hub_free(app.hub);
+    app_forget(&app);
     connections_free(connections);
     ck_assert_uint_eq(stats.waiters, 0);
     ck_assert_uint_eq(stats.clients, 0);
@@ -271,6 +272,30 @@ START_TEST(last_event_id_wins_over_since) {
     say("chat", "5-4 100 a");
     ck_assert_str_eq(brief(batch(ask_with("GET", "/comet/poll?channel=chat&since=now", names, ""))),
                      "chat:a|chat@5-4");
+    end();
+}
+END_TEST
+
+START_TEST(what_is_asked_again_is_answered_anew) {
+    static const char *const names[] = {"HTTP_LAST_EVENT_ID", "chat@5-3", NULL};
+    const char *again = "/comet/poll?channel=chat&since=chat@5-2&tag=me";
+
+    begin();
+    int fd = ask("/comet/poll?channel=chat");
+    go_live("chat", "5-2");
+    batch(fd);
+    ck_assert_str_eq(brief(batch(ask(again))), "|chat@5-2");
+    say("chat", "5-3 100 a");
+    ck_assert_str_eq(brief(batch(ask(again))), "chat:a|chat@5-3");
+    ck_assert_str_eq(brief(batch(ask_with("GET", again, names, ""))), "|chat@5-3");
+    must_refuse(
+        ask_with("GET", "/comet/wait?channel=chat&since=chat@5-2&tag=me&timeout=x", NULL, ""), 400,
+        "timeout");
+    must_refuse(ask_with("POST", again, NULL, "channel=news"), 400, "Content-Type");
+    must_refuse(ask_with("PUT", again, NULL, ""), 405, "method");
+    ck_assert_str_eq(brief(batch(ask(again))), "chat:a|chat@5-3");
+    fd = ask("/comet/wait?channel=chat&since=chat@5-2&tag=me"); /* another endpoint */
+    ck_assert_str_eq(brief(batch(fd)), "chat:a|chat@5-3");
     end();
 }
 END_TEST
@@ -794,7 +819,8 @@ UNIT_MAIN("hub", a_poll_of_a_new_channel_subscribes_reads_and_answers,
           a_cursor_older_than_the_tail_is_read_from_the_history,
           a_channel_that_the_cursor_does_not_know_starts_now,
           a_read_sees_what_redis_had_sent_before_it_began, a_poll_waits_for_a_sign_of_life,
-          last_event_id_wins_over_since, parameters_may_come_in_a_form,
+          last_event_id_wins_over_since, what_is_asked_again_is_answered_anew,
+          parameters_may_come_in_a_form,
           channels_are_merged_by_time_and_each_stays_in_the_order_of_its_ids,
           what_the_limit_leaves_over_comes_with_the_next_cursor,
           a_gap_is_told_when_its_channel_advances_and_not_before,

@@ -1,7 +1,8 @@
 /*
- * A measurement is made in rounds, and in each round of every system in turn, so that a
- * machine that becomes slower or quicker does so for all alike. A system is started for
- * its turn and ended after it: no two of them run at the same time.
+ * The systems that are held against each other run side by side, a heat, and are measured
+ * in turn: in each round each cell of one right after the same cell of the others, every
+ * other round in reverse. So a machine that becomes slower or quicker does so for all
+ * alike. Whoever is not being measured has no clients, and does nothing.
  */
 import {systemById} from '../systems/index.mjs';
 import {Place} from './place.mjs';
@@ -14,48 +15,87 @@ export function say(text) {
   process.stderr.write(`${String(Math.round((Date.now() - began) / 1000)).padStart(4)} s  ${text}\n`);
 }
 
-async function measureCell(measure, system, started, place, cell) {
-  const values = await measure.run(started, system, cell);
-  const dead = place.dead();
-  if (dead.length) throw new Error(`${dead.join(', ')} ended: ${place.said(dead[0])}`);
-  return values;
-}
-
-/* One system, started, measured in these cells, ended. */
-async function start(records, measure, system, cells) {
-  const place = new Place();
-  let started = null;
-  try {
-    started = await system.start(place);
-  } catch (error) {
-    say(error.message);
-    for (const cell of cells) records.of(measure, system, cell).failures.push(error.message);
+/* A system that runs in a place of its own, or could not be started. */
+class Runner {
+  constructor(records, measure, system) {
+    Object.assign(this, {records, measure, system, place: new Place(), started: null, broken: ''});
   }
-  for (const cell of started ? cells : []) {
-    const record = records.of(measure, system, cell);
+
+  async start() {
     try {
-      record.runs.push(await measureCell(measure, system, started, place, cell));
+      this.started = await this.system.start(this.place);
+    } catch (error) {
+      say(error.message);
+      this.broken = error.message;
+    }
+    return this;
+  }
+
+  has(cell) {
+    return this.measure.cells(this.system).some(each => JSON.stringify(each) === JSON.stringify(cell));
+  }
+
+  async run(cell) {
+    const record = this.records.of(this.measure, this.system, cell);
+    try {
+      if (!this.started) throw new Error(this.broken);
+      const values = await this.measure.run(this.started, this.system, cell);
+      const dead = this.place.dead();
+      if (dead.length) throw new Error(`${dead.join(', ')} ended: ${this.place.said(dead[0])}`);
+      record.runs.push(values);
     } catch (error) {
       say(error.message);
       record.failures.push(error.message);
     }
   }
-  await place.stop();
+
+  stop() {
+    return this.place.stop();
+  }
 }
 
-/* One system's turn in a round. */
-async function turn(records, measure, system) {
-  const cells = measure.cells(system);
-  for (const some of measure.afresh ? cells.map(cell => [cell]) : [cells]) await start(records, measure, system, some);
+/* What any of them is measured in, in the order in which they name it. */
+function cellsOf(measure, heat) {
+  const cells = new Map(heat.flatMap(system => measure.cells(system)).map(cell => [JSON.stringify(cell), cell]));
+  return [...cells.values()];
+}
+
+async function sideBySide(records, measure, heat, rounds) {
+  const runners = [];
+  for (const system of heat) runners.push(await new Runner(records, measure, system).start());
+  for (let round = 1; round <= rounds; round++) {
+    say(`${measure.id}, round ${round} of ${rounds}: ${heat.map(({id}) => id).join(', ')}`);
+    for (const cell of cellsOf(measure, heat)) {
+      for (const runner of round % 2 ? runners : [...runners].reverse()) if (runner.has(cell)) await runner.run(cell);
+    }
+  }
+  for (const runner of runners) await runner.stop();
+}
+
+/* Where what was done before would show: each run has its system anew, and to itself. */
+async function oneByOne(records, measure, heat, rounds) {
+  for (let round = 1; round <= rounds; round++) {
+    say(`${measure.id}, round ${round} of ${rounds}: ${heat.map(({id}) => id).join(', ')}`);
+    for (const system of heat) {
+      for (const cell of measure.cells(system)) {
+        const runner = await new Runner(records, measure, system).start();
+        await runner.run(cell);
+        await runner.stop();
+      }
+    }
+  }
+}
+
+async function runHeats(records, measure, heats, rounds) {
+  for (const ids of heats) {
+    const heat = ids.map(systemById).filter(wanted).filter(system => measure.cells(system).length);
+    const afresh = measure.afresh || heat.some(system => system.afresh);
+    if (heat.length) await (afresh ? oneByOne : sideBySide)(records, measure, heat, rounds);
+  }
 }
 
 export async function measureAll(records, measure) {
-  const systems = measure.systems.map(systemById).filter(wanted).filter(system => measure.cells(system).length);
-  const {rounds} = settings;
-  for (let round = 1; round <= rounds; round++) {
-    for (const system of systems) {
-      say(`${measure.id}, round ${round} of ${rounds}: ${system.title}`);
-      await turn(records, measure, system);
-    }
-  }
+  const {heats = [], beside = [], often = 1} = measure;
+  await runHeats(records, measure, heats, settings.rounds * often);
+  await runHeats(records, measure, beside, Math.ceil(settings.rounds / 2));
 }

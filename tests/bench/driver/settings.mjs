@@ -5,8 +5,8 @@
  *   SERVER    lighttpd or nginx: leaves out what stands behind another web server
  *   SYSTEMS   systems by name (all that a measurement knows)
  *   N         numbers of waiters (1000 5000)
- *   ROUNDS    how often each is measured (3)
- *   DURATION  how many seconds a phase lasts that is measured by time (2)
+ *   ROUNDS    how often each is measured (5)
+ *   DURATION  how many seconds a phase lasts that is measured by time (0.8)
  *   OUT       the folder for results.json and results.svg (build/bench)
  */
 import {resolve} from 'node:path';
@@ -29,13 +29,19 @@ function numbers(name, otherwise) {
   return given.length ? given : otherwise;
 }
 
+function positive(name, otherwise) {
+  const given = Number(process.env[name] || otherwise);
+  if (!(given > 0)) wrong(`${name}=${process.env[name]}: a number above 0`);
+  return given;
+}
+
 export const settings = {
   only: words('ONLY'),
   server: process.env.SERVER || '',
   systems: words('SYSTEMS'),
   waiters: numbers('N', [1000, 5000]),
-  rounds: numbers('ROUNDS', [3])[0],
-  seconds: numbers('DURATION', [2])[0],
+  rounds: numbers('ROUNDS', [5])[0],
+  seconds: positive('DURATION', 0.8),
   out: resolve(TOP, process.env.OUT || 'build/bench')
 };
 

@@ -16,7 +16,7 @@ async function waits(started) {
 export const coalescing = {
   id: 'coalescing',
   title: `Requests for each delivered message, ${RATE} a second`,
-  systems: ['halley-nginx', 'halley-nginx-gathers'],
+  beside: [['halley-nginx', 'halley-nginx-gathers']],
 
   cells: () => [{waiters: WAITERS}],
 

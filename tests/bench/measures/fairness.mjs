@@ -12,7 +12,7 @@ const CROWD = 10000;
 export const fairness = {
   id: 'fairness',
   title: 'A quiet channel beside a crowded one',
-  systems: ['halley-nginx'],
+  heats: [['halley-nginx']],
 
   cells() {
     const waiters = process.env.N ? Math.min(settings.waiters.at(-1), CROWD) : CROWD;

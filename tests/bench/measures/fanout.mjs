@@ -26,8 +26,9 @@ function waysOf(system, waiters) {
 export const fanout = {
   id: 'fanout',
   title: 'From a publish to the last waiter',
-  systems: ['halley-nginx', 'floor-nginx', 'halley-lighttpd', 'floor-lighttpd', 'nchan-redis', 'nchan-memory',
-    'socketio', 'sockjs', 'faye', 'php'],
+  heats: [['halley-nginx', 'floor-nginx', 'nchan-redis', 'socketio', 'sockjs', 'faye'],
+    ['halley-lighttpd', 'floor-lighttpd']],
+  beside: [['nchan-memory'], ['php']],
 
   cells(system) {
     const sizes = system.id === 'php' ? [PHP_WAITERS] : settings.waiters.filter(count => count <= system.most);

@@ -2,7 +2,9 @@
  * Every measurement, in the order in which they are made. A measure is
  *
  *   id, title   what ONLY= names, and what stands above its table
- *   systems     whom it measures, in the order of each round
+ *   heats       whom it measures: lists of systems that are held against each other
+ *   beside      more of them, in fewer rounds; neither need be there
+ *   often       how many times ROUNDS the heats are measured, where runs are short; or 1
  *   afresh      true: a system is started anew for each of its cells
  *   cells(system)                what is measured of a system: an object for each run
  *   run(started, system, cell)   one run: an object of figures

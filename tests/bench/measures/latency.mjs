@@ -6,7 +6,7 @@
 import {load} from '../driver/load.mjs';
 import {figures} from './figures.mjs';
 
-const ROUNDS = 100;
+const ROUNDS = 60;
 
 /* worker: a bare PUBLISH, which halley-worker takes over; the others are published by FCALL. */
 const WAYS = {halley: ['wait', 'sse', 'worker', 'redis-raw'], floor: ['wait', 'request']};
@@ -15,7 +15,7 @@ const PROTOS = {sse: 'sse', request: 'poll'}; // the others wait
 export const latency = {
   id: 'latency',
   title: 'One waiter: from a publish to the answer',
-  systems: ['halley-nginx', 'floor-nginx', 'halley-lighttpd', 'floor-lighttpd'],
+  heats: [['halley-nginx', 'floor-nginx'], ['halley-lighttpd', 'floor-lighttpd']],
 
   cells: system => WAYS[system.id.split('-')[0]].map(way => ({way})),
 

@@ -8,7 +8,9 @@ const CONNECTIONS = 64;
 export const polls = {
   id: 'polls',
   title: 'Empty polls a second',
-  systems: ['halley-nginx', 'floor-nginx', 'halley-lighttpd', 'floor-lighttpd', 'plain', 'static'],
+  often: 2,
+  heats: [['halley-nginx', 'floor-nginx'], ['halley-lighttpd', 'floor-lighttpd']],
+  beside: [['plain', 'static']],
 
   cells: () => [{connections: CONNECTIONS}],
 

@@ -8,8 +8,9 @@ const WAITERS = 1000;
 export const rate = {
   id: 'rate',
   title: 'Deliveries a second',
-  systems: ['halley-nginx', 'halley-nginx-2', 'floor-nginx', 'halley-lighttpd', 'floor-lighttpd', 'floor-http',
-    'nchan-redis', 'nchan-memory'],
+  often: 2,
+  heats: [['halley-nginx', 'floor-nginx', 'nchan-redis'], ['halley-lighttpd', 'floor-lighttpd']],
+  beside: [['halley-nginx-2', 'nchan-memory', 'floor-http']],
 
   cells(system) {
     const waiters = Math.min(settings.waiters[0], WAITERS);

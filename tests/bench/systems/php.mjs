@@ -34,6 +34,7 @@ export const php = {
   title: 'PHP-FPM blocking on Redis, nginx',
   speaks: {wait: 'php'},
   most: 200,
+  afresh: true, // a script that waits does not notice that its client has left
   async start(place) {
     const redis = await startRedis(place);
     const socket = place.path('fpm.sock');
