@@ -9,8 +9,8 @@ export const rate = {
   id: 'rate',
   title: 'Deliveries a second',
   often: 2,
-  heats: [['halley-nginx', 'floor-nginx', 'nchan-redis'], ['halley-lighttpd', 'floor-lighttpd']],
-  beside: [['halley-nginx-2', 'nchan-memory', 'floor-http']],
+  heats: [['halley-nginx-2', 'halley-nginx', 'floor-nginx', 'nchan-redis'], ['halley-lighttpd', 'floor-lighttpd']],
+  beside: [['nchan-memory', 'floor-http']],
 
   cells(system) {
     const waiters = Math.min(settings.waiters[0], WAITERS);
