@@ -108,17 +108,17 @@ const STYLE = `
 .halley{fill:#4493f8}.floor{fill:#656c76}.peer{fill:#d29922}}
 `;
 
-function foot(machine, settings) {
+function foot(machine) {
   const {nginx, lighttpd, redis} = machine.programs;
   return [
-    `Medians of rounds (${settings.rounds}), the thin lines are their range. Clients and servers on one machine, ` +
+    `Medians of all rounds, the thin lines are their range. Clients and servers on one machine, ` +
       `${machine.processors} processors (${machine.processor}).`,
     `nginx ${nginx}, lighttpd ${lighttpd}, Redis ${redis}; ${machine.date}. make bench draws this anew.`
   ];
 }
 
 /* The SVG's text; without anything to draw, only the lines at its foot. */
-export function chart({machine, settings, records}) {
+export function chart({machine, records}) {
   let top = 0;
   const out = [];
   for (const panel of PANELS) {
@@ -131,7 +131,7 @@ export function chart({machine, settings, records}) {
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${height}" viewBox="0 0 ${WIDTH} ${height}" ` +
     `role="img" aria-label="Halley beside other ways to push"><style>${STYLE}</style><rect width="100%" height="100%" rx="6" class="bg"/>
 ${out.join('\n')}
-${foot(machine, settings).map((text, at) =>
+${foot(machine).map((text, at) =>
     `<text x="${MARGIN}" y="${height - 25 + at * 14}" class="u s">${escaped(text)}</text>`).join('\n')}
 </svg>
 `;
