@@ -152,13 +152,16 @@ static void on_info(void *ctx, const redis_reply *reply) {
 static void on_up(void *ctx) {
     struct tracking *tracking = ctx;
 
+    if (tracking->state == TRACKING_REFUSED)
+        return;
     tracking->state = TRACKING_SETTING;
     ask(tracking, on_info, 2, (const char *[]){"INFO", "server"});
 }
 
 static void on_down(void *ctx) {
     struct tracking *tracking = ctx;
-    tracking->state = TRACKING_SETTING;
+    if (tracking->state != TRACKING_REFUSED)
+        tracking->state = TRACKING_SETTING;
 }
 
 /* What was published before is under way perhaps. */
@@ -238,7 +241,8 @@ void tracking_came(struct tracking *tracking, uint64_t number) {
 }
 
 void tracking_judge(struct tracking *tracking) {
-    bool worth = tracking->polls >= MANY && tracking->told < tracking->polls;
+    bool worth = tracking->state != TRACKING_SETTING && tracking->polls >= MANY &&
+                 tracking->told < tracking->polls; /* a set-up that gets stuck begins anew */
 
     tracking->refused -= tracking->refused > 0;
     tracking->poor = worth ? 0 : tracking->poor + 1;

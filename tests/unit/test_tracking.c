@@ -137,6 +137,22 @@ START_TEST(a_loss_in_the_midst_of_setting_up_begins_it_anew) {
 }
 END_TEST
 
+START_TEST(setting_up_that_gets_stuck_begins_anew) {
+    begin();
+    poll_often();
+    fake_up(connection());
+    for (int second = 0; second < 10; second++) {
+        ck_assert_str_eq(fake_asked(connection()), "INFO server"); /* no answer */
+        poll_often();
+        tracking_judge(tracking);
+    }
+    ck_assert_ptr_null(connection());
+    set_up();
+    become_fresh(1);
+    end();
+}
+END_TEST
+
 /* What Redis says on the way, and that it will do no more. */
 static const struct {
     const char *what, *version, *threads;
@@ -244,7 +260,7 @@ UNIT_MAIN("tracking", few_polls_are_not_worth_a_connection,
           memory_is_fresh_once_a_sign_of_life_came_that_was_asked_for_after_it_began,
           what_changed_makes_it_stale_until_the_next_sign_of_life,
           nothing_is_known_while_the_connection_is_lost,
-          a_loss_in_the_midst_of_setting_up_begins_it_anew,
+          a_loss_in_the_midst_of_setting_up_begins_it_anew, setting_up_that_gets_stuck_begins_anew,
           a_redis_whose_order_is_not_known_will_not_do,
           a_redis_that_would_not_do_is_asked_again_after_a_minute,
           a_redis_that_refuses_to_track_will_not_do, only_a_unix_socket_will_do,
