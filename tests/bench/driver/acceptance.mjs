@@ -83,7 +83,7 @@ function fairness(summary) {
 
 /*
  * A web server keeps for a connection what its earlier requests needed, whoever answered
- * them: there it is what Halley adds that counts.
+ * them: so it is also shown what Halley adds to that.
  */
 function memory(summary) {
   const kilobytes = (connection, name, system) =>
@@ -91,8 +91,12 @@ function memory(summary) {
   const added = (connection, server) => together((both, web) => both - web,
     kilobytes(connection, 'both_bytes', `halley-${server}`), kilobytes(connection, 'web_bytes', `floor-${server}`));
   return [
-    line('lighttpd: memory for a waiter, kB, together', kilobytes('new', 'both_bytes', 'halley-lighttpd'), '<=', 3.5),
-    line('lighttpd: of which halley.fcgi', kilobytes('new', 'app_bytes', 'halley-lighttpd'), '<=', 0.3),
+    ...['new', 'used'].flatMap(connection => [
+      line(`lighttpd: memory for a waiter on a ${connection} connection, kB, together`,
+        kilobytes(connection, 'both_bytes', 'halley-lighttpd'), '<=', 3.5),
+      line(`lighttpd: memory for a waiter on a ${connection} connection, kB, halley.fcgi`,
+        kilobytes(connection, 'app_bytes', 'halley-lighttpd'), '<=', 0.3)
+    ]),
     ...SERVERS.flatMap(server => ['new', 'used'].map(connection =>
       line(`${server}: memory for a waiter on a ${connection} connection, kB, beyond ${server}'s own`,
         added(connection, server), '<=', 0.3)))
