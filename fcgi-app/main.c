@@ -107,7 +107,8 @@ static size_t longest_body(const struct config *config) {
 /*
  * Each request wakes this process up. It shall not take the processor from the web server's
  * in the midst of handing over others: they are read together, in a tenth of the switches.
- * Who has set another policy keeps it.
+ * The price is paid where other programs fill every processor: a poll then takes 1 to 3 ms
+ * instead of 0.2. Who has set another policy keeps it.
  */
 static void wait_for_company(void) {
     const struct sched_param none = {0};
