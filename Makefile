@@ -97,8 +97,8 @@ PROGRAMS = $(BUILD)/halley.fcgi $(BUILD)/halley-worker
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all help deps run test lint check-warnings format fuzz bench install clean unit-tests \
-        e2e-tests FORCE
+.PHONY: all help deps run test lint check-warnings format fuzz fuzzers bench install clean \
+        unit-tests e2e-tests FORCE
 
 all: $(PROGRAMS)
 
@@ -215,7 +215,7 @@ $(BENCHES): $(BUILD)/libtest.a
 WEB = $(or $(filter apache nginx,$(SERVER)),lighttpd)
 
 deps:
-	$(Q)deploy/install-deps build run lighttpd apache nginx test lint
+	$(Q)deploy/install-deps build run lighttpd apache nginx test fuzz lint
 
 run:
 	$(Q)deploy/install-deps build run $(WEB)
@@ -224,7 +224,7 @@ run:
 
 # tests/run builds and runs every suite, and counts.
 test:
-	$(Q)deploy/install-deps build run lighttpd apache nginx test
+	$(Q)deploy/install-deps build run lighttpd apache nginx test fuzz
 	$(Q)MAKE='$(MAKE)' exec tests/run
 
 # The measurements, beside other programs: ONLY=, SERVER=, N=, ROUNDS= and more, see
@@ -237,21 +237,39 @@ bench:
 # --- fuzzing -------------------------------------------------------------------
 
 FUZZ_SECONDS = 60
-FUZZERS := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(FUZZ_SRC))
+FUZZERS := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_LIB_SRC := $(CORE_SRC) $(filter-out fcgi-app/main.c,$(FCGI_SRC)) \
-                $(filter-out worker/main.c,$(WORKER_SRC))
+                $(filter-out worker/main.c,$(WORKER_SRC)) \
+                $(filter-out tests/fuzz/fuzz_%,$(FUZZ_SRC))
+fuzz_objects = $(patsubst %.c,build/fuzz/obj/%.o,$(1))
+FUZZ_SAN     = address,undefined -fno-sanitize-recover=all
+FUZZ_COMPILE = clang $(ALL_CPPFLAGS) -std=c11 -g -O1 -fno-strict-aliasing -pthread
 
-build/fuzz/%: tests/fuzz/%.c $(FUZZ_LIB_SRC) $(ALL_HDR) build/gen/halley_lua.c
-	$(say) FUZZ $@
+# The modules of both programs, compiled once, with the counters that the fuzzer follows;
+# every target is linked with what it calls of them.
+build/fuzz/libfuzz.a: $(call fuzz_objects,$(FUZZ_LIB_SRC)) build/fuzz/obj/gen/halley_lua.o
+	$(say) AR $@
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+build/fuzz/obj/gen/halley_lua.o: build/gen/halley_lua.c
 	$(Q)mkdir -p $(@D)
-	$(Q)clang $(ALL_CPPFLAGS) -std=c11 -g -O1 -fno-strict-aliasing -pthread \
-	    -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o $@ \
-	    $< $(FUZZ_LIB_SRC) build/gen/halley_lua.c $(FCGI_LIBS) $(CORE_LIBS)
+	$(Q)$(FUZZ_COMPILE) -c -o $@ $<
+
+build/fuzz/obj/%.o: %.c Makefile
+	$(say) CC $@
+	$(Q)mkdir -p $(@D)
+	$(Q)$(FUZZ_COMPILE) -fsanitize=fuzzer-no-link,$(FUZZ_SAN) -MMD -MP -c -o $@ $<
+
+$(FUZZERS): build/fuzz/%: build/fuzz/obj/tests/fuzz/%.o build/fuzz/libfuzz.a
+	$(say) LINK $@
+	$(Q)clang -pthread -fsanitize=fuzzer,$(FUZZ_SAN) -o $@ $^ $(FCGI_LIBS) $(CORE_LIBS)
+
+fuzzers: $(FUZZERS)
 
 # A corpus beside a target (tests/fuzz/NAME.corpus/) is what it begins with.
 fuzz:
-	$(Q)deploy/install-deps build lint
-	$(Q)$(MAKE) --no-print-directory $(FUZZERS)
+	$(Q)deploy/install-deps build fuzz
+	$(Q)$(MAKE) --no-print-directory fuzzers
 	$(Q)for target in $(notdir $(FUZZERS)); do \
 	    echo "== $$target"; mkdir -p build/fuzz/$$target.corpus; \
 	    seeds=; [ ! -d tests/fuzz/$$target.corpus ] || seeds=tests/fuzz/$$target.corpus; \
@@ -266,7 +284,7 @@ SHELL_SRC = .ci/run deploy/install-deps deploy/render deploy/run tests/run tests
 TIDY_SRC  = $(ALL_SRC)
 
 lint:
-	$(Q)deploy/install-deps build test lint
+	$(Q)deploy/install-deps build test fuzz lint
 	$(say) LINT format
 	$(Q)clang-format --dry-run -Werror $(ALL_SRC) $(ALL_HDR)
 	$(say) LINT 'include law'
@@ -319,4 +337,4 @@ install: all
 clean:
 	rm -rf build
 
--include $(shell find $(BUILD)/obj $(BUILD)/gen -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD)/obj $(BUILD)/gen build/fuzz/obj -name '*.d' 2>/dev/null)
