@@ -13,24 +13,22 @@
  *
  * A connection that rests has no deadline: the web server decides how many it
  * keeps, and for how long. When descriptors run out, the one that has rested
- * longest is closed; then one in reserve is used to accept with and answer 503.
+ * longest is closed; where none rests, whoever connects is answered 503 (accept.c).
  */
 #include "fcgi-app/intake.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
-#include "core/log.h"
 #include "core/mem.h"
+#include "fcgi-app/accept.h"
 #include "fcgi-app/connection.h"
 #include "fcgi-app/fcgi.h"
 #include "fcgi-app/problem.h"
 #include "fcgi-app/readers.h"
 
-enum { PEEK_MAX = 256 * 1024, LARGE = 32 * 1024, ACCEPT_BURST = 64 };
+enum { PEEK_MAX = 256 * 1024, LARGE = 32 * 1024 };
 
 struct intake {
     struct connections *all;
@@ -39,12 +37,9 @@ struct intake {
     void *ctx;
     size_t body_max;
     int timeout;
-    int listen_fd; /* -1 once closed */
-    int reserve_fd;
-    struct ev_io listener;
+    struct acceptor *acceptor; /* NULL once closed */
     struct readers *readers;
     unsigned char *peek; /* PEEK_MAX bytes */
-    struct log_limit complaint;
 };
 
 /* Nothing that can be answered came. */
@@ -170,26 +165,14 @@ void intake_late(struct connection *connection) {
 
 /* ------------------------------------------------------------------- accepting */
 
-/* With the descriptor in reserve: accept, say that there is no room, close. */
-static void turn_away(struct intake *intake) {
-    struct problem problem;
-    unsigned long quiet;
-
-    close(intake->reserve_fd);
-    int fd = accept4(intake->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (fd >= 0) {
-        problem_later(&problem, 503, 2, "no descriptor is left for another request");
-        /* every web server counts requests from 1 */
-        client_refuse(client_new(intake->all, fd, CLIENT_FCGI, 1), &problem);
-        intake->stats->answers_503++;
-    }
-    intake->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    if (log_allowed(&intake->complaint, ev_now(intake->all->loop), &quiet))
-        log_error("accept.descriptors", "all are in use: raise LimitNOFILE not_logged=%lu", quiet);
+static void on_taken(void *ctx, int fd) {
+    struct intake *intake = ctx;
+    look(connection_new(intake->all, fd), false);
 }
 
 /* Whether a descriptor could be had from a connection that only rests. */
-static bool close_a_resting_one(struct intake *intake) {
+static bool close_a_resting_one(void *ctx) {
+    struct intake *intake = ctx;
     struct ring *resting = &intake->all->resting;
 
     if (ring_empty(resting))
@@ -198,26 +181,18 @@ static bool close_a_resting_one(struct intake *intake) {
     return true;
 }
 
-static bool accept_one(struct intake *intake) {
-    int fd = accept4(intake->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (fd >= 0) {
-        look(connection_new(intake->all, fd), false);
-        return true;
-    }
-    if (errno == EMFILE || errno == ENFILE) {
-        if (close_a_resting_one(intake))
-            return true;
-        turn_away(intake);
-    }
-    return errno == EINTR || errno == ECONNABORTED;
+static void refuse_for_want_of_descriptors(void *ctx, int fd) {
+    struct intake *intake = ctx;
+    struct problem problem;
+
+    problem_later(&problem, 503, 2, "no descriptor is left for another request");
+    /* every web server counts requests from 1 */
+    client_refuse(client_new(intake->all, fd, CLIENT_FCGI, 1), &problem);
+    intake->stats->answers_503++;
 }
 
-static void on_connection(struct ev_loop *loop, struct ev_io *io, int events) {
-    struct intake *intake = io->data;
-    (void)loop, (void)events;
-    for (int i = 0; i < ACCEPT_BURST && accept_one(intake); i++)
-        ;
-}
+static const struct acceptor_calls calls = {
+    .taken = on_taken, .make_room = close_a_resting_one, .refuse = refuse_for_want_of_descriptors};
 
 struct intake *intake_new(struct connections *all, int listen_fd, const struct config *config,
                           size_t body_max, intake_fn *take, void *ctx) {
@@ -228,26 +203,19 @@ struct intake *intake_new(struct connections *all, int listen_fd, const struct c
     intake->ctx = ctx;
     intake->body_max = body_max;
     intake->timeout = config->request_timeout;
-    intake->listen_fd = listen_fd;
     intake->peek = mem_new(PEEK_MAX);
-    intake->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     intake->readers = readers_new(all, body_max, intake->timeout, hand_over, intake);
-    fcntl(listen_fd, F_SETFL, fcntl(listen_fd, F_GETFL) | O_NONBLOCK);
-    ev_io_init(&intake->listener, on_connection, listen_fd, EV_READ);
-    intake->listener.data = intake;
-    ev_io_start(all->loop, &intake->listener);
+    intake->acceptor = acceptor_new(all->loop, all->stats, listen_fd, &calls, intake);
     all->intake = intake;
     return intake;
 }
 
 void intake_close(struct intake *intake) {
-    if (intake->listen_fd < 0)
+    if (intake->acceptor == NULL)
         return;
-    while (accept_one(intake))
-        ;
-    ev_io_stop(intake->all->loop, &intake->listener);
-    close(intake->listen_fd);
-    intake->listen_fd = -1;
+    acceptor_take_waiting(intake->acceptor);
+    acceptor_free(intake->acceptor);
+    intake->acceptor = NULL;
     intake->all->closing = true;
     while (close_a_resting_one(intake))
         ;
@@ -261,12 +229,9 @@ bool intake_idle(const struct intake *intake) {
 void intake_free(struct intake *intake) {
     if (intake == NULL)
         return;
-    if (intake->listen_fd >= 0)
-        close(intake->listen_fd);
-    ev_io_stop(intake->all->loop, &intake->listener);
+    acceptor_free(intake->acceptor);
     intake->all->intake = NULL;
     readers_free(intake->readers);
-    close(intake->reserve_fd);
     free(intake->peek);
     free(intake);
 }

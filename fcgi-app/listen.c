@@ -13,14 +13,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { BACKLOG = 4096 };
+enum { BACKLOG = 4096, LOCK_TRIES = 100, LOCK_PAUSE = 50 /* milliseconds */ };
 
 static enum err fail(char *problem, const char *address, const char *why, int fd) {
     snprintf(problem, LISTEN_PROBLEM, "listen = %s: %s", address, why);
@@ -29,33 +31,87 @@ static enum err fail(char *problem, const char *address, const char *why, int fd
     return ERR_SYSTEM;
 }
 
-/* Whether a process answers at `path`; if nobody does, it is left over and may go. */
-static int somebody_listens(const struct sockaddr_un *to) {
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    int connected = fd >= 0 && connect(fd, (const struct sockaddr *)to, sizeof *to) == 0;
+/* Whether certainly nobody answers at a socket's path. A full queue (EAGAIN) and a socket
+ * of another kind (EPROTOTYPE) are somebody's. */
+static bool nobody_answers(const struct sockaddr_un *name) {
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    bool refused = fd >= 0 && connect(fd, (const struct sockaddr *)name, sizeof *name) != 0 &&
+                   errno == ECONNREFUSED;
+
     if (fd >= 0)
         close(fd);
-    return connected;
+    return refused;
 }
 
-static enum err listen_unix(const char *address, int mode, int *fd, char *problem) {
+/* Makes room at a path: only a socket that a dead process left goes. NULL, or why it is
+ * not free. */
+static const char *clear_path(const struct sockaddr_un *name) {
+    struct stat file;
+
+    if (lstat(name->sun_path, &file) != 0)
+        return errno == ENOENT ? NULL : strerror(errno);
+    if (!S_ISSOCK(file.st_mode))
+        return "what is there is no socket, and stays";
+    if (!nobody_answers(name))
+        return "another process listens there";
+    return unlink(name->sun_path) == 0 ? NULL : strerror(errno);
+}
+
+/*
+ * Between looking at a path and listening there, no other Halley does the same in its
+ * folder: two that start together would each find, and remove, what the other has bound
+ * and does not answer yet. Where the folder cannot be locked, nobody waits.
+ */
+static int lock_folder(const char *path) {
+    char folder[sizeof((struct sockaddr_un *)0)->sun_path + 1];
+
+    snprintf(folder, sizeof folder, "%.*s", (int)(strrchr(path, '/') - path) + 1, path);
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    for (int tries = 0; fd >= 0 && tries < LOCK_TRIES; tries++) {
+        if (flock(fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK)
+            break;
+        (void)poll(NULL, 0, LOCK_PAUSE);
+    }
+    return fd;
+}
+
+static const char *bind_at(const struct sockaddr_un *name, int mode, struct listening *listening) {
+    struct stat file;
+
+    listening->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (listening->fd < 0)
+        return strerror(errno);
+    mode_t before = umask((mode_t)(~mode & 0777));
+    int bound = bind(listening->fd, (const struct sockaddr *)name, sizeof *name);
+    umask(before);
+    if (bound != 0 || listen(listening->fd, BACKLOG) != 0)
+        return strerror(errno);
+    if (lstat(name->sun_path, &file) != 0)
+        return strerror(errno);
+    listening->device = file.st_dev;
+    listening->inode = file.st_ino;
+    return NULL;
+}
+
+static enum err listen_unix(const char *address, int mode, struct listening *listening,
+                            char *problem) {
     struct sockaddr_un name = {.sun_family = AF_UNIX};
     const char *path = address + strlen("unix:");
 
     if (strlen(path) >= sizeof name.sun_path)
         return fail(problem, address, "the path is too long for a socket", -1);
     memcpy(name.sun_path, path, strlen(path));
-    if (somebody_listens(&name))
-        return fail(problem, address, "another process listens there", -1);
-    (void)unlink(path);
-    int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    mode_t before = umask((mode_t)(~mode & 0777));
-    int bound = s < 0 ? -1 : bind(s, (const struct sockaddr *)&name, sizeof name);
-    umask(before);
-    if (bound != 0 || listen(s, BACKLOG) != 0)
-        return fail(problem, address, strerror(errno), s);
-    *fd = s;
-    return ERR_OK;
+    int lock = lock_folder(path);
+    const char *wrong = clear_path(&name);
+    if (wrong == NULL)
+        wrong = bind_at(&name, mode, listening);
+    if (lock >= 0)
+        close(lock);
+    if (wrong == NULL)
+        return ERR_OK;
+    enum err err = fail(problem, address, wrong, listening->fd);
+    listening->fd = -1;
+    return err;
 }
 
 static enum err listen_tcp(const char *address, int *fd, char *problem) {
@@ -84,11 +140,13 @@ static enum err listen_tcp(const char *address, int *fd, char *problem) {
     return ERR_OK;
 }
 
-static enum err listen_on(const char *address, int mode, int *fd, char *problem) {
+static enum err listen_on(const char *address, int mode, struct listening *listening,
+                          char *problem) {
+    *listening = (struct listening){.fd = -1};
     if (strncmp(address, "unix:/", 6) == 0)
-        return listen_unix(address, mode, fd, problem);
+        return listen_unix(address, mode, listening, problem);
     if (strncmp(address, "tcp:", 4) == 0)
-        return listen_tcp(address, fd, problem);
+        return listen_tcp(address, &listening->fd, problem);
     return fail(problem, address, "must be unix:/path or tcp:host:port", -1);
 }
 
@@ -96,15 +154,20 @@ static bool is_path(const char *address) {
     return strncmp(address, "unix:/", 6) == 0;
 }
 
-static void remove_path(const char *address) {
-    if (is_path(address))
-        (void)unlink(address + strlen("unix:"));
+/* Removes what was bound here, and nothing that somebody has put there since. */
+static void remove_path(const char *address, const struct listening *listening) {
+    const char *path = address + strlen("unix:");
+    struct stat file;
+
+    if (is_path(address) && lstat(path, &file) == 0 && S_ISSOCK(file.st_mode) &&
+        file.st_dev == listening->device && file.st_ino == listening->inode)
+        (void)unlink(path);
 }
 
 void listeners_init(struct listeners *listeners, const char *address,
                     const char *websocket_address) {
     *listeners = (struct listeners){
-        .address = address, .websocket_address = websocket_address, .websocket = -1};
+        .address = address, .websocket_address = websocket_address, .websocket.fd = -1};
 }
 
 void listeners_address(const struct listeners *listeners, int number, char out[LISTEN_ADDRESS]) {
@@ -144,7 +207,7 @@ void listeners_choose(struct listeners *listeners, int number) {
         return;
     for (int i = 0; i < listeners->count; i++) {
         if (i != number)
-            close(listeners->fcgi[i]);
+            close(listeners->fcgi[i].fd);
     }
     listeners->fcgi[0] = listeners->fcgi[number];
     listeners->count = 1;
@@ -157,17 +220,17 @@ void listeners_remove(const struct listeners *listeners) {
         return;
     for (int i = 0; i < listeners->count; i++) {
         listeners_address(listeners, i, address);
-        remove_path(address);
+        remove_path(address, &listeners->fcgi[i]);
     }
-    if (listeners->websocket >= 0)
-        remove_path(listeners->websocket_address);
+    if (listeners->websocket.fd >= 0)
+        remove_path(listeners->websocket_address, &listeners->websocket);
 }
 
 void listeners_close(struct listeners *listeners) {
     for (int i = 0; i < listeners->count; i++)
-        close(listeners->fcgi[i]);
+        close(listeners->fcgi[i].fd);
     listeners->count = 0;
-    if (listeners->websocket >= 0)
-        close(listeners->websocket);
-    listeners->websocket = -1;
+    if (listeners->websocket.fd >= 0)
+        close(listeners->websocket.fd);
+    listeners->websocket.fd = -1;
 }

@@ -5,20 +5,28 @@
 #define HALLEY_LISTEN_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "core/config.h"
 #include "core/err.h"
 
 enum { LISTEN_PROBLEM = 256, LISTEN_ADDRESS = 512 };
 
+/* A listening socket, and which file it is at its path, if it has one. */
+struct listening {
+    int fd; /* -1: none */
+    dev_t device;
+    ino_t inode;
+};
+
 /* The sockets on which the processes of a program listen. */
 struct listeners {
     const char *address;           /* of FastCGI, borrowed; "": none, or an inherited socket */
     const char *websocket_address; /* or "" */
-    int fcgi[PROCESSES_MAX];       /* `count` of them */
-    int count;                     /* 0: none; 1; or one for each process */
-    int websocket;                 /* -1: none */
-    bool child;                    /* the paths are another process's to remove */
+    struct listening fcgi[PROCESSES_MAX]; /* `count` of them */
+    int count;                            /* 0: none; 1; or one for each process */
+    struct listening websocket;
+    bool child; /* the paths are another process's to remove */
 };
 
 /* Nothing is open yet. Both addresses are borrowed. */
@@ -26,8 +34,9 @@ void listeners_init(struct listeners *listeners, const char *address,
                     const char *websocket_address);
 
 /*
- * Listens for FastCGI at `unix:/path` (with the permissions `mode`; what a dead
- * process left at the path is replaced) or `tcp:host:port`, if there is an
+ * Listens for FastCGI at `unix:/path` (with the permissions `mode`; a socket that
+ * nobody answers is left over and replaced, anything else at the path stays and is a
+ * problem) or `tcp:host:port`, if there is an
  * address. At a path each of `processes` processes has a socket of its own. All
  * are opened, or on failure none, and `problem` says why.
  */

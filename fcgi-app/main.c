@@ -157,7 +157,7 @@ static int serve_on(struct program *program, int number) {
     program->app.report = report_new(program->app.loop, hub_commands(program->app.hub), "fcgi",
                                      status_report, &program->app);
     if (listeners->count != 0)
-        program->intake = intake_new(program->connections, listeners->fcgi[0], config,
+        program->intake = intake_new(program->connections, listeners->fcgi[0].fd, config,
                                      longest_body(config), app_take, &program->app);
     ev_run(program->app.loop, 0);
     log_info("stop", "requests=%llu", (unsigned long long)program->stats.requests);
@@ -185,7 +185,7 @@ static bool open_listeners(struct listeners *listeners, const struct config *con
             return false;
     }
     if (spawned)
-        listeners->fcgi[listeners->count++] = STDIN_FILENO;
+        listeners->fcgi[listeners->count++].fd = STDIN_FILENO;
     return true;
 }
 
@@ -214,8 +214,8 @@ static int serve_alone(struct program *program, struct config *config, bool cgi,
     program->connections = connections_new(loop, &program->stats);
     start_watching(program, loop);
     wait_for_company();
-    if (program->listeners.websocket >= 0)
-        program->app.listener = ws_listener_new(&program->app, program->listeners.websocket);
+    if (program->listeners.websocket.fd >= 0)
+        program->app.listener = ws_listener_new(&program->app, program->listeners.websocket.fd);
     result = cgi ? serve_cgi(program) : serve_on(program, number);
     report_free(program->app.report);
     ws_listener_free(program->app.listener);

@@ -14,6 +14,8 @@
     X(requests_saved, counter, "requests that waits were spared by more messages in a batch")      \
     X(requests_broken, counter, "connections closed because what came was no whole request")       \
     X(requests_large, counter, "requests read by a reader thread because of their size")           \
+    X(connections_refused, counter, "connections told that no descriptor is left")                 \
+    X(accept_pauses, counter, "pauses in accepting, for want of memory or descriptors")            \
     X(answers_4xx, counter, "answers that said the request was wrong")                             \
     X(answers_429, counter, "publishes over a rate limit")                                         \
     X(answers_503, counter, "answers that said try again later")                                   \

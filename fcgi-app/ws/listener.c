@@ -10,15 +10,14 @@
 #include "fcgi-app/ws/listener.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "core/collections.h"
-#include "core/log.h"
 #include "core/mem.h"
+#include "fcgi-app/accept.h"
 #include "fcgi-app/transport.h"
 #include "fcgi-app/ws/handshake.h"
 #include "fcgi-app/ws/session.h"
@@ -27,9 +26,7 @@
 #define SERVED_TTL    "16"
 #define SERVED_PERIOD 5.0
 
-#define ACCEPT_PAUSE 0.2 /* seconds without accepting when descriptors have run out */
-
-enum { ACCEPT_BURST = 64, CALLERS_MAX = 1024 };
+enum { CALLERS_MAX = 1024 };
 
 struct caller {
     struct ws_listener *listener;
@@ -42,13 +39,10 @@ struct caller {
 
 struct ws_listener {
     struct app *app;
-    int fd; /* -1 once closed */
-    struct ev_io io;
+    struct acceptor *acceptor; /* NULL once closed */
     struct ev_timer served;
-    struct ev_timer pause;
     struct caller *callers;
     unsigned caller_count;
-    struct log_limit complaint;
 };
 
 static void caller_free(struct caller *caller) {
@@ -170,10 +164,9 @@ static void on_deadline(struct ev_loop *loop, struct ev_timer *timer, int events
     hang_up(caller);
 }
 
-static void greet(struct ws_listener *listener, int fd) {
+static struct caller *caller_new(struct ws_listener *listener, int fd) {
     struct app *app = listener->app;
     struct caller *caller = mem_new(sizeof *caller);
-    struct problem problem;
 
     caller->listener = listener;
     caller->fd = fd;
@@ -184,6 +177,15 @@ static void greet(struct ws_listener *listener, int fd) {
     DL_APPEND(listener->callers, caller);
     listener->caller_count++;
     app->stats->clients++;
+    return caller;
+}
+
+static void greet(void *ctx, int fd) {
+    struct ws_listener *listener = ctx;
+    struct caller *caller = caller_new(listener, fd);
+    struct app *app = listener->app;
+    struct problem problem;
+
     if (listener->caller_count > CALLERS_MAX) {
         problem_later(&problem, 503, 2, "at most %d handshakes may be under way", CALLERS_MAX);
         refuse(caller, &problem);
@@ -193,37 +195,14 @@ static void greet(struct ws_listener *listener, int fd) {
     ev_timer_start(app->loop, &caller->deadline);
 }
 
-/* Out of descriptors: the others wait in the backlog, and the loop does not spin meanwhile. */
-static void pause_accepting(struct ws_listener *listener) {
-    struct ev_loop *loop = listener->app->loop;
-    unsigned long quiet;
-
-    ev_io_stop(loop, &listener->io);
-    ev_timer_set(&listener->pause, ACCEPT_PAUSE, 0);
-    ev_timer_start(loop, &listener->pause);
-    if (log_allowed(&listener->complaint, ev_now(loop), &quiet))
-        log_error("accept.descriptors", "all are in use: raise LimitNOFILE not_logged=%lu", quiet);
+static void refuse_for_want_of_descriptors(void *ctx, int fd) {
+    struct problem problem;
+    problem_later(&problem, 503, 2, "no descriptor is left for another WebSocket");
+    refuse(caller_new(ctx, fd), &problem);
 }
 
-static void on_pause_over(struct ev_loop *loop, struct ev_timer *timer, int events) {
-    struct ws_listener *listener = timer->data;
-    (void)events;
-    ev_io_start(loop, &listener->io);
-}
-
-static void on_connection(struct ev_loop *loop, struct ev_io *io, int events) {
-    struct ws_listener *listener = io->data;
-    (void)loop, (void)events;
-
-    for (int i = 0; i < ACCEPT_BURST; i++) {
-        int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd < 0 && (errno == EMFILE || errno == ENFILE))
-            pause_accepting(listener);
-        if (fd < 0)
-            return;
-        greet(listener, fd);
-    }
-}
+static const struct acceptor_calls calls = {.taken = greet,
+                                            .refuse = refuse_for_want_of_descriptors};
 
 /* ------------------------------------------------------ telling that we are there */
 
@@ -269,13 +248,9 @@ struct ws_listener *ws_listener_new(struct app *app, int fd) {
     struct ws_listener *listener = mem_new(sizeof *listener);
 
     listener->app = app;
-    listener->fd = fd;
-    (void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-    ev_io_init(&listener->io, on_connection, fd, EV_READ);
+    listener->acceptor = acceptor_new(app->loop, app->stats, fd, &calls, listener);
     ev_timer_init(&listener->served, on_served, 0, 0);
-    ev_timer_init(&listener->pause, on_pause_over, 0, 0);
-    listener->io.data = listener->served.data = listener->pause.data = listener;
-    ev_io_start(app->loop, &listener->io);
+    listener->served.data = listener;
     ev_timer_start(app->loop, &listener->served);
     return listener;
 }
@@ -283,13 +258,11 @@ struct ws_listener *ws_listener_new(struct app *app, int fd) {
 void ws_listener_close(struct ws_listener *listener) {
     struct caller *caller, *next;
 
-    if (listener->fd < 0)
+    if (listener->acceptor == NULL)
         return;
-    ev_io_stop(listener->app->loop, &listener->io);
     ev_timer_stop(listener->app->loop, &listener->served);
-    ev_timer_stop(listener->app->loop, &listener->pause);
-    close(listener->fd);
-    listener->fd = -1;
+    acceptor_free(listener->acceptor);
+    listener->acceptor = NULL;
     DL_FOREACH_SAFE (listener->callers, caller, next) {
         hang_up(caller);
     }
