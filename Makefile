@@ -97,8 +97,8 @@ PROGRAMS = $(BUILD)/halley.fcgi $(BUILD)/halley-worker
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all help deps run test lint check-warnings format fuzz fuzzers bench install clean \
-        unit-tests e2e-tests FORCE
+.PHONY: all help deps run test lint check-warnings format fuzz fuzzers faults bench install \
+        clean unit-tests e2e-tests FORCE
 
 all: $(PROGRAMS)
 
@@ -110,6 +110,8 @@ help:
 	@echo 'make lint         format, clang-tidy, shellcheck, the include law'
 	@echo 'make format       let clang-format write the C files'
 	@echo 'make fuzz         the fuzz targets, FUZZ_SECONDS=60 each (clang)'
+	@echo 'make faults       SECONDS=60 SEED= SERVER=lighttpd|nginx|apache: everything that can fail,'
+	@echo '                  at random, and nothing may be lost, doubled, reordered or untrue'
 	@echo 'make bench        the measurements, beside other programs; a part of them with'
 	@echo '                  ONLY= SERVER= SYSTEMS= N= ROUNDS= (tests/bench/README.md)'
 	@echo 'make deps         install what building, running and testing need'
@@ -226,6 +228,15 @@ run:
 test:
 	$(Q)deploy/install-deps build run lighttpd apache nginx test fuzz
 	$(Q)MAKE='$(MAKE)' exec tests/run
+
+# Faults at random, from a seed that it prints.
+faults:
+	$(Q)deploy/install-deps build run lighttpd apache nginx test
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)[ tests/browser/node_modules/.package-lock.json -nt tests/browser/package-lock.json ] || \
+	    (cd tests/browser && npm ci --no-audit --no-fund)
+	$(Q)HALLEY_BIN_DIR=$(BUILD) SECONDS=$(or $(SECONDS),60) SEED=$(SEED) \
+	    SERVER=$(or $(SERVER),lighttpd) exec node tests/faults/main.mjs
 
 # The measurements, beside other programs: ONLY=, SERVER=, N=, ROUNDS= and more, see
 # tests/bench/README.md.

@@ -1,0 +1,47 @@
+/* The judge itself: it must see each kind of wrong, and nothing in what is right. */
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import {View} from './judge.mjs';
+
+const said = (id, n, p = 'a') => ({id, data: {p, n}});
+
+/* Feeds batches [gap, messages, after], then asks for what publisher "a" was promised. */
+function judged(batches, promised = [], held) {
+  const kinds = [], view = new View('wait', 'c', kind => kinds.push(kind));
+  view.place = {epoch: 5, n: 0};
+  for (const [gap, messages, after] of batches) view.batch(gap, messages, after);
+  view.finish(new Map([['a', new Set(promised)]]));
+  if (held) view.mustHave(held);
+  return kinds;
+}
+
+const right = {
+  'one after the other': [[[false, [said('5-1', 1)], '5-1'], [false, [said('5-2', 2)], '5-2']], [1, 2]],
+  'a channel that began later than its reader': [[[false, [said('9-1', 1)], '9-1']], [1]],
+  'a told gap to another epoch': [[[false, [said('5-1', 1)], '5-1'], [true, [said('8-1', 4)], '8-1']], [1, 2, 3, 4]],
+  'a gap behind what is whole, in one batch': [[[true, [said('5-1', 1), said('8-1', 3), said('8-2', 4)], '8-2']], [1, 2, 3, 4]],
+  'a gap without a message': [[[false, [said('5-1', 1)], '5-1'], [true, [], '5-3'], [false, [said('5-4', 4)], '5-4']], [1, 2, 4]],
+  'a number that nobody was promised': [[[false, [said('5-1', 1)], '5-1'], [false, [said('5-2', 3)], '5-2']], [1, 3]]
+};
+for (const [name, [batches, promised]] of Object.entries(right)) {
+  test(`right: ${name}`, () => assert.deepEqual(judged(batches, promised), []));
+}
+
+const wrong = {
+  'lost': [[[false, [said('5-1', 1)], '5-1'], [false, [said('5-2', 3)], '5-2']], [1, 2, 3]],
+  'lost at the end': [[[false, [said('5-1', 1)], '5-1']], [1, 2]],
+  'doubled': [[[false, [said('5-1', 1)], '5-1'], [false, [said('5-2', 1)], '5-2']], [1]],
+  'reordered': [[[false, [said('5-1', 2)], '5-1'], [false, [said('5-2', 1)], '5-2']], []],
+  'false gap': [[[true, [said('5-1', 1)], '5-1']], [1]],
+  'gap not told': [[[false, [said('5-1', 1)], '5-1'], [false, [said('5-3', 2)], '5-3']], [1, 2]],
+  'gap not told by a place': [[[false, [said('5-1', 1)], '5-1'], [false, [], '5-2']], [1]],
+  'lost beside a gap that is elsewhere':
+    [[[true, [said('5-1', 1), said('8-1', 2)], '8-1'], [false, [said('8-2', 5)], '8-2']], [1, 2, 3, 4, 5]],
+  'withheld': [[[false, [said('5-1', 1)], '5-1']], [1], ['5-1', '5-2']]
+};
+for (const [name, [batches, promised, held]] of Object.entries(wrong)) {
+  test(`wrong: ${name}`, () => {
+    const kinds = judged(batches, promised, held);
+    assert.ok(kinds.some(kind => name.startsWith(kind)), `${name}: ${kinds}`);
+  });
+}
