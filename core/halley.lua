@@ -9,6 +9,7 @@
 --                                    run        the Redis process that gave it
 --                                    born       of the process that began the epoch
 --                                    history, ttl, max_message   as last configured
+--                                    largest  bytes of the longest payload ever kept
 --   halley.live:{channel}      pub/sub: "<id> <at> <payload>"
 --   halley.idempotency:{channel}:<key>   "<id> <at>" of the first publish
 --   halley.rate:{channel}:<who>          when the next publish of <who> is due
@@ -26,7 +27,7 @@ local VERSION = 1
 
 local HISTORY, TTL, MAX_MESSAGE = 1000, 3600, 65536
 local META_TTL, IDEMPOTENCY_TTL = 604800, 300
-local READ_BYTES, READ_CHUNK = 1048576, 100
+local READ_BYTES, READ_CHUNK, READ_EPOCHS = 1048576, 100, 64
 
 -- This Redis process: its run_id, and when this library first asked for it. Both
 -- live as long as the process, which is what they are for.
@@ -120,7 +121,7 @@ end
 local function append(channel, payload, o, now)
   know_process(now)
   local meta_key = key('meta', channel)
-  local meta = redis.call('HMGET', meta_key, 'epoch', 'n', 'run', 'history', 'ttl', 'max_message')
+  local meta = redis.call('HMGET', meta_key, 'epoch', 'n', 'run', 'history', 'ttl', 'max_message', 'largest')
   local epoch, n = tonumber(meta[1]), tonumber(meta[2])
   local history = o.history or tonumber(meta[4]) or HISTORY
   local ttl = o.ttl or tonumber(meta[5]) or TTL
@@ -149,6 +150,12 @@ local function append(channel, payload, o, now)
 
   fields[#fields + 1] = 'n'
   fields[#fields + 1] = text(n + 1)
+  -- readers fetch by it (collect); what an older library kept may be as long as was allowed
+  local largest = math.max(tonumber(meta[7]) or (meta[1] and max_message) or 0, #payload)
+  if largest ~= tonumber(meta[7]) then
+    fields[#fields + 1] = 'largest'
+    fields[#fields + 1] = text(largest)
+  end
   if o.remember and (meta[4] ~= text(history) or meta[5] ~= text(ttl) or meta[6] ~= text(max_message)) then
     for _, name in ipairs({ 'history', 'ttl', 'max_message' }) do
       fields[#fields + 1] = name
@@ -259,17 +266,32 @@ end
 
 -- ---------------------------------------------------------------------- reading
 
--- Collects entries of the stream from `from` on (as XRANGE takes it), until
--- `limit` or READ_BYTES. `expected` is the id that the first one must have for
--- nothing to be missing; nil where nobody is owed anything.
--- Returns { id, at, data, ... }, the last id, and whether there was a hole.
-local function collect(channel, from, limit, expected)
+-- How many entries to fetch next, so that no more is moved than `room` bytes, or one
+-- message: as many as surely fit where none is longer than `largest`, and few at first,
+-- because entries that were made by hand may be.
+local function chunk(room, largest, wanted, fetched)
+  local fit = math.max(1, math.floor(room / math.max(largest, 1)))
+  return math.min(fit, wanted, 2 + 4 * fetched, READ_CHUNK)
+end
+
+local function entry_bytes(entry)
+  local bytes = 0
+  for _, field in ipairs(entry[2]) do bytes = bytes + #field end
+  return bytes
+end
+
+-- Collects entries of the stream from `from` on (as XRANGE takes it), until `limit` or
+-- `most` bytes. `expected` is the id that the first one must have for nothing to be
+-- missing; nil where nobody is owed anything. `largest`: bytes of the longest payload.
+-- Returns { id, at, data, ... }, the last id, whether there was a hole, and whether
+-- the stream ended there.
+local function collect(channel, from, limit, most, largest, expected)
   local out, bytes, last, hole = {}, 0, nil, false
   local expected_epoch, expected_n
   if expected then expected_epoch, expected_n = split_id(expected) end
-  while #out / 3 < limit and bytes < READ_BYTES do
-    local wanted = math.min(READ_CHUNK, limit - #out / 3)
-    local entries = redis.call('XRANGE', key('history', channel), from, '+', 'COUNT', wanted)
+  while #out / 3 < limit and bytes < most do
+    local wanted = chunk(most - bytes, largest, limit - #out / 3, #out / 3)
+    local entries = redis.call('XRANGE', key('history', channel), from, '+', 'COUNT', text(wanted))
     for _, entry in ipairs(entries) do
       local at, data = '0', ''
       for i = 1, #entry[2], 2 do
@@ -283,20 +305,60 @@ local function collect(channel, from, limit, expected)
         expected_epoch, expected_n = epoch, n + 1
       end
       out[#out + 1], out[#out + 2], out[#out + 3] = last, at, data
-      bytes = bytes + #data
-      if bytes >= READ_BYTES then break end
+      local size = entry_bytes(entry)
+      bytes, largest = bytes + size, math.max(largest, size)
+      if bytes >= most then return out, last, hole, false end
     end
-    if #entries < wanted then break end
+    if #entries < wanted then return out, last, hole, true end
     from = '(' .. last
   end
-  return out, last, hole
+  return out, last, hole, false
 end
 
--- Where the last `count` messages of a channel begin, as XRANGE takes it.
-local function last_messages(channel, count, epoch, n)
-  if epoch and n >= count then return '(' .. id_of(epoch, n - count) end
-  local entries = redis.call('XREVRANGE', key('history', channel), '+', '-', 'COUNT', text(count))
-  return #entries > 0 and entries[#entries][1] or '-'
+-- Where the last `count` messages up to this id begin, as XRANGE takes it, by ids alone:
+-- numbers have no holes within an epoch, and only the oldest epoch that is held can
+-- have lost its first ones. One entry is looked at for each older epoch.
+local function last_by_ids(channel, count, epoch, n)
+  for _ = 1, READ_EPOCHS do
+    if n >= count then return '(' .. id_of(epoch, n - count) end
+    count = count - n
+    local older = redis.call('XREVRANGE', key('history', channel), '(' .. id_of(epoch, 0), '-', 'COUNT', '1')
+    if #older == 0 then return '-' end
+    epoch, n = split_id(older[1][1])
+  end
+  return '(' .. id_of(epoch, 0) -- behind so many epochs the rest is left out
+end
+
+-- The same by reading backwards, where entries were made or deleted by hand: exact for
+-- as many as one answer brings; for those before them, by ids.
+local function last_by_reading(channel, count, limit, most, largest)
+  local to, seen, bytes = '+', 0, 0
+  while seen < math.min(count, limit) and bytes < most do
+    local wanted = chunk(most - bytes, largest, math.min(count, limit) - seen, seen)
+    local entries = redis.call('XREVRANGE', key('history', channel), to, '-', 'COUNT', text(wanted))
+    for _, entry in ipairs(entries) do
+      local size = entry_bytes(entry)
+      bytes, largest = bytes + size, math.max(largest, size)
+    end
+    if #entries < wanted then return '-' end
+    seen, to = seen + #entries, '(' .. entries[#entries][1]
+  end
+  local epoch, n = split_id(string.sub(to, 2))
+  if seen == count then return id_of(epoch, n) end
+  return last_by_ids(channel, count - seen, epoch, math.max(n - 1, 0))
+end
+
+-- The last `count` messages of a channel, oldest first, as collect() returns them.
+local function collect_last(channel, count, limit, most, largest, epoch, n)
+  local history_key = key('history', channel)
+  local held = redis.call('XLEN', history_key)
+  if held <= count then return collect(channel, '-', limit, most, largest) end
+  if epoch and #redis.call('XREVRANGE', history_key, '+', '(' .. id_of(epoch, n), 'COUNT', '1') == 0 then
+    local out, last, hole, ended =
+      collect(channel, last_by_ids(channel, count, epoch, n), limit, most, largest)
+    if not ended or #out / 3 >= count then return out, last, hole, ended end
+  end -- else there are holes, or somebody else wrote behind the last message
+  return collect(channel, last_by_reading(channel, count, limit, most, largest), limit, most, largest)
 end
 
 -- What a reader that stands at `since` is owed: where to read on (nil: nothing),
@@ -327,32 +389,45 @@ local function owed(since, meta, now)
   return at_epoch < epoch and '(' .. since or '(' .. id_of(epoch, 0), nil, true, tail
 end
 
+-- Whether there is an entry behind `last`, which collect() stopped at. Where the counter
+-- says so it is believed: an entry may be long, and a hole is seen when it is read on.
+local function goes_on(channel, last, epoch, n)
+  local last_epoch, last_n = split_id(last)
+  if epoch == last_epoch and n > last_n or epoch and epoch > last_epoch then return true end
+  return #redis.call('XRANGE', key('history', channel), '(' .. last, '+', 'COUNT', '1') > 0
+end
+
 -- Everything after a position.
--- in:  channel; since ("now", "start", "-K" or a position), limit
+-- in:  channel; since ("now", "start", "-K" or a position), limit, optionally how many
+--      bytes (READ_BYTES at most; one whole message always)
 -- out: { position after everything, gap 0/1, more 0/1, { id, at, data, ... } }
 local function halley_read(keys, args)
   local channel, since, limit, now = keys[1], args[1], tonumber(args[2]), now_ms()
+  local most = math.min(tonumber(args[3]) or READ_BYTES, READ_BYTES)
   know_process(now)
-  local meta = redis.call('HMGET', key('meta', channel), 'epoch', 'n', 'run', 'born')
+  local meta = redis.call('HMGET', key('meta', channel), 'epoch', 'n', 'run', 'born', 'max_message', 'largest')
   local epoch, n = tonumber(meta[1]), tonumber(meta[2])
+  local largest = tonumber(meta[6]) or tonumber(meta[5]) or MAX_MESSAGE
   -- Who reads without a position is owed nothing that came before now: where the
   -- next publish will begin a new epoch, it stands in front of that one already.
   local tail = epoch and meta[3] == run and id_of(epoch, n) or id_of(now, 0)
-  local from, expected, gap
+  local expected, gap, entries, last, hole, ended
   if since == 'now' then return { tail, 0, 0, {} } end
   if since == 'start' then
-    from = '-'
+    entries, last, hole, ended = collect(channel, '-', limit, most, largest)
   elseif string.sub(since, 1, 1) == '-' then
-    from = last_messages(channel, tonumber(string.sub(since, 2)), epoch, n)
+    entries, last, hole, ended =
+      collect_last(channel, tonumber(string.sub(since, 2)), limit, most, largest, epoch, n)
   else
+    local from
     from, expected, gap, tail = owed(since, meta, now)
+    if not from then return { tail, gap and 1 or 0, 0, {} } end
+    entries, last, hole, ended = collect(channel, from, limit, most, largest, expected)
   end
-  if not from then return { tail, gap and 1 or 0, 0, {} } end
-  local entries, last, hole = collect(channel, from, limit, expected)
   if expected and #entries == 0 then gap = true end
   local more = false
   if last and last ~= tail and last ~= (epoch and id_of(epoch, n)) then
-    more = #redis.call('XRANGE', key('history', channel), '(' .. last, '+', 'COUNT', 1) > 0
+    more = not ended and goes_on(channel, last, epoch, n)
     gap = gap or (expected and not more) -- the end of the history was taken away
   end
   if gap and not more and #entries == 0 and epoch and meta[3] ~= run then tail = id_of(now, 0) end

@@ -378,8 +378,161 @@ START_TEST(reading_writes_nothing) {
 }
 END_TEST
 
-UNIT_MAIN("lua_read", every_way_to_begin_finds_its_place,
-          a_channel_that_does_not_exist_has_nothing_and_no_gap,
+/* Publishes `len` bytes by way of the web's function, which takes a limit along. */
+static void publish_long(const char *channel, size_t len) {
+    const char *const argv[] = {"FCALL",    "halley_post", "1", channel, NULL, "1000000", "3600",
+                                "16777216", "604800",      "",  "1",     "x",  "0",       "0"};
+    char *payload = malloc(len + 1);
+    const char *with[ROWS(argv)];
+    size_t lens[ROWS(argv)];
+
+    memset(payload, 'x', len);
+    for (size_t i = 0; i < ROWS(argv); i++) {
+        with[i] = i == 4 ? payload : argv[i];
+        lens[i] = i == 4 ? len : strlen(argv[i]);
+    }
+    ck_assert_int_eq(ask_bytes(ROWS(argv), with, lens)[0], '[');
+    free(payload);
+}
+
+/* Fills a history of one epoch with `count` messages of `len` bytes, without the cost of
+ * publishing. */
+static void fill(const char *channel, int count, int len) {
+    must_ask("EVAL %s 1 %s %d %d",
+             "local k, d = 'halley.history:{' .. KEYS[1] .. '}', string.rep('x', ARGV[2]) "
+             "local e = redis.call('HGET', 'halley.meta:{' .. KEYS[1] .. '}', 'epoch') "
+             "local n = redis.call('HGET', 'halley.meta:{' .. KEYS[1] .. '}', 'n') "
+             "for i = n + 1, n + ARGV[1] do redis.call('XADD', k, e .. '-' .. i, 'at', '1', "
+             "'data', d) end "
+             "redis.call('HINCRBY', 'halley.meta:{' .. KEYS[1] .. '}', 'n', ARGV[1])",
+             channel, count, len);
+}
+
+/* The least that this read took of Redis in some tries, in microseconds. */
+static long cost_of(const char *channel, const char *since, int limit) {
+    long least = 1000000000;
+
+    must_ask("CONFIG SET slowlog-log-slower-than 0");
+    for (int i = 0; i < 5; i++) {
+        long id, when, took;
+        must_ask("FCALL_RO halley_read 1 %s %s %d", channel, since, limit);
+        const char *log = must_ask("SLOWLOG GET 1");
+        ck_assert_msg(sscanf(log, "[[%ld %ld %ld", &id, &when, &took) == 3, "%s", log);
+        least = took < least ? took : least;
+    }
+    return least;
+}
+
+START_TEST(the_last_of_a_long_history_cost_what_they_are) {
+    server_start(false);
+    publish("chat", "a");
+    fill("chat", 100000, 500);
+    static const char *const sinces[] = {"-1000000", "-100001", "-100000", "-50000", "-5", "start"};
+
+    for (size_t i = 0; i < ROWS(sinces); i++)
+        ck_assert_msg(cost_of("chat", sinces[i], 100) < 5000, "%s", sinces[i]);
+    /* neither do holes, older epochs and what was written by hand make them dear */
+    const char *id = keepf("%s", must_ask("HGET halley.meta:{chat} epoch"));
+    must_ask("XDEL halley.history:{chat} %s-100 %s-99990", id, id);
+    for (size_t i = 0; i < ROWS(sinces); i++)
+        ck_assert_msg(cost_of("chat", sinces[i], 100) < 5000, "holes, %s", sinces[i]);
+    must_ask("HSET halley.meta:{chat} run another");
+    publish("chat", "b");
+    must_ask("XADD halley.history:{chat} * data z");
+    for (size_t i = 0; i < ROWS(sinces); i++)
+        ck_assert_msg(cost_of("chat", sinces[i], 100) < 5000, "epochs, %s", sinces[i]);
+}
+END_TEST
+
+START_TEST(the_last_are_counted_exactly_whatever_was_done_to_the_history) {
+    server_start(false);
+    const char *last = publish_all("holes", "abcdefgh");
+    must_ask("XDEL halley.history:{holes} %s %s", at_n(last, 3), at_n(last, 7));
+    ck_assert_str_eq(read_from("holes", "-1"), "h");
+    ck_assert_str_eq(read_from("holes", "-2"), "fh");
+    ck_assert_str_eq(read_from("holes", "-4"), "defh");
+    ck_assert_str_eq(read_from("holes", "-5"), "bdefh");
+    ck_assert_str_eq(read_from("holes", "-6"), "abdefh");
+    ck_assert_str_eq(read_from("holes", "-7"), "abdefh");
+    ck_assert_str_eq(read_limited("holes", "-6", 2), "ab|more");
+
+    for (int c = 'a'; c <= 'e'; c++) { /* each in an epoch of its own */
+        publish("epochs", keepf("%c", c));
+        must_ask("HSET halley.meta:{epochs} run another");
+    }
+    publish("epochs", "f");
+    publish("epochs", "g");
+    ck_assert_str_eq(read_from("epochs", "-1"), "g");
+    ck_assert_str_eq(read_from("epochs", "-2"), "fg");
+    ck_assert_str_eq(read_from("epochs", "-3"), "efg");
+    ck_assert_str_eq(read_from("epochs", "-6"), "bcdefg");
+    ck_assert_str_eq(read_limited("epochs", "-5", 2), "cd|more");
+
+    publish_all("foreign", "abc");
+    must_ask("XADD halley.history:{foreign} * data y");
+    must_ask("XADD halley.history:{foreign} 99999999999999-5 data z");
+    ck_assert_str_eq(read_from("foreign", "-1"), "z");
+    ck_assert_str_eq(read_from("foreign", "-2"), "yz");
+    ck_assert_str_eq(read_from("foreign", "-4"), "bcyz");
+    ck_assert_str_eq(read_from("foreign", "-9"), "abcyz");
+
+    publish_all("uncounted", "abcd");
+    must_ask("DEL halley.meta:{uncounted}");
+    ck_assert_str_eq(read_from("uncounted", "-3"), "bcd");
+}
+END_TEST
+
+START_TEST(a_page_of_the_last_begins_where_they_begin_through_more_epochs_than_it_brings) {
+    server_start(false);
+    for (int i = 0; i < 200; i++) {
+        publish("chat", keepf("%c", 'a' + i % 26));
+        must_ask("HSET halley.meta:{chat} run another");
+    }
+    for (int k = 1; k <= 100; k++)
+        ck_assert_uint_eq(strlen(read_from("chat", keepf("-%d", k))), (size_t)k);
+}
+END_TEST
+
+START_TEST(a_read_moves_little_more_than_it_brings) {
+    enum { MEGABYTE = 1048576 };
+    server_start(false);
+    for (int i = 0; i < 60; i++)
+        publish_long("long", MEGABYTE);
+    for (int i = 0; i < 300; i++) /* few bytes in front of many */
+        publish_long("mixed", i < 150 ? 10 : 400000);
+    publish("hand", "a"); /* nothing that Halley knows of is long */
+    fill("hand", 60, MEGABYTE);
+    static const struct {
+        const char *channel, *since;
+    } rows[] = {{"long", "start"}, {"long", "-50"},   {"mixed", "start"},
+                {"mixed", "-151"}, {"hand", "start"}, {"hand", "-50"}};
+
+    for (size_t i = 0; i < ROWS(rows); i++) {
+        size_t len =
+            strlen(must_ask("FCALL_RO halley_read 1 %s %s 100", rows[i].channel, rows[i].since));
+        ck_assert_uint_lt(len, 2.5 * MEGABYTE);
+        long cost = cost_of(rows[i].channel, rows[i].since, 100);
+        ck_assert_msg(cost < 8000, "%s %s: %ld us", rows[i].channel, rows[i].since, cost);
+    }
+}
+END_TEST
+
+START_TEST(a_reader_may_ask_for_less_than_a_page) {
+    server_start(false);
+    publish_all("chat", "abcdefgh");
+    ck_assert_ptr_nonnull(strstr(must_ask("FCALL_RO halley_read 1 chat start 100 20"), " 0 1 ["));
+    const char *one = must_ask("FCALL_RO halley_read 1 chat start 100 1");
+    ck_assert_msg(strstr(one, " a]") != NULL && strstr(one, " 0 1 [") != NULL, "%s", one);
+    ck_assert_ptr_nonnull(
+        strstr(must_ask("FCALL_RO halley_read 1 chat start 100 99999999"), " h]"));
+}
+END_TEST
+
+UNIT_MAIN("lua_read", the_last_of_a_long_history_cost_what_they_are,
+          the_last_are_counted_exactly_whatever_was_done_to_the_history,
+          a_page_of_the_last_begins_where_they_begin_through_more_epochs_than_it_brings,
+          a_read_moves_little_more_than_it_brings, a_reader_may_ask_for_less_than_a_page,
+          every_way_to_begin_finds_its_place, a_channel_that_does_not_exist_has_nothing_and_no_gap,
           what_the_limit_leaves_over_comes_with_the_next,
           a_page_is_bounded_in_bytes_and_has_at_least_one_message,
           a_cursor_older_than_the_trimmed_history_has_a_gap,
