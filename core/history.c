@@ -262,11 +262,15 @@ static void on_page(void *ctx, const redis_reply *reply) {
 }
 
 enum err history_read(struct history *history, const char *channel, size_t channel_len,
-                      const char *since, unsigned limit, history_page_fn *done, void *ctx) {
-    char limit_text[16];
+                      const char *since, unsigned limit, size_t bytes, history_page_fn *done,
+                      void *ctx) {
+    char limit_text[16], bytes_text[24];
     int limit_len = snprintf(limit_text, sizeof limit_text, "%u", limit);
-    const char *argv[] = {"FCALL_RO", "halley_read", "1", channel, since, limit_text};
-    const size_t lens[] = {8, 11, 1, channel_len, strlen(since), (size_t)limit_len};
+    int bytes_len = snprintf(bytes_text, sizeof bytes_text, "%zu", bytes);
+    const char *argv[] = {"FCALL_RO", "halley_read", "1", channel, since, limit_text, bytes_text};
+    const size_t lens[] = {
+        8, 11, 1, channel_len, strlen(since), (size_t)limit_len, (size_t)bytes_len};
+    int argc = bytes < HISTORY_PAGE ? 7 : 6;
 
     if (!history->ready)
         return ERR_REDIS;
@@ -276,7 +280,7 @@ enum err history_read(struct history *history, const char *channel, size_t chann
                                .channel_len = channel_len,
                                .done = done,
                                .ctx = ctx};
-    enum err err = redis_command(history->redis, on_page, call, 6, argv, lens);
+    enum err err = redis_command(history->redis, on_page, call, argc, argv, lens);
     if (err != ERR_OK) {
         free(call->channel);
         free(call);

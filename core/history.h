@@ -70,11 +70,13 @@ void history_down(struct history *history);
 bool history_ready(const struct history *history);
 
 /*
- * Reads up to `limit` messages after `since`: "now", "start", "-K", or a
- * position as text. ERR_REDIS if not ready; else `done` is called once, later.
+ * Reads up to `limit` messages and about `bytes` of payload (HISTORY_PAGE at most), but
+ * one whole message always, after `since`: "now", "start", "-K", or a position as text.
+ * ERR_REDIS if not ready; else `done` is called once, later.
  */
+enum { HISTORY_PAGE = 1024 * 1024 };
 enum err history_read(struct history *history, const char *channel, size_t channel_len,
-                      const char *since, unsigned limit, history_page_fn *done,
+                      const char *since, unsigned limit, size_t bytes, history_page_fn *done,
                       void *ctx) MUST_CHECK;
 
 /* Publishes. ERR_REDIS if not ready; else `done` is called once, later. */

@@ -239,7 +239,7 @@ static void sync_feed(struct feed *feed) {
     feeds->stats->reads++;
     set_state(feed, FEED_SUBSCRIBED);
     if (history_read(feeds->history, feed->name, feed->len, since, (unsigned)feeds->config->tail,
-                     on_synced, call) != ERR_OK) {
+                     HISTORY_PAGE, on_synced, call) != ERR_OK) {
         free(call);
         return;
     }

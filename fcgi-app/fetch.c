@@ -36,11 +36,12 @@ void fetches_free(struct fetches *fetches) {
 }
 
 struct fetch *fetch_take(struct fetches *fetches, struct feed *feed, const char *since,
-                         unsigned limit) {
+                         unsigned limit, size_t bytes) {
     struct fetch *fetch;
 
     DL_FOREACH (fetches->unsent, fetch) {
-        if (fetch->feed == feed && fetch->limit == limit && strcmp(fetch->since, since) == 0) {
+        if (fetch->feed == feed && fetch->limit == limit && fetch->bytes == bytes &&
+            strcmp(fetch->since, since) == 0) {
             fetch->refs++;
             return fetch;
         }
@@ -50,6 +51,7 @@ struct fetch *fetch_take(struct fetches *fetches, struct feed *feed, const char 
     fetch->serial = ++fetches->serial;
     fetch->feed = feed;
     fetch->limit = limit;
+    fetch->bytes = bytes;
     fetch->refs = 1;
     ring_init(&fetch->waiting);
     memcpy(fetch->since, since, strlen(since) + 1);
@@ -96,8 +98,8 @@ void fetches_send(struct fetches *fetches) {
         return;
     DL_FOREACH_SAFE (fetches->unsent, fetch, next) {
         const char *name = feed_name(fetch->feed, &len);
-        if (history_read(fetches->history, name, len, fetch->since, fetch->limit, on_page, fetch) !=
-            ERR_OK)
+        if (history_read(fetches->history, name, len, fetch->since, fetch->limit, fetch->bytes,
+                         on_page, fetch) != ERR_OK)
             return;
         DL_DELETE(fetches->unsent, fetch);
         fetch->sent = true;

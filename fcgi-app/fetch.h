@@ -23,6 +23,7 @@ struct fetch {
     struct feed *feed;
     char since[FETCH_SINCE];
     unsigned limit;
+    size_t bytes;
     bool sent;
     bool done;
     struct history_page page; /* its messages are referenced by the fetch */
@@ -44,7 +45,7 @@ void fetches_free(struct fetches *fetches);
  * joined: it may have been carried out before the caller's request began.
  */
 struct fetch *fetch_take(struct fetches *fetches, struct feed *feed, const char *since,
-                         unsigned limit);
+                         unsigned limit, size_t bytes);
 void fetch_release(struct fetch *fetch);
 
 /* Sends what was asked for; what cannot be sent now stays. Once a turn of the loop. */

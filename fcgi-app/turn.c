@@ -25,15 +25,19 @@
 
 enum { BATCH_BYTES = 1024 * 1024 }; /* of payload in one answer; at least one message */
 
+static size_t batch_bytes(const struct waiter *waiter) {
+    return waiter_transport(waiter)->stream ? (size_t)waiter->hub->config->max_backlog
+                                            : BATCH_BYTES;
+}
+
 /* What is kept of a place that others stand at too; NULL: Redis has yet to tell. */
 static struct memo *look_up(struct waiter *waiter) {
     struct hub *hub = waiter->hub;
-    bool stream = waiter_transport(waiter)->stream;
-    struct portion portion = {.bytes = stream ? (size_t)hub->config->max_backlog : BATCH_BYTES,
-                              .retry = waiter_retry(waiter)};
+    struct portion portion = {.bytes = batch_bytes(waiter), .retry = waiter_retry(waiter)};
     struct memo *memo = memo_find(&hub->memo, waiter, &portion);
 
-    if (memo != NULL || !waiter_resolve(waiter, hub->fetches, true) || waiter_refused(waiter))
+    if (memo != NULL || !waiter_resolve(waiter, hub->fetches, portion.bytes, true) ||
+        waiter_refused(waiter))
         return memo;
     memo = memo_find(&hub->memo, waiter, &portion);
     return memo != NULL ? memo : memo_collect(&hub->memo, waiter, &portion);
@@ -124,7 +128,8 @@ void turn_take(struct waiter *waiter) {
     if (waiter->slow)
         return; /* it is looked at again when it has taken what it was sent */
     if (!heard_all(waiter)) {
-        (void)waiter_resolve(waiter, waiter->hub->fetches, false); /* meanwhile */
+        /* meanwhile */
+        (void)waiter_resolve(waiter, waiter->hub->fetches, batch_bytes(waiter), false);
         return;
     }
     struct memo *memo = look_up(waiter);

@@ -25,7 +25,8 @@ void sub_forget_read(struct sub *sub) {
     sub->read = NULL;
 }
 
-static void ask(struct sub *sub, struct fetches *fetches) {
+static void ask(struct sub *sub, struct fetches *fetches, size_t bytes) {
+    const struct waiter *waiter = sub_waiter(sub);
     char since[FETCH_SINCE] = "start";
 
     if (sub->kind == SUB_LAST)
@@ -34,7 +35,8 @@ static void ask(struct sub *sub, struct fetches *fetches) {
         position_format(sub->at, since);
     sub->read = mem_new(sizeof *sub->read);
     sub->read->sub = sub;
-    sub->read->fetch = fetch_take(fetches, sub->feed, since, sub_waiter(sub)->limit);
+    sub->read->fetch =
+        fetch_take(fetches, sub->feed, since, waiter->limit, bytes / waiter->sub_count);
     ring_add(&sub->read->fetch->waiting, &sub->read->ring);
 }
 
@@ -46,7 +48,7 @@ static bool in_memory(const struct sub *sub) {
     return feed_after(sub->feed, sub->at) >= 0;
 }
 
-static bool sub_resolve(struct sub *sub, struct fetches *fetches, bool now) {
+static bool sub_resolve(struct sub *sub, struct fetches *fetches, size_t bytes, bool now) {
     if (sub->read != NULL)
         return sub->read->fetch->done;
     if (!feed_live(sub->feed))
@@ -60,14 +62,14 @@ static bool sub_resolve(struct sub *sub, struct fetches *fetches, bool now) {
     }
     if (sub->kind == SUB_AT && in_memory(sub))
         return true;
-    ask(sub, fetches);
+    ask(sub, fetches, bytes);
     return false;
 }
 
-bool waiter_resolve(struct waiter *waiter, struct fetches *fetches, bool now) {
+bool waiter_resolve(struct waiter *waiter, struct fetches *fetches, size_t bytes, bool now) {
     bool all = true;
     for (size_t i = 0; i < waiter->sub_count; i++)
-        all = sub_resolve(&waiter->subs[i], fetches, now) && all;
+        all = sub_resolve(&waiter->subs[i], fetches, bytes, now) && all;
     return all;
 }
 
@@ -114,12 +116,22 @@ static struct message *source_at(const struct source *source, size_t index) {
                                 : feed_at(source->feed, source->first + (long)index);
 }
 
-/* The channel whose next message is the oldest; `count` if none has one. */
+/* Whether the channel's next message is not here: it may be older than what others offer. */
+static bool ran_out(const struct source *source) {
+    return source->taken == source->count && source->page != NULL && source->page->more;
+}
+
+/*
+ * The channel whose next message is the oldest; `count` if none has one, or if that of a
+ * channel is yet to be read.
+ */
 static size_t oldest(const struct source *sources, size_t count) {
     size_t best = count;
     uint64_t best_at = 0;
 
     for (size_t i = 0; i < count; i++) {
+        if (ran_out(&sources[i]))
+            return count;
         if (sources[i].taken == sources[i].count)
             continue;
         uint64_t at = source_at(&sources[i], sources[i].taken)->at;

@@ -91,9 +91,10 @@ static inline struct waiter *sub_waiter(const struct sub *sub) {
  * Works out for each channel where the waiter stands, and asks for reads where
  * memory cannot tell. True when all is known, so that waiter_collect() may be
  * called. Where a feed is not live, a parked waiter just stays where it is. What
- * is to begin "now" begins only if `now` is true.
+ * is to begin "now" begins only if `now` is true. The reads of all channels together
+ * ask for about `bytes`, what one answer may carry, but for a whole message of each.
  */
-bool waiter_resolve(struct waiter *waiter, struct fetches *fetches, bool now);
+bool waiter_resolve(struct waiter *waiter, struct fetches *fetches, size_t bytes, bool now);
 
 /*
  * Takes what a resolved waiter is owed, up to its limit and a portion, and moves it

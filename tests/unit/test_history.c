@@ -154,7 +154,7 @@ static void on_page(void *ctx, const struct history_page *got) {
 }
 
 static enum err read_chat(void) {
-    return history_read(history, "chat", 4, "5-1", 10, on_page, NULL);
+    return history_read(history, "chat", 4, "5-1", 10, HISTORY_PAGE, on_page, NULL);
 }
 
 START_TEST(a_page_is_parsed) {

@@ -376,9 +376,29 @@ START_TEST(a_gap_is_told_when_its_channel_advances_and_not_before) {
     ck_assert_str_eq(got, "a:x|gap a|a@5-9,b@6-1"); /* b is still owed its gap */
     fd = ask("/comet/poll?channel=a&channel=b&limit=1&since=a@5-9,b@6-1");
     turn();
-    fake_expect(commands, "FCALL_RO halley_read 1 b 6-1 1",
+    fake_expect(commands, "FCALL_RO halley_read 1 b 6-1 1 524288",
                 reply_page("6-9", true, false, "6-9 200 y"));
     ck_assert_str_eq(brief(batch(fd)), "b:y|gap b|a@5-9,b@6-9");
+    end();
+}
+END_TEST
+
+START_TEST(what_is_read_for_many_channels_is_bounded_and_stays_in_order) {
+    begin();
+    int fd = ask("/comet/poll?channel=a&channel=b&since=a@5-1,b@6-1");
+    fake_confirm(subscriber);
+    fake_answer(commands, reply_page("5-9", false, false, ""));
+    fake_answer(commands, reply_page("6-9", false, false, ""));
+    turn();
+    while (fake_waiting(commands) > 0) {
+        const char *asked = fake_asked(commands);
+        ck_assert_msg(strstr(asked, " 100 524288") != NULL, "%s", asked); /* half of a page each */
+        fake_answer(commands, strstr(asked, " 1 a ") != NULL
+                                  ? reply_page("5-9", false, true, "5-2 100 x")
+                                  : reply_page("6-9", false, false, "6-2 90 u|6-9 300 y"));
+    }
+    /* the next of `a`, which was not read, may be older than y */
+    ck_assert_str_eq(brief(batch(fd)), "b:u a:x|a@5-2,b@6-2");
     end();
 }
 END_TEST
@@ -824,6 +844,7 @@ UNIT_MAIN("hub", a_poll_of_a_new_channel_subscribes_reads_and_answers,
           channels_are_merged_by_time_and_each_stays_in_the_order_of_its_ids,
           what_the_limit_leaves_over_comes_with_the_next_cursor,
           a_gap_is_told_when_its_channel_advances_and_not_before,
+          what_is_read_for_many_channels_is_bounded_and_stays_in_order,
           a_gap_without_a_message_is_told_at_once,
           a_waiter_is_answered_as_soon_as_there_is_a_message,
           messages_that_arrive_together_leave_together,
