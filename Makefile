@@ -148,17 +148,21 @@ $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	$(Q)$(COMPILE) -MMD -MP -c -o $@ $<
 
 # The Redis function library, inside the programs: an array of bytes with a NUL
-# behind it (a string literal of this length would not be portable C).
-$(BUILD)/gen/halley_lua.c: core/halley.lua
+# behind it (a string literal of this length would not be portable C).  The digest of
+# the text stands beside it, and in it: by that Redis tells which text it has.
+$(BUILD)/gen/halley_lua.c: core/halley.lua $(BUILD)/flags
 	$(say) GEN $@
 	$(Q)mkdir -p $(@D)
-	$(Q){ echo '#include <stddef.h>'; \
+	$(Q)digest=$$(sha1sum $< | cut -c 1-40); \
+	    { echo '#include <stddef.h>'; \
 	      echo 'extern const char halley_lua[];'; \
 	      echo 'extern const size_t halley_lua_len;'; \
 	      echo 'const char halley_lua[] = {'; \
-	      od -An -v -tx1 $< | sed "s/ \([0-9a-f][0-9a-f]\)/'\\\\x\1',/g"; \
+	      sed "s/^local DIGEST = ''/local DIGEST = '$$digest'/" $< | od -An -v -tx1 | sed "s/ \([0-9a-f][0-9a-f]\)/'\\\\x\1',/g"; \
 	      echo '0};'; \
-	      echo 'const size_t halley_lua_len = sizeof(halley_lua) - 1;'; } >$@
+	      echo 'const size_t halley_lua_len = sizeof(halley_lua) - 1;'; \
+	      echo 'extern const char halley_lua_digest[];'; \
+	      echo "const char halley_lua_digest[] = \"$$digest\";"; } >$@
 
 $(LUA_OBJ): $(BUILD)/gen/halley_lua.c $(BUILD)/flags
 	$(say) CC $<

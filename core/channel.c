@@ -4,8 +4,6 @@
  */
 #include "core/channel.h"
 
-#include <string.h>
-
 #include "core/json.h"
 
 bool channel_valid(const char *name, size_t len) {
@@ -24,21 +22,4 @@ bool channel_valid(const char *name, size_t len) {
 
 bool channel_reserved(const char *name, size_t len) {
     return len > 0 && name[0] == '~';
-}
-
-void channel_live_name(struct buf *out, const char *name, size_t len) {
-    buf_text(out, CHANNEL_LIVE_PREFIX "{");
-    buf_add(out, name, len);
-    buf_char(out, '}');
-}
-
-bool channel_from_live(const char *live, size_t live_len, const char **name, size_t *len) {
-    const size_t head = sizeof CHANNEL_LIVE_PREFIX; /* with the brace in place of the NUL */
-    if (live_len < head + 2 || memcmp(live, CHANNEL_LIVE_PREFIX "{", head) != 0)
-        return false;
-    if (live[live_len - 1] != '}')
-        return false;
-    *name = live + head;
-    *len = live_len - head - 1;
-    return true;
 }

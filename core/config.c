@@ -19,8 +19,9 @@
 #include "core/channel.h"
 #include "core/log.h"
 #include "core/mem.h"
+#include "core/names.h"
 
-enum kind { TEXT, NUMBER, SIZE, OCTAL, SWITCH, LEVEL, ACCESS, RATE };
+enum kind { TEXT, PREFIX, NUMBER, SIZE, OCTAL, SWITCH, LEVEL, ACCESS, RATE };
 
 struct option {
     const char *name;
@@ -35,6 +36,7 @@ struct option {
 
 static const struct option global_options[] = {
     OPTION(redis, TEXT, "redis://127.0.0.1:6379", 0, 0),
+    OPTION(prefix, PREFIX, PREFIX_DEFAULT, 0, 0),
     OPTION(listen, TEXT, "", 0, 0),
     OPTION(websocket, TEXT, "", 0, 0),
     OPTION(origins, TEXT, "", 0, 0),
@@ -143,6 +145,11 @@ static enum err option_set(const struct option *option, void *base, const char *
     case TEXT:
         set_text((char **)number, text);
         return ERR_OK;
+    case PREFIX:
+        if (!prefix_valid(text))
+            return ERR_SYNTAX;
+        set_text((char **)number, text);
+        return ERR_OK;
     case NUMBER:
         return parse_number(text, 10, false, option, number);
     case SIZE:
@@ -170,6 +177,7 @@ static void option_print(const struct option *option, const void *base, FILE *ou
     fprintf(out, "%s = ", option->name);
     switch (option->kind) {
     case TEXT:
+    case PREFIX:
         fprintf(out, "%s\n", *(char *const *)number);
         break;
     case NUMBER:
@@ -217,6 +225,7 @@ static void set_defaults(const struct option *table, size_t count, void *base) {
 static void say_wrong(char *problem, const char *where, const struct option *option,
                       const char *value, enum err err) {
     static const char *const wanted[] = {[TEXT] = "text",
+                                         [PREFIX] = "1 to 64 letters, digits, - and _",
                                          [NUMBER] = "a whole number",
                                          [SIZE] = "a whole number of bytes, K or M",
                                          [OCTAL] = "an octal file mode",
@@ -436,6 +445,7 @@ void config_free(struct config *config) {
         free(config->channels[i].pattern);
     free(config->channels);
     free(config->redis);
+    free(config->prefix);
     free(config->listen);
     free(config->websocket);
     free(config->class);

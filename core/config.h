@@ -33,6 +33,7 @@ struct channel_policy {
 
 struct config {
     char *redis;
+    char *prefix; /* of every pub/sub name (core/names.h) */
     char *listen; /* "" is: on the descriptor that we were started with */
     int listen_mode;
     char *class; /* a name for this kind of process: Apache tells kinds by their command lines */

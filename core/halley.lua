@@ -10,7 +10,7 @@
 --                                    born       of the process that began the epoch
 --                                    history, ttl, max_message   as last configured
 --                                    largest  bytes of the longest payload ever kept
---   halley.live:{channel}      pub/sub: "<id> <at> <payload>"
+--   <prefix>.live:{channel}    pub/sub: "<id> <at> <payload>"
 --   halley.idempotency:{channel}:<key>   "<id> <at>" of the first publish
 --   halley.rate:{channel}:<who>          when the next publish of <who> is due
 --
@@ -20,10 +20,15 @@
 -- process that publishes is not the process that counted last, a new epoch begins,
 -- and every reader that stands in an older one is told of a gap.
 --
+-- Pub/sub knows no databases, so every name there begins with the prefix of the
+-- installation whose database this is; see "installations" below.
+--
 -- To add a function: write it, register it at the end with its flags, and raise
--- VERSION. Programs load this file when Redis has none or an older one.
+-- VERSION (tests/lint/library-version --update). Programs load this file when Redis
+-- has none or an older one; when it has another text of the same number, once each.
 
 local VERSION = 1
+local DIGEST = '' -- of this text, which the build puts in here (Makefile)
 
 local HISTORY, TTL, MAX_MESSAGE = 1000, 3600, 65536
 local META_TTL, IDEMPOTENCY_TTL = 604800, 300
@@ -97,6 +102,124 @@ local function bad_channel(channel)
   return nil
 end
 
+-- ---------------------------------------------------------------- installations
+
+-- Which prefix a database has, the programs keep in it, for a function cannot ask where
+-- it is called:
+--
+--   halley.installation        hash: prefix, database   as the programs have them
+--                                    since    microseconds: when they were put there;
+--                                             another one tells that they were gone
+--
+-- Which installations there are in this Redis is known in memory alone: each program
+-- makes its claim twice a second. Who claims what an older claim holds, the prefix in
+-- another database or the database with another prefix, is in the wrong.
+
+local INSTALLATION, DEFAULT_PREFIX = 'halley.installation', 'halley'
+local CLAIM_MS, CLAIMS_MAX = 3000, 256
+local claims = {} -- { prefix, database, seen }, the oldest first
+local remembers   -- since when there is this memory
+local others      -- whether a prefix that is not the default one was ever seen
+
+local function fresh_claims(now)
+  for i = #claims, 1, -1 do
+    if math.abs(now - claims[i].seen) > CLAIM_MS then table.remove(claims, i) end
+  end
+  return claims
+end
+
+-- Who stands in the way of this installation, and whether he was there before.
+local function rival_of(prefix, database, now)
+  local rival, older, mine = nil, false, false
+  for _, claim in ipairs(fresh_claims(now)) do
+    if claim.prefix == prefix and claim.database == database then
+      mine = true
+    elseif claim.prefix == prefix or claim.database == database then
+      rival, older = rival or claim, older or not mine
+    end
+  end
+  return rival, older
+end
+
+local function held_installation()
+  local held = redis.call('HMGET', INSTALLATION, 'prefix', 'database', 'since')
+  if held[1] and held[1] ~= DEFAULT_PREFIX then others = true end
+  return held[1], held[2], held[3]
+end
+
+-- The prefix of this database, and the database; nil where it cannot be known. Programs
+-- tell theirs, strangers do not.
+local function known_prefix(told)
+  local prefix, database = held_installation()
+  if prefix then return prefix, database end
+  return told or (not others and DEFAULT_PREFIX) or nil
+end
+
+local UNKNOWN_PREFIX = 'prefix: is not known yet in this database, try again in a second'
+
+-- Tells everybody who follows the channel. Where several prefixes claim this database,
+-- which their programs refuse to begin with, each hears it.
+local function announce(channel, message, prefix, database, told, now)
+  local name = '.live:{' .. channel .. '}'
+  redis.call('PUBLISH', prefix .. name, message)
+  if told and told ~= prefix then redis.call('PUBLISH', told .. name, message) end
+  if #claims < 2 then return end
+  for _, claim in ipairs(fresh_claims(now)) do
+    if claim.database == database and claim.prefix ~= prefix and claim.prefix ~= told then
+      redis.call('PUBLISH', claim.prefix .. name, message)
+    end
+  end
+end
+
+local function claim(prefix, database, now)
+  for _, known in ipairs(fresh_claims(now)) do
+    if known.prefix == prefix and known.database == database then
+      known.seen = now
+      return true
+    end
+  end
+  if #claims == CLAIMS_MAX then return false end
+  claims[#claims + 1] = { prefix = prefix, database = database, seen = now }
+  return true
+end
+
+-- A program says that it is there, and asks what is.
+-- in:  prefix, number of the database
+-- out: { VERSION, DIGEST, prefix, database and since as they stand in this database, the
+--      rival's prefix and database or '', 1 if he was there before }
+local function halley_installation(keys, args)
+  local prefix, database, now = args[1] or '', args[2] or '', now_ms()
+  if #prefix > 64 or not string.find(prefix, '^[%w_-]+$') or not string.find(database, '^%d+$') then
+    return fail('usage: FCALL_RO halley_installation 0 prefix database')
+  end
+  remembers = remembers or now
+  if prefix ~= DEFAULT_PREFIX then others = true end
+  if not claim(prefix, database, now) then
+    return fail('prefix: ' .. CLAIMS_MAX .. ' installations are too many')
+  end
+  local held, held_database, since = held_installation()
+  local rival, older = rival_of(prefix, database, now)
+  if not rival and held and held ~= prefix and now - remembers < CLAIM_MS then
+    -- the others may not have had the time to say that they are still there
+    rival, older = { prefix = held, database = database }, true
+  end
+  return { VERSION, DIGEST, held or '', held_database or '', since or '',
+    rival and rival.prefix or '', rival and rival.database or '', older and 1 or 0 }
+end
+
+-- Puts down whose this database is. Called by a program that nobody stands before.
+-- in:  prefix, number of the database
+-- out: since
+local function halley_install(keys, args)
+  local prefix, database, since = held_installation()
+  if prefix ~= args[1] or database ~= args[2] or not since then
+    local time = redis.call('TIME')
+    since = text(time[1] * 1000000 + time[2])
+    redis.call('HSET', INSTALLATION, 'prefix', args[1], 'database', args[2], 'since', since)
+  end
+  return since
+end
+
 -- ------------------------------------------------------------------- publishing
 
 -- A new epoch: above the old one, above what the history holds, and not before
@@ -116,10 +239,12 @@ end
 
 -- Gives `payload` the next number, keeps it, and tells everybody who listens.
 -- `o` has history, ttl, max_message, meta_ttl as numbers, all optional; with
--- o.remember they hold for later callers who do not say. Returns id and time,
--- or nil and why not.
+-- o.remember they hold for later callers who do not say; o.prefix is the caller's, if
+-- that is a program. Returns id and time, or nil and why not.
 local function append(channel, payload, o, now)
   know_process(now)
+  local prefix, database = known_prefix(o.prefix)
+  if not prefix then return nil, UNKNOWN_PREFIX end
   local meta_key = key('meta', channel)
   local meta = redis.call('HMGET', meta_key, 'epoch', 'n', 'run', 'history', 'ttl', 'max_message', 'largest')
   local epoch, n = tonumber(meta[1]), tonumber(meta[2])
@@ -164,7 +289,7 @@ local function append(channel, payload, o, now)
   end
   redis.call('HSET', meta_key, unpack(fields))
   redis.call('EXPIRE', meta_key, text(math.max(o.meta_ttl or META_TTL, 2 * ttl)))
-  redis.call('PUBLISH', key('live', channel), id .. ' ' .. text(now) .. ' ' .. payload)
+  announce(channel, id .. ' ' .. text(now) .. ' ' .. payload, prefix, database, o.prefix, now)
   return id, now
 end
 
@@ -238,7 +363,7 @@ end
 
 -- halley.fcgi publishes for a browser.
 -- in:  channel; payload, history, ttl, max_message, meta_ttl, idempotency key or '',
---      idempotency_ttl, who, rate count (0: no limit), rate seconds
+--      idempotency_ttl, who, rate count (0: no limit), rate seconds, prefix
 -- out: { id, at }, or the error "RATE <milliseconds to wait>"
 local function halley_post(keys, args)
   local channel, now = keys[1], now_ms()
@@ -256,7 +381,7 @@ local function halley_post(keys, args)
   end
   local id, at = append(channel, args[1], {
     history = tonumber(args[2]), ttl = tonumber(args[3]), max_message = tonumber(args[4]),
-    meta_ttl = tonumber(args[5]), remember = true }, now)
+    meta_ttl = tonumber(args[5]), prefix = args[11], remember = true }, now)
   if not id then return fail(at) end
   if idempotency_key then
     redis.call('SET', idempotency_key, id .. ' ' .. text(at), 'EX', args[7])
@@ -439,7 +564,8 @@ end
 -- The lease is a hash: owner, until (milliseconds of Redis's clock), total (how
 -- many bare publishes were ever sequenced).
 
--- in:  lease key; owner, milliseconds, "acquire" or "release"
+-- Nobody has it whose installation is in the wrong: he would do what others do.
+-- in:  lease key; owner, milliseconds, "acquire" or "release", prefix
 -- out: { 1 if the owner now has it, milliseconds it is still held, total, holder }
 local function halley_lease(keys, args)
   local now = now_ms()
@@ -449,6 +575,11 @@ local function halley_lease(keys, args)
   if args[3] == 'release' then
     if mine then redis.call('HSET', keys[1], 'until', '0') end
     return { 0, 0, total, lease[1] or '' }
+  end
+  local prefix, database = known_prefix(args[4])
+  local rival, older = rival_of(args[4] or prefix, database, now)
+  if older or (prefix and args[4] and args[4] ~= prefix) then
+    return { 0, CLAIM_MS, total, rival and rival.prefix or prefix }
   end
   if mine or held <= now then
     redis.call('HSET', keys[1], 'owner', args[1], 'until', text(now + tonumber(args[2])))
@@ -461,7 +592,7 @@ end
 -- holder of the lease may, and only in order, so a leader that was paused past
 -- its lease and wakes does no harm.
 -- in:  channel, lease key; owner, index (total + 1), digest, payload, history, ttl,
---      max_message, meta_ttl
+--      max_message, meta_ttl, prefix
 -- out: the message's id, '' for a marker, or "LEASE ..." / "ORDER ..." errors; a
 --      message that cannot be kept is passed over: "SKIPPED why"
 local function halley_sequence(keys, args)
@@ -474,16 +605,18 @@ local function halley_sequence(keys, args)
   if index ~= total + 1 then
     return redis.error_reply('ORDER expects ' .. text(total + 1))
   end
+  local prefix = args[9] or known_prefix()
+  if not prefix then return fail(UNKNOWN_PREFIX) end
   local result = ''
   if keys[1] ~= '' then
     local ok, id, why = pcall(append, keys[1], args[4], {
       history = tonumber(args[5]), ttl = tonumber(args[6]), max_message = tonumber(args[7]),
-      meta_ttl = tonumber(args[8]), remember = true }, now)
+      meta_ttl = tonumber(args[8]), prefix = prefix, remember = true }, now)
     if not ok then id, why = nil, type(id) == 'table' and id.err or tostring(id) end
     result = id or 'SKIPPED ' .. why
   end
   redis.call('HSET', keys[2], 'total', text(index))
-  redis.call('PUBLISH', 'halley.sequenced', text(index) .. ' ' .. args[3])
+  redis.call('PUBLISH', prefix .. '.sequenced', text(index) .. ' ' .. args[3])
   return result
 end
 
@@ -496,4 +629,6 @@ redis.register_function { function_name = 'halley_post', callback = halley_post 
 redis.register_function { function_name = 'halley_read', callback = halley_read, flags = { 'no-writes' } }
 redis.register_function { function_name = 'halley_lease', callback = halley_lease }
 redis.register_function { function_name = 'halley_sequence', callback = halley_sequence }
+redis.register_function { function_name = 'halley_installation', callback = halley_installation, flags = { 'no-writes' } }
+redis.register_function { function_name = 'halley_install', callback = halley_install }
 redis.register_function { function_name = 'halley_version', callback = halley_version, flags = { 'no-writes' } }

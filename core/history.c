@@ -1,11 +1,7 @@
 /*
- * Talks to the function library in Redis. When the command connection comes up,
- * the library is asked for its version, loaded if there is none, and replaced
- * if it is older than the one embedded here; only then is the history ready.
- * A newer one, loaded by a newer program, is left as it is.
- *
- * Both programs use this: halley.fcgi for everything here, halley-worker for the
- * library and its readiness.
+ * Calls the functions in Redis that read and publish. A call that is told that there is
+ * no such function (FUNCTION FLUSH, another library of the same name) was surely not
+ * done: it waits in `again`, once, until the library is back.
  */
 #include "core/history.h"
 
@@ -13,166 +9,96 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/collections.h"
 #include "core/log.h"
 #include "core/mem.h"
 
-extern const char halley_lua[];
-extern const size_t halley_lua_len;
-
-#define RETRY_DELAY 0.25 /* seconds between questions to a Redis that is still loading */
+enum { SINCE_MAX = POSITION_TEXT };
 
 struct history {
     struct ev_loop *loop;
     struct redis *redis;
-    void (*ready_fn)(void *ctx);
-    void *ctx;
-    bool ready;
-    bool checking; /* a question about the library is out */
-    struct ev_timer retry;
+    struct library *library;
+    const char *prefix;
+    struct call *again; /* not done, for want of a library; the oldest first */
     struct log_limit complaint;
 };
 
-/* A read or a post on its way. */
-struct read_call {
+/* What reads and posts on their way have in common. */
+struct call {
     struct history *history;
+    struct call *prev, *next; /* in `again` */
+    bool repeated;
+    enum err (*send)(struct call *call);
+    void (*fail)(struct call *call, const char *why); /* it was surely not done */
+};
+struct read_call {
+    struct call call;
     char *channel;
     size_t channel_len;
+    char since[SINCE_MAX];
+    unsigned limit;
+    size_t bytes;
     history_page_fn *done;
     void *ctx;
 };
 struct post_call {
-    struct history *history;
+    struct call call;
+    struct history_post post;
     history_posted_fn *done;
     void *ctx;
 };
 
-/* ------------------------------------------------------------------ the library */
+/* -------------------------------------------------------------- calls once more */
 
-static void check(struct history *history);
-
-static int embedded_version(void) {
-    int version = 0;
-    const char *line = strstr(halley_lua, "local VERSION = ");
-    if (line != NULL)
-        sscanf(line, "local VERSION = %d", &version);
-    return version;
-}
-
-static void check_later(struct history *history, const redis_reply *why) {
-    size_t len;
-    unsigned long quiet;
-    const char *text = redis_text(why, &len);
-
-    if (text != NULL && log_allowed(&history->complaint, ev_now(history->loop), &quiet))
-        log_warning("redis.library", "answer=\"%.*s\"", (int)len, text);
-    ev_timer_set(&history->retry, RETRY_DELAY, 0);
-    ev_timer_start(history->loop, &history->retry);
-}
-
-static void on_loaded(void *ctx, const redis_reply *reply) {
-    struct history *history = ctx;
-    size_t len;
-
-    history->checking = false;
-    if (reply == NULL)
-        return;
-    const char *text = redis_text(reply, &len);
-    if (redis_is_error(reply) && strstr(text, "already exists") == NULL) {
-        check_later(history, reply);
-        return;
-    }
-    if (!redis_is_error(reply))
-        log_info("redis.library.loaded", "version=%d", embedded_version());
-    check(history); /* another program may have loaded one at the same time */
-}
-
-static void load(struct history *history, bool replace) {
-    const char *argv[] = {"FUNCTION", "LOAD", "REPLACE", halley_lua};
-    size_t lens[] = {8, 4, 7, halley_lua_len};
-
-    if (!replace) {
-        argv[2] = argv[3];
-        lens[2] = lens[3];
-    }
-    history->checking =
-        redis_command(history->redis, on_loaded, history, replace ? 4 : 3, argv, lens) == ERR_OK;
-}
-
-static bool says_missing(const redis_reply *reply) {
-    size_t len;
-    const char *text = redis_is_error(reply) ? redis_text(reply, &len) : NULL;
-    return text != NULL && strstr(text, "unction not found") != NULL;
-}
-
-static void on_version(void *ctx, const redis_reply *reply) {
-    struct history *history = ctx;
-
-    history->checking = false;
-    if (reply == NULL)
-        return;
-    int64_t version = redis_integer(reply, -1);
-    if (version >= embedded_version()) {
-        history->ready = true;
-        history->ready_fn(history->ctx);
-    } else if (version >= 0 || says_missing(reply)) {
-        load(history, version >= 0);
-    } else {
-        check_later(history, reply);
-    }
-}
-
-static void check(struct history *history) {
-    const char *argv[] = {"FCALL_RO", "halley_version", "0"};
-    const size_t lens[] = {8, 14, 1};
-
-    if (history->checking)
-        return;
-    history->ready = false;
-    history->checking = redis_command(history->redis, on_version, history, 3, argv, lens) == ERR_OK;
-}
-
-static void on_retry(struct ev_loop *loop, struct ev_timer *timer, int events) {
-    (void)loop, (void)events;
-    check(timer->data);
-}
-
-void history_up(struct history *history) {
-    check(history);
-}
-
-void history_down(struct history *history) {
-    history->ready = false;
-    history->checking = false;
-    ev_timer_stop(history->loop, &history->retry);
-}
-
-bool history_ready(const struct history *history) {
-    return history->ready;
-}
-
-bool history_missing(struct history *history, const redis_reply *reply) {
-    if (!says_missing(reply))
+/* Whether a call was told that there is no such function, and now waits for the library. */
+static bool waits_for_library(struct call *call, const redis_reply *reply) {
+    if (!library_missing(call->history->library, reply) || call->repeated)
         return false;
-    check(history);
+    call->repeated = true;
+    DL_APPEND(call->history->again, call);
     return true;
 }
 
-struct history *history_new(struct ev_loop *loop, struct redis *redis, void (*ready)(void *ctx),
-                            void *ctx) {
+static struct call *next_again(struct history *history) {
+    struct call *call = history->again;
+    DL_DELETE(history->again, call);
+    return call;
+}
+
+void history_resume(struct history *history) {
+    while (history->again != NULL && library_ready(history->library)) {
+        struct call *call = next_again(history);
+        if (call->send(call) != ERR_OK)
+            call->fail(call, NULL);
+    }
+}
+
+void history_give_up(struct history *history, const char *why) {
+    while (history->again != NULL) {
+        struct call *call = next_again(history);
+        call->fail(call, why);
+    }
+}
+
+bool history_ready(const struct history *history) {
+    return library_ready(history->library);
+}
+
+struct history *history_new(struct ev_loop *loop, struct redis *redis, struct library *library,
+                            const char *prefix) {
     struct history *history = mem_new(sizeof *history);
     history->loop = loop;
     history->redis = redis;
-    history->ready_fn = ready;
-    history->ctx = ctx;
-    ev_timer_init(&history->retry, on_retry, 0, 0);
-    history->retry.data = history;
+    history->library = library;
+    history->prefix = prefix;
     return history;
 }
 
 void history_free(struct history *history) {
     if (history == NULL)
         return;
-    ev_timer_stop(history->loop, &history->retry);
+    history_give_up(history, NULL);
     free(history);
 }
 
@@ -235,11 +161,11 @@ static enum err error_of(struct history *history, const redis_reply *reply) {
     size_t len;
     unsigned long quiet;
 
-    if (!redis_is_error(reply) || history_missing(history, reply))
+    if (!redis_is_error(reply))
         return ERR_REDIS;
     const char *text = redis_text(reply, &len);
     if (says_away(text)) {
-        check_later(history, reply);
+        library_doubt(history->library, reply);
         return ERR_REDIS;
     }
     if (log_allowed(&history->complaint, ev_now(history->loop), &quiet))
@@ -247,40 +173,60 @@ static enum err error_of(struct history *history, const redis_reply *reply) {
     return ERR_REFUSED;
 }
 
-static void on_page(void *ctx, const redis_reply *reply) {
-    struct read_call *call = ctx;
-    struct history_page page = {.err = error_of(call->history, reply)};
-
-    if (redis_count(reply) > 0)
-        fill_page(call, reply, &page);
-    call->done(call->ctx, &page);
-    for (size_t i = 0; i < page.count; i++)
-        message_unref(page.messages[i]);
-    free(page.messages);
+static void finish_read(struct read_call *call, struct history_page *page) {
+    call->done(call->ctx, page);
+    for (size_t i = 0; i < page->count; i++)
+        message_unref(page->messages[i]);
+    free(page->messages);
     free(call->channel);
     free(call);
+}
+
+static void on_page(void *ctx, const redis_reply *reply) {
+    struct read_call *call = ctx;
+
+    if (waits_for_library(&call->call, reply))
+        return;
+    struct history_page page = {.err = error_of(call->call.history, reply)};
+    if (redis_count(reply) > 0)
+        fill_page(call, reply, &page);
+    finish_read(call, &page);
+}
+
+static void fail_read(struct call *call, const char *why) {
+    struct history_page page = {.err = ERR_REDIS};
+    (void)why;
+    finish_read((struct read_call *)call, &page);
+}
+
+static enum err send_read(struct call *call) {
+    struct read_call *read = (struct read_call *)call;
+    char limit[16], bytes[24];
+    int limit_len = snprintf(limit, sizeof limit, "%u", read->limit);
+    int bytes_len = snprintf(bytes, sizeof bytes, "%zu", read->bytes);
+    const char *argv[] = {"FCALL_RO", "halley_read", "1", read->channel, read->since, limit, bytes};
+    const size_t lens[] = {
+        8, 11, 1, read->channel_len, strlen(read->since), (size_t)limit_len, (size_t)bytes_len};
+
+    return redis_command(call->history->redis, on_page, read, read->bytes < HISTORY_PAGE ? 7 : 6,
+                         argv, lens);
 }
 
 enum err history_read(struct history *history, const char *channel, size_t channel_len,
                       const char *since, unsigned limit, size_t bytes, history_page_fn *done,
                       void *ctx) {
-    char limit_text[16], bytes_text[24];
-    int limit_len = snprintf(limit_text, sizeof limit_text, "%u", limit);
-    int bytes_len = snprintf(bytes_text, sizeof bytes_text, "%zu", bytes);
-    const char *argv[] = {"FCALL_RO", "halley_read", "1", channel, since, limit_text, bytes_text};
-    const size_t lens[] = {
-        8, 11, 1, channel_len, strlen(since), (size_t)limit_len, (size_t)bytes_len};
-    int argc = bytes < HISTORY_PAGE ? 7 : 6;
-
-    if (!history->ready)
+    if (!library_ready(history->library))
         return ERR_REDIS;
     struct read_call *call = mem_new(sizeof *call);
-    *call = (struct read_call){.history = history,
+    *call = (struct read_call){.call = {.history = history, .send = send_read, .fail = fail_read},
                                .channel = mem_copy(channel, channel_len),
                                .channel_len = channel_len,
+                               .limit = limit,
+                               .bytes = bytes,
                                .done = done,
                                .ctx = ctx};
-    enum err err = redis_command(history->redis, on_page, call, argc, argv, lens);
+    snprintf(call->since, sizeof call->since, "%s", since);
+    enum err err = send_read(&call->call);
     if (err != ERR_OK) {
         free(call->channel);
         free(call);
@@ -290,16 +236,13 @@ enum err history_read(struct history *history, const char *channel, size_t chann
 
 /* ------------------------------------------------------------------ publishing */
 
-static void fill_posted(struct post_call *call, const redis_reply *reply,
-                        struct history_posted *posted) {
+static void fill_posted(const redis_reply *reply, struct history_posted *posted) {
     size_t len;
 
     if (reply == NULL) {
         posted->sent = true;
         return;
     }
-    if (history_missing(call->history, reply))
-        return;
     if (redis_is_error(reply)) {
         const char *text = redis_text(reply, &len);
         posted->detail = text;
@@ -320,14 +263,24 @@ static void on_posted(void *ctx, const redis_reply *reply) {
     struct post_call *call = ctx;
     struct history_posted posted = {.err = ERR_REDIS};
 
-    fill_posted(call, reply, &posted);
+    if (waits_for_library(&call->call, reply))
+        return;
+    fill_posted(reply, &posted);
     call->done(call->ctx, &posted);
     free(call);
 }
 
-enum err history_publish(struct history *history, const struct history_post *post,
-                         history_posted_fn *done, void *ctx) {
-    enum { FIXED = 4, ARGS = 14, NUMBERS = 7 };
+static void fail_post(struct call *call, const char *why) {
+    struct post_call *post = (struct post_call *)call;
+    const struct history_posted posted = {.err = ERR_REDIS, .detail = why};
+
+    post->done(post->ctx, &posted);
+    free(post);
+}
+
+static enum err send_post(struct call *call) {
+    enum { FIXED = 4, ARGS = 15, NUMBERS = 7 };
+    const struct history_post *post = &((struct post_call *)call)->post;
     const struct channel_policy *policy = post->policy;
     const int numbers[NUMBERS] = {policy->history,
                                   policy->ttl,
@@ -337,22 +290,31 @@ enum err history_publish(struct history *history, const struct history_post *pos
                                   policy->publish_rate_count,
                                   policy->publish_rate_seconds};
     char text[NUMBERS][16];
-    const char *argv[ARGS] = {"FCALL", "halley_post", "1",     post->channel, post->payload,
-                              text[0], text[1],       text[2], text[3],       post->idempotency,
-                              text[4], post->who,     text[5], text[6]};
+    const char *argv[ARGS] = {
+        "FCALL", "halley_post", "1",     post->channel, post->payload,
+        text[0], text[1],       text[2], text[3],       post->idempotency,
+        text[4], post->who,     text[5], text[6],       call->history->prefix};
     size_t lens[ARGS];
 
-    if (!history->ready)
-        return ERR_REDIS;
     for (int i = 0; i < NUMBERS; i++)
         snprintf(text[i], sizeof text[i], "%d", numbers[i]);
     for (int i = 0; i < ARGS; i++)
         lens[i] = i == FIXED - 1 ? post->channel_len
                   : i == FIXED   ? post->payload_len
                                  : strlen(argv[i]);
+    return redis_command(call->history->redis, on_posted, call, ARGS, argv, lens);
+}
+
+enum err history_publish(struct history *history, const struct history_post *post,
+                         history_posted_fn *done, void *ctx) {
+    if (!library_ready(history->library))
+        return ERR_REDIS;
     struct post_call *call = mem_new(sizeof *call);
-    *call = (struct post_call){.history = history, .done = done, .ctx = ctx};
-    enum err err = redis_command(history->redis, on_posted, call, ARGS, argv, lens);
+    *call = (struct post_call){.call = {.history = history, .send = send_post, .fail = fail_post},
+                               .post = *post,
+                               .done = done,
+                               .ctx = ctx};
+    enum err err = send_post(&call->call);
     if (err != ERR_OK)
         free(call);
     return err;

@@ -13,6 +13,7 @@
 #include "core/config.h"
 #include "core/cursor.h"
 #include "core/err.h"
+#include "core/library.h"
 #include "core/message.h"
 #include "core/redis.h"
 
@@ -30,7 +31,7 @@ struct history_page {
 };
 typedef void history_page_fn(void *ctx, const struct history_page *page);
 
-/* One message to publish; everything is borrowed for the length of the call. */
+/* One message to publish; everything is borrowed until it is known what became of it. */
 struct history_post {
     const char *channel;
     size_t channel_len;
@@ -55,16 +56,17 @@ struct history_posted {
 };
 typedef void history_posted_fn(void *ctx, const struct history_posted *posted);
 
-/*
- * Works on `redis`, whose owner calls history_up() when it is up and
- * history_down() when it is lost. `ready` is called whenever the library has
- * been found, or loaded, after that.
- */
-struct history *history_new(struct ev_loop *loop, struct redis *redis, void (*ready)(void *ctx),
-                            void *ctx);
+/* Calls the functions of `library`, which is on `redis`. All are borrowed and outlive it. */
+struct history *history_new(struct ev_loop *loop, struct redis *redis, struct library *library,
+                            const char *prefix);
 void history_free(struct history *history);
-void history_up(struct history *history);
-void history_down(struct history *history);
+
+/* The library is there (again): what was not done for want of it is asked once more. */
+void history_resume(struct history *history);
+
+/* The library is not to be had for now, or the connection is lost: that is told to whoever
+ * waits for the library. `why`: what Redis said, or NULL. */
+void history_give_up(struct history *history, const char *why);
 
 /* Whether reads and posts can be sent now. */
 bool history_ready(const struct history *history);
@@ -82,12 +84,6 @@ enum err history_read(struct history *history, const char *channel, size_t chann
 /* Publishes. ERR_REDIS if not ready; else `done` is called once, later. */
 enum err history_publish(struct history *history, const struct history_post *post,
                          history_posted_fn *done, void *ctx) MUST_CHECK;
-
-/*
- * Tells a reply that says our functions are not in Redis (any more); they are
- * then loaded again, and history_ready() is false until they are.
- */
-bool history_missing(struct history *history, const redis_reply *reply);
 
 /* Parses one message of a live feed, "<id> <at> <payload>". The payload points into `text`. */
 enum err history_parse_live(const char *text, size_t len, struct position *id, uint64_t *at,

@@ -27,6 +27,7 @@
 
 #include "core/log.h"
 #include "core/mem.h"
+#include "core/names.h"
 
 /* the adapter is a header of static functions that this file alone includes */
 #pragma GCC diagnostic push
@@ -38,7 +39,6 @@
 #define PULSE         2.0
 #define BACKOFF_FIRST 0.05
 #define BACKOFF_MAX   3.0
-#define PULSE_CHANNEL "halley.pulse"
 
 enum {
     URL_PART = 256,
@@ -66,6 +66,7 @@ struct redis {
     char *name;
     double timeout;
     bool subscriber;
+    char pulse_name[OWN_NAME_MAX]; /* subscribed to for each sign of life */
     const struct redis_events *events;
     void *ctx;
 
@@ -325,8 +326,8 @@ static void on_subscription(redisAsyncContext *hiredis, void *reply, void *ctx) 
     const redisReply *payload = r->element[r->elements - 1];
     if (strcmp(kind, "message") == 0 || strcmp(kind, "pmessage") == 0)
         redis->events->message(redis->ctx, channel->str, channel->len, payload->str, payload->len);
-    else if (channel->len == strlen(PULSE_CHANNEL) &&
-             memcmp(channel->str, PULSE_CHANNEL, channel->len) == 0)
+    else if (channel->len == strlen(redis->pulse_name) &&
+             memcmp(channel->str, redis->pulse_name, channel->len) == 0)
         on_pulse_back(redis);
     else if (redis->events->subscribed != NULL)
         redis->events->subscribed(redis->ctx, channel->str, channel->len,
@@ -343,8 +344,8 @@ uint64_t redis_pulse(struct redis *redis) {
     if (redis->state != REDIS_UP || redis->hiredis == NULL)
         return 0;
     asked(redis);
-    if (redisAsyncCommand(redis->hiredis, on_subscription, NULL, "SUBSCRIBE " PULSE_CHANNEL) !=
-        REDIS_OK)
+    if (redisAsyncCommand(redis->hiredis, on_subscription, NULL, "SUBSCRIBE %s",
+                          redis->pulse_name) != REDIS_OK)
         return 0;
     return ++redis->pulses_sent;
 }
@@ -427,6 +428,8 @@ struct redis *redis_new(struct ev_loop *loop, const struct redis_options *option
     redis->name = mem_string(options->name);
     redis->timeout = options->timeout;
     redis->subscriber = options->subscriber;
+    if (options->subscriber)
+        names_own(redis->pulse_name, options->prefix, "pulse");
     redis->events = options->events;
     redis->ctx = options->ctx;
     redis->backoff = BACKOFF_FIRST;
@@ -465,6 +468,10 @@ long redis_peer(const struct redis *redis) {
         getsockopt(redis->hiredis->c.fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0)
         return 0;
     return peer.pid;
+}
+
+int redis_database(const struct redis *redis) {
+    return redis->target.db;
 }
 
 uint64_t redis_losses(const struct redis *redis) {

@@ -44,10 +44,11 @@ struct redis_events {
 };
 
 struct redis_options {
-    const char *url;  /* redis://[[user]:password@]host[:port][/db] or unix:/path */
-    const char *name; /* for CLIENT SETNAME */
-    double timeout;   /* seconds of silence to a question that count as a loss */
-    bool subscriber;  /* this connection is for subscriptions */
+    const char *url;    /* redis://[[user]:password@]host[:port][/db] or unix:/path */
+    const char *name;   /* for CLIENT SETNAME */
+    const char *prefix; /* of the name that a subscriber asks for its signs of life by */
+    double timeout;     /* seconds of silence to a question that count as a loss */
+    bool subscriber;    /* this connection is for subscriptions */
     const struct redis_events *events;
     void *ctx;
 };
@@ -102,6 +103,9 @@ uint64_t redis_pulse(struct redis *redis);
  * was connected to. 0 if it is none, or not connected, or not to be seen from here.
  */
 long redis_peer(const struct redis *redis);
+
+/* The number of the database that it is in. */
+int redis_database(const struct redis *redis);
 
 /* How often the connection was lost since it was made. */
 uint64_t redis_losses(const struct redis *redis);

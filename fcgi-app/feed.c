@@ -24,10 +24,10 @@
 #include <string.h>
 
 #include "core/buf.h"
-#include "core/channel.h"
 #include "core/collections.h"
 #include "core/log.h"
 #include "core/mem.h"
+#include "core/names.h"
 #include "fcgi-app/gather.h"
 #include "fcgi-app/tail.h"
 
@@ -139,16 +139,16 @@ static void set_state(struct feed *feed, enum feed_state state) {
 }
 
 static void subscribe(struct feed *feed) {
-    struct buf name = buf_make(CHANNEL_MAX + 32);
-    channel_live_name(&name, feed->name, feed->len);
+    struct buf name = buf_make(LIVE_NAME_MAX);
+    names_live(&name, feed->feeds->config->prefix, feed->name, feed->len);
     if (redis_subscribe(feed->feeds->subscriber, name.data, name.len, false) == ERR_OK)
         set_state(feed, FEED_SUBSCRIBING);
     buf_free(&name);
 }
 
 static void unsubscribe(struct feed *feed) {
-    struct buf name = buf_make(CHANNEL_MAX + 32);
-    channel_live_name(&name, feed->name, feed->len);
+    struct buf name = buf_make(LIVE_NAME_MAX);
+    names_live(&name, feed->feeds->config->prefix, feed->name, feed->len);
     if (redis_unsubscribe(feed->feeds->subscriber, name.data, name.len, false) == ERR_OK)
         set_state(feed, FEED_LEAVING);
     buf_free(&name);
@@ -271,12 +271,20 @@ void feeds_ready(struct feeds *feeds) {
     }
 }
 
+void feeds_doubt(struct feeds *feeds) {
+    struct feed *feed, *next;
+    HASH_ITER (hh, feeds->by_name, feed, next) {
+        if (feed->state == FEED_LIVE)
+            sync_feed(feed);
+    }
+}
+
 static struct feed *find_live_name(struct feeds *feeds, const char *channel, size_t len) {
     const char *name;
     size_t name_len;
     struct feed *feed = NULL;
 
-    if (channel_from_live(channel, len, &name, &name_len))
+    if (names_of_live(feeds->config->prefix, channel, len, &name, &name_len))
         HASH_FIND(hh, feeds->by_name, name, name_len, feed);
     return feed;
 }

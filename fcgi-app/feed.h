@@ -49,6 +49,7 @@ void feeds_free(struct feeds *feeds);
 void feeds_up(struct feeds *feeds);
 void feeds_down(struct feeds *feeds);
 void feeds_ready(struct feeds *feeds);
+void feeds_doubt(struct feeds *feeds); /* messages may have passed unheard: all are read again */
 void feeds_subscribed(struct feeds *feeds, const char *channel, size_t len, bool on);
 void feeds_message(struct feeds *feeds, const char *channel, size_t len, const char *text,
                    size_t text_len);

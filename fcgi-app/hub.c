@@ -115,19 +115,34 @@ static void on_away(void *ctx) {
 
 static void on_commands_up(void *ctx) {
     struct hub *hub = ctx;
-    history_up(hub->history);
+    library_up(hub->library);
 }
 
 static void on_commands_down(void *ctx) {
     struct hub *hub = ctx;
-    history_down(hub->history);
+    library_down(hub->library);
+    history_give_up(hub->history, NULL);
 }
 
 static void on_ready(void *ctx) {
     struct hub *hub = ctx;
+    history_resume(hub->history);
     feeds_ready(hub->feeds);
     run_calls(hub, true, 0);
 }
+
+static void on_refused(void *ctx, const char *why) {
+    struct hub *hub = ctx;
+    history_give_up(hub->history, why);
+}
+
+static void on_renewed(void *ctx) {
+    struct hub *hub = ctx;
+    feeds_doubt(hub->feeds);
+}
+
+static const struct library_events library_events = {
+    .ready = on_ready, .refused = on_refused, .renewed = on_renewed};
 
 static void on_pulsed(void *ctx, uint64_t number) {
     rows_pulsed(ctx, number);
@@ -206,6 +221,7 @@ static void drain(void *ctx, struct wheel_entry *entry) {
 
 void hub_drain(struct hub *hub) {
     hub->draining = true;
+    library_rest(hub->library);
     hub->fresh = true; /* nobody awaits a sign of life any more: read at least what is here */
     wheel_each(hub->wheel, drain, NULL);
 }
@@ -243,6 +259,7 @@ struct hub *hub_new(struct ev_loop *loop, const struct config *config, struct st
     struct hub *hub = mem_new(sizeof *hub);
     struct redis_options commands = {.url = config->redis,
                                      .name = "halley.fcgi",
+                                     .prefix = config->prefix,
                                      .timeout = config->redis_timeout,
                                      .events = &command_events,
                                      .ctx = hub};
@@ -256,7 +273,10 @@ struct hub *hub_new(struct ev_loop *loop, const struct config *config, struct st
     hub->stats = stats;
     hub->commands = redis_new(loop, &commands);
     hub->subscriber = redis_new(loop, &subscriber);
-    hub->history = history_new(loop, hub->commands, on_ready, hub);
+    hub->library = library_new(
+        loop, hub->commands,
+        &(struct library_options){.prefix = config->prefix, .events = &library_events, .ctx = hub});
+    hub->history = history_new(loop, hub->commands, hub->library, config->prefix);
     hub->feeds = feeds_new(loop, stats, config, &hub_feeds_events, hub);
     feeds_attach(hub->feeds, hub->subscriber, hub->history);
     hub->tallies = tallies_new(loop, hub->commands);
@@ -289,6 +309,7 @@ void hub_free(struct hub *hub) {
     fetches_free(hub->fetches);
     feeds_free(hub->feeds);
     history_free(hub->history);
+    library_free(hub->library);
     rows_stop(hub);
     ev_timer_stop(hub->loop, &hub->call_timer);
     free(hub);
@@ -300,6 +321,10 @@ struct tallies *hub_tallies(struct hub *hub) {
 
 struct history *hub_history(struct hub *hub) {
     return hub->history;
+}
+
+const struct library *hub_library(const struct hub *hub) {
+    return hub->library;
 }
 
 struct redis *hub_commands(struct hub *hub) {

@@ -97,6 +97,7 @@ void hub_when_up(struct hub *hub, double seconds, void (*run)(void *ctx, bool up
 
 struct tallies *hub_tallies(struct hub *hub);
 struct history *hub_history(struct hub *hub);
+const struct library *hub_library(const struct hub *hub);
 struct redis *hub_commands(struct hub *hub);
 
 #endif

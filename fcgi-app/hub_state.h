@@ -28,6 +28,7 @@ struct hub {
     struct stats *stats;
     struct redis *subscriber;
     struct redis *commands;
+    struct library *library;
     struct history *history;
     struct feeds *feeds;
     struct fetches *fetches;

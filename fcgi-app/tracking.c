@@ -195,6 +195,7 @@ static const struct redis_events events = {
 static void start(struct tracking *tracking) {
     struct redis_options options = {.url = tracking->config->redis,
                                     .name = "halley.fcgi-tracking",
+                                    .prefix = tracking->config->prefix,
                                     .timeout = tracking->config->redis_timeout,
                                     .subscriber = true,
                                     .events = &events,

@@ -25,6 +25,7 @@ struct lease {
     void *ctx;
     char owner[OWNER_MAX];
     char key[KEY_MAX];
+    const char *prefix;
     int milliseconds;
     bool wanted;
     bool held;
@@ -69,11 +70,18 @@ static void on_answer(void *ctx, const redis_reply *reply) {
 static void send(struct lease *lease, const char *verb, redis_reply_fn *answer) {
     char ttl[16];
     int ttl_len = snprintf(ttl, sizeof ttl, "%d", lease->milliseconds);
-    const char *argv[] = {"FCALL", "halley_lease", "1", lease->key, lease->owner, ttl, verb};
-    const size_t lens[] = {
-        5, 12, 1, strlen(lease->key), strlen(lease->owner), (size_t)ttl_len, strlen(verb)};
+    const char *argv[] = {"FCALL", "halley_lease", "1",          lease->key, lease->owner,
+                          ttl,     verb,           lease->prefix};
+    const size_t lens[] = {5,
+                           12,
+                           1,
+                           strlen(lease->key),
+                           strlen(lease->owner),
+                           (size_t)ttl_len,
+                           strlen(verb),
+                           strlen(lease->prefix)};
 
-    bool sent = redis_command(lease->redis, answer, lease, 7, argv, lens) == ERR_OK;
+    bool sent = redis_command(lease->redis, answer, lease, 8, argv, lens) == ERR_OK;
     lease->asking = lease->asking || (sent && answer != NULL);
 }
 
@@ -120,7 +128,8 @@ const char *lease_key(const struct lease *lease) {
 }
 
 struct lease *lease_new(struct ev_loop *loop, struct redis *redis, const char *name,
-                        int milliseconds, const struct lease_events *events, void *ctx) {
+                        const char *prefix, int milliseconds, const struct lease_events *events,
+                        void *ctx) {
     struct lease *lease = mem_new(sizeof *lease);
     char host[256] = "localhost";
     unsigned long random = 0;
@@ -132,6 +141,7 @@ struct lease *lease_new(struct ev_loop *loop, struct redis *redis, const char *n
     snprintf(lease->key, sizeof lease->key, "halley.lease:%s", name);
     lease->loop = loop;
     lease->redis = redis;
+    lease->prefix = prefix;
     lease->milliseconds = milliseconds;
     lease->events = events;
     lease->ctx = ctx;

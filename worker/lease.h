@@ -18,9 +18,11 @@ struct lease_events {
     void (*lost)(void *ctx);
 };
 
-/* A lease of `milliseconds` on the job `name`; `redis` is borrowed. Asks for nothing yet. */
+/* A lease of `milliseconds` on the job `name`, for the installation with that prefix, which is
+ * borrowed as `redis` is. Asks for nothing yet. */
 struct lease *lease_new(struct ev_loop *loop, struct redis *redis, const char *name,
-                        int milliseconds, const struct lease_events *events, void *ctx);
+                        const char *prefix, int milliseconds, const struct lease_events *events,
+                        void *ctx);
 void lease_free(struct lease *lease);
 
 /* From now on the lease is asked for (or not) whenever it may be free. */

@@ -33,15 +33,12 @@
 #include <string.h>
 
 #include "core/channel.h"
-#include "core/history.h"
+#include "core/library.h"
 #include "core/log.h"
 #include "core/mem.h"
+#include "core/names.h"
 #include "worker/lease.h"
 #include "worker/queue.h"
-
-#define PATTERN   "halley:*"
-#define MARKER    "halley.marker"
-#define SEQUENCED "halley.sequenced"
 
 enum { WINDOW = 512, MARKER_TEXT = 400, SUBSCRIPTIONS = 3 };
 
@@ -51,12 +48,17 @@ static const char *const role_names[] = {"joining", "standby", "taking", "leadin
 struct sequencer {
     struct ev_loop *loop;
     const struct config *config;
+    struct {
+        char bare[OWN_NAME_MAX]; /* the pattern of all bare publishes */
+        char marker[OWN_NAME_MAX], sequenced[OWN_NAME_MAX];
+    } names;
     struct redis *subscriber;
     struct redis *commands;
-    struct history *history;
+    struct library *library;
     struct lease *lease;
     enum role role;
-    unsigned confirmed;       /* of the SUBSCRIPTIONS */
+    bool asked;               /* for the SUBSCRIPTIONS, on this connection */
+    unsigned confirmed;       /* how many of them are there */
     bool closed;              /* draining: nothing that comes now is ours */
     ev_tstamp joined;         /* when all subscriptions were confirmed */
     unsigned markers;         /* published so far, to name the next */
@@ -102,7 +104,7 @@ static void publish(struct sequencer *s, const char *channel, const char *text) 
 static void publish_marker(struct sequencer *s) {
     snprintf(s->marker, sizeof s->marker, "%s/%u", lease_owner(s->lease), ++s->markers);
     queue_digest("", 0, s->marker, strlen(s->marker), s->marker_digest);
-    publish(s, MARKER, s->marker);
+    publish(s, s->names.marker, s->marker);
 }
 
 static void on_count(void *ctx, const redis_reply *reply) {
@@ -112,15 +114,15 @@ static void on_count(void *ctx, const redis_reply *reply) {
 }
 
 static void ask_whether_alone(struct sequencer *s) {
-    const char *argv[] = {"PUBSUB", "NUMSUB", MARKER};
-    const size_t lens[] = {6, 6, strlen(MARKER)};
+    const char *argv[] = {"PUBSUB", "NUMSUB", s->names.marker};
+    const size_t lens[] = {6, 6, strlen(s->names.marker)};
     if (redis_command(s->commands, on_count, s, 3, argv, lens) != ERR_OK)
         return; /* the tick asks again */
 }
 
 /* Everything that a worker which is not the leader does from time to time. */
 static void move_on(struct sequencer *s) {
-    if (s->confirmed < SUBSCRIPTIONS || !history_ready(s->history))
+    if (s->confirmed < SUBSCRIPTIONS || !library_ready(s->library))
         return;
     if (s->role == JOINING) {
         publish_marker(s);
@@ -159,8 +161,9 @@ static void send_item(struct sequencer *s, const struct item *item) {
     snprintf(max_message, sizeof max_message, "%d", policy->max_message);
     snprintf(meta_ttl, sizeof meta_ttl, "%d", s->config->meta_ttl);
     const char *argv[] = {
-        "FCALL",      "halley_sequence", "2",     item->channel, key,         owner,   index,
-        item->digest, item->payload,     history, ttl,           max_message, meta_ttl};
+        "FCALL",  "halley_sequence", "2",           item->channel, key, owner,
+        index,    item->digest,      item->payload, history,       ttl, max_message,
+        meta_ttl, s->config->prefix};
     const size_t lens[] = {5,
                            15,
                            1,
@@ -173,8 +176,9 @@ static void send_item(struct sequencer *s, const struct item *item) {
                            strlen(history),
                            strlen(ttl),
                            strlen(max_message),
-                           strlen(meta_ttl)};
-    if (redis_command(s->commands, on_sequenced, s, 13, argv, lens) == ERR_OK)
+                           strlen(meta_ttl),
+                           strlen(s->config->prefix)};
+    if (redis_command(s->commands, on_sequenced, s, 14, argv, lens) == ERR_OK)
         s->in_flight++;
 }
 
@@ -198,7 +202,7 @@ static void on_sequenced(void *ctx, const redis_reply *reply) {
     if (reply == NULL)
         return; /* lost: on_commands_down() follows */
     if (redis_is_error(reply)) {
-        history_missing(s->history, reply);
+        library_missing(s->library, reply);
         if (s->role == LEADING)
             log_warning("sequencer.refused", "answer=\"%.*s\"", (int)len, text);
         lease_doubt(s->lease);
@@ -330,7 +334,7 @@ static void finish_drain(struct sequencer *s) {
     s->drained = NULL;
     lease_release(s->lease);
     if (led)
-        publish(s, MARKER, "released");
+        publish(s, s->names.marker, "released");
     drained(s->drained_ctx);
 }
 
@@ -341,26 +345,39 @@ static bool named(const char *channel, size_t len, const char *name) {
 static void on_message(void *ctx, const char *channel, size_t channel_len, const char *payload,
                        size_t payload_len) {
     struct sequencer *s = ctx;
-    size_t prefix = strlen(CHANNEL_BARE_PREFIX);
+    const char *name;
+    size_t len;
 
-    if (named(channel, channel_len, SEQUENCED))
+    if (named(channel, channel_len, s->names.sequenced))
         hear_sequenced(s, payload, payload_len);
-    else if (named(channel, channel_len, MARKER))
+    else if (named(channel, channel_len, s->names.marker))
         hear_marker(s, payload, payload_len);
-    else if (!s->closed && channel_len >= prefix &&
-             memcmp(channel, CHANNEL_BARE_PREFIX, prefix) == 0)
-        hear_publish(s, channel + prefix, channel_len - prefix, payload, payload_len);
+    else if (!s->closed && names_of_bare(s->config->prefix, channel, channel_len, &name, &len))
+        hear_publish(s, name, len, payload, payload_len);
     finish_drain(s);
 }
 
 /* ------------------------------------------------------------------- connections */
 
+static enum err subscribe(struct sequencer *s, const char *name, bool pattern) {
+    return redis_subscribe(s->subscriber, name, strlen(name), pattern);
+}
+
+/* Listens, once it is settled that nobody else does what this installation would do. */
+static void listen_to_publishes(struct sequencer *s) {
+    if (s->asked || !library_ready(s->library))
+        return;
+    s->asked = true;
+    if (subscribe(s, s->names.marker, false) != ERR_OK ||
+        subscribe(s, s->names.sequenced, false) != ERR_OK ||
+        subscribe(s, s->names.bare, true) != ERR_OK)
+        s->asked = false; /* not connected: it comes back */
+}
+
 static void on_subscriber_up(void *ctx) {
     struct sequencer *s = ctx;
-    if (redis_subscribe(s->subscriber, MARKER, strlen(MARKER), false) != ERR_OK ||
-        redis_subscribe(s->subscriber, SEQUENCED, strlen(SEQUENCED), false) != ERR_OK ||
-        redis_subscribe(s->subscriber, PATTERN, strlen(PATTERN), true) != ERR_OK)
-        return; /* lost again; it comes back */
+    s->asked = false;
+    listen_to_publishes(s);
 }
 
 static void on_subscribed(void *ctx, const char *channel, size_t channel_len, bool on) {
@@ -375,7 +392,7 @@ static void on_subscribed(void *ctx, const char *channel, size_t channel_len, bo
     if (++s->confirmed != SUBSCRIPTIONS)
         return;
     s->joined = ev_now(s->loop);
-    log_info("sequencer.listening", "pattern=" PATTERN);
+    log_info("sequencer.listening", "pattern=%s", s->names.bare);
     move_on(s);
 }
 
@@ -384,6 +401,7 @@ static void on_subscriber_down(void *ctx) {
     struct sequencer *s = ctx;
 
     s->confirmed = 0;
+    s->asked = false;
     if (synced(s))
         queue_number(&s->queue, s->total + 1);
     lease_release(s->lease);
@@ -393,22 +411,28 @@ static void on_subscriber_down(void *ctx) {
 
 static void on_commands_up(void *ctx) {
     struct sequencer *s = ctx;
-    history_up(s->history);
+    library_up(s->library);
 }
 
 static void on_commands_down(void *ctx) {
     struct sequencer *s = ctx;
-    history_down(s->history);
+    library_down(s->library);
     s->in_flight = 0;
     lease_doubt(s->lease);
 }
 
 static void on_ready(void *ctx) {
     struct sequencer *s = ctx;
+    listen_to_publishes(s);
     lease_try(s->lease);
     move_on(s);
 }
 
+static void on_refused(void *ctx, const char *why) {
+    (void)ctx, (void)why; /* the tick tries again */
+}
+
+static const struct library_events library_events = {.ready = on_ready, .refused = on_refused};
 static const struct redis_events command_events = {.up = on_commands_up, .down = on_commands_down};
 static const struct redis_events subscriber_events = {.up = on_subscriber_up,
                                                       .down = on_subscriber_down,
@@ -421,6 +445,7 @@ struct sequencer *sequencer_new(struct ev_loop *loop, const struct config *confi
     struct sequencer *s = mem_new(sizeof *s);
     struct redis_options commands = {.url = config->redis,
                                      .name = "halley-worker",
+                                     .prefix = config->prefix,
                                      .timeout = config->redis_timeout,
                                      .events = &command_events,
                                      .ctx = s};
@@ -431,10 +456,17 @@ struct sequencer *sequencer_new(struct ev_loop *loop, const struct config *confi
     subscriber.events = &subscriber_events;
     s->loop = loop;
     s->config = config;
+    names_bare_pattern(s->names.bare, config->prefix);
+    names_own(s->names.marker, config->prefix, "marker");
+    names_own(s->names.sequenced, config->prefix, "sequenced");
     s->commands = redis_new(loop, &commands);
     s->subscriber = redis_new(loop, &subscriber);
-    s->history = history_new(loop, s->commands, on_ready, s);
-    s->lease = lease_new(loop, s->commands, "sequencer", config->lease, &sequencer_lease_events, s);
+    s->library = library_new(
+        loop, s->commands,
+        &(struct library_options){
+            .prefix = config->prefix, .strict = true, .events = &library_events, .ctx = s});
+    s->lease = lease_new(loop, s->commands, "sequencer", config->prefix, config->lease,
+                         &sequencer_lease_events, s);
     ev_timer_init(&s->tick, on_tick, 0.5, 0.5);
     s->tick.data = s;
     ev_timer_start(loop, &s->tick);
@@ -446,7 +478,7 @@ void sequencer_free(struct sequencer *s) {
         return;
     redis_free(s->subscriber);
     redis_free(s->commands);
-    history_free(s->history);
+    library_free(s->library);
     lease_free(s->lease);
     queue_clear(&s->queue);
     ev_timer_stop(s->loop, &s->tick);
@@ -456,7 +488,7 @@ void sequencer_free(struct sequencer *s) {
 void sequencer_drain(struct sequencer *s, void (*done)(void *ctx), void *ctx) {
     s->drained = done;
     s->drained_ctx = ctx;
-    if (redis_unsubscribe(s->subscriber, PATTERN, strlen(PATTERN), true) != ERR_OK) {
+    if (redis_unsubscribe(s->subscriber, s->names.bare, strlen(s->names.bare), true) != ERR_OK) {
         s->closed = true; /* not connected: nobody can reach us anyway */
         s->role = STANDBY;
         finish_drain(s);

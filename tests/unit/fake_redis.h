@@ -30,8 +30,12 @@ void fake_away(struct redis *redis); /* an attempt failed: tells `away` */
 
 /* How many commands are not answered, and the oldest of them: its words with single
  * spaces between them; "" if there is none. Kept. */
-size_t fake_waiting(const struct redis *redis);
-const char *fake_asked(const struct redis *redis);
+size_t fake_waiting(struct redis *redis);
+const char *fake_asked(struct redis *redis);
+
+/* The library is there, newer than ours: whatever asks for it, now and from time to time from
+ * now on, is answered so, and the test does not see it among the commands. */
+void fake_library(struct redis *redis);
 
 /* Answers the oldest command and frees the reply; NULL: the connection was lost. */
 void fake_answer(struct redis *redis, redis_reply *reply);
@@ -64,6 +68,9 @@ redis_reply *reply_text(const char *text);
 redis_reply *reply_error(const char *text);
 redis_reply *reply_number(long long number);
 redis_reply *reply_list(size_t count, ...);
+
+/* What halley_installation answers: nobody else is there, the prefix was put down at `since`. */
+redis_reply *reply_library(const char *since);
 
 /* What halley_read answers; `entries` are "id at payload|id at payload". */
 redis_reply *reply_page(const char *tail, bool gap, bool more, const char *entries);

@@ -51,36 +51,4 @@ START_TEST(names_with_a_tilde_in_front_are_reserved) {
 }
 END_TEST
 
-START_TEST(a_live_name_leads_back_to_its_channel) {
-    struct buf live = buf_make(1000);
-    const char *name;
-    size_t len;
-
-    channel_live_name(&live, "room/1", 6);
-    ck_assert_str_eq(live.data, "halley.live:{room/1}");
-    ck_assert(channel_from_live(live.data, live.len, &name, &len));
-    assert_bytes(name, len, "room/1", "name");
-    buf_free(&live);
-}
-END_TEST
-
-START_TEST(other_names_are_no_live_names) {
-    static const char *const rows[] = {"",
-                                       "halley:chat",
-                                       "halley.live:",
-                                       "halley.live:{",
-                                       "halley.live:{}",
-                                       "halley.live:{chat",
-                                       "halley.live:chat}",
-                                       "xhalley.live:{chat}",
-                                       "halley.history:{chat}"};
-    const char *name;
-    size_t len;
-
-    for (size_t i = 0; i < ROWS(rows); i++)
-        ck_assert_msg(!channel_from_live(rows[i], strlen(rows[i]), &name, &len), "%s", rows[i]);
-}
-END_TEST
-
-UNIT_MAIN("channel", names_are_checked, names_with_a_tilde_in_front_are_reserved,
-          a_live_name_leads_back_to_its_channel, other_names_are_no_live_names)
+UNIT_MAIN("channel", names_are_checked, names_with_a_tilde_in_front_are_reserved)

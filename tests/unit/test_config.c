@@ -91,6 +91,7 @@ END_TEST
 START_TEST(a_file_sets_every_option) {
     must_load("valid/every-option");
     ck_assert_str_eq(config.redis, "unix:/run/redis/redis.sock");
+    ck_assert_str_eq(config.prefix, "site-2");
     ck_assert_str_eq(config.listen, "unix:/run/halley/halley.sock");
     ck_assert_int_eq(config.listen_mode, 0600);
     ck_assert_int_eq(config.log_level, LOG_DEBUG);
@@ -193,6 +194,11 @@ static const struct wrong {
               {"rate-none", "publish_rate = 0/5: must be from 1"},
               {"rate-word", "must be COUNT/SECONDS, or 0"},
               {"rate-long", "must be COUNT/SECONDS, or 0"},
+              {"prefix-colon", "prefix = a:b: must be 1 to 64 letters, digits, - and _"},
+              {"prefix-dot", "prefix = a.live: must be 1 to 64"},
+              {"prefix-star", "prefix = h*: must be 1 to 64"},
+              {"prefix-empty", "prefix = : must be 1 to 64"},
+              {"prefix-long", "must be 1 to 64 letters, digits, - and _"},
               {"wait-below-timeout", "timeout = 30: must not be over max_wait = 20"}};
 
 START_TEST(a_wrong_file_is_refused_with_what_is_allowed) {

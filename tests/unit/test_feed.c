@@ -15,8 +15,9 @@
 
 static struct ev_loop *loop;
 static struct stats stats;
-static struct config config = {.tail = 5, .linger = 0};
+static struct config config = {.prefix = (char[]){"halley"}, .tail = 5, .linger = 0};
 static struct redis *commands, *subscriber;
+static struct library *library;
 static struct history *history;
 static struct feeds *feeds;
 static char *told; /* the payloads that the hub was told of */
@@ -34,9 +35,22 @@ static void on_moved(void *ctx, struct feed *feed) {
 
 static void on_ready(void *ctx) {
     (void)ctx;
+    history_resume(history);
     if (feeds != NULL)
         feeds_ready(feeds);
 }
+
+static void on_refused(void *ctx, const char *why) {
+    (void)ctx, (void)why;
+}
+
+static void on_renewed(void *ctx) {
+    (void)ctx;
+    feeds_doubt(feeds);
+}
+
+static const struct library_events library_events = {
+    .ready = on_ready, .refused = on_refused, .renewed = on_renewed};
 
 static void on_subscribed(void *ctx, const char *channel, size_t len, bool on) {
     (void)ctx;
@@ -71,12 +85,15 @@ static void begin(void) {
     loop = ev_loop_new(0);
     commands = fake_new("commands");
     subscriber = redis_new(loop, &options);
-    history = history_new(loop, commands, on_ready, NULL);
+    library =
+        library_new(loop, commands,
+                    &(struct library_options){.prefix = config.prefix, .events = &library_events});
+    history = history_new(loop, commands, library, config.prefix);
     feeds = feeds_new(loop, &stats, &config, &events, NULL);
     feeds_attach(feeds, subscriber, history);
     fake_up(commands);
-    history_up(history);
-    fake_expect(commands, "FCALL_RO halley_version 0", reply_number(1000000));
+    library_up(library);
+    fake_library(commands);
     fake_up(subscriber);
 }
 
@@ -85,6 +102,7 @@ static void end(void) {
     redis_free(subscriber);
     feeds_free(feeds);
     history_free(history);
+    library_free(library);
     ev_loop_destroy(loop);
     ck_assert_uint_eq(stats.channels, 0);
 }
@@ -345,11 +363,12 @@ START_TEST(a_read_that_failed_is_repeated_when_the_history_is_ready) {
     struct feed *feed = feeds_take(feeds, "chat", 4);
     fake_confirm(subscriber);
     fake_down(commands);
-    history_down(history);
+    library_down(library);
+    history_give_up(history, NULL);
     ck_assert(!feed_live(feed));
     fake_up(commands);
-    history_up(history);
-    fake_expect(commands, "FCALL_RO halley_version 0", reply_number(1000000));
+    library_up(library);
+    fake_library(commands);
     fake_expect(commands, "FCALL_RO halley_read 1 chat now 5", reply_page("5-4", false, false, ""));
     ck_assert(feed_live(feed));
     end();
@@ -476,12 +495,13 @@ START_TEST(a_read_that_was_lost_goes_out_again) {
     struct fetch *fetch = fetch_take(fetches, feed, "5-1", 10, HISTORY_PAGE);
     fetches_send(fetches);
     fake_down(commands);
-    history_down(history);
+    library_down(library);
+    history_give_up(history, NULL);
     fetches_send(fetches);
     ck_assert(!fetch->done);
     fake_up(commands);
-    history_up(history);
-    fake_expect(commands, "FCALL_RO halley_version 0", reply_number(1000000));
+    library_up(library);
+    fake_library(commands);
     fetches_send(fetches);
     fake_expect(commands, "FCALL_RO halley_read 1 chat 5-1 10",
                 reply_page("5-10", false, false, ""));

@@ -10,125 +10,49 @@
 #include "tests/unit/sockets.h"
 #include "tests/unit/unit.h"
 
-#define VERSION "FCALL_RO halley_version 0"
+#define ASKS    "FCALL_RO halley_installation 0 halley 0"
+#define MISSING "ERR Function not found"
 
 static struct ev_loop *loop;
 static struct redis *redis;
+static struct library *library;
 static struct history *history;
-static unsigned ready;
 
 static void on_ready(void *ctx) {
     (void)ctx;
-    ready++;
+    history_resume(history);
 }
+
+static void on_refused(void *ctx, const char *why) {
+    (void)ctx;
+    history_give_up(history, why);
+}
+
+static const struct library_events events = {.ready = on_ready, .refused = on_refused};
 
 static void begin(void) {
     log_open("unit", LOG_ERROR);
     loop = ev_loop_new(0);
     redis = fake_new("commands");
-    history = history_new(loop, redis, on_ready, NULL);
+    library =
+        library_new(loop, redis, &(struct library_options){.prefix = "halley", .events = &events});
+    history = history_new(loop, redis, library, "halley");
     fake_up(redis);
-    history_up(history);
+    library_up(library);
 }
 
 static void begin_ready(void) {
     begin();
-    fake_expect(redis, VERSION, reply_number(1000000));
+    fake_expect(redis, ASKS, reply_library("1"));
     ck_assert(history_ready(history));
 }
 
 static void end(void) {
     redis_free(redis);
     history_free(history);
+    library_free(library);
     ev_loop_destroy(loop);
 }
-
-/* ------------------------------------------------------------------ the library */
-
-START_TEST(a_library_that_is_there_is_used) {
-    begin();
-    ck_assert(!history_ready(history));
-    fake_expect(redis, VERSION, reply_number(1000000)); /* newer than ours is left alone */
-    ck_assert(history_ready(history));
-    ck_assert_uint_eq(ready, 1);
-    ck_assert_uint_eq(fake_waiting(redis), 0);
-    end();
-}
-END_TEST
-
-START_TEST(a_missing_library_is_loaded_and_looked_for_again) {
-    begin();
-    fake_expect(redis, VERSION, reply_error("ERR Function not found"));
-    ck_assert_msg(strncmp(fake_asked(redis), "FUNCTION LOAD #!lua name=halley", 31) == 0, "%.60s",
-                  fake_asked(redis));
-    fake_answer(redis, reply_text("halley"));
-    ck_assert(!history_ready(history));
-    fake_expect(redis, VERSION, reply_number(1000000));
-    ck_assert(history_ready(history));
-    end();
-}
-END_TEST
-
-START_TEST(an_older_library_is_replaced) {
-    begin();
-    fake_expect(redis, VERSION, reply_number(0));
-    ck_assert_int_eq(strncmp(fake_asked(redis), "FUNCTION LOAD REPLACE #!lua", 27), 0);
-    fake_answer(redis, reply_text("halley"));
-    fake_expect(redis, VERSION, reply_number(1000000));
-    ck_assert_uint_eq(ready, 1);
-    end();
-}
-END_TEST
-
-START_TEST(a_library_that_another_program_loaded_meanwhile_is_as_good) {
-    begin();
-    fake_expect(redis, VERSION, reply_error("ERR Function not found"));
-    fake_answer(redis, reply_error("ERR Library 'halley' already exists"));
-    fake_expect(redis, VERSION, reply_number(1000000));
-    ck_assert(history_ready(history));
-    end();
-}
-END_TEST
-
-START_TEST(a_redis_that_still_loads_is_asked_again) {
-    begin();
-    fake_expect(redis, VERSION, reply_error("LOADING Redis is loading the dataset in memory"));
-    ck_assert_uint_eq(fake_waiting(redis), 0);
-    loop_until(loop, fake_waiting(redis) == 1);
-    fake_expect(redis, VERSION, reply_number(1000000));
-    ck_assert(history_ready(history));
-    end();
-}
-END_TEST
-
-START_TEST(a_library_that_vanished_is_loaded_again) {
-    redis_reply *missing;
-
-    begin_ready();
-    missing = reply_list(0);
-    ck_assert(!history_missing(history, missing));
-    ck_assert(history_ready(history));
-    const char *argv[] = {"X"};
-    ck_assert_int_eq(redis_command(redis, NULL, NULL, 1, argv, (size_t[]){1}), ERR_OK);
-    fake_answer(redis, missing); /* frees it */
-    end();
-}
-END_TEST
-
-START_TEST(what_was_lost_with_a_connection_is_asked_anew) {
-    begin();
-    fake_down(redis);
-    history_down(history);
-    fake_up(redis);
-    history_up(history);
-    fake_expect(redis, VERSION, reply_number(1000000));
-    ck_assert(history_ready(history));
-    fake_down(redis);
-    history_down(history);
-    ck_assert(!history_ready(history));
-    end();
-}
-END_TEST
 
 /* --------------------------------------------------------------------- reading */
 
@@ -190,10 +114,9 @@ START_TEST(errors_are_told_apart_by_whom_they_concern) {
     } rows[] = {
         {"WRONGTYPE Operation against a key holding the wrong kind of value", ERR_REFUSED, true},
         {"ERR something else", ERR_REFUSED, true},
-        {"LOADING Redis is loading", ERR_REDIS, true},
-        {"OOM command not allowed", ERR_REDIS, true},
-        {"BUSY Redis is busy running a script", ERR_REDIS, true},
-        {"ERR Function not found", ERR_REDIS, false}};
+        {"LOADING Redis is loading", ERR_REDIS, false},
+        {"OOM command not allowed", ERR_REDIS, false},
+        {"BUSY Redis is busy running a script", ERR_REDIS, false}};
 
     for (size_t i = 0; i < ROWS(rows); i++) {
         begin_ready();
@@ -237,6 +160,55 @@ START_TEST(nothing_is_asked_before_the_library_is_there) {
 }
 END_TEST
 
+/* The library is found missing, loaded, and there again. */
+static void load_again(void) {
+    fake_expect(redis, ASKS, reply_error(MISSING));
+    fake_expect(redis, "HSETNX halley.installation prefix halley", reply_number(0));
+    ck_assert_int_eq(strncmp(fake_asked(redis), "FUNCTION LOAD #!lua", 19), 0);
+    fake_answer(redis, reply_text("halley"));
+    fake_expect(redis, ASKS, reply_library("1"));
+}
+
+START_TEST(a_read_that_finds_no_function_is_repeated_when_it_is_back) {
+    begin_ready();
+    ck_assert_int_eq(read_chat(), ERR_OK);
+    fake_expect(redis, "FCALL_RO halley_read 1 chat 5-1 10", reply_error(MISSING));
+    ck_assert(!history_ready(history));
+    load_again();
+    ck_assert_uint_eq(page.calls, 0);
+    fake_expect(redis, "FCALL_RO halley_read 1 chat 5-1 10",
+                reply_page("5-9", false, false, "5-3 100 a"));
+    ck_assert_uint_eq(page.calls, 1);
+    ck_assert_str_eq(page.payloads, "a");
+    ck_assert_int_eq(page.err, ERR_OK);
+    end();
+}
+END_TEST
+
+START_TEST(a_read_is_repeated_once) {
+    begin_ready();
+    ck_assert_int_eq(read_chat(), ERR_OK);
+    fake_answer(redis, reply_error(MISSING));
+    load_again();
+    fake_answer(redis, reply_error(MISSING));
+    ck_assert_uint_eq(page.calls, 1);
+    ck_assert_int_eq(page.err, ERR_REFUSED);
+    end();
+}
+END_TEST
+
+START_TEST(what_waits_for_the_library_is_told_that_it_is_not_to_be_had) {
+    begin_ready();
+    ck_assert_int_eq(read_chat(), ERR_OK);
+    fake_answer(redis, reply_error(MISSING));
+    fake_expect(redis, ASKS, reply_error("NOPERM this user has no permissions"));
+    ck_assert_uint_eq(page.calls, 1);
+    ck_assert_int_eq(page.err, ERR_REDIS);
+    ck_assert_str_eq(library_trouble(library), "NOPERM this user has no permissions");
+    end();
+}
+END_TEST
+
 /* ------------------------------------------------------------------ publishing */
 
 static struct history_posted posted;
@@ -250,7 +222,9 @@ static void on_posted(void *ctx, const struct history_posted *got) {
     posted.detail = got->detail != NULL ? keepf("%s", got->detail) : NULL;
 }
 
-static void post(redis_reply *reply) {
+#define POST "FCALL halley_post 1 chat hello 10 60 100 1000 key 300 192.0.2.1 5 7 halley"
+
+static void post_hello(void) {
     static const struct channel_policy policy = {.history = 10,
                                                  .ttl = 60,
                                                  .max_message = 100,
@@ -267,8 +241,11 @@ static void post(redis_reply *reply) {
                                       .idempotency_ttl = 300};
     posts = 0;
     ck_assert_int_eq(history_publish(history, &what, on_posted, NULL), ERR_OK);
-    fake_expect(redis, "FCALL halley_post 1 chat hello 10 60 100 1000 key 300 192.0.2.1 5 7",
-                reply);
+}
+
+static void post(redis_reply *reply) {
+    post_hello();
+    fake_expect(redis, POST, reply);
     ck_assert_uint_eq(posts, 1);
 }
 
@@ -300,8 +277,45 @@ START_TEST(a_post_whose_answer_was_lost_may_have_been_done) {
     post(NULL);
     ck_assert_int_eq(posted.err, ERR_REDIS);
     ck_assert(posted.sent);
-    post(reply_error("ERR Function not found"));
+    end();
+}
+END_TEST
+
+START_TEST(a_post_that_finds_no_function_is_repeated_when_it_is_back) {
+    begin_ready();
+    post_hello();
+    fake_expect(redis, POST, reply_error(MISSING));
+    load_again();
+    ck_assert_uint_eq(posts, 0);
+    fake_expect(redis, POST, reply_list(2, reply_text("5-7"), reply_number(1)));
+    ck_assert_uint_eq(posts, 1);
+    ck_assert_int_eq(posted.err, ERR_OK);
+    end();
+}
+END_TEST
+
+START_TEST(posts_that_find_no_function_are_repeated_in_their_order) {
+    begin_ready();
+    post_hello();
+    ck_assert_int_eq(read_chat(), ERR_OK);
+    fake_expect(redis, POST, reply_error(MISSING));
+    fake_expect(redis, "FCALL_RO halley_read 1 chat 5-1 10", reply_error(MISSING));
+    load_again();
+    fake_expect(redis, POST, reply_list(2, reply_text("5-7"), reply_number(1)));
+    fake_expect(redis, "FCALL_RO halley_read 1 chat 5-1 10", reply_page("5-7", false, false, ""));
+    ck_assert_int_eq(page.err, ERR_OK);
+    end();
+}
+END_TEST
+
+START_TEST(a_post_that_waits_for_the_library_was_surely_not_done) {
+    begin_ready();
+    post_hello();
+    fake_expect(redis, POST, reply_error(MISSING));
+    fake_expect(redis, ASKS, reply_error("OOM command not allowed"));
+    ck_assert_uint_eq(posts, 1);
     ck_assert_int_eq(posted.err, ERR_REDIS);
+    ck_assert_str_eq(posted.detail, "OOM command not allowed");
     ck_assert(!posted.sent);
     end();
 }
@@ -351,12 +365,12 @@ START_TEST(live_messages_are_parsed) {
 }
 END_TEST
 
-UNIT_MAIN("history", a_library_that_is_there_is_used,
-          a_missing_library_is_loaded_and_looked_for_again, an_older_library_is_replaced,
-          a_library_that_another_program_loaded_meanwhile_is_as_good,
-          a_redis_that_still_loads_is_asked_again, a_library_that_vanished_is_loaded_again,
-          what_was_lost_with_a_connection_is_asked_anew, a_page_is_parsed,
-          entries_that_halley_did_not_write_are_left_out,
+UNIT_MAIN("history", a_page_is_parsed, entries_that_halley_did_not_write_are_left_out,
           errors_are_told_apart_by_whom_they_concern, replies_of_another_shape_are_no_pages,
-          nothing_is_asked_before_the_library_is_there, what_became_of_a_post_is_told,
-          a_post_whose_answer_was_lost_may_have_been_done, live_messages_are_parsed)
+          nothing_is_asked_before_the_library_is_there,
+          a_read_that_finds_no_function_is_repeated_when_it_is_back, a_read_is_repeated_once,
+          what_waits_for_the_library_is_told_that_it_is_not_to_be_had,
+          what_became_of_a_post_is_told, a_post_whose_answer_was_lost_may_have_been_done,
+          a_post_that_finds_no_function_is_repeated_when_it_is_back,
+          posts_that_find_no_function_are_repeated_in_their_order,
+          a_post_that_waits_for_the_library_was_surely_not_done, live_messages_are_parsed)

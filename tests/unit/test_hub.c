@@ -53,7 +53,7 @@ static void begin_with(const char *const *options) {
 static void up(void) {
     fake_up(commands);
     fake_up(subscriber);
-    fake_expect(commands, "FCALL_RO halley_version 0", reply_number(1000000));
+    fake_library(commands);
 }
 
 static void begin(void) {
@@ -757,7 +757,7 @@ START_TEST(a_publish_is_answered_when_redis_holds_it) {
     int fd = post("chat", "", "hello");
     ck_assert(!answered(fd));
     fake_expect(commands,
-                "FCALL halley_post 1 chat hello 1000 3600 65536 604800  300 192.0.2.1 0 0",
+                "FCALL halley_post 1 chat hello 1000 3600 65536 604800  300 192.0.2.1 0 0 halley",
                 reply_list(2, reply_text("5-7"), reply_number(1795219203111)));
     ck_assert_str_eq(batch(fd), "{\"id\":\"5-7\",\"at\":1795219203111}");
     ck_assert_uint_eq(stats.published, 1);

@@ -1,0 +1,410 @@
+/* core/library: the functions are there, and the database says whose it is. */
+#include "core/library.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "core/log.h"
+#include "tests/lib/keep.h"
+#include "tests/unit/fake_redis.h"
+#include "tests/unit/sockets.h"
+#include "tests/unit/unit.h"
+
+#define ASKS    "FCALL_RO halley_installation 0 site 0"
+#define MISSING "ERR Function not found"
+
+extern const char halley_lua[];
+extern const char halley_lua_digest[];
+
+static struct ev_loop *loop;
+static struct redis *redis;
+static struct library *library;
+static unsigned ready, renewed;
+static const char *refused;
+
+static void on_ready(void *ctx) {
+    (void)ctx;
+    ready++;
+}
+
+static void on_refused(void *ctx, const char *why) {
+    (void)ctx;
+    refused = keepf("%s", why);
+}
+
+static void on_renewed(void *ctx) {
+    (void)ctx;
+    renewed++;
+}
+
+static const struct library_events events = {
+    .ready = on_ready, .refused = on_refused, .renewed = on_renewed};
+
+static void begin_as(bool strict) {
+    log_open("unit", LOG_ERROR);
+    loop = ev_loop_new(0);
+    redis = fake_new("commands");
+    library = library_new(
+        loop, redis,
+        &(struct library_options){.prefix = "site", .strict = strict, .events = &events});
+}
+
+static void begin(void) {
+    begin_as(false);
+    fake_up(redis);
+    library_up(library);
+}
+
+static void end(void) {
+    redis_free(redis);
+    library_free(library);
+    ev_loop_destroy(loop);
+}
+
+/* What halley_installation answers: the library that is there, whose the database is, and
+ * who stands in the way. */
+static redis_reply *answer(int version, const char *digest, const char *prefix, const char *since) {
+    return reply_list(8, reply_number(version), reply_text(digest), reply_text(prefix),
+                      reply_text(prefix[0] ? "0" : ""), reply_text(since), reply_text(""),
+                      reply_text(""), reply_number(0));
+}
+
+static redis_reply *ours(const char *since) {
+    return answer(1000000, "", "site", since);
+}
+
+static redis_reply *rival(const char *prefix, const char *database, bool older) {
+    return reply_list(8, reply_number(1000000), reply_text(""), reply_text("site"), reply_text("0"),
+                      reply_text("7"), reply_text(prefix), reply_text(database),
+                      reply_number(older));
+}
+
+static int embedded(void) {
+    int version = 0;
+    ck_assert_int_eq(sscanf(strstr(halley_lua, "local VERSION = "), "local VERSION = %d", &version),
+                     1);
+    return version;
+}
+
+/* The next time that it asks by itself, a tick or a moment later. */
+static void next_question(void) {
+    loop_until(loop, fake_waiting(redis) > 0);
+}
+
+static void expect_load(bool replace) {
+    const char *how = replace ? "FUNCTION LOAD REPLACE #!lua" : "FUNCTION LOAD #!lua";
+
+    fake_expect(redis, "HSETNX halley.installation prefix site", reply_number(1));
+    ck_assert_msg(strncmp(fake_asked(redis), how, strlen(how)) == 0, "%.60s", fake_asked(redis));
+}
+
+/* ------------------------------------------------------------------ the functions */
+
+START_TEST(a_library_that_is_there_is_used) {
+    begin();
+    ck_assert(!library_ready(library));
+    fake_expect(redis, ASKS, ours("7")); /* newer than ours is left alone */
+    ck_assert(library_ready(library));
+    ck_assert_uint_eq(ready, 1);
+    ck_assert_uint_eq(fake_waiting(redis), 0);
+    end();
+}
+END_TEST
+
+START_TEST(the_text_that_is_loaded_knows_its_own_digest) {
+    ck_assert_uint_eq(strlen(halley_lua_digest), 40);
+    ck_assert_ptr_nonnull(strstr(halley_lua, keepf("local DIGEST = '%s'", halley_lua_digest)));
+}
+END_TEST
+
+START_TEST(a_missing_library_is_loaded_and_looked_for_again) {
+    begin();
+    fake_expect(redis, ASKS, reply_error(MISSING));
+    expect_load(false);
+    fake_answer(redis, reply_text("halley"));
+    ck_assert(!library_ready(library));
+    fake_expect(redis, ASKS, ours("7"));
+    ck_assert(library_ready(library));
+    ck_assert_uint_eq(library_counts(library)->loads, 1);
+    end();
+}
+END_TEST
+
+START_TEST(an_older_library_is_replaced) {
+    begin();
+    fake_expect(redis, ASKS, answer(0, halley_lua_digest, "site", "7"));
+    expect_load(true);
+    fake_answer(redis, reply_text("halley"));
+    fake_expect(redis, ASKS, ours("7"));
+    ck_assert_uint_eq(ready, 1);
+    end();
+}
+END_TEST
+
+START_TEST(a_library_from_before_there_were_installations_is_replaced) {
+    begin();
+    fake_expect(redis, ASKS, reply_error(MISSING));
+    expect_load(false);
+    fake_answer(redis, reply_error("ERR Library 'halley' already exists"));
+    fake_expect(redis, "FCALL_RO halley_version 0", reply_number(embedded() - 1));
+    expect_load(true);
+    fake_answer(redis, reply_text("halley"));
+    fake_expect(redis, ASKS, ours("7"));
+    ck_assert(library_ready(library));
+    end();
+}
+END_TEST
+
+START_TEST(the_same_number_with_the_same_text_is_left_alone) {
+    begin();
+    fake_expect(redis, ASKS, answer(embedded(), halley_lua_digest, "site", "7"));
+    ck_assert(library_ready(library));
+    ck_assert_uint_eq(library_counts(library)->loads, 0);
+    end();
+}
+END_TEST
+
+START_TEST(another_text_of_the_same_number_is_replaced_once) {
+    begin();
+    fake_expect(redis, ASKS, answer(embedded(), "another", "site", "7"));
+    expect_load(true);
+    fake_answer(redis, reply_text("halley"));
+    fake_expect(redis, ASKS, answer(embedded(), "another", "site", "7")); /* it is back */
+    ck_assert(library_ready(library));
+    ck_assert_uint_eq(fake_waiting(redis), 0);
+    next_question();
+    fake_expect(redis, ASKS, answer(embedded(), "another", "site", "7"));
+    ck_assert_uint_eq(fake_waiting(redis), 0);
+    ck_assert_uint_eq(library_counts(library)->loads, 1);
+    end();
+}
+END_TEST
+
+START_TEST(a_library_that_vanished_is_found_missing_without_a_call) {
+    begin();
+    fake_expect(redis, ASKS, ours("7"));
+    next_question();
+    fake_expect(redis, ASKS, reply_error(MISSING));
+    ck_assert(!library_ready(library));
+    expect_load(false);
+    fake_answer(redis, reply_text("halley"));
+    fake_expect(redis, ASKS, ours("7"));
+    ck_assert_uint_eq(ready, 2);
+    end();
+}
+END_TEST
+
+START_TEST(a_redis_that_still_loads_is_asked_again) {
+    begin();
+    fake_expect(redis, ASKS, reply_error("LOADING Redis is loading the dataset in memory"));
+    ck_assert_str_eq(refused, "LOADING Redis is loading the dataset in memory");
+    ck_assert_uint_eq(fake_waiting(redis), 0);
+    next_question();
+    fake_expect(redis, ASKS, ours("7"));
+    ck_assert(library_ready(library));
+    ck_assert_str_eq(library_trouble(library), "");
+    end();
+}
+END_TEST
+
+START_TEST(what_was_lost_with_a_connection_is_asked_anew) {
+    begin();
+    fake_down(redis);
+    library_down(library);
+    fake_up(redis);
+    library_up(library);
+    fake_expect(redis, ASKS, ours("7"));
+    ck_assert(library_ready(library));
+    fake_down(redis);
+    library_down(library);
+    ck_assert(!library_ready(library));
+    end();
+}
+END_TEST
+
+/* ------------------------------------------------------------- whose the database is */
+
+START_TEST(a_database_that_does_not_say_whose_it_is_is_told) {
+    begin();
+    fake_expect(redis, ASKS, answer(1000000, "", "", ""));
+    ck_assert(!library_ready(library));
+    fake_expect(redis, "FCALL halley_install 0 site 0", reply_text("7"));
+    ck_assert(library_ready(library));
+    ck_assert_uint_eq(renewed, 0);
+    end();
+}
+END_TEST
+
+START_TEST(a_prefix_that_nobody_claims_any_more_is_replaced) {
+    begin();
+    fake_expect(redis, ASKS, answer(1000000, "", "old", "6"));
+    fake_expect(redis, "FCALL halley_install 0 site 0", reply_text("7"));
+    ck_assert(library_ready(library));
+    end();
+}
+END_TEST
+
+START_TEST(a_redis_that_takes_no_writes_can_be_read) {
+    begin();
+    fake_expect(redis, ASKS, answer(1000000, "", "", ""));
+    fake_expect(redis, "FCALL halley_install 0 site 0", reply_error("OOM command not allowed"));
+    ck_assert(library_ready(library));
+    next_question();
+    fake_expect(redis, ASKS, answer(1000000, "", "", ""));
+    fake_expect(redis, "FCALL halley_install 0 site 0", reply_text("7"));
+    end();
+}
+END_TEST
+
+START_TEST(whoever_put_it_back_what_was_gone_is_read_again) {
+    begin();
+    fake_expect(redis, ASKS, ours("7"));
+    next_question();
+    fake_expect(redis, ASKS, ours("7"));
+    ck_assert_uint_eq(renewed, 0);
+    next_question();
+    fake_expect(redis, ASKS, ours("8")); /* another process has put it back */
+    ck_assert_uint_eq(renewed, 1);
+    next_question();
+    fake_expect(redis, ASKS, answer(1000000, "", "", ""));
+    fake_expect(redis, "FCALL halley_install 0 site 0", reply_text("9"));
+    ck_assert_uint_eq(renewed, 2);
+    ck_assert_uint_eq(library_counts(library)->renewals, 2);
+    ck_assert_uint_eq(ready, 1);
+    end();
+}
+END_TEST
+
+START_TEST(what_was_gone_while_the_connection_was_is_read_again_too) {
+    begin();
+    fake_expect(redis, ASKS, ours("7"));
+    fake_down(redis);
+    library_down(library);
+    fake_up(redis);
+    library_up(library);
+    fake_expect(redis, ASKS, ours("8"));
+    ck_assert_uint_eq(renewed, 1);
+    end();
+}
+END_TEST
+
+/* --------------------------------------------------------------- other installations */
+
+START_TEST(a_program_that_begins_where_another_installation_stays_may_not_go_on) {
+    begin();
+    log_open("unit", LOG_ERROR);
+    while (!library_intrudes(library)) {
+        fake_expect(redis, ASKS, rival("site", "3", true));
+        ck_assert(!library_ready(library));
+        if (!library_intrudes(library))
+            next_question();
+    }
+    ck_assert_str_eq(library_conflict(library),
+                     "prefix = site: another installation has it in database 3, and this one is "
+                     "database 0");
+    ck_assert_uint_eq(library_counts(library)->conflicts, 1);
+    end();
+}
+END_TEST
+
+START_TEST(a_program_waits_for_those_who_were_just_stopped) {
+    begin();
+    for (int i = 0; i < 3; i++) {
+        fake_expect(redis, ASKS, rival("old", "0", true));
+        next_question();
+    }
+    fake_expect(redis, ASKS, answer(1000000, "", "old", "6"));
+    fake_expect(redis, "FCALL halley_install 0 site 0", reply_text("7"));
+    ck_assert(library_ready(library));
+    ck_assert_ptr_null(library_conflict(library));
+    end();
+}
+END_TEST
+
+START_TEST(who_was_there_before_says_so_and_goes_on) {
+    begin();
+    fake_expect(redis, ASKS, rival("other", "0", false));
+    ck_assert(library_ready(library));
+    ck_assert_str_eq(library_conflict(library),
+                     "prefix = site: another installation has prefix other in the same database 0");
+    next_question();
+    fake_expect(redis, ASKS, ours("7"));
+    ck_assert_ptr_null(library_conflict(library));
+    ck_assert(!library_intrudes(library));
+    end();
+}
+END_TEST
+
+START_TEST(a_program_that_served_already_goes_on) {
+    begin();
+    fake_expect(redis, ASKS, ours("7"));
+    for (int i = 0; i < 12; i++) {
+        next_question();
+        fake_expect(redis, ASKS, rival("other", "0", true));
+        ck_assert(library_ready(library) && !library_intrudes(library));
+    }
+    ck_assert_uint_eq(fake_waiting(redis), 0); /* it does not put its own prefix there */
+    end();
+}
+END_TEST
+
+/* Redis cannot be reached at the start; later somebody else is there. */
+static void begin_late(bool strict) {
+    begin_as(strict);
+    fake_away(redis);
+    for (double until = ev_now(loop) + 1; ev_now(loop) < until;)
+        ev_run(loop, EVRUN_ONCE);
+    fake_up(redis);
+    library_up(library);
+    for (int i = 0; i < 12; i++) {
+        fake_expect(redis, ASKS, rival("site", "3", true));
+        next_question();
+    }
+    ck_assert(!library_intrudes(library));
+}
+
+START_TEST(a_conflict_that_is_found_late_ends_nothing) {
+    begin_late(false);
+    ck_assert(library_ready(library)); /* it does no harm */
+    ck_assert_ptr_nonnull(library_conflict(library));
+    end();
+}
+END_TEST
+
+START_TEST(who_would_do_what_the_other_does_waits_until_he_is_gone) {
+    begin_late(true);
+    ck_assert(!library_ready(library));
+    fake_expect(redis, ASKS, ours("7"));
+    ck_assert(library_ready(library));
+    end();
+}
+END_TEST
+
+START_TEST(a_program_that_ends_makes_no_claims) {
+    begin();
+    fake_expect(redis, ASKS, ours("7"));
+    library_rest(library);
+    for (double until = ev_now(loop) + 1; ev_now(loop) < until;)
+        loop_turn(loop);
+    ck_assert_uint_eq(fake_waiting(redis), 0);
+    ck_assert(library_ready(library));
+    end();
+}
+END_TEST
+
+UNIT_MAIN("library", a_library_that_is_there_is_used, the_text_that_is_loaded_knows_its_own_digest,
+          a_missing_library_is_loaded_and_looked_for_again, an_older_library_is_replaced,
+          a_library_from_before_there_were_installations_is_replaced,
+          the_same_number_with_the_same_text_is_left_alone,
+          another_text_of_the_same_number_is_replaced_once,
+          a_library_that_vanished_is_found_missing_without_a_call,
+          a_redis_that_still_loads_is_asked_again, what_was_lost_with_a_connection_is_asked_anew,
+          a_database_that_does_not_say_whose_it_is_is_told,
+          a_prefix_that_nobody_claims_any_more_is_replaced,
+          a_redis_that_takes_no_writes_can_be_read, whoever_put_it_back_what_was_gone_is_read_again,
+          what_was_gone_while_the_connection_was_is_read_again_too,
+          a_program_that_begins_where_another_installation_stays_may_not_go_on,
+          a_program_waits_for_those_who_were_just_stopped, who_was_there_before_says_so_and_goes_on,
+          a_program_that_served_already_goes_on, a_conflict_that_is_found_late_ends_nothing,
+          who_would_do_what_the_other_does_waits_until_he_is_gone,
+          a_program_that_ends_makes_no_claims)
