@@ -12,6 +12,7 @@
 #include "core/collections.h"
 #include "core/log.h"
 #include "core/mem.h"
+#include "core/words.h"
 
 enum { SINCE_MAX = POSITION_TEXT };
 
@@ -115,81 +116,49 @@ static bool says_away(const char *text) {
 
 /* --------------------------------------------------------------------- reading */
 
-static uint64_t number_of(const redis_reply *reply) {
-    size_t len;
-    const char *text = redis_text(reply, &len);
-    return text != NULL ? strtoull(text, NULL, 10) : (uint64_t)redis_integer(reply, 0);
-}
-
-static enum err position_of(const redis_reply *reply, struct position *out) {
-    size_t len;
-    const char *text = redis_text(reply, &len);
-    return text == NULL ? ERR_SYNTAX : position_parse(text, len, out);
-}
-
-static struct message *message_of(const struct read_call *call, const redis_reply *entries,
-                                  size_t at) {
-    struct position id;
-    size_t len;
-    const char *payload = redis_text(redis_item(entries, at + 2), &len);
-    if (payload == NULL || position_of(redis_item(entries, at), &id) != ERR_OK)
-        return NULL;
-    return message_new(call->channel, call->channel_len, id, number_of(redis_item(entries, at + 1)),
-                       payload, len);
-}
-
-static void fill_page(const struct read_call *call, const redis_reply *reply,
-                      struct history_page *page) {
-    const redis_reply *entries = redis_item(reply, 3);
-    size_t count = redis_count(entries) / 3;
-
-    page->err = position_of(redis_item(reply, 0), &page->tail) == ERR_OK ? ERR_OK : ERR_REDIS;
-    if (page->err != ERR_OK)
-        return;
-    page->gap = redis_integer(redis_item(reply, 1), 0) != 0;
-    page->more = redis_integer(redis_item(reply, 2), 0) != 0;
-    page->messages = mem_new(count * sizeof(struct message *));
-    for (size_t i = 0; i < count; i++) {
-        struct message *message = message_of(call, entries, i * 3);
-        if (message != NULL)
-            page->messages[page->count++] = message;
-    }
-}
-
-/* One channel's key may be broken (another type, say) while Redis serves the rest. */
-static enum err error_of(struct history *history, const redis_reply *reply) {
+/*
+ * What an error means for this read: that Redis serves nobody just now, so that it is asked
+ * again when it does; or that this one channel cannot be read (its key is of another type,
+ * say) while Redis serves the rest.
+ */
+static void take_error(const struct read_call *call, const redis_reply *reply,
+                       char words[WORDS_MAX], struct history_page *page) {
+    struct history *history = call->call.history;
     size_t len;
     unsigned long quiet;
-
-    if (!redis_is_error(reply))
-        return ERR_REDIS;
     const char *text = redis_text(reply, &len);
+
+    page->err = ERR_REDIS;
     if (says_away(text)) {
         library_doubt(history->library, reply);
-        return ERR_REDIS;
+        return;
     }
+    words_take(words, text, len);
+    page->err = ERR_REFUSED;
+    page->why = words;
     if (log_allowed(&history->complaint, ev_now(history->loop), &quiet))
-        log_error("redis.read", "answer=\"%.*s\" not_logged=%lu", (int)len, text, quiet);
-    return ERR_REFUSED;
+        log_error("redis.read", "channel=\"%.*s\" answer=\"%.*s\" not_logged=%lu",
+                  (int)call->channel_len, call->channel, (int)len, text, quiet);
 }
 
 static void finish_read(struct read_call *call, struct history_page *page) {
     call->done(call->ctx, page);
-    for (size_t i = 0; i < page->count; i++)
-        message_unref(page->messages[i]);
-    free(page->messages);
+    page_free(page);
     free(call->channel);
     free(call);
 }
 
 static void on_page(void *ctx, const redis_reply *reply) {
     struct read_call *call = ctx;
+    struct history_page page = {.err = ERR_REDIS};
+    char words[WORDS_MAX];
 
     if (waits_for_library(&call->call, reply))
         return;
-    struct history_page page = {.err = error_of(call->call.history, reply)};
-    if (redis_count(reply) > 0)
-        fill_page(call, reply, &page);
+    if (redis_is_error(reply))
+        take_error(call, reply, words, &page);
+    else if (reply != NULL)
+        page_parse(&page, reply, call->channel, call->channel_len);
     finish_read(call, &page);
 }
 
@@ -255,7 +224,7 @@ static void fill_posted(const redis_reply *reply, struct history_posted *posted)
         return;
     }
     posted->id = redis_text(redis_item(reply, 0), &posted->id_len);
-    posted->at = number_of(redis_item(reply, 1));
+    posted->at = (uint64_t)redis_integer(redis_item(reply, 1), 0);
     posted->err = posted->id != NULL ? ERR_OK : ERR_REDIS;
 }
 
@@ -318,28 +287,4 @@ enum err history_publish(struct history *history, const struct history_post *pos
     if (err != ERR_OK)
         free(call);
     return err;
-}
-
-/* --------------------------------------------------------------- the live feed */
-
-enum err history_parse_live(const char *text, size_t len, struct position *id, uint64_t *at,
-                            const char **payload, size_t *payload_len) {
-    const char *end = text + len;
-    const char *space = memchr(text, ' ', len);
-    const char *second = space ? memchr(space + 1, ' ', (size_t)(end - space - 1)) : NULL;
-    uint64_t time = 0;
-
-    if (second == NULL || position_parse(text, (size_t)(space - text), id) != ERR_OK)
-        return ERR_SYNTAX;
-    if (second == space + 1 || second - space > 17)
-        return ERR_SYNTAX;
-    for (const char *p = space + 1; p < second; p++) {
-        if (*p < '0' || *p > '9')
-            return ERR_SYNTAX;
-        time = time * 10 + (uint64_t)(*p - '0');
-    }
-    *at = time;
-    *payload = second + 1;
-    *payload_len = (size_t)(end - second - 1);
-    return ERR_OK;
 }

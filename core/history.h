@@ -14,21 +14,11 @@
 #include "core/cursor.h"
 #include "core/err.h"
 #include "core/library.h"
-#include "core/message.h"
+#include "core/page.h"
 #include "core/redis.h"
 
 struct history;
 
-/* What a read found; borrowed for the length of the callback. */
-struct history_page {
-    enum err
-        err; /* ERR_REDIS: ask again when it is ready; ERR_REFUSED: this channel cannot be read */
-    struct position tail;      /* where the reader stands after everything there is */
-    bool gap;                  /* something between its position and the first message is lost */
-    bool more;                 /* there are messages behind the last one here */
-    struct message **messages; /* take a reference to keep one */
-    size_t count;
-};
 typedef void history_page_fn(void *ctx, const struct history_page *page);
 
 /* One message to publish; everything is borrowed until it is known what became of it. */
@@ -84,9 +74,5 @@ enum err history_read(struct history *history, const char *channel, size_t chann
 /* Publishes. ERR_REDIS if not ready; else `done` is called once, later. */
 enum err history_publish(struct history *history, const struct history_post *post,
                          history_posted_fn *done, void *ctx) MUST_CHECK;
-
-/* Parses one message of a live feed, "<id> <at> <payload>". The payload points into `text`. */
-enum err history_parse_live(const char *text, size_t len, struct position *id, uint64_t *at,
-                            const char **payload, size_t *payload_len) MUST_CHECK;
 
 #endif
