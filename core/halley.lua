@@ -559,6 +559,30 @@ local function halley_read(keys, args)
   return { tail, (gap or hole) and 1 or 0, more and 1 or 0, entries }
 end
 
+-- ------------------------------------------------------- who serves WebSockets
+
+-- Sorted set of processes, each with the millisecond until which it is believed.
+
+-- in:  key; process, milliseconds from now on; 0: it serves no more
+-- out: how many serve
+local function halley_serve(keys, args)
+  local now, length = now_ms(), tonumber(args[2])
+  redis.call('ZREMRANGEBYSCORE', keys[1], '-inf', text(now))
+  if length > 0 then
+    redis.call('ZADD', keys[1], text(now + length), args[1])
+    redis.call('PEXPIRE', keys[1], args[2])
+  else
+    redis.call('ZREM', keys[1], args[1])
+  end
+  return redis.call('ZCARD', keys[1])
+end
+
+-- in:  key
+-- out: how many serve
+local function halley_serving(keys, args)
+  return redis.call('ZCOUNT', keys[1], '(' .. text(now_ms()), '+inf')
+end
+
 -- -------------------------------------------------------------- the worker's part
 
 -- The lease is a hash: owner, until (milliseconds of Redis's clock), total (how
@@ -631,4 +655,6 @@ redis.register_function { function_name = 'halley_lease', callback = halley_leas
 redis.register_function { function_name = 'halley_sequence', callback = halley_sequence }
 redis.register_function { function_name = 'halley_installation', callback = halley_installation, flags = { 'no-writes' } }
 redis.register_function { function_name = 'halley_install', callback = halley_install }
+redis.register_function { function_name = 'halley_serve', callback = halley_serve }
+redis.register_function { function_name = 'halley_serving', callback = halley_serving, flags = { 'no-writes' } }
 redis.register_function { function_name = 'halley_version', callback = halley_version, flags = { 'no-writes' } }
