@@ -34,8 +34,10 @@ local HISTORY, TTL, MAX_MESSAGE = 1000, 3600, 65536
 local META_TTL, IDEMPOTENCY_TTL = 604800, 300
 local READ_BYTES, READ_CHUNK, READ_EPOCHS = 1048576, 100, 64
 
--- This Redis process: its run_id, and when this library first asked for it. Both
--- live as long as the process, which is what they are for.
+-- This Redis process: its run_id, and a millisecond at which it surely ran already: when
+-- this library first asked for it, or two seconds behind its start if that is earlier,
+-- because a library may be loaded anew. Both live as long as the process, which is what
+-- they are for.
 local run, born
 
 local function now_ms()
@@ -45,8 +47,10 @@ end
 
 local function know_process(now)
   if not run then
-    run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
-    born = now
+    local info = redis.call('INFO', 'server')
+    local uptime = tonumber(string.match(info, 'uptime_in_seconds:(%d+)')) or 0
+    run = string.match(info, 'run_id:(%x+)')
+    born = math.min(now, (math.floor(now / 1000) - uptime + 2) * 1000)
   end
 end
 
