@@ -25,6 +25,12 @@ int position_compare(struct position a, struct position b) {
     return 0;
 }
 
+struct position position_before(struct position id) {
+    if (id.n > 0)
+        return (struct position){id.epoch, id.n - 1};
+    return id.epoch > 0 ? (struct position){id.epoch - 1, NUMBER_LIMIT - 1} : id;
+}
+
 static size_t put_number(char *out, uint64_t value) {
     char digits[24];
     size_t len = 0;

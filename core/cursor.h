@@ -28,6 +28,12 @@ enum { POSITION_TEXT = 44 };
 /* Less than, equal to or greater than zero, as memcmp. */
 int position_compare(struct position a, struct position b);
 
+/*
+ * The place right before the message of that id. Before `<epoch>-0`, which only somebody
+ * else can have written into a stream, it is the last place of the epoch before.
+ */
+struct position position_before(struct position id);
+
 /* Writes `<epoch>-<n>` with a NUL; returns its length. */
 size_t position_format(struct position position, char out[POSITION_TEXT]);
 

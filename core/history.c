@@ -12,6 +12,7 @@
 #include "core/collections.h"
 #include "core/log.h"
 #include "core/mem.h"
+#include "core/words.h"
 
 enum { SINCE_MAX = POSITION_TEXT };
 
@@ -45,6 +46,14 @@ struct read_call {
 struct post_call {
     struct call call;
     struct history_post post;
+    history_posted_fn *done;
+    void *ctx;
+};
+
+struct rate_call {
+    struct call call;
+    char *key;
+    int count, seconds;
     history_posted_fn *done;
     void *ctx;
 };
@@ -115,81 +124,49 @@ static bool says_away(const char *text) {
 
 /* --------------------------------------------------------------------- reading */
 
-static uint64_t number_of(const redis_reply *reply) {
-    size_t len;
-    const char *text = redis_text(reply, &len);
-    return text != NULL ? strtoull(text, NULL, 10) : (uint64_t)redis_integer(reply, 0);
-}
-
-static enum err position_of(const redis_reply *reply, struct position *out) {
-    size_t len;
-    const char *text = redis_text(reply, &len);
-    return text == NULL ? ERR_SYNTAX : position_parse(text, len, out);
-}
-
-static struct message *message_of(const struct read_call *call, const redis_reply *entries,
-                                  size_t at) {
-    struct position id;
-    size_t len;
-    const char *payload = redis_text(redis_item(entries, at + 2), &len);
-    if (payload == NULL || position_of(redis_item(entries, at), &id) != ERR_OK)
-        return NULL;
-    return message_new(call->channel, call->channel_len, id, number_of(redis_item(entries, at + 1)),
-                       payload, len);
-}
-
-static void fill_page(const struct read_call *call, const redis_reply *reply,
-                      struct history_page *page) {
-    const redis_reply *entries = redis_item(reply, 3);
-    size_t count = redis_count(entries) / 3;
-
-    page->err = position_of(redis_item(reply, 0), &page->tail) == ERR_OK ? ERR_OK : ERR_REDIS;
-    if (page->err != ERR_OK)
-        return;
-    page->gap = redis_integer(redis_item(reply, 1), 0) != 0;
-    page->more = redis_integer(redis_item(reply, 2), 0) != 0;
-    page->messages = mem_new(count * sizeof(struct message *));
-    for (size_t i = 0; i < count; i++) {
-        struct message *message = message_of(call, entries, i * 3);
-        if (message != NULL)
-            page->messages[page->count++] = message;
-    }
-}
-
-/* One channel's key may be broken (another type, say) while Redis serves the rest. */
-static enum err error_of(struct history *history, const redis_reply *reply) {
+/*
+ * What an error means for this read: that Redis serves nobody just now, so that it is asked
+ * again when it does; or that this one channel cannot be read (its key is of another type,
+ * say) while Redis serves the rest.
+ */
+static void take_error(const struct read_call *call, const redis_reply *reply,
+                       char words[WORDS_MAX], struct history_page *page) {
+    struct history *history = call->call.history;
     size_t len;
     unsigned long quiet;
-
-    if (!redis_is_error(reply))
-        return ERR_REDIS;
     const char *text = redis_text(reply, &len);
+
+    page->err = ERR_REDIS;
     if (says_away(text)) {
         library_doubt(history->library, reply);
-        return ERR_REDIS;
+        return;
     }
+    words_take(words, text, len);
+    page->err = ERR_REFUSED;
+    page->why = words;
     if (log_allowed(&history->complaint, ev_now(history->loop), &quiet))
-        log_error("redis.read", "answer=\"%.*s\" not_logged=%lu", (int)len, text, quiet);
-    return ERR_REFUSED;
+        log_error("redis.read", "channel=\"%.*s\" answer=\"%.*s\" not_logged=%lu",
+                  (int)call->channel_len, call->channel, (int)len, text, quiet);
 }
 
 static void finish_read(struct read_call *call, struct history_page *page) {
     call->done(call->ctx, page);
-    for (size_t i = 0; i < page->count; i++)
-        message_unref(page->messages[i]);
-    free(page->messages);
+    page_free(page);
     free(call->channel);
     free(call);
 }
 
 static void on_page(void *ctx, const redis_reply *reply) {
     struct read_call *call = ctx;
+    struct history_page page = {.err = ERR_REDIS};
+    char words[WORDS_MAX];
 
     if (waits_for_library(&call->call, reply))
         return;
-    struct history_page page = {.err = error_of(call->call.history, reply)};
-    if (redis_count(reply) > 0)
-        fill_page(call, reply, &page);
+    if (redis_is_error(reply))
+        take_error(call, reply, words, &page);
+    else if (reply != NULL)
+        page_parse(&page, reply, call->channel, call->channel_len);
     finish_read(call, &page);
 }
 
@@ -255,7 +232,8 @@ static void fill_posted(const redis_reply *reply, struct history_posted *posted)
         return;
     }
     posted->id = redis_text(redis_item(reply, 0), &posted->id_len);
-    posted->at = number_of(redis_item(reply, 1));
+    posted->at = (uint64_t)redis_integer(redis_item(reply, 1), 0);
+    posted->repeated = redis_integer(redis_item(reply, 2), 0) != 0;
     posted->err = posted->id != NULL ? ERR_OK : ERR_REDIS;
 }
 
@@ -279,25 +257,33 @@ static void fail_post(struct call *call, const char *why) {
 }
 
 static enum err send_post(struct call *call) {
-    enum { FIXED = 4, ARGS = 15, NUMBERS = 7 };
+    enum { FIXED = 4, ARGS = 15, NUMBERS = 5 };
     const struct history_post *post = &((struct post_call *)call)->post;
     const struct channel_policy *policy = post->policy;
-    const int numbers[NUMBERS] = {policy->history,
-                                  policy->ttl,
-                                  policy->max_message,
-                                  post->meta_ttl,
-                                  post->idempotency_ttl,
-                                  policy->publish_rate_count,
-                                  policy->publish_rate_seconds};
-    char text[NUMBERS][16];
-    const char *argv[ARGS] = {
-        "FCALL", "halley_post", "1",     post->channel, post->payload,
-        text[0], text[1],       text[2], text[3],       post->idempotency,
-        text[4], post->who,     text[5], text[6],       call->history->prefix};
+    const int numbers[NUMBERS] = {policy->history, policy->ttl, policy->max_message, post->meta_ttl,
+                                  post->idempotency_ttl};
+    char text[NUMBERS][16], over[24] = "";
+    const char *argv[ARGS] = {"FCALL",
+                              "halley_post",
+                              "1",
+                              post->channel,
+                              post->payload,
+                              text[0],
+                              text[1],
+                              text[2],
+                              text[3],
+                              post->idempotency,
+                              text[4],
+                              post->who,
+                              over,
+                              "",
+                              call->history->prefix};
     size_t lens[ARGS];
 
     for (int i = 0; i < NUMBERS; i++)
         snprintf(text[i], sizeof text[i], "%d", numbers[i]);
+    if (post->over > 0)
+        snprintf(over, sizeof over, "over:%u", post->over);
     for (int i = 0; i < ARGS; i++)
         lens[i] = i == FIXED - 1 ? post->channel_len
                   : i == FIXED   ? post->payload_len
@@ -320,26 +306,71 @@ enum err history_publish(struct history *history, const struct history_post *pos
     return err;
 }
 
-/* --------------------------------------------------------------- the live feed */
+/* ---------------------------------------------------------------- asking for leave */
 
-enum err history_parse_live(const char *text, size_t len, struct position *id, uint64_t *at,
-                            const char **payload, size_t *payload_len) {
-    const char *end = text + len;
-    const char *space = memchr(text, ' ', len);
-    const char *second = space ? memchr(space + 1, ' ', (size_t)(end - space - 1)) : NULL;
-    uint64_t time = 0;
+static void on_rated(void *ctx, const redis_reply *reply) {
+    struct rate_call *call = ctx;
+    struct history_posted rated = {.err = ERR_REDIS};
 
-    if (second == NULL || position_parse(text, (size_t)(space - text), id) != ERR_OK)
-        return ERR_SYNTAX;
-    if (second == space + 1 || second - space > 17)
-        return ERR_SYNTAX;
-    for (const char *p = space + 1; p < second; p++) {
-        if (*p < '0' || *p > '9')
-            return ERR_SYNTAX;
-        time = time * 10 + (uint64_t)(*p - '0');
+    if (waits_for_library(&call->call, reply))
+        return;
+    if (redis_is_error(reply))
+        fill_posted(reply, &rated);
+    else if (reply != NULL)
+        rated = (struct history_posted){.wait = (unsigned)redis_integer(reply, 0)};
+    call->done(call->ctx, &rated);
+    free(call->key);
+    free(call);
+}
+
+static void fail_rate(struct call *call, const char *why) {
+    struct rate_call *rate = (struct rate_call *)call;
+    const struct history_posted rated = {.err = ERR_REDIS, .detail = why};
+
+    rate->done(rate->ctx, &rated);
+    free(rate->key);
+    free(rate);
+}
+
+/* `cost` is "1", or "-1" to give back. */
+static enum err ask_rate(struct history *history, const char *key, int count, int seconds,
+                         const char *cost, redis_reply_fn *reply, void *ctx) {
+    char count_text[16], seconds_text[16];
+    const char *argv[] = {"FCALL", "halley_rate", "1", key, count_text, seconds_text, cost};
+    size_t lens[7];
+
+    snprintf(count_text, sizeof count_text, "%d", count);
+    snprintf(seconds_text, sizeof seconds_text, "%d", seconds);
+    for (int i = 0; i < 7; i++)
+        lens[i] = strlen(argv[i]);
+    return redis_command(history->redis, reply, ctx, 7, argv, lens);
+}
+
+static enum err send_rate(struct call *call) {
+    const struct rate_call *rate = (struct rate_call *)call;
+    return ask_rate(call->history, rate->key, rate->count, rate->seconds, "1", on_rated, call);
+}
+
+enum err history_take_rate(struct history *history, const char *key, int count, int seconds,
+                           history_posted_fn *done, void *ctx) {
+    if (!library_ready(history->library))
+        return ERR_REDIS;
+    struct rate_call *call = mem_new(sizeof *call);
+    *call = (struct rate_call){.call = {.history = history, .send = send_rate, .fail = fail_rate},
+                               .key = mem_string(key),
+                               .count = count,
+                               .seconds = seconds,
+                               .done = done,
+                               .ctx = ctx};
+    enum err err = send_rate(&call->call);
+    if (err != ERR_OK) {
+        free(call->key);
+        free(call);
     }
-    *at = time;
-    *payload = second + 1;
-    *payload_len = (size_t)(end - second - 1);
-    return ERR_OK;
+    return err;
+}
+
+void history_give_back_rate(struct history *history, const char *key, int count, int seconds) {
+    if (ask_rate(history, key, count, seconds, "-1", NULL, NULL) != ERR_OK)
+        return; /* Redis is away: it becomes whole again by itself */
 }

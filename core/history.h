@@ -14,21 +14,11 @@
 #include "core/cursor.h"
 #include "core/err.h"
 #include "core/library.h"
-#include "core/message.h"
+#include "core/page.h"
 #include "core/redis.h"
 
 struct history;
 
-/* What a read found; borrowed for the length of the callback. */
-struct history_page {
-    enum err
-        err; /* ERR_REDIS: ask again when it is ready; ERR_REFUSED: this channel cannot be read */
-    struct position tail;      /* where the reader stands after everything there is */
-    bool gap;                  /* something between its position and the first message is lost */
-    bool more;                 /* there are messages behind the last one here */
-    struct message **messages; /* take a reference to keep one */
-    size_t count;
-};
 typedef void history_page_fn(void *ctx, const struct history_page *page);
 
 /* One message to publish; everything is borrowed until it is known what became of it. */
@@ -38,7 +28,8 @@ struct history_post {
     const char *payload;
     size_t payload_len;
     const char *idempotency; /* "" for none */
-    const char *who;         /* whose rate is limited */
+    const char *who;         /* whose it is: a key repeats only what he said himself */
+    unsigned over; /* milliseconds that his rate is used up: only a repetition is answered */
     const struct channel_policy *policy;
     int meta_ttl;        /* seconds */
     int idempotency_ttl; /* seconds */
@@ -53,6 +44,7 @@ struct history_posted {
     unsigned wait;      /* milliseconds, with ERR_RATE */
     const char *detail; /* NUL-terminated, or NULL */
     bool sent;          /* with ERR_REDIS: it may have been published all the same */
+    bool repeated;      /* with ERR_OK: it was published before, under the same key */
 };
 typedef void history_posted_fn(void *ctx, const struct history_posted *posted);
 
@@ -85,8 +77,14 @@ enum err history_read(struct history *history, const char *channel, size_t chann
 enum err history_publish(struct history *history, const struct history_post *post,
                          history_posted_fn *done, void *ctx) MUST_CHECK;
 
-/* Parses one message of a live feed, "<id> <at> <payload>". The payload points into `text`. */
-enum err history_parse_live(const char *text, size_t len, struct position *id, uint64_t *at,
-                            const char **payload, size_t *payload_len) MUST_CHECK;
+/*
+ * Asks whether one more may be published under a rate of `count` in `seconds`, and counts
+ * it if so: `done` is told by `err` and `wait` (0: it may). ERR_REDIS if not ready.
+ */
+enum err history_take_rate(struct history *history, const char *key, int count, int seconds,
+                           history_posted_fn *done, void *ctx) MUST_CHECK;
+
+/* Takes back what was counted: nothing was published for it. */
+void history_give_back_rate(struct history *history, const char *key, int count, int seconds);
 
 #endif

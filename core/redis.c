@@ -24,7 +24,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 
+#include "core/collections.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/names.h"
@@ -60,6 +62,14 @@ struct pending {
     struct redis *redis;
 };
 
+/* What was asked of a subscribed connection: its answers name it, but errors do not. */
+struct asked {
+    struct asked *prev, *next;
+    const char *verb; /* in lower case */
+    size_t len;
+    char channel[];
+};
+
 struct redis {
     struct ev_loop *loop;
     struct target target;
@@ -71,6 +81,7 @@ struct redis {
     void *ctx;
 
     redisAsyncContext *hiredis; /* NULL between attempts */
+    struct asked *unconfirmed;  /* on a subscribed connection, in order */
     enum redis_state state;
     bool freeing;
     double backoff;
@@ -79,9 +90,10 @@ struct redis {
     uint64_t pulses_back;
     struct ev_timer retry; /* the next attempt */
     struct ev_timer pulse;
-    ev_tstamp heard; /* when the last reply or message came */
-    ev_tstamp asked; /* when the oldest unanswered question went out; 0: none */
-    bool unwritten;  /* something was asked since redis_flush() */
+    ev_tstamp heard;   /* when the last reply or message came */
+    ev_tstamp asked;   /* when the oldest unanswered question went out; 0: none */
+    size_t unanswered; /* commands that are on their way */
+    bool unwritten;    /* something was asked since redis_flush() */
     struct log_limit complaint;
 };
 
@@ -164,6 +176,73 @@ enum err redis_check_url(const char *url) {
     return parse_url(url, &target);
 }
 
+/* ------------------------------------------------- subscriptions that are refused */
+
+static void remember(struct redis *redis, const char *verb, const char *channel, size_t len) {
+    struct asked *item = mem_new(sizeof *item + len);
+
+    item->verb = verb;
+    item->len = len;
+    memcpy(item->channel, channel, len);
+    DL_APPEND(redis->unconfirmed, item);
+}
+
+static void forget_first(struct redis *redis) {
+    struct asked *first = redis->unconfirmed;
+
+    if (first == NULL)
+        return;
+    DL_DELETE(redis->unconfirmed, first);
+    free(first);
+}
+
+/*
+ * hiredis ends a subscribed connection at the first error, and does not say whose it is. So
+ * an error is made to look like the confirmation that was awaited, with what Redis said in
+ * the place of a number.
+ */
+static const redisReplyObjectFunctions *hiredis_functions;
+
+static redisReply *put_refusal(const struct asked *asked, char *text, size_t len) {
+    const redisReadTask string = {.type = REDIS_REPLY_STRING};
+    struct part {
+        const char *text;
+        size_t len;
+    } parts[] = {{asked->verb, strlen(asked->verb)}, {asked->channel, asked->len}, {text, len}};
+    redisReply *reply = mem_new(sizeof *reply);
+
+    reply->type = REDIS_REPLY_ARRAY;
+    reply->elements = 3;
+    reply->element = mem_new(3 * sizeof(redisReply *));
+    for (size_t i = 0; i < 3; i++)
+        reply->element[i] = hiredis_functions->createString(
+            &string, (char *)(uintptr_t)parts[i].text, parts[i].len);
+    return reply;
+}
+
+static void *put_string(const redisReadTask *task, char *text, size_t len) {
+    const struct redis *redis = task->privdata;
+    const struct asked *first = redis->unconfirmed;
+
+    if (task->type != REDIS_REPLY_ERROR || task->parent != NULL || first == NULL ||
+        strstr(first->verb, "unsubscribe") != NULL)
+        return hiredis_functions->createString(task, text, len);
+    return put_refusal(first, text, len);
+}
+
+/* From now on, errors are refusals: the connection is up, so all else was answered. */
+static void catch_refusals(redisAsyncContext *hiredis, struct redis *redis) {
+    static redisReplyObjectFunctions functions;
+
+    if (hiredis_functions == NULL) {
+        hiredis_functions = hiredis->c.reader->fn;
+        functions = *hiredis_functions;
+        functions.createString = put_string;
+    }
+    hiredis->c.reader->fn = &functions;
+    hiredis->c.reader->privdata = redis;
+}
+
 /* ------------------------------------------------------- connecting and losing */
 
 static void attempt(struct redis *redis);
@@ -183,6 +262,8 @@ static void lose(struct redis *redis, const char *why) {
     redis->asked = 0;
     redis->pulses_back = redis->pulses_sent; /* the lost ones are never answered */
     ev_timer_stop(redis->loop, &redis->pulse);
+    while (redis->unconfirmed != NULL)
+        forget_first(redis);
     if (redis->freeing)
         return;
     complain(redis, why);
@@ -248,6 +329,8 @@ static void on_greeting(redisAsyncContext *hiredis, void *reply, void *ctx) {
     if (!last)
         return;
     redis->state = REDIS_UP;
+    if (redis->subscriber)
+        catch_refusals(redis->hiredis, redis);
     redis->backoff = BACKOFF_FIRST;
     redis->complaint = (struct log_limit){0};
     log_info("redis.up", "connection=%s", redis->name);
@@ -302,6 +385,7 @@ static void on_reply(redisAsyncContext *hiredis, void *reply, void *ctx) {
     (void)hiredis;
     if (reply != NULL)
         heard(pending->redis);
+    pending->redis->unanswered--;
     if (pending->fn != NULL)
         pending->fn(pending->ctx, reply);
     free(pending);
@@ -313,21 +397,38 @@ static void on_pulse_back(struct redis *redis) {
         redis->events->pulsed(redis->ctx, redis->pulses_back);
 }
 
+static bool is_pulse(const struct redis *redis, const redisReply *channel) {
+    return channel->len == strlen(redis->pulse_name) &&
+           memcmp(channel->str, redis->pulse_name, channel->len) == 0;
+}
+
+/* Without signs of life the connection is good for nothing. */
+static void on_refusal(struct redis *redis, const redisReply *channel, const redisReply *why) {
+    if (redis->events->refused == NULL || is_pulse(redis, channel))
+        give_up(redis, why->str);
+    else
+        redis->events->refused(redis->ctx, channel->str, channel->len, why->str, why->len);
+}
+
 static void on_subscription(redisAsyncContext *hiredis, void *reply, void *ctx) {
     struct redis *redis = hiredis->data;
     const redisReply *r = reply;
     (void)ctx;
 
-    if (r == NULL || r->type != REDIS_REPLY_ARRAY || r->elements < 3)
+    if (r == NULL || r->type != REDIS_REPLY_ARRAY || r->elements < 3 || redis->hiredis != hiredis)
         return;
     heard(redis);
     const char *kind = r->element[0]->str;
     const redisReply *channel = r->element[r->elements - 2];
     const redisReply *payload = r->element[r->elements - 1];
-    if (strcmp(kind, "message") == 0 || strcmp(kind, "pmessage") == 0)
+    if (strcmp(kind, "message") == 0 || strcmp(kind, "pmessage") == 0) {
         redis->events->message(redis->ctx, channel->str, channel->len, payload->str, payload->len);
-    else if (channel->len == strlen(redis->pulse_name) &&
-             memcmp(channel->str, redis->pulse_name, channel->len) == 0)
+        return;
+    }
+    forget_first(redis);
+    if (payload->type == REDIS_REPLY_STRING)
+        on_refusal(redis, channel, payload);
+    else if (is_pulse(redis, channel))
         on_pulse_back(redis);
     else if (redis->events->subscribed != NULL)
         redis->events->subscribed(redis->ctx, channel->str, channel->len,
@@ -347,6 +448,7 @@ uint64_t redis_pulse(struct redis *redis) {
     if (redisAsyncCommand(redis->hiredis, on_subscription, NULL, "SUBSCRIBE %s",
                           redis->pulse_name) != REDIS_OK)
         return 0;
+    remember(redis, "subscribe", redis->pulse_name, strlen(redis->pulse_name));
     return ++redis->pulses_sent;
 }
 
@@ -382,6 +484,7 @@ enum err redis_command(struct redis *redis, redis_reply_fn *reply, void *ctx, in
         free(pending);
         return ERR_REDIS;
     }
+    redis->unanswered++;
     return ERR_OK;
 }
 
@@ -393,16 +496,18 @@ static enum err subscription(struct redis *redis, const char *verb, const char *
     if (redis->state != REDIS_UP || redis->hiredis == NULL)
         return ERR_REDIS;
     asked(redis);
-    int sent = redisAsyncCommandArgv(redis->hiredis, on_subscription, NULL, 2, argv, lens);
-    return sent == REDIS_OK ? ERR_OK : ERR_REDIS;
+    if (redisAsyncCommandArgv(redis->hiredis, on_subscription, NULL, 2, argv, lens) != REDIS_OK)
+        return ERR_REDIS;
+    remember(redis, verb, channel, len);
+    return ERR_OK;
 }
 
 enum err redis_subscribe(struct redis *redis, const char *channel, size_t len, bool pattern) {
-    return subscription(redis, pattern ? "PSUBSCRIBE" : "SUBSCRIBE", channel, len);
+    return subscription(redis, pattern ? "psubscribe" : "subscribe", channel, len);
 }
 
 enum err redis_unsubscribe(struct redis *redis, const char *channel, size_t len, bool pattern) {
-    return subscription(redis, pattern ? "PUNSUBSCRIBE" : "UNSUBSCRIBE", channel, len);
+    return subscription(redis, pattern ? "punsubscribe" : "unsubscribe", channel, len);
 }
 
 void redis_flush(struct redis *redis) {
@@ -417,6 +522,28 @@ void redis_drain(struct redis *redis) {
         if (poll(&ready, 1, 0) != 1)
             return;
         redisAsyncHandleRead(redis->hiredis);
+    }
+}
+
+static double monotonic(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+}
+
+void redis_finish(struct redis *redis, double seconds) {
+    double end = monotonic() + seconds, left;
+
+    while (redis->unanswered > 0 && redis->state == REDIS_UP && redis->hiredis != NULL &&
+           (left = end - monotonic()) > 0) {
+        redisAsyncHandleWrite(redis->hiredis);
+        if (redis->hiredis == NULL)
+            return;
+        bool full = redis->hiredis->c.obuf != NULL && redis->hiredis->c.obuf[0] != '\0';
+        struct pollfd ready = {.fd = redis->hiredis->c.fd,
+                               .events = (short)(POLLIN | (full ? POLLOUT : 0))};
+        if (poll(&ready, 1, (int)(left * 1000) + 1) > 0 && (ready.revents & ~POLLOUT) != 0)
+            redisAsyncHandleRead(redis->hiredis);
     }
 }
 

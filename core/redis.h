@@ -39,6 +39,12 @@ struct redis_events {
                     size_t payload_len);
     /* Redis has confirmed redis_subscribe() (true) or redis_unsubscribe() (false) */
     void (*subscribed)(void *ctx, const char *channel, size_t channel_len, bool on);
+    /*
+     * Redis refuses redis_subscribe(), and says why; the connection goes on. NULL: nobody
+     * asks, and the connection is given up
+     */
+    void (*refused)(void *ctx, const char *channel, size_t channel_len, const char *why,
+                    size_t why_len);
     /* the sign of life of that number, and all before it, are back; NULL: nobody asks */
     void (*pulsed)(void *ctx, uint64_t number);
 };
@@ -90,6 +96,13 @@ void redis_drain(struct redis *redis);
  * connection writable. Never from inside a callback of this module.
  */
 void redis_flush(struct redis *redis);
+
+/*
+ * Writes what was asked and takes the answers, for at most so many seconds: the program's
+ * loop is over, and what it told Redis last shall get there. Not from inside a callback of
+ * this module.
+ */
+void redis_finish(struct redis *redis, double seconds);
 
 /*
  * Asks a subscribed connection for a sign of life, and returns its number; the

@@ -3,17 +3,14 @@
  * it, only then read where the channel stands; what is heard in between is kept
  * aside and what is already known by its id is dropped. Live ids are checked
  * for holes. A hole, or a subscription that was lost and is back, is mended from
- * the history before anything else is passed on:
+ * the history (mend.c) before what is behind it is passed on:
  *
  *   OFF ─► SUBSCRIBING ─► SUBSCRIBED ─► SYNCING ─► LIVE ─► LEAVING ─► freed or OFF
  *    ▲          │              │            │        │ │ hole
- *    └──────────┴── connection lost ────────┴────────┘ └──► SUBSCRIBED
+ *    └──────────┴── connection lost ────────┴────────┘ └──► SYNCING
  *
- * A mending read that brings everything, without a gap, is appended like live
- * messages. Otherwise the tail is emptied, the feed goes on at the end of the
- * channel, and `resets` counts up: every subscriber then stands somewhere that
- * memory knows nothing about, and the hub reads the history for it, which tells
- * a gap exactly.
+ * Where Redis refuses to subscribe, or to read, the feed keeps what it said: whoever
+ * uses it is told that, and whoever comes when the pause is over makes it try again.
  *
  * A feed that nobody uses is kept `linger` seconds, for a long-poller that comes
  * back.
@@ -24,125 +21,21 @@
 #include <string.h>
 
 #include "core/buf.h"
-#include "core/collections.h"
-#include "core/log.h"
 #include "core/mem.h"
 #include "core/names.h"
-#include "fcgi-app/gather.h"
-#include "fcgi-app/tail.h"
+#include "fcgi-app/feed_state.h"
+#include "fcgi-app/mend.h"
 
-enum { PENDING_MAX = 256 }; /* messages kept aside while a feed is mended */
-#define SWEEP 2.0           /* seconds between looks for feeds that nobody uses */
+#define SWEEP 2.0  /* seconds between looks for feeds that nobody uses */
+#define LOOK  0.01 /* and for those whose doubts can be settled, while there are any */
 
-enum feed_state {
-    FEED_OFF,         /* not subscribed: made just now, or the connection is away */
-    FEED_SUBSCRIBING, /* asked for; not confirmed */
-    FEED_SUBSCRIBED,  /* confirmed; the history must be read as soon as that is possible */
-    FEED_SYNCING,     /* being read; live messages are kept aside */
-    FEED_LIVE,
-    FEED_LEAVING /* unsubscribing; not confirmed, so it cannot be subscribed again yet */
-};
-
-struct feed {
-    UT_hash_handle hh;
-    struct feeds *feeds;
-    char *name;
-    size_t len;
-    enum feed_state state;
-    unsigned users;
-    ev_tstamp idle_since;
-    unsigned reads;           /* under way; a feed with any is not freed */
-    unsigned attempt;         /* which read counts; the answers of others are dropped */
-    bool known;               /* `position` was read at least once */
-    struct position position; /* where the feed stands: the tail's last, or its base */
-    unsigned resets;
-    struct tail tail;
-    struct message **pending; /* PENDING_MAX of them, or NULL while there are none */
-    size_t pending_count;
-    struct position shown; /* up to where those who wait may see */
-    struct gather gather;
-    struct feed_row row;
-    uint64_t serial;
-};
-
-struct feeds {
-    struct ev_loop *loop;
-    struct stats *stats;
-    const struct config *config;
-    const struct feeds_events *events;
-    void *ctx;
-    struct redis *subscriber;
-    struct history *history;
-    struct feed *by_name;
-    uint64_t serial; /* of the last feed that was made */
-    struct ev_timer sweep;
-};
-
-struct sync_call {
-    struct feed *feed;
-    unsigned attempt;
-};
-
-/* ------------------------------------------------------------------- messages */
-
-/* Shows all that there is. */
-static void show(struct feed *feed) {
-    feed->shown = feed->position;
-    feed->feeds->events->moved(feed->feeds->ctx, feed);
-}
-
-static void on_gathered(struct ev_loop *loop, struct ev_timer *timer, int events) {
-    struct feed *feed = timer->data;
-    (void)loop, (void)events;
-    gather_begin(&feed->gather);
-    show(feed);
-}
-
-static void append(struct feed *feed, struct message *message) {
-    tail_add(&feed->tail, message, (size_t)feed->feeds->config->tail);
-    feed->position = message->id;
-    feed->feeds->events->message(feed->feeds->ctx, feed, message);
-    if (gather_note(&feed->gather))
-        show(feed);
-}
-
-static void pending_clear(struct feed *feed) {
-    for (size_t i = 0; i < feed->pending_count; i++)
-        message_unref(feed->pending[i]);
-    feed->pending_count = 0;
-    free(feed->pending);
-    feed->pending = NULL;
-}
-
-/* Keeps a message aside. When there are too many they are forgotten: the hole is then seen. */
-static void pending_add(struct feed *feed, struct message *message) {
-    if (feed->pending_count == PENDING_MAX)
-        pending_clear(feed);
-    if (feed->pending == NULL)
-        feed->pending = mem_new(PENDING_MAX * sizeof *feed->pending);
-    feed->pending[feed->pending_count++] = message_ref(message);
-}
-
-/* -------------------------------------------------------------- states and reads */
-
-static void sync_feed(struct feed *feed);
-
-/* The one place where a feed's state changes. */
-static void set_state(struct feed *feed, enum feed_state state) {
-    struct stats *stats = feed->feeds->stats;
-    bool was_on = feed->state != FEED_OFF, is_on = state != FEED_OFF;
-
-    feed->state = state;
-    stats->channels += (uint64_t)is_on - (uint64_t)was_on;
-    if (state == FEED_OFF || state == FEED_LEAVING)
-        pending_clear(feed);
-}
+/* ---------------------------------------------------------------- subscriptions */
 
 static void subscribe(struct feed *feed) {
     struct buf name = buf_make(LIVE_NAME_MAX);
     names_live(&name, feed->feeds->config->prefix, feed->name, feed->len);
     if (redis_subscribe(feed->feeds->subscriber, name.data, name.len, false) == ERR_OK)
-        set_state(feed, FEED_SUBSCRIBING);
+        mend_set_state(feed, FEED_SUBSCRIBING);
     buf_free(&name);
 }
 
@@ -150,101 +43,32 @@ static void unsubscribe(struct feed *feed) {
     struct buf name = buf_make(LIVE_NAME_MAX);
     names_live(&name, feed->feeds->config->prefix, feed->name, feed->len);
     if (redis_unsubscribe(feed->feeds->subscriber, name.data, name.len, false) == ERR_OK)
-        set_state(feed, FEED_LEAVING);
+        mend_set_state(feed, FEED_LEAVING);
     buf_free(&name);
 }
 
-/* Takes a live message: the next one, one already known, or one behind a hole. */
-static bool take_live(struct feed *feed, struct message *message) {
-    struct position at = feed->position, id = message->id;
-
-    if (id.epoch == at.epoch && id.n <= at.n)
-        return true;
-    if (id.epoch == at.epoch && id.n == at.n + 1) {
-        append(feed, message);
-        return true;
-    }
-    pending_add(feed, message);
-    return false;
+static void forgive(struct feed *feed) {
+    free(feed->refusal);
+    feed->refusal = NULL;
 }
 
-/* What was kept aside follows what was read; the rest waits if there is a hole again. */
-static void take_pending(struct feed *feed) {
-    struct message **kept = feed->pending;
-    size_t count = feed->pending_count;
-    bool whole = true;
-
-    feed->pending = NULL;
-    feed->pending_count = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (position_compare(kept[i]->id, feed->position) > 0) {
-            if (whole)
-                whole = take_live(feed, kept[i]);
-            else
-                pending_add(feed, kept[i]);
-        }
-        message_unref(kept[i]);
-    }
-    free(kept);
-    if (!whole)
-        sync_feed(feed);
+/* Whether there is a reason to ask Redis for what it has refused, if it has. */
+static bool wanted(const struct feed *feed) {
+    return feed->refusal == NULL || feed->users > 0;
 }
 
-static void reset_to(struct feed *feed, struct position position) {
-    if (feed->known)
-        feed->resets++;
-    tail_reset(&feed->tail, position);
-    feed->position = position;
-    feed->known = true;
-}
-
-static void on_synced(void *ctx, const struct history_page *page) {
-    struct sync_call *call = ctx;
-    struct feed *feed = call->feed;
-    bool counts = call->attempt == feed->attempt && feed->state == FEED_SYNCING;
-
-    feed->reads--;
-    free(call);
-    if (!counts)
+/* Somebody comes: what Redis refused is asked again, what is in doubt is settled. */
+static void wake(struct feed *feed) {
+    mend_settle(feed);
+    if (feed->refusal == NULL || !pause_over(&feed->pause, ev_now(feed->feeds->loop)))
         return;
-    if (page->err != ERR_OK) {
-        set_state(feed, FEED_SUBSCRIBED); /* read again when the history is ready */
+    if (feed->state != FEED_OFF && feed->state != FEED_SUBSCRIBED)
         return;
-    }
-    if (!feed->known || page->gap || page->more) {
-        reset_to(feed, page->tail);
-    } else {
-        for (size_t i = 0; i < page->count; i++)
-            append(feed, page->messages[i]);
-        feed->position = page->tail;
-        if (feed->tail.count == 0)
-            feed->tail.base = page->tail;
-    }
-    set_state(feed, FEED_LIVE);
-    take_pending(feed);
-    if (feed->state == FEED_LIVE)
-        show(feed);
-}
-
-static void sync_feed(struct feed *feed) {
-    char since[POSITION_TEXT] = "now";
-    struct feeds *feeds = feed->feeds;
-
-    if (feed->known) {
-        position_format(feed->position, since);
-        feeds->stats->resyncs++;
-    }
-    struct sync_call *call = mem_new(sizeof *call);
-    *call = (struct sync_call){.feed = feed, .attempt = ++feed->attempt};
-    feeds->stats->reads++;
-    set_state(feed, FEED_SUBSCRIBED);
-    if (history_read(feeds->history, feed->name, feed->len, since, (unsigned)feeds->config->tail,
-                     HISTORY_PAGE, on_synced, call) != ERR_OK) {
-        free(call);
-        return;
-    }
-    feed->reads++;
-    set_state(feed, FEED_SYNCING);
+    forgive(feed);
+    if (feed->state == FEED_OFF)
+        subscribe(feed);
+    else
+        mend_read(feed);
 }
 
 /* ------------------------------------------------------------ what Redis tells us */
@@ -252,6 +76,9 @@ static void sync_feed(struct feed *feed) {
 void feeds_up(struct feeds *feeds) {
     struct feed *feed, *next;
     HASH_ITER (hh, feeds->by_name, feed, next) {
+        if (!wanted(feed))
+            continue;
+        forgive(feed);
         subscribe(feed);
     }
 }
@@ -259,15 +86,15 @@ void feeds_up(struct feeds *feeds) {
 void feeds_down(struct feeds *feeds) {
     struct feed *feed, *next;
     HASH_ITER (hh, feeds->by_name, feed, next) {
-        set_state(feed, FEED_OFF);
+        mend_set_state(feed, FEED_OFF);
     }
 }
 
 void feeds_ready(struct feeds *feeds) {
     struct feed *feed, *next;
     HASH_ITER (hh, feeds->by_name, feed, next) {
-        if (feed->state == FEED_SUBSCRIBED)
-            sync_feed(feed);
+        if (feed->state == FEED_SUBSCRIBED && wanted(feed))
+            mend_read(feed);
     }
 }
 
@@ -275,7 +102,7 @@ void feeds_doubt(struct feeds *feeds) {
     struct feed *feed, *next;
     HASH_ITER (hh, feeds->by_name, feed, next) {
         if (feed->state == FEED_LIVE)
-            sync_feed(feed);
+            mend_doubt(feed);
     }
 }
 
@@ -290,10 +117,9 @@ static struct feed *find_live_name(struct feeds *feeds, const char *channel, siz
 }
 
 static void feed_free(struct feed *feed) {
-    set_state(feed, FEED_OFF);
+    mend_forget(feed);
     gather_begin(&feed->gather);
     ring_remove(&feed->row.turn);
-    tail_reset(&feed->tail, feed->position);
     HASH_DEL(feed->feeds->by_name, feed);
     free(feed->name);
     free(feed);
@@ -305,9 +131,11 @@ void feeds_subscribed(struct feeds *feeds, const char *channel, size_t len, bool
     if (feed == NULL)
         return;
     if (on && feed->state == FEED_SUBSCRIBING) {
-        sync_feed(feed);
+        mend_read(feed);
     } else if (!on && feed->state == FEED_LEAVING) {
-        set_state(feed, FEED_OFF);
+        mend_set_state(feed, FEED_OFF);
+        if (feed->refusal != NULL)
+            return; /* whoever comes later makes it try again */
         if (feed->users > 0)
             subscribe(feed);
         else if (feed->reads == 0)
@@ -315,28 +143,36 @@ void feeds_subscribed(struct feeds *feeds, const char *channel, size_t len, bool
     }
 }
 
+void feeds_refused(struct feeds *feeds, const char *channel, size_t len, const char *words) {
+    struct feed *feed = find_live_name(feeds, channel, len);
+
+    if (feed == NULL || feed->state != FEED_SUBSCRIBING)
+        return;
+    unsubscribe(feed); /* or the library that we use would remember it for ever */
+    mend_refuse(feed, words);
+}
+
 void feeds_message(struct feeds *feeds, const char *channel, size_t len, const char *text,
                    size_t text_len) {
     struct feed *feed = find_live_name(feeds, channel, len);
-    struct position id;
-    uint64_t at;
-    const char *payload;
-    size_t payload_len;
+    struct page_live live;
 
     if (feed == NULL || feed->state < FEED_SUBSCRIBING || feed->state > FEED_LIVE)
         return;
-    if (history_parse_live(text, text_len, &id, &at, &payload, &payload_len) != ERR_OK)
+    if (page_parse_live(text, text_len, &live) != ERR_OK)
         return; /* somebody else's publish into our name */
     feeds->stats->live++;
-    struct message *message = message_new(feed->name, feed->len, id, at, payload, payload_len);
-    if (feed->state != FEED_LIVE)
-        pending_add(feed, message);
-    else if (!take_live(feed, message))
-        sync_feed(feed);
-    message_unref(message);
+    mend_hear(feed, &live);
 }
 
 /* --------------------------------------------------------------------- life and use */
+
+static void on_gathered(struct ev_loop *loop, struct ev_timer *timer, int events) {
+    struct feed *feed = timer->data;
+    (void)loop, (void)events;
+    gather_begin(&feed->gather);
+    mend_show(feed);
+}
 
 /* Leaves the feeds that nobody has used for `linger` seconds. */
 static void on_sweep(struct ev_loop *loop, struct ev_timer *timer, int events) {
@@ -354,6 +190,11 @@ static void on_sweep(struct ev_loop *loop, struct ev_timer *timer, int events) {
     }
 }
 
+static void on_look(struct ev_loop *loop, struct ev_timer *timer, int events) {
+    (void)loop, (void)events;
+    mend_look(timer->data);
+}
+
 struct feeds *feeds_new(struct ev_loop *loop, struct stats *stats, const struct config *config,
                         const struct feeds_events *events, void *ctx) {
     struct feeds *feeds = mem_new(sizeof *feeds);
@@ -365,6 +206,10 @@ struct feeds *feeds_new(struct ev_loop *loop, struct stats *stats, const struct 
     ev_timer_init(&feeds->sweep, on_sweep, SWEEP, SWEEP);
     feeds->sweep.data = feeds;
     ev_timer_start(loop, &feeds->sweep);
+    ring_init(&feeds->due);
+    ev_init(&feeds->look, on_look);
+    feeds->look.repeat = LOOK;
+    feeds->look.data = feeds;
     return feeds;
 }
 
@@ -378,6 +223,7 @@ void feeds_free(struct feeds *feeds) {
 
     if (feeds == NULL)
         return;
+    ev_timer_stop(feeds->loop, &feeds->look);
     ev_timer_stop(feeds->loop, &feeds->sweep);
     HASH_ITER (hh, feeds->by_name, feed, next) {
         feed_free(feed);
@@ -406,6 +252,7 @@ struct feed *feeds_take(struct feeds *feeds, const char *channel, size_t len) {
         subscribe(feed);
     }
     feed->users++;
+    wake(feed);
     return feed;
 }
 
@@ -421,6 +268,18 @@ const char *feed_name(const struct feed *feed, size_t *len) {
 
 bool feed_live(const struct feed *feed) {
     return feed->state == FEED_LIVE;
+}
+
+bool feed_sure(const struct feed *feed) {
+    return !doubts_any(&feed->doubts) && feed->told == NULL;
+}
+
+const char *feed_refusal(const struct feed *feed) {
+    return feed->refusal;
+}
+
+void feed_doubt(struct feed *feed) {
+    mend_doubt(feed);
 }
 
 struct position feed_position(const struct feed *feed) {

@@ -14,27 +14,10 @@
 #include "core/history.h"
 #include "core/message.h"
 #include "core/redis.h"
-#include "core/ring.h"
+#include "fcgi-app/feed_row.h"
 #include "fcgi-app/stats.h"
 
-struct feed;
 struct feeds;
-
-/* What the hub keeps with a feed. */
-struct feed_row {
-    struct ring subs;  /* everybody who subscribes */
-    struct ring ready; /* waiters that are to be looked at because of this feed */
-    struct ring turn;  /* its place among the rows that have any */
-    unsigned slow;     /* subscribers who have not taken what they were sent */
-    bool told;         /* all subscribers were made ready since one had its turn */
-};
-
-struct feeds_events {
-    /* a message was appended to the tail; it is not shown yet */
-    void (*message)(void *ctx, struct feed *feed, const struct message *message);
-    /* there is more to show, or the feed is live again and may stand somewhere else */
-    void (*moved)(void *ctx, struct feed *feed);
-};
 
 struct feeds *feeds_new(struct ev_loop *loop, struct stats *stats, const struct config *config,
                         const struct feeds_events *events, void *ctx);
@@ -51,6 +34,7 @@ void feeds_down(struct feeds *feeds);
 void feeds_ready(struct feeds *feeds);
 void feeds_doubt(struct feeds *feeds); /* messages may have passed unheard: all are read again */
 void feeds_subscribed(struct feeds *feeds, const char *channel, size_t len, bool on);
+void feeds_refused(struct feeds *feeds, const char *channel, size_t len, const char *words);
 void feeds_message(struct feeds *feeds, const char *channel, size_t len, const char *text,
                    size_t text_len);
 
@@ -66,6 +50,18 @@ const char *feed_name(const struct feed *feed, size_t *len);
 
 /* Whether the feed is subscribed and knows where the channel stands. */
 bool feed_live(const struct feed *feed);
+
+/*
+ * Whether everything that was heard of a live feed is explained. Where it is not, something
+ * may be acknowledged that the feed does not know yet.
+ */
+bool feed_sure(const struct feed *feed);
+
+/* What Redis said when it refused to subscribe to, or to read, the channel; NULL: it did not. */
+const char *feed_refusal(const struct feed *feed);
+
+/* A read that began after it stood at its place found the channel behind that: it looks itself. */
+void feed_doubt(struct feed *feed);
 
 /* Where the channel stands, as far as this process knows. Only of a live feed. */
 struct position feed_position(const struct feed *feed);

@@ -6,6 +6,7 @@
  */
 #include "fcgi-app/fetch.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -64,10 +65,18 @@ void fetch_release(struct fetch *fetch) {
         return;
     if (!fetch->sent)
         DL_DELETE(fetch->owner->unsent, fetch);
-    for (size_t i = 0; i < fetch->page.count; i++)
-        message_unref(fetch->page.messages[i]);
-    free(fetch->page.messages);
+    page_free(&fetch->page);
     free(fetch);
+}
+
+/* What the feed passed on, history must have held by then. */
+static void compare(const struct fetch *fetch) {
+    struct feed *feed = fetch->feed;
+
+    if (fetch->page.err == ERR_OK && fetch->refs > 1 && fetch->stood.n > 0 && feed_live(feed) &&
+        position_compare(fetch->stood, feed_position(feed)) == 0 &&
+        position_compare(fetch->page.tail, fetch->stood) < 0)
+        feed_doubt(feed);
 }
 
 static void on_page(void *ctx, const struct history_page *page) {
@@ -81,10 +90,15 @@ static void on_page(void *ctx, const struct history_page *page) {
         return;
     }
     fetch->page = *page;
+    if (page->err == ERR_REFUSED) {
+        snprintf(fetch->why, sizeof fetch->why, "%s", page->why);
+        fetch->page.why = fetch->why;
+    }
     fetch->page.messages = mem_new(page->count * sizeof(struct message *));
     for (size_t i = 0; i < page->count; i++)
         fetch->page.messages[i] = message_ref(page->messages[i]);
     fetch->done = true;
+    compare(fetch);
     if (fetch->refs > 1)
         fetches->done(fetches->ctx, fetch);
     fetch_release(fetch);
@@ -103,6 +117,7 @@ void fetches_send(struct fetches *fetches) {
             return;
         DL_DELETE(fetches->unsent, fetch);
         fetch->sent = true;
+        fetch->stood = feed_live(fetch->feed) ? feed_position(fetch->feed) : (struct position){0};
         fetch->refs++; /* the read's own */
         fetches->stats->reads++;
     }

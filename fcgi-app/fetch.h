@@ -11,6 +11,7 @@
 
 #include "core/history.h"
 #include "core/ring.h"
+#include "core/words.h"
 #include "fcgi-app/feed.h"
 #include "fcgi-app/stats.h"
 
@@ -26,7 +27,9 @@ struct fetch {
     size_t bytes;
     bool sent;
     bool done;
+    struct position stood;    /* where the feed stood when it was sent */
     struct history_page page; /* its messages are referenced by the fetch */
+    char why[WORDS_MAX];      /* the page's */
     struct ring waiting;      /* the hub's: those to be told */
     unsigned refs;
     struct fetch *prev, *next;

@@ -12,7 +12,9 @@
  */
 #include "fcgi-app/hub.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/collections.h"
 #include "core/mem.h"
@@ -21,6 +23,7 @@
 #include "fcgi-app/rows.h"
 #include "fcgi-app/turn.h"
 
+#define FINISH_MAX    1.0 /* seconds that Redis has at the end to take what it was told last */
 #define DRAIN_RESOLVE 1.0 /* seconds that unanswered questions to Redis have while draining */
 
 struct call {
@@ -74,8 +77,26 @@ static void on_fetched(void *ctx, struct fetch *fetch) {
     }
 }
 
+/* They go on in front of what they were told wrongly, and behind a gap. */
+static void on_feed_misled(void *ctx, struct feed *feed, struct position from, struct position to) {
+    struct ring *subs = &feed_row(feed)->subs;
+    (void)ctx;
+
+    for (struct ring *at = subs->next; at != subs; at = at->next) {
+        struct sub *sub = RING_OF(at, struct sub, ring);
+        if (sub->kind != SUB_AT || position_compare(sub->at, from) <= 0 ||
+            position_compare(sub->at, to) > 0)
+            continue;
+        sub->at = from;
+        sub->misled = true;
+        sub_forget_read(sub);
+    }
+}
+
 static const struct feeds_events hub_feeds_events = {.message = on_feed_message,
-                                                     .moved = on_feed_moved};
+                                                     .moved = on_feed_moved,
+                                                     .refused = on_feed_moved,
+                                                     .misled = on_feed_misled};
 
 /* ------------------------------------------------------------ what Redis tells us */
 
@@ -97,10 +118,10 @@ static void run_calls(struct hub *hub, bool up, double before) {
 
 static void refuse_unresolved(void *ctx, struct wheel_entry *entry) {
     struct waiter *waiter = RING_OF(entry, struct waiter, deadline);
+    const char *why = ctx;
     struct problem problem;
-    (void)ctx;
 
-    problem_later(&problem, 503, 2, "Redis is away");
+    problem_later(&problem, 503, 2, "%s", why);
     if (!waiter->parked)
         deliver_refuse(waiter, &problem);
 }
@@ -109,7 +130,7 @@ static void refuse_unresolved(void *ctx, struct wheel_entry *entry) {
 static void on_away(void *ctx) {
     struct hub *hub = ctx;
 
-    wheel_each(hub->wheel, refuse_unresolved, NULL);
+    wheel_each(hub->wheel, refuse_unresolved, (char[]){"Redis is away"});
     run_calls(hub, false, ev_now(hub->loop) + 1e9);
 }
 
@@ -131,9 +152,24 @@ static void on_ready(void *ctx) {
     run_calls(hub, true, 0);
 }
 
+/* What Redis says while it starts, or is busy: whoever asks may wait for the end of that. */
+static bool passes(const char *why) {
+    return strncmp(why, "LOADING", 7) == 0 || strncmp(why, "BUSY", 4) == 0;
+}
+
+static void refuse_all_unresolved(struct hub *hub, const char *why) {
+    char words[WORDS_MAX], text[WORDS_MAX + 16];
+
+    words_take(words, why, strlen(why));
+    snprintf(text, sizeof text, "Redis: %s", words);
+    wheel_each(hub->wheel, refuse_unresolved, text);
+}
+
 static void on_refused(void *ctx, const char *why) {
     struct hub *hub = ctx;
     history_give_up(hub->history, why);
+    if (!passes(why))
+        refuse_all_unresolved(hub, why);
 }
 
 static void on_renewed(void *ctx) {
@@ -170,6 +206,15 @@ static void on_subscribed(void *ctx, const char *channel, size_t channel_len, bo
     feeds_subscribed(hub->feeds, channel, channel_len, on);
 }
 
+static void on_subscription_refused(void *ctx, const char *channel, size_t channel_len,
+                                    const char *why, size_t why_len) {
+    struct hub *hub = ctx;
+    char words[WORDS_MAX];
+
+    words_take(words, why, why_len);
+    feeds_refused(hub->feeds, channel, channel_len, words);
+}
+
 static const struct redis_events command_events = {
     .up = on_commands_up, .down = on_commands_down, .away = on_away};
 static const struct redis_events subscriber_events = {.up = on_subscriber_up,
@@ -177,6 +222,7 @@ static const struct redis_events subscriber_events = {.up = on_subscriber_up,
                                                       .away = on_away,
                                                       .message = on_message,
                                                       .subscribed = on_subscribed,
+                                                      .refused = on_subscription_refused,
                                                       .pulsed = on_pulsed};
 
 static void on_call_timer(struct ev_loop *loop, struct ev_timer *timer, int events) {
@@ -302,6 +348,7 @@ void hub_free(struct hub *hub) {
     pool_free(&hub->singles);
     heads_free(hub->heads);
     tallies_free(hub->tallies);
+    redis_finish(hub->commands, FINISH_MAX);
     redis_free(hub->commands);
     redis_free(hub->subscriber);
     tracking_free(hub->tracking);
@@ -323,8 +370,15 @@ struct history *hub_history(struct hub *hub) {
     return hub->history;
 }
 
-const struct library *hub_library(const struct hub *hub) {
+struct library *hub_library(struct hub *hub) {
     return hub->library;
+}
+
+void hub_count_library(struct hub *hub) {
+    const struct library_counts *counts = library_counts(hub->library);
+    hub->stats->library_loads = counts->loads;
+    hub->stats->prefix_conflicts = counts->conflicts;
+    hub->stats->prefix_renewals = counts->renewals;
 }
 
 struct redis *hub_commands(struct hub *hub) {

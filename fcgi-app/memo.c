@@ -51,7 +51,7 @@ static void memo_key(const struct waiter *waiter, const struct portion *portion,
         struct position end = sub_end(sub);
         *at++ = feed_serial(sub->feed);
         *at++ = feed_live(sub->feed);
-        *at++ = (uint64_t)sub->last << 2 | sub->kind;
+        *at++ = (uint64_t)sub->last << 3 | (uint64_t)sub->misled << 2 | sub->kind;
         *at++ = sub->confirmed;
         *at++ = sub->at.epoch;
         *at++ = sub->at.n;
@@ -75,6 +75,7 @@ static void apply(const struct memo *memo, struct waiter *waiter) {
         sub->at = memo->places[i].at;
         sub->confirmed = memo->places[i].confirmed;
         sub->kind = SUB_AT;
+        sub->misled = false;
         sub_forget_read(sub);
     }
 }

@@ -33,6 +33,12 @@
     X(polls_fresh, counter, "polls answered without asking Redis, which had told of no change")    \
     X(pulses, counter, "signs of life asked of Redis, each for all polls that had come")           \
     X(resyncs, counter, "channels read again after a hole or a lost connection")                   \
+    X(phantoms, counter, "messages heard that history does not hold, dropped")                     \
+    X(misled, counter, "channels told anew because history holds another message of an id")        \
+    X(channels_refused, counter, "times that Redis refused to read or to subscribe to a channel")  \
+    X(library_loads, counter, "times that the function library was loaded into Redis")             \
+    X(prefix_conflicts, counter, "times that another installation was found in the way")           \
+    X(prefix_renewals, counter, "times that the database had to be told again whose it is")        \
     X(bytes_in, counter, "bytes of requests, as FastCGI brought them")                             \
     X(bytes_out, counter, "bytes of answers")                                                      \
     X(waiters, gauge, "requests that wait now, each at a place that is known")                     \

@@ -68,3 +68,8 @@ long tail_after(const struct tail *tail, struct position position) {
     }
     return -1;
 }
+
+struct message *tail_find(const struct tail *tail, struct position id) {
+    long after = position_compare(id, tail->base) == 0 ? -1 : tail_after(tail, id);
+    return after > 0 ? tail_at(tail, after - 1) : NULL;
+}

@@ -27,6 +27,9 @@ void tail_reset(struct tail *tail, struct position base);
 
 struct message *tail_at(const struct tail *tail, long index);
 
+/* The message of that id, or NULL; the tail's. */
+struct message *tail_find(const struct tail *tail, struct position id);
+
 /* The index of the first message after `position`, or -1 if the tail cannot tell. */
 long tail_after(const struct tail *tail, struct position position);
 

@@ -18,6 +18,9 @@
  */
 #include "fcgi-app/turn.h"
 
+#include <string.h>
+
+#include "core/words.h"
 #include "fcgi-app/deliver.h"
 #include "fcgi-app/hub_state.h"
 
@@ -37,7 +40,7 @@ static struct memo *look_up(struct waiter *waiter) {
     struct memo *memo = memo_find(&hub->memo, waiter, &portion);
 
     if (memo != NULL || !waiter_resolve(waiter, hub->fetches, portion.bytes, true) ||
-        waiter_refused(waiter))
+        waiter_refusal(waiter) != NULL)
         return memo;
     memo = memo_find(&hub->memo, waiter, &portion);
     return memo != NULL ? memo : memo_collect(&hub->memo, waiter, &portion);
@@ -114,30 +117,50 @@ static bool heard_all(struct waiter *waiter) {
     return false;
 }
 
-static void refuse_unread(struct waiter *waiter) {
+/* A stream ends, so that its client comes back; whoever has no answer yet is told why. */
+static void refuse(struct waiter *waiter, unsigned later, const char *what, const char *words) {
     struct problem problem;
 
-    problem_later(&problem, 503, 5, "channel: Redis refuses to read its history");
+    problem_later(&problem, 503, later, "%s%s", what, words);
     if (waiter->begun)
         deliver_end(waiter);
     else
         deliver_refuse(waiter, &problem);
 }
 
+static void refuse_late(struct waiter *waiter) {
+    const char *trouble = library_trouble(waiter->hub->library);
+    char words[WORDS_MAX];
+
+    words_take(words, trouble, strlen(trouble));
+    refuse(waiter, 2, words[0] != '\0' ? "Redis: " : "Redis does not answer", words);
+}
+
+/* Whether one of its channels is refused. It is over then. */
+static bool refused(struct waiter *waiter) {
+    const char *words = waiter_refusal(waiter);
+
+    if (words != NULL)
+        refuse(waiter, 2, "channel: Redis refuses to read it: ", words);
+    return words != NULL;
+}
+
 void turn_take(struct waiter *waiter) {
     if (waiter->slow)
         return; /* it is looked at again when it has taken what it was sent */
+    if (refused(waiter))
+        return;
     if (!heard_all(waiter)) {
         /* meanwhile */
         (void)waiter_resolve(waiter, waiter->hub->fetches, batch_bytes(waiter), false);
         return;
     }
     struct memo *memo = look_up(waiter);
-    if (memo == NULL && waiter_refused(waiter))
-        refuse_unread(waiter);
-    else if (memo != NULL && waiter_transport(waiter)->stream)
+    if (memo == NULL)
+        (void)refused(waiter);
+    else if (waiter_transport(waiter)->stream)
         feed_stream(waiter, memo);
-    else if (memo != NULL)
+    else
         answer_once(waiter, memo);
 }
 
@@ -155,15 +178,10 @@ static bool look_after(struct waiter *waiter) {
 
 void turn_late(void *ctx, struct wheel_entry *entry) {
     struct waiter *waiter = RING_OF(entry, struct waiter, deadline);
-    struct problem problem;
     (void)ctx;
 
     if (!waiter->parked) {
-        problem_later(&problem, 503, 2, "Redis does not answer");
-        if (waiter->begun)
-            deliver_end(waiter);
-        else
-            deliver_refuse(waiter, &problem);
+        refuse_late(waiter);
     } else if (entry->due >= waiter->deadline.own) {
         deliver_end(waiter);
     } else if (look_after(waiter)) {

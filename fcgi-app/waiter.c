@@ -33,6 +33,8 @@ static void ask(struct sub *sub, struct fetches *fetches, size_t bytes) {
         snprintf(since, sizeof since, "-%u", sub->last);
     else if (sub->kind == SUB_AT)
         position_format(sub->at, since);
+    else if (sub->kind == SUB_NOW)
+        snprintf(since, sizeof since, "now");
     sub->read = mem_new(sizeof *sub->read);
     sub->read->sub = sub;
     sub->read->fetch =
@@ -48,6 +50,12 @@ static bool in_memory(const struct sub *sub) {
     return feed_after(sub->feed, sub->at) >= 0;
 }
 
+/* Whether memory is good enough: not for a poll where something that was heard is unexplained. */
+static bool may_remember(const struct sub *sub) {
+    const struct waiter *waiter = sub_waiter(sub);
+    return feed_sure(sub->feed) || !waiter->fenced || waiter->parked;
+}
+
 static bool sub_resolve(struct sub *sub, struct fetches *fetches, size_t bytes, bool now) {
     if (sub->read != NULL)
         return sub->read->fetch->done;
@@ -55,6 +63,10 @@ static bool sub_resolve(struct sub *sub, struct fetches *fetches, size_t bytes, 
         return sub_waiter(sub)->parked && sub->kind == SUB_AT;
     if (sub->kind == SUB_NOW && !now)
         return false;
+    if (!may_remember(sub)) {
+        ask(sub, fetches, bytes);
+        return false;
+    }
     if (sub->kind == SUB_NOW) {
         sub->at = feed_position(sub->feed);
         sub->kind = SUB_AT;
@@ -73,13 +85,15 @@ bool waiter_resolve(struct waiter *waiter, struct fetches *fetches, size_t bytes
     return all;
 }
 
-bool waiter_refused(const struct waiter *waiter) {
+const char *waiter_refusal(const struct waiter *waiter) {
     for (size_t i = 0; i < waiter->sub_count; i++) {
-        const struct sub_read *read = waiter->subs[i].read;
-        if (read != NULL && read->fetch->done && read->fetch->page.err != ERR_OK)
-            return true;
+        const struct sub *sub = &waiter->subs[i];
+        if (!feed_live(sub->feed) && feed_refusal(sub->feed) != NULL)
+            return feed_refusal(sub->feed);
+        if (sub->read != NULL && sub->read->fetch->done && sub->read->fetch->page.err != ERR_OK)
+            return sub->read->fetch->why;
     }
-    return false;
+    return NULL;
 }
 
 /* -------------------------------------------------------------------- collecting */
@@ -95,14 +109,37 @@ struct source {
     long first;
     size_t count;
     size_t taken;
+    bool cut; /* the page goes on behind a hole: that is another batch's */
 };
+
+/* How many messages of a page follow each other from the first one on. */
+static size_t run_of(const struct history_page *page) {
+    size_t run = page->count > 0;
+
+    while (run < page->count && position_compare(position_before(page->messages[run]->id),
+                                                 page->messages[run - 1]->id) == 0)
+        run++;
+    return run;
+}
+
+/*
+ * A gap is told in front of the message behind the hole, so no batch goes across one: what
+ * is in front of the first hole is a batch without a gap, what is behind it begins the next.
+ */
+static void take_page(struct source *source, const struct history_page *page) {
+    source->page = page;
+    source->count = page->count;
+    if (!page->gap)
+        return;
+    source->count = page->hole > 0 ? page->hole : run_of(page);
+    source->cut = page->hole > 0 || source->count < page->count;
+}
 
 static struct source source_of(const struct sub *sub) {
     struct source source = {.feed = sub->feed};
 
     if (sub->read != NULL) {
-        source.page = &sub->read->fetch->page;
-        source.count = source.page->count;
+        take_page(&source, &sub->read->fetch->page);
     } else if (feed_live(sub->feed)) {
         long end = feed_after(sub->feed, sub_end(sub));
         source.first = feed_after(sub->feed, sub->at);
@@ -161,34 +198,30 @@ static size_t merge(struct source *sources, size_t count, struct batch_entry *en
     return used;
 }
 
-/* Where a channel begins whose first offered message was left over: just before it. */
-static struct position before(const struct message *message) {
-    return (struct position){message->id.epoch, message->id.n - 1};
+/* What a sub was told wrongly it is told of once. */
+static bool take_misled(struct sub *sub) {
+    bool misled = sub->misled;
+    sub->misled = false;
+    return misled;
 }
 
 /* Moves one channel forward by what was taken of it; says whether there was a gap. */
 static bool advance(struct sub *sub, const struct source *source) {
     const struct history_page *page = source->page;
     bool all = source->taken == source->count;
-    bool gap = false;
 
-    if (page == NULL) {
-        if (source->taken > 0)
-            sub->at = source_at(source, source->taken - 1)->id;
-        return false;
-    }
-    if (all && !page->more) {
+    if (page != NULL && all && !page->more && !source->cut) {
         sub->at = page->tail;
         sub->confirmed = feed_resets(sub->feed);
     } else if (source->taken > 0) {
         sub->at = source_at(source, source->taken - 1)->id;
     } else if (sub->kind != SUB_AT) {
-        sub->at = before(source_at(source, 0));
+        sub->at = position_before(source_at(source, 0)->id);
     }
-    if (all || source->taken > 0)
-        gap = page->gap;
     sub->kind = SUB_AT;
-    return gap;
+    if (!all && source->taken == 0)
+        return false; /* whatever is in front of its messages is told with them */
+    return take_misled(sub) || (page != NULL && page->gap && page->hole == 0);
 }
 
 static void describe(const struct sub *sub, struct batch_channel *channel) {
@@ -214,7 +247,8 @@ struct batch *waiter_collect(struct waiter *waiter, const struct portion *portio
         channels[i].gap = advance(sub, &sources[i]);
         channels[i].to = sub->at;
         if (first_time)
-            channels[i].from = sources[i].count > 0 ? before(source_at(&sources[i], 0)) : sub->at;
+            channels[i].from =
+                sources[i].count > 0 ? position_before(source_at(&sources[i], 0)->id) : sub->at;
         gap = gap || channels[i].gap;
     }
     if (used > 0 || gap)

@@ -36,7 +36,8 @@ struct sub {
     unsigned kind : 2;     /* enum sub_kind */
     unsigned index : 10;   /* its place among the waiter's */
     unsigned last : 20;
-    unsigned confirmed; /* feed_resets() when Redis said that `at` is the newest; 0: never */
+    unsigned confirmed : 31; /* feed_resets() when Redis said that `at` is the newest; 0: never */
+    unsigned misled : 1;     /* was told what history does not hold: is owed a gap */
 };
 
 /* A sub's share of a fetch; it has one only while it needs something read. */
@@ -105,8 +106,8 @@ struct batch *waiter_collect(struct waiter *waiter, const struct portion *portio
 /* A batch without messages: where the waiter stands. */
 struct batch *waiter_empty(const struct waiter *waiter, unsigned retry);
 
-/* Whether a read that it needs was refused: it can then not be answered. */
-bool waiter_refused(const struct waiter *waiter);
+/* What Redis said when it refused one of its channels: it cannot be answered. NULL: nothing. */
+const char *waiter_refusal(const struct waiter *waiter);
 
 /*
  * Up to where a live feed's messages are for this subscriber: a poll takes all, who waits

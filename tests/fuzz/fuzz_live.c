@@ -1,5 +1,5 @@
-/* history_parse_live() on any text that somebody publishes into our feed. */
-#include "core/history.h"
+/* page_parse_live() on any text that somebody publishes into our feed. */
+#include "core/page.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -7,18 +7,18 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    struct position id;
-    uint64_t at;
-    const char *payload;
-    size_t len;
+    struct page_live live;
     char text[POSITION_TEXT];
 
-    if (history_parse_live((const char *)data, size, &id, &at, &payload, &len) != ERR_OK)
+    if (page_parse_live((const char *)data, size, &live) != ERR_OK)
         return 0;
-    if (payload < (const char *)data || payload + len != (const char *)data + size)
+    size_t id_len = position_format(live.id, text);
+    if (size < id_len || memcmp(data, text, id_len) != 0)
         abort();
-    size_t id_len = position_format(id, text);
-    if (memcmp(data, text, id_len) != 0 || data[id_len] != ' ')
+    if (live.payload == NULL)
+        return size == id_len ? 0 : (abort(), 0);
+    if (live.payload < (const char *)data ||
+        live.payload + live.payload_len != (const char *)data + size || data[id_len] != ' ')
         abort();
     return 0;
 }

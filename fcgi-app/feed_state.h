@@ -1,0 +1,77 @@
+/*
+ * A feed's own state, shared by the files that make it up and included by nobody else:
+ * mend.c (what it hears and reads), feed.c (its subscription, its life). Belongs to the
+ * loop's thread.
+ */
+#ifndef HALLEY_FEED_STATE_H
+#define HALLEY_FEED_STATE_H
+
+#include "core/collections.h"
+#include "core/config.h"
+#include "core/history.h"
+#include "core/log.h"
+#include "core/loop.h"
+#include "core/redis.h"
+#include "core/ring.h"
+#include "core/words.h"
+#include "fcgi-app/doubts.h"
+#include "fcgi-app/feed_row.h"
+#include "fcgi-app/gather.h"
+#include "fcgi-app/pause.h"
+#include "fcgi-app/stats.h"
+#include "fcgi-app/tail.h"
+
+enum feed_state {
+    FEED_OFF,         /* not subscribed: made just now, refused, or the connection is away */
+    FEED_SUBSCRIBING, /* asked for; not confirmed */
+    FEED_SUBSCRIBED,  /* confirmed; the history must be read as soon as that is possible */
+    FEED_SYNCING,     /* being read; live messages are kept aside */
+    FEED_LIVE,
+    FEED_LEAVING /* unsubscribing; not confirmed, so it cannot be subscribed again yet */
+};
+
+struct feed {
+    UT_hash_handle hh;
+    struct feeds *feeds;
+    char *name;
+    size_t len;
+    enum feed_state state;
+    unsigned users;
+    ev_tstamp idle_since;
+    unsigned reads;           /* under way; a feed with any is not freed */
+    unsigned attempt;         /* which read counts; the answers of others are dropped */
+    bool known;               /* `position` was read at least once */
+    struct position position; /* where the feed stands: the tail's last, or its base */
+    unsigned resets;
+    struct tail tail;
+    struct message **aside; /* heard while it is not live: ASIDE_MAX of them, or NULL */
+    size_t aside_count;
+    bool aside_lost;       /* there was no room for all */
+    struct doubts doubts;  /* heard before the next read begins, which is to explain them */
+    struct message *told;  /* was passed on, and another of its id was heard since; or NULL */
+    struct pause pause;    /* until Redis is asked again */
+    struct ring due;       /* of feeds that are live and have doubts */
+    char *refusal;         /* what Redis said when it refused the channel, or NULL */
+    struct position shown; /* up to where those who wait may see */
+    struct gather gather;
+    struct feed_row row;
+    uint64_t serial;
+};
+
+struct feeds {
+    struct ev_loop *loop;
+    struct stats *stats;
+    const struct config *config;
+    const struct feeds_events *events;
+    void *ctx;
+    struct redis *subscriber;
+    struct history *history;
+    struct feed *by_name;
+    uint64_t serial; /* of the last feed that was made */
+    struct ev_timer sweep;
+    struct ring due;      /* feeds whose doubts are to be settled when their pause is over */
+    struct ev_timer look; /* runs while there are any */
+    struct log_limit complaint, refusals;
+};
+
+#endif
