@@ -34,13 +34,9 @@ static struct connection *of(const struct client *client) {
     return (struct connection *)(uintptr_t)client;
 }
 
-static size_t queued(const struct connection *client) {
-    return client->queue != NULL ? client->queue->len : 0;
-}
-
 /* Has itself told when a queue can be emptied, and no longer when it is empty. */
 static void watch_writing(struct connection *client) {
-    bool writing = queued(client) > 0;
+    bool writing = connection_queued(client) > 0;
 
     if (client->writing == writing || !connection_watch(client))
         return;
@@ -48,22 +44,37 @@ static void watch_writing(struct connection *client) {
     pollset_writing(client->all->pollset, client->fd, client, writing);
 }
 
-/* The other side has sent something after its request, or closed: it has left. */
-static bool other_side_left(const struct connection *client) {
+/* The other side has closed. If it only stopped sending, an orderly end keeps the web
+ * server's log quiet. */
+static void say_goodbye(const struct connection *client) {
     unsigned char finish[FCGI_FINISH];
-    char byte[64];
 
-    ssize_t n = recv(client->fd, byte, sizeof byte, MSG_DONTWAIT);
-    if (n == 0 && !client->raw && client->queue == NULL) {
-        /* it only stopped sending: an orderly end keeps the web server's log quiet */
-        fcgi_finish(finish, client->request_id);
-        (void)send(client->fd, finish, sizeof finish, MSG_DONTWAIT | MSG_NOSIGNAL);
-    }
-    return n >= 0 || (errno != EAGAIN && errno != EINTR && errno != ENOTSOCK);
+    if (connection_queued(client) > 0)
+        return;
+    fcgi_finish(finish, client->request_id);
+    (void)send(client->fd, finish, sizeof finish, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+/*
+ * Whether nobody wants the answer any more. A CGI program's descriptor is only written to:
+ * that the other side sends nothing more is the end of its request, not of its interest.
+ */
+static bool other_side_left(struct connection *client, unsigned what) {
+    if (client->raw)
+        return (what & POLLSET_BROKEN) != 0;
+    enum arrival_event event = connection_read(client);
+    if (event == ARRIVAL_END)
+        say_goodbye(client);
+    client->aborted = event == ARRIVAL_ABORTED;
+    if (event == ARRIVAL_WAITS)
+        return (what & POLLSET_CLOSED) != 0;
+    if (event == ARRIVAL_MORE)
+        connection_tidy(client);
+    return event != ARRIVAL_MORE;
 }
 
 static enum err flush_queue(struct connection *client) {
-    struct buf *queue = client->queue;
+    struct buf *queue = &client->aside->queue;
 
     while (queue->len > 0) {
         ssize_t n = write(client->fd, queue->data, queue->len);
@@ -75,8 +86,8 @@ static enum err flush_queue(struct connection *client) {
         buf_consume(queue, (size_t)n);
     }
     buf_free(queue);
-    free(queue);
-    client->queue = NULL;
+    client->aside->replies = 0;
+    connection_tidy(client);
     watch_writing(client);
     return ERR_OK;
 }
@@ -92,42 +103,60 @@ static void over(struct connection *client, enum err err) {
 static void flushing_ready(struct connection *client, unsigned what) {
     enum err err = ERR_OK;
 
-    if ((what & (POLLSET_READABLE | POLLSET_CLOSED)) && other_side_left(client))
-        err = ERR_GONE;
-    else if (what & POLLSET_WRITABLE)
+    if ((what & (POLLSET_READABLE | POLLSET_CLOSED)) && other_side_left(client, what))
+        err = client->aborted ? ERR_OK : ERR_GONE; /* its end is on its way already */
+    if (err == ERR_OK && (what & POLLSET_WRITABLE) && connection_queued(client) > 0)
         err = flush_queue(client);
-    if (err != ERR_OK || client->queue == NULL)
+    if (err != ERR_OK || connection_queued(client) == 0)
         over(client, err);
     else
         connection_set_deadline(client, CLIENT_FLUSH);
 }
 
-void client_fcgi_ready(struct connection *client, unsigned what) {
+/* Somebody holds it who wants to know. */
+static void held_ready(struct connection *client, unsigned what) {
+    const struct client_events *events = client->holder.events;
     enum err err = ERR_OK;
 
+    if ((what & (POLLSET_READABLE | POLLSET_CLOSED)) && other_side_left(client, what))
+        err = ERR_GONE;
+    bool draining = connection_queued(client) > 0 && (what & POLLSET_WRITABLE);
+    if (err == ERR_OK && draining)
+        err = flush_queue(client);
+    if (err != ERR_OK)
+        events->gone(client->holder.ctx);
+    else if (draining && connection_queued(client) == 0)
+        events->drained(client->holder.ctx);
+}
+
+void client_fcgi_ready(struct connection *client, unsigned what) {
     if (client->state == CONNECTION_FLUSHING) {
         flushing_ready(client, what);
         return;
     }
-    if (what & POLLSET_CLOSED)
-        client->keep = false; /* this is told once */
-    if (client->holder.events == NULL && client->queue == NULL)
-        return; /* it is answered soon */
-    if ((what & (POLLSET_READABLE | POLLSET_CLOSED)) && other_side_left(client))
-        err = ERR_GONE;
-    bool draining = client->queue != NULL && (what & POLLSET_WRITABLE);
-    if (err == ERR_OK && draining)
-        err = flush_queue(client);
-    if (client->holder.events == NULL)
+    if ((what & POLLSET_CLOSED) && !client->raw)
+        client->keep = false;
+    if (client->holder.events != NULL) {
+        held_ready(client, what);
         return;
-    if (err != ERR_OK)
-        client->holder.events->gone(client->holder.ctx);
-    else if (draining && client->queue == NULL)
-        client->holder.events->drained(client->holder.ctx);
+    }
+    /* it is answered soon, or held soon: what has come is looked at then */
+    client->missed = true;
+    if ((what & POLLSET_WRITABLE) && connection_queued(client) > 0)
+        (void)flush_queue(client);
 }
 
 struct client *client_fcgi_begin(struct connection *connection) {
+    struct arrival *arrival = connection_arrival(connection);
+
     connection->base.kind = &fcgi_kind;
+    connection->aborted = false;
+    if (arrival != NULL) {
+        connection->all->gathered -= arrival->body.len;
+        arrival_over(arrival);
+        arrival_answering(arrival, connection->request_id);
+        connection_tidy(connection);
+    }
     connection_set_state(connection, CONNECTION_ANSWERING);
     return &connection->base;
 }
@@ -149,23 +178,20 @@ static void fcgi_watch(struct client *base, const struct client_events *events, 
 }
 
 static void fcgi_hold(struct client *base) {
-    (void)connection_watch(of(base)); /* what is no socket, as a CGI program's file, never leaves */
+    (void)connection_watch(of(base)); /* what is a file, as a CGI program's may be, never leaves */
 }
 
 static size_t fcgi_backlog(const struct client *base) {
-    return queued(of(base));
+    return connection_queued(of(base));
 }
 
 static void queue_parts(struct connection *client, const struct part *parts, size_t count,
                         size_t skip) {
     for (size_t i = 0; i < count; i++) {
         size_t taken = skip < parts[i].len ? skip : parts[i].len;
-        if (taken < parts[i].len && client->queue == NULL) {
-            client->queue = mem_new(sizeof *client->queue);
-            *client->queue = buf_make(SIZE_MAX / 2); /* the hub limits what is queued */
-        }
         if (taken < parts[i].len)
-            buf_add(client->queue, (const char *)parts[i].data + taken, parts[i].len - taken);
+            buf_add(&connection_aside(client)->queue, (const char *)parts[i].data + taken,
+                    parts[i].len - taken);
         skip -= taken;
     }
 }
@@ -196,7 +222,7 @@ static ssize_t write_parts(const struct connection *client, const struct part *p
 static enum err put(struct connection *client, const struct part *parts, size_t count) {
     ssize_t sent = 0;
 
-    if (client->queue == NULL) {
+    if (connection_queued(client) == 0) {
         do {
             sent = write_parts(client, parts, count);
         } while (sent < 0 && errno == EINTR);
@@ -269,7 +295,7 @@ static enum err fcgi_send(struct client *base, const struct part *parts, size_t 
 static void fcgi_finish_with(struct client *base, const struct part *parts, size_t count) {
     struct connection *client = of(base);
     enum err err = put_framed(client, parts, count, true);
-    if (err != ERR_OK || client->queue == NULL) {
+    if (err != ERR_OK || connection_queued(client) == 0) {
         over(client, err);
         return;
     }
@@ -286,7 +312,27 @@ static void fcgi_refuse(struct client *base, const struct problem *problem) {
 }
 
 static void fcgi_drop(struct client *base) {
-    connection_close(of(base));
+    if (of(base)->aborted)
+        fcgi_finish_with(base, NULL, 0);
+    else
+        connection_close(of(base));
+}
+
+/* So many bytes of replies may lie behind an answer that the other side does not read. */
+enum { REPLIES_MAX = 4096 };
+
+bool client_fcgi_say(struct connection *connection, const struct buf *records) {
+    struct part part = {records->data, records->len};
+
+    if (connection_queued(connection) > 0) {
+        connection->aside->replies += records->len;
+        if (connection->aside->replies > REPLIES_MAX)
+            return false;
+    }
+    if (put(connection, &part, 1) != ERR_OK)
+        return false;
+    watch_writing(connection);
+    return true;
 }
 
 static const struct client_kind fcgi_kind = {.watch = fcgi_watch,

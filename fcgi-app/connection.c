@@ -1,11 +1,13 @@
 /*
  * What all states of a connection share: where it stands, its deadline, its place
- * in the pollset. What happens in a state is the business of the file that
- * connection.h names beside it.
+ * in the pollset, reading record by record. What happens in a state is the business of
+ * the file that connection.h names beside it.
  */
 #include "fcgi-app/connection.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "core/mem.h"
@@ -37,9 +39,106 @@ void connection_set_deadline(struct connection *connection, double seconds) {
 }
 
 bool connection_watch(struct connection *connection) {
+    struct pollset *pollset = connection->all->pollset;
+
     if (!connection->watched)
-        connection->watched = pollset_add(connection->all->pollset, connection->fd, connection);
+        connection->watched = pollset_add(pollset, connection->fd, connection);
+    else if (connection->missed)
+        pollset_again(pollset, connection->fd, connection, connection->writing);
+    connection->missed = false;
     return connection->watched;
+}
+
+/* ---------------------------------------------------------- what few of them have */
+
+struct aside *connection_aside(struct connection *connection) {
+    if (connection->aside == NULL) {
+        connection->aside = mem_new(sizeof *connection->aside);
+        connection->aside->queue = buf_make(SIZE_MAX / 2); /* the hub limits what is queued */
+    }
+    return connection->aside;
+}
+
+static void forget_arrival(struct connection *connection) {
+    struct arrival *arrival = connection_arrival(connection);
+
+    if (arrival == NULL)
+        return;
+    connection->all->gathered -= arrival->body.len;
+    arrival_free(arrival);
+    connection->aside->arrival = NULL;
+}
+
+void connection_tidy(struct connection *connection) {
+    struct aside *aside = connection->aside;
+
+    if (aside == NULL || aside->queue.len > 0)
+        return;
+    if (aside->arrival != NULL && !arrival_idle(aside->arrival))
+        return;
+    forget_arrival(connection);
+    buf_free(&aside->queue);
+    free(aside);
+    connection->aside = NULL;
+}
+
+struct arrival *connection_gather(struct connection *connection) {
+    struct aside *aside = connection_aside(connection);
+
+    if (aside->arrival == NULL) {
+        aside->arrival = arrival_new(&connection->all->limits);
+        if (counts(connection->state))
+            arrival_answering(aside->arrival, connection->request_id);
+    }
+    return aside->arrival;
+}
+
+/* So much is read of one connection before others have their turn. */
+enum { TURN_RECORDS = 512, TURN_BYTES = 1024 * 1024 };
+
+static enum arrival_event read_some(struct connection *connection, struct buf *reply,
+                                    size_t *bytes) {
+    struct arrival *arrival = connection->aside->arrival;
+    size_t want = arrival_wants(arrival);
+    char *scratch = connection->all->scratch;
+
+    if (want == 0)
+        return ARRIVAL_WAITS;
+    ssize_t n = recv(connection->fd, scratch, want < CONNECTION_SCRATCH ? want : CONNECTION_SCRATCH,
+                     MSG_DONTWAIT);
+    if (n < 0 && errno == EINTR)
+        return ARRIVAL_MORE;
+    *bytes = n > 0 ? (size_t)n : 0;
+    if (n <= 0)
+        return n < 0 && errno == EAGAIN ? ARRIVAL_MORE : ARRIVAL_END;
+    size_t before = arrival->body.len;
+    enum arrival_event event = arrival_take(arrival, scratch, (size_t)n, reply);
+    connection->all->gathered += arrival->body.len - before;
+    return event;
+}
+
+enum arrival_event connection_read(struct connection *connection) {
+    enum arrival_event event = ARRIVAL_MORE;
+    struct buf reply = buf_make(FCGI_CONTENT_MAX);
+    size_t total = 0, bytes = 1;
+
+    (void)connection_gather(connection);
+    for (int i = 0; event == ARRIVAL_MORE && bytes > 0; i++) {
+        if (i == TURN_RECORDS * 2 || total > TURN_BYTES) {
+            connection->missed = true;
+            (void)connection_watch(connection);
+            break;
+        }
+        event = read_some(connection, &reply, &bytes);
+        total += bytes;
+        if (reply.len > 0 && !client_fcgi_say(connection, &reply))
+            event = ARRIVAL_BROKEN;
+        buf_clear(&reply);
+    }
+    /* what comes behind is not told by itself */
+    connection->missed |= event != ARRIVAL_MORE && event != ARRIVAL_END;
+    buf_free(&reply);
+    return event;
 }
 
 struct connection *connection_new(struct connections *all, int fd) {
@@ -57,9 +156,11 @@ void connection_close(struct connection *connection) {
     if (connection->watched)
         pollset_forget(all->pollset, connection);
     close(connection->fd);
-    if (connection->queue != NULL)
-        buf_free(connection->queue);
-    free(connection->queue);
+    if (connection->aside != NULL) {
+        forget_arrival(connection);
+        buf_free(&connection->aside->queue);
+        free(connection->aside);
+    }
     all->stats->connections--;
     pool_give(&all->pool, connection);
 }
@@ -77,9 +178,6 @@ static void on_ready(void *ctx, void *item, unsigned what) {
     case CONNECTION_FLUSHING:
         client_fcgi_ready(connection, what);
         break;
-    case CONNECTION_QUEUED:
-    case CONNECTION_READING:
-        break; /* it is looked at when its turn comes */
     }
 }
 
@@ -99,6 +197,7 @@ struct connections *connections_new(struct ev_loop *loop, struct stats *stats) {
     all->stats = stats;
     all->pollset = pollset_new(loop, on_ready, all);
     all->wheel = wheel_new(loop, on_deadline, all);
+    all->scratch = mem_new(CONNECTION_SCRATCH);
     all->pool = pool_make(sizeof(struct connection));
     ring_init(&all->resting);
     return all;
@@ -118,5 +217,6 @@ void connections_free(struct connections *all) {
     wheel_free(all->wheel);
     pollset_free(all->pollset);
     pool_free(&all->pool);
+    free(all->scratch);
     free(all);
 }

@@ -27,9 +27,11 @@ struct pollset {
 };
 
 static unsigned what_of(uint32_t events) {
-    bool closed = (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
+    bool broken = (events & (EPOLLHUP | EPOLLERR)) != 0;
     return ((events & EPOLLIN) ? POLLSET_READABLE : 0) |
-           ((events & EPOLLOUT) ? POLLSET_WRITABLE : 0) | (closed ? POLLSET_CLOSED : 0);
+           ((events & EPOLLOUT) ? POLLSET_WRITABLE : 0) |
+           (broken ? POLLSET_CLOSED | POLLSET_BROKEN : 0) |
+           ((events & EPOLLRDHUP) ? POLLSET_CLOSED : 0);
 }
 
 static void on_events(struct ev_loop *loop, struct ev_io *io, int revents) {
@@ -63,6 +65,11 @@ bool pollset_add(struct pollset *pollset, int fd, void *item) {
 }
 
 void pollset_writing(struct pollset *pollset, int fd, void *item, bool writing) {
+    (void)control(pollset, EPOLL_CTL_MOD, fd, item, writing);
+}
+
+void pollset_again(struct pollset *pollset, int fd, void *item, bool writing) {
+    /* what is ready when it is asked for anew is an edge of its own (epoll(7)) */
     (void)control(pollset, EPOLL_CTL_MOD, fd, item, writing);
 }
 

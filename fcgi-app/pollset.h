@@ -19,7 +19,8 @@ struct pollset;
 enum {
     POLLSET_READABLE = 1,
     POLLSET_WRITABLE = 2,
-    POLLSET_CLOSED = 4 /* nothing more will come, or it is broken */
+    POLLSET_CLOSED = 4, /* nothing more will come, or it is broken */
+    POLLSET_BROKEN = 8  /* and nothing can be sent: the other side has closed, or failed */
 };
 
 /* `ready` is told what became true (a set of the above) for an item; it may forget any item. */
@@ -34,6 +35,9 @@ bool pollset_add(struct pollset *pollset, int fd, void *item);
 
 /* Tells also when a descriptor that was added can be written to again; or no longer. */
 void pollset_writing(struct pollset *pollset, int fd, void *item, bool writing);
+
+/* Has told again, in the next turn, what is true of a descriptor that was added. */
+void pollset_again(struct pollset *pollset, int fd, void *item, bool writing);
 
 /* From now on `item` is told nothing, even if something has happened; its descriptor is closed
  * by the caller, and by nobody else open. */

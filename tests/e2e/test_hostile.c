@@ -223,6 +223,8 @@ static void lie(const unsigned char *params, size_t length) {
 START_TEST(parameters_whose_lengths_lie) {
     befriend();
     lie((unsigned char[]){0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 'x'}, 9);
+    lie((unsigned char[]){0xd1, 0xd1, 0xd1, 0xd1, 0xd1, 0xd1, 0xd1, 0xd1, 'x'}, 9);
+    lie((unsigned char[]){0xbf, 0xff, 0xff, 0xff, 0xc0, 0, 0, 1, 'x'}, 9);
     lie((unsigned char[]){0x80, 0x10, 0, 0, 1, 'x', 'y'}, 7);
     lie((unsigned char[]){0, 0, 0, 0, 0, 0}, 6);
     lie((unsigned char[]){5, 200, 'a'}, 3);

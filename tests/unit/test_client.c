@@ -222,15 +222,154 @@ START_TEST(a_server_that_closes_is_told_at_once) {
 }
 END_TEST
 
-START_TEST(bytes_behind_a_request_mean_that_the_browser_has_left) {
+START_TEST(an_abort_means_that_the_browser_has_left_and_is_answered) {
     struct client *client = begin(CLIENT_FCGI);
 
     gone = 0;
     client_watch(client, &events, &client);
     client_hold(client);
+    send_text(client, "begun");
     socket_send(server, "\x01\x02\x01\x02\x00\x00\x00\x00", 8); /* ABORT_REQUEST */
     loop_turn(loop);
     ck_assert_uint_eq(gone, 1);
+    ck_assert(!socket_take(server, &answer));
+    ck_assert_str_eq(record_answer(answer.data, answer.len, ID, NULL), "begun");
+    end();
+}
+END_TEST
+
+START_TEST(an_abort_of_what_is_queued_still_ends_whole) {
+    struct client *client = begin(CLIENT_FCGI);
+    enum { SIZE = 300000 };
+    size_t len;
+
+    gone = 0;
+    socket_narrow(own);
+    client_watch(client, &events, &client);
+    client_hold(client);
+    ck_assert_int_eq(client_send(client, &(struct part){pattern(SIZE), SIZE}, 1), ERR_OK);
+    socket_send(server, "\x01\x02\x01\x02\x00\x00\x00\x00", 8);
+    loop_turn(loop);
+    ck_assert_uint_eq(gone, 1);
+    socket_take_all(loop, server, &answer);
+    record_answer(answer.data, answer.len, ID, &len);
+    ck_assert_uint_eq(len, SIZE);
+    end();
+}
+END_TEST
+
+/* What came before somebody held the client is not lost. */
+START_TEST(an_end_that_came_early_is_told_when_it_is_held) {
+    for (int late = 0; late < 2; late++) {
+        struct client *client = begin(CLIENT_FCGI);
+
+        gone = 0;
+        client_hold(client);
+        loop_turn(loop);
+        if (late)
+            shutdown(server, SHUT_WR);
+        else
+            socket_send(server, "\x01\x02\x01\x02\x00\x00\x00\x00", 8);
+        loop_turn(loop);
+        client_watch(client, &events, &client);
+        client_hold(client);
+        loop_turn(loop);
+        ck_assert_uint_eq(gone, 1);
+        end();
+    }
+}
+END_TEST
+
+START_TEST(records_of_nobody_harm_nothing) {
+    struct client *client = begin(CLIENT_FCGI);
+    struct buf stray = buf_make(RECORDS_MAX);
+
+    gone = 0;
+    client_watch(client, &events, &client);
+    client_hold(client);
+    record_add(&stray, RECORD_ABORT, 7, NULL, 0, 3);
+    record_add(&stray, RECORD_STDIN, ID, "too late", 8, 255);
+    record_add(&stray, RECORD_PARAMS, 9, "x", 1, 0);
+    for (size_t i = 0; i < stray.len; i++) {
+        socket_send(server, stray.data + i, 1);
+        loop_turn(loop);
+    }
+    ck_assert_uint_eq(gone, 0);
+    finish(client, "hello");
+    ck_assert(!socket_take(server, &answer));
+    ck_assert_str_eq(record_answer(answer.data, answer.len, ID, NULL), "hello");
+    buf_free(&stray);
+    end();
+}
+END_TEST
+
+START_TEST(who_asks_without_end_and_reads_nothing_is_cut_off) {
+    struct client *client = begin(CLIENT_FCGI);
+    static const char question[8] = "\x01\x2a";
+    int asked = 0;
+
+    gone = 0;
+    socket_narrow(own);
+    client_watch(client, &events, &client);
+    client_hold(client);
+    while (gone == 0 && asked < 1000000) {
+        asked++;
+        if (send(server, question, sizeof question, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+            loop_turn(loop);
+    }
+    ck_assert_uint_eq(gone, 1);
+    end();
+}
+END_TEST
+
+START_TEST(bytes_that_are_no_records_mean_that_nobody_is_there) {
+    struct client *client = begin(CLIENT_FCGI);
+
+    gone = 0;
+    client_watch(client, &events, &client);
+    client_hold(client);
+    socket_send(server, "GET / HTTP/1.1\r\n", 16);
+    loop_turn(loop);
+    ck_assert_uint_eq(gone, 1);
+    end();
+}
+END_TEST
+
+/* Apache's mod_cgid closes its half of the socket when the request is sent. */
+START_TEST(a_cgi_program_is_left_when_nobody_reads_not_when_nobody_sends) {
+    struct client *client = begin(CLIENT_RAW);
+
+    gone = 0;
+    client_watch(client, &events, &client);
+    client_hold(client);
+    shutdown(server, SHUT_WR);
+    loop_turn(loop);
+    ck_assert_uint_eq(gone, 0);
+    send_text(client, "Status: 200 OK\r\n\r\n");
+    ck_assert(socket_take(server, &answer));
+    ck_assert_str_eq(answer.data, "Status: 200 OK\r\n\r\n");
+    close(server);
+    server = open("/dev/null", O_RDONLY);
+    loop_turn(loop);
+    ck_assert_uint_eq(gone, 1);
+    end();
+}
+END_TEST
+
+START_TEST(a_cgi_program_whose_pipe_is_closed_is_left) {
+    int ends[2];
+
+    loop = ev_loop_new(0);
+    connections = connections_new(loop, &stats);
+    ck_assert_int_eq(pipe(ends), 0);
+    struct client *client = client_new(connections, ends[1], CLIENT_RAW, 0);
+    gone = 0;
+    client_watch(client, &events, &client);
+    client_hold(client);
+    close(ends[0]);
+    loop_turn(loop);
+    ck_assert_uint_eq(gone, 1);
+    server = open("/dev/null", O_RDONLY);
     end();
 }
 END_TEST
@@ -321,6 +460,12 @@ UNIT_MAIN("client", finishing_sends_output_and_end_and_closes, parts_are_one_pie
           what_the_descriptor_does_not_take_is_queued_and_drained,
           a_slow_reader_gets_the_whole_end_before_the_close,
           a_client_that_is_finishing_tells_nobody_any_more, a_server_that_closes_is_told_at_once,
-          bytes_behind_a_request_mean_that_the_browser_has_left, sending_to_nobody_says_so,
+          an_abort_means_that_the_browser_has_left_and_is_answered,
+          an_abort_of_what_is_queued_still_ends_whole,
+          an_end_that_came_early_is_told_when_it_is_held, records_of_nobody_harm_nothing,
+          who_asks_without_end_and_reads_nothing_is_cut_off,
+          bytes_that_are_no_records_mean_that_nobody_is_there,
+          a_cgi_program_is_left_when_nobody_reads_not_when_nobody_sends,
+          a_cgi_program_whose_pipe_is_closed_is_left, sending_to_nobody_says_so,
           finishing_to_nobody_frees, a_reader_that_leaves_while_the_queue_drains_is_told,
           dropping_closes_without_an_end, a_cgi_answer_is_not_framed, a_pipe_takes_an_answer_too)

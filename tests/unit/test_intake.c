@@ -34,7 +34,6 @@ static size_t body_len;
 static void take(void *ctx, struct request *request, struct client *client) {
     (void)ctx;
     taken++;
-    request_mount(request, "/comet");
     endpoint = keepf("%s", request->endpoint);
     body = request->body_len > 0
                ? keep(memcpy(malloc(request->body_len), request->body, request->body_len))
@@ -188,9 +187,11 @@ START_TEST(junk_is_closed_at_once) {
     static const struct part rows[] = {
         {"GET / HTTP/1.1\r\n\r\n", 18},
         {"\x00", 1},
-        {"\x01\x01\x00\x00\x00\x08\x00\x00", 8},
-        {"\x01\x09\x00\x01\x00\x00\x00\x00", 8},
-        {"\x01\x01\x00\x01\x00\x08\x00\x00\x00\x03\x00\x00\x00\x00", 14}};
+        {"\x02\x01\x00\x01\x00\x08\x00\x00", 8},
+        {"\x01\x01\x00\x01\x00\x07\x00\x00", 8},            /* a short beginning */
+        {"\x01\x01\x00\x01\x00\x08\x00\x00\0\1\0\0\0\0\0\0" /* another version within */
+         "\x00\x04\x00\x01\x00\x00\x00\x00",
+         24}};
     begin();
     for (size_t i = 0; i < ROWS(rows); i++) {
         int fd = connect_server();
@@ -228,7 +229,7 @@ static void *send_large(void *ctx) {
     return NULL;
 }
 
-START_TEST(a_body_larger_than_the_socket_comes_through_a_reader_thread) {
+START_TEST(a_body_larger_than_the_socket_is_taken_as_it_comes) {
     enum { SIZE = 5 * 1024 * 1024 };
     char *data = keep(malloc(SIZE));
     pthread_t sender;
@@ -251,7 +252,7 @@ START_TEST(a_body_larger_than_the_socket_comes_through_a_reader_thread) {
 }
 END_TEST
 
-START_TEST(more_large_bodies_than_readers_wait_their_turn) {
+START_TEST(many_large_bodies_come_side_by_side) {
     enum { MANY = 20, SIZE = 600000 };
     char *data = keep(calloc(1, SIZE));
     pthread_t senders[MANY];
@@ -288,6 +289,102 @@ START_TEST(a_large_body_that_breaks_off_is_broken) {
     ck_assert_uint_eq(taken, 0);
     buf_free(&text);
     end();
+}
+END_TEST
+
+/* Sends as much as the intake takes; returns when nothing moves any more. */
+static size_t push(int fd, const char *data, size_t len) {
+    size_t sent = 0;
+
+    for (int idle = 0; idle < 3 && sent < len;) {
+        ssize_t n = send(fd, data + sent, len - sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+        sent += n > 0 ? (size_t)n : 0;
+        idle = n > 0 ? 0 : idle + 1;
+        loop_turn(loop);
+    }
+    return sent;
+}
+
+START_TEST(bodies_that_come_together_have_a_limit_together) {
+    enum { SIZE = BODY_MAX - 100, MANY = 9 };
+    char *data = keep(calloc(1, SIZE));
+    struct buf text = buf_make(RECORDS_MAX);
+    int fds[MANY];
+
+    begin();
+    record_request(&text, 1, "POST", "/comet/publish", NULL, data, SIZE);
+    for (int i = 0; i < MANY; i++) {
+        fds[i] = connect_server();
+        (void)push(fds[i], text.data, text.len - 8);
+    }
+    ck_assert_uint_eq(stats.bodies_refused, 1);
+    ck_assert_uint_eq(taken, 0);
+    const char *answer = answer_on(fds[MANY - 1], 1);
+    ck_assert_msg(strncmp(answer, "Status: 503 ", 12) == 0, "%s", answer);
+    for (int i = 0; i < MANY - 1; i++) {
+        socket_send(fds[i], text.data + text.len - 8, 8);
+        loop_until(loop, taken == (unsigned)i + 1);
+        ck_assert_uint_eq(body_len, SIZE);
+        ck_assert_str_eq(answer_on(fds[i], 1), "took publish");
+    }
+    ck_assert_uint_eq(connections->gathered, 0);
+    buf_free(&text);
+    end();
+}
+END_TEST
+
+/* A slow upload may take longer than request_timeout, as long as it goes on. */
+START_TEST(a_large_body_has_its_time_for_each_piece) {
+    enum { SIZE = 480000, PIECE = 40000 };
+    char *data = keep(calloc(1, SIZE));
+    struct buf text = buf_make(RECORDS_MAX);
+
+    config.request_timeout = 5;
+    begin();
+    record_request(&text, 1, "POST", "/comet/publish", NULL, data, SIZE);
+    int fd = connect_server();
+    double started = ev_time();
+    for (size_t at = 0; at < text.len; at += PIECE) {
+        socket_send(fd, text.data + at, text.len - at < PIECE ? text.len - at : PIECE);
+        for (int i = 0; i < 50; i++) {
+            loop_turn(loop);
+            pause_ms(10);
+        }
+    }
+    loop_until(loop, taken == 1);
+    ck_assert_double_gt(ev_time() - started, config.request_timeout);
+    ck_assert_str_eq(answer_on(fd, 1), "took publish");
+
+    int slow = connect_server();
+    (void)push(slow, text.data, text.len / 2);
+    const char *answer = answer_on(slow, 1); /* and then nothing */
+    ck_assert_msg(strncmp(answer, "Status: 400 ", 12) == 0, "%s", answer);
+    buf_free(&text);
+    end();
+}
+END_TEST
+
+START_TEST(ending_in_the_midst_of_large_bodies_leaves_nothing) {
+    enum { SIZE = 1000000 };
+    char *data = keep(calloc(1, SIZE));
+    struct buf text = buf_make(RECORDS_MAX);
+
+    begin();
+    record_request(&text, 1, "POST", "/comet/publish", NULL, data, SIZE);
+    int fd = connect_server(), other = connect_server();
+    (void)push(fd, text.data, text.len / 2);
+    (void)push(other, text.data, text.len / 3);
+    ck_assert_uint_eq(stats.requests_large, 2);
+    intake_close(intake);
+    ck_assert(!intake_idle(intake));
+    (void)push(fd, text.data + text.len / 2, 1000); /* it may go on to arrive */
+    intake_free(intake);
+    connections_free(connections);
+    ck_assert_uint_eq(stats.connections, 0);
+    close(fd);
+    close(other);
+    ev_loop_destroy(loop);
+    buf_free(&text);
 }
 END_TEST
 
@@ -475,8 +572,10 @@ UNIT_MAIN("intake", a_request_that_is_all_there_is_taken_at_once,
           a_request_that_is_cut_off_anywhere_is_never_taken,
           a_half_close_in_the_middle_is_the_end_too, junk_is_closed_at_once,
           oversized_parameters_are_refused_before_they_are_read,
-          a_body_larger_than_the_socket_comes_through_a_reader_thread,
-          more_large_bodies_than_readers_wait_their_turn, a_large_body_that_breaks_off_is_broken,
+          a_body_larger_than_the_socket_is_taken_as_it_comes, many_large_bodies_come_side_by_side,
+          a_large_body_that_breaks_off_is_broken, bodies_that_come_together_have_a_limit_together,
+          a_large_body_has_its_time_for_each_piece,
+          ending_in_the_midst_of_large_bodies_leaves_nothing,
           a_request_that_does_not_arrive_in_time_is_told_so, closing_takes_what_was_already_waiting,
           freeing_ends_what_is_still_on_its_way,
           a_kept_connection_carries_one_request_after_the_other,
