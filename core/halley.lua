@@ -34,9 +34,13 @@ local HISTORY, TTL, MAX_MESSAGE = 1000, 3600, 65536
 local META_TTL, IDEMPOTENCY_TTL = 604800, 300
 local READ_BYTES, READ_CHUNK, READ_EPOCHS = 1048576, 100, 64
 
--- This Redis process: its run_id, and when this library first asked for it. Both
--- live as long as the process, which is what they are for.
-local run, born
+-- Both numbers of an id are below this: what Lua, C and JavaScript count exactly.
+local NUMBER_LIMIT = 9007199254740992
+
+-- This Redis process: its run_id, when this library first asked for it, and the latest
+-- time that it was asked at, which a clock that is set back does not change. All live as
+-- long as the process, which is what they are for.
+local run, born, latest
 
 local function now_ms()
   local time = redis.call('TIME')
@@ -48,6 +52,7 @@ local function know_process(now)
     run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
     born = now
   end
+  latest = math.max(latest or 0, now)
 end
 
 local function text(number)
@@ -222,19 +227,52 @@ end
 
 -- ------------------------------------------------------------------- publishing
 
--- A new epoch: above the old one, above what the history holds, and not before
--- this process, so that positions taken from it in the meantime stay below.
-local function new_epoch(channel, old, now)
-  local epoch = math.max(now, born, (old or 0) + 1)
+-- A new epoch: above the old one, above what the history holds, and not before any time
+-- at which this process was asked, so that positions taken from it meanwhile stay below.
+-- An entry that was written by hand, above all that a position may be, counts for nothing.
+local function new_epoch(channel, old)
+  local epoch = math.max(latest, born, (old or 0) + 1)
   local info = redis.pcall('XINFO', 'STREAM', key('history', channel))
   if not info.err then
     for i = 1, #info, 2 do
-      if info[i] == 'last-generated-id' then
-        epoch = math.max(epoch, (split_id(info[i + 1])) + 1)
-      end
+      local last = info[i] == 'last-generated-id' and split_id(info[i + 1])
+      if last and last + 1 < NUMBER_LIMIT then epoch = math.max(epoch, last + 1) end
     end
   end
   return epoch
+end
+
+-- The place in front of the epoch that the next publish will begin.
+local function place(channel, old)
+  return id_of(new_epoch(channel, old), 0)
+end
+
+-- The channels that began an epoch in the last millisecond, or so many of them: deleted
+-- since, one would begin with the same numbers.
+local BEGUN_MAX = 1000
+local begun, begun_count, begun_until = {}, 0, 0
+
+local function begin_epoch(channel, old)
+  if latest > begun_until or begun_count >= BEGUN_MAX then begun, begun_count = {}, 0 end
+  local epoch = math.max(new_epoch(channel, old), (begun[channel] or 0) + 1)
+  begun[channel], begun_count = epoch, begun_count + 1
+  begun_until = math.max(latest, epoch, begun_until)
+  return epoch
+end
+
+-- Adds to the stream above what somebody else wrote there. Above what nothing can be
+-- added, or no position can name, the stream begins anew.
+local function add_above(history_key, history, id, now, payload)
+  local function add()
+    return redis.pcall('XADD', history_key, 'MAXLEN', '=', text(history), id, 'at', text(now), 'data', payload)
+  end
+  local added = add()
+  local why = type(added) == 'table' and added.err or ''
+  if string.find(why, 'equal or smaller', 1, true) or string.find(why, 'exhausted', 1, true) then
+    redis.call('UNLINK', history_key)
+    added = add()
+  end
+  if type(added) == 'table' and added.err then error(added) end
 end
 
 -- Gives `payload` the next number, keeps it, and tells everybody who listens.
@@ -257,7 +295,7 @@ local function append(channel, payload, o, now)
 
   local fields = {}
   if not epoch or meta[3] ~= run then
-    epoch, n = new_epoch(channel, epoch, now), 0
+    epoch, n = begin_epoch(channel, epoch), 0
     fields = { 'epoch', text(epoch), 'run', run, 'born', text(born) }
   end
   local history_key = key('history', channel)
@@ -266,10 +304,10 @@ local function append(channel, payload, o, now)
     'at', text(now), 'data', payload)
   if type(added) == 'table' and added.err then
     -- somebody else wrote into the stream: go on above what they wrote
-    epoch, n = new_epoch(channel, epoch, now), 0
+    epoch, n = begin_epoch(channel, epoch), 0
     id = id_of(epoch, 1)
     fields = { 'epoch', text(epoch), 'run', run, 'born', text(born) }
-    redis.call('XADD', history_key, 'MAXLEN', '=', text(history), id, 'at', text(now), 'data', payload)
+    add_above(history_key, history, id, now, payload)
   end
   redis.call('EXPIRE', history_key, text(ttl))
 
@@ -405,13 +443,20 @@ local function entry_bytes(entry)
   return bytes
 end
 
+-- Whether this id is the expected one. Behind the last number of an epoch stands what
+-- somebody else wrote as number 0 of the next one.
+local function follows(epoch, n, expected_epoch, expected_n)
+  if expected_n == NUMBER_LIMIT then return epoch == expected_epoch + 1 and n == 0 end
+  return epoch == expected_epoch and n == expected_n
+end
+
 -- Collects entries of the stream from `from` on (as XRANGE takes it), until `limit` or
 -- `most` bytes. `expected` is the id that the first one must have for nothing to be
 -- missing; nil where nobody is owed anything. `largest`: bytes of the longest payload.
--- Returns { id, at, data, ... }, the last id, whether there was a hole, and whether
--- the stream ended there.
+-- Returns { id, at, data, ... }, the last id, which message is behind the first hole
+-- (nil: there is none), and whether the stream ended there.
 local function collect(channel, from, limit, most, largest, expected)
-  local out, bytes, last, hole = {}, 0, nil, false
+  local out, bytes, last, hole = {}, 0, nil, nil
   local expected_epoch, expected_n
   if expected then expected_epoch, expected_n = split_id(expected) end
   while #out / 3 < limit and bytes < most do
@@ -424,12 +469,14 @@ local function collect(channel, from, limit, most, largest, expected)
         if entry[2][i] == 'data' then data = entry[2][i + 1] end
       end
       last = entry[1]
+      local epoch, n = split_id(last)
       if expected then
-        local epoch, n = split_id(last)
-        if epoch ~= expected_epoch or n ~= expected_n then hole = true end
+        if not follows(epoch, n, expected_epoch, expected_n) then hole = hole or #out / 3 + 1 end
         expected_epoch, expected_n = epoch, n + 1
       end
-      out[#out + 1], out[#out + 2], out[#out + 3] = last, at, data
+      if epoch < NUMBER_LIMIT and n < NUMBER_LIMIT then
+        out[#out + 1], out[#out + 2], out[#out + 3] = last, at, data
+      end
       local size = entry_bytes(entry)
       bytes, largest = bytes + size, math.max(largest, size)
       if bytes >= most then return out, last, hole, false end
@@ -487,31 +534,37 @@ local function collect_last(channel, count, limit, most, largest, epoch, n)
 end
 
 -- What a reader that stands at `since` is owed: where to read on (nil: nothing),
--- the id that must come first, whether something is known to be missing, and
--- where it stands after everything.
-local function owed(since, meta, now)
+-- the id that must come first (nil: there is a gap, or nothing is owed), whether something
+-- is known to be missing in front of that, and where it stands after everything.
+local function owed(channel, since, meta)
   local epoch, n, counted_by, began = tonumber(meta[1]), tonumber(meta[2]), meta[3], tonumber(meta[4])
   local at_epoch, at_n = split_id(since)
+  local next_one = id_of(at_epoch, at_n + 1)
   if not epoch then
-    -- no channel: a position from before it began stays true; any other is lost
-    if at_n == 0 then return nil, nil, false, since end
-    return '(' .. since, nil, true, id_of(now, 0)
+    -- no counter: what the stream may still hold follows by its ids. A place in front of an
+    -- epoch stays true while that is nothing; whoever had a message may have missed others
+    local held = redis.call('XRANGE', key('history', channel), '(' .. since, '+', 'COUNT', '1')
+    if at_n == 0 and #held == 0 then return nil, nil, false, since end
+    return '(' .. since, next_one, false, place(channel)
   end
   local tail = id_of(epoch, n)
   if at_epoch == epoch then
     if at_n > n then -- Redis forgot; it will begin a new epoch if it was restarted
-      return nil, nil, true, counted_by ~= run and id_of(now, 0) or tail
+      return nil, nil, true, counted_by ~= run and place(channel, epoch) or tail
     end
     if at_n == n then return nil, nil, false, tail end
-    return '(' .. since, id_of(epoch, at_n + 1), false, tail
+    return '(' .. since, next_one, false, tail
   end
-  if at_n == 0 and at_epoch > epoch and counted_by ~= run and at_epoch >= born then
+  if at_epoch < epoch then
+    -- who was here before the channel, in this process, is owed its first message
+    local before = at_n == 0 and at_epoch >= began
+    return '(' .. since, before and id_of(epoch, 1) or next_one, false, tail
+  end
+  if counted_by == run then return '(' .. id_of(epoch, 0), nil, true, tail end
+  if at_n == 0 and at_epoch >= born then
     return nil, nil, false, since -- was told of the loss, and nothing came since
   end
-  if at_n == 0 and at_epoch < epoch and at_epoch >= began then
-    return '(' .. id_of(epoch, 0), id_of(epoch, 1), false, tail -- was here before the channel
-  end
-  return at_epoch < epoch and '(' .. since or '(' .. id_of(epoch, 0), nil, true, tail
+  return '(' .. since, nil, true, tail -- has had, or was told of, all that is left
 end
 
 -- Whether there is an entry behind `last`, which collect() stopped at. Where the counter
@@ -525,7 +578,8 @@ end
 -- Everything after a position.
 -- in:  channel; since ("now", "start", "-K" or a position), limit, optionally how many
 --      bytes (READ_BYTES at most; one whole message always)
--- out: { position after everything, gap 0/1, more 0/1, { id, at, data, ... } }
+-- out: { position after everything, gap (0: none; 1: in front of the first message; 2: of the
+--      second ...; there may be others behind that one), more 0/1, { id, at, data, ... } }
 local function halley_read(keys, args)
   local channel, since, limit, now = keys[1], args[1], tonumber(args[2]), now_ms()
   local most = math.min(tonumber(args[3]) or READ_BYTES, READ_BYTES)
@@ -533,30 +587,34 @@ local function halley_read(keys, args)
   local meta = redis.call('HMGET', key('meta', channel), 'epoch', 'n', 'run', 'born', 'max_message', 'largest')
   local epoch, n = tonumber(meta[1]), tonumber(meta[2])
   local largest = tonumber(meta[6]) or tonumber(meta[5]) or MAX_MESSAGE
-  -- Who reads without a position is owed nothing that came before now: where the
-  -- next publish will begin a new epoch, it stands in front of that one already.
-  local tail = epoch and meta[3] == run and id_of(epoch, n) or id_of(now, 0)
-  local expected, gap, entries, last, hole, ended
-  if since == 'now' then return { tail, 0, 0, {} } end
-  if since == 'start' then
-    entries, last, hole, ended = collect(channel, '-', limit, most, largest)
-  elseif string.sub(since, 1, 1) == '-' then
-    entries, last, hole, ended =
-      collect_last(channel, tonumber(string.sub(since, 2)), limit, most, largest, epoch, n)
-  else
+  local tail, expected, gap, entries, last, hole, ended
+  if string.match(since, '^%d') then
     local from
-    from, expected, gap, tail = owed(since, meta, now)
+    from, expected, gap, tail = owed(channel, since, meta)
     if not from then return { tail, gap and 1 or 0, 0, {} } end
     entries, last, hole, ended = collect(channel, from, limit, most, largest, expected)
+  else
+    -- Who reads without a position is owed nothing that came before now: where the
+    -- next publish will begin a new epoch, it stands in front of that one already.
+    tail = epoch and meta[3] == run and id_of(epoch, n) or place(channel, epoch)
+    if since == 'now' then return { tail, 0, 0, {} } end
+    if since == 'start' then
+      entries, last, hole, ended = collect(channel, '-', limit, most, largest)
+    else
+      entries, last, hole, ended =
+        collect_last(channel, tonumber(string.sub(since, 2)), limit, most, largest, epoch, n)
+    end
   end
-  if expected and #entries == 0 then gap = true end
+  if gap or expected and #entries == 0 then hole = 1 end
   local more = false
   if last and last ~= tail and last ~= (epoch and id_of(epoch, n)) then
     more = not ended and goes_on(channel, last, epoch, n)
-    gap = gap or (expected and not more) -- the end of the history was taken away
+    if expected and not more then -- the end was taken away: told behind the last message
+      more, hole = hole ~= nil, hole or #entries / 3 + 1
+    end
   end
-  if gap and not more and #entries == 0 and epoch and meta[3] ~= run then tail = id_of(now, 0) end
-  return { tail, (gap or hole) and 1 or 0, more and 1 or 0, entries }
+  if hole and not more and #entries == 0 and epoch and meta[3] ~= run then tail = place(channel, epoch) end
+  return { tail, hole or 0, more and 1 or 0, entries }
 end
 
 -- -------------------------------------------------------------- the worker's part

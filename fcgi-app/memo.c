@@ -42,7 +42,7 @@ static void memo_key(const struct waiter *waiter, const struct portion *portion,
 
     buf_clear(key);
     uint64_t *at = (uint64_t *)(void *)buf_reserve(key, words * sizeof *at);
-    *at++ = waiter->limit;
+    *at++ = (uint64_t)waiter->limit << 1 | waiter_stream(waiter);
     *at++ = portion->retry;
     *at++ = portion->bytes;
     *at++ = waiter->parked;

@@ -123,13 +123,14 @@ static size_t run_of(const struct history_page *page) {
 }
 
 /*
- * A gap is told in front of the message behind the hole, so no batch goes across one: what
- * is in front of the first hole is a batch without a gap, what is behind it begins the next.
+ * A gap is told in front of the message behind the hole. So no batch of a stream goes across
+ * one: what is in front of the first hole is a batch without a gap, what is behind it begins
+ * the next. An answer that is one batch has it somewhere in between.
  */
-static void take_page(struct source *source, const struct history_page *page) {
+static void take_page(struct source *source, const struct history_page *page, bool stream) {
     source->page = page;
     source->count = page->count;
-    if (!page->gap)
+    if (!page->gap || !stream)
         return;
     source->count = page->hole > 0 ? page->hole : run_of(page);
     source->cut = page->hole > 0 || source->count < page->count;
@@ -139,7 +140,7 @@ static struct source source_of(const struct sub *sub) {
     struct source source = {.feed = sub->feed};
 
     if (sub->read != NULL) {
-        take_page(&source, &sub->read->fetch->page);
+        take_page(&source, &sub->read->fetch->page, waiter_stream(sub_waiter(sub)));
     } else if (feed_live(sub->feed)) {
         long end = feed_after(sub->feed, sub_end(sub));
         source.first = feed_after(sub->feed, sub->at);
@@ -209,8 +210,9 @@ static bool take_misled(struct sub *sub) {
 static bool advance(struct sub *sub, const struct source *source) {
     const struct history_page *page = source->page;
     bool all = source->taken == source->count;
+    bool whole = page != NULL && all && !page->more && !source->cut;
 
-    if (page != NULL && all && !page->more && !source->cut) {
+    if (whole) {
         sub->at = page->tail;
         sub->confirmed = feed_resets(sub->feed);
     } else if (source->taken > 0) {
@@ -221,7 +223,8 @@ static bool advance(struct sub *sub, const struct source *source) {
     sub->kind = SUB_AT;
     if (!all && source->taken == 0)
         return false; /* whatever is in front of its messages is told with them */
-    return take_misled(sub) || (page != NULL && page->gap && page->hole == 0);
+    bool gap = page != NULL && page->gap && (source->taken > page->hole || whole);
+    return take_misled(sub) || gap;
 }
 
 static void describe(const struct sub *sub, struct batch_channel *channel) {

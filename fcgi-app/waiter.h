@@ -84,6 +84,11 @@ struct portion {
     unsigned retry; /* milliseconds that it says to come back after; 0: it does not */
 };
 
+/* Whether it goes on after a batch. */
+static inline bool waiter_stream(const struct waiter *waiter) {
+    return transport_at(waiter->transport)->stream;
+}
+
 static inline struct waiter *sub_waiter(const struct sub *sub) {
     return RING_OF(sub - sub->index, struct waiter, subs);
 }

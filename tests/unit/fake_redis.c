@@ -240,7 +240,7 @@ redis_reply *reply_library(const char *since) {
                       reply_number(0));
 }
 
-redis_reply *reply_page(const char *tail, bool gap, bool more, const char *entries) {
+redis_reply *reply_page(const char *tail, int gap, bool more, const char *entries) {
     struct redisReply *list = reply_list(0);
 
     while (entries[0] != '\0') {

@@ -72,7 +72,8 @@ redis_reply *reply_list(size_t count, ...);
 /* What halley_installation answers: nobody else is there, the prefix was put down at `since`. */
 redis_reply *reply_library(const char *since);
 
-/* What halley_read answers; `entries` are "id at payload|id at payload". */
-redis_reply *reply_page(const char *tail, bool gap, bool more, const char *entries);
+/* What halley_read answers; `entries` are "id at payload|id at payload". `gap`: in front of
+ * which of them, 1 for the first; 0: none. */
+redis_reply *reply_page(const char *tail, int gap, bool more, const char *entries);
 
 #endif

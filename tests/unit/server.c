@@ -95,6 +95,23 @@ void server_kill_and_start(void) {
     start();
 }
 
+void server_clock(uint64_t at) {
+    static const char asks[] = "redis.call('TIME')";
+    static const char reads[] = "redis.call('LRANGE', 'fake.time', 0, -1)";
+    const char *place = strstr(halley_lua, asks);
+
+    ck_assert_ptr_nonnull(place);
+    const char *text =
+        keepf("%.*s%s%s", (int)(place - halley_lua), halley_lua, reads, place + strlen(asks));
+    const char *const load[] = {"FUNCTION", "LOAD", "REPLACE", text};
+    const size_t lens[] = {8, 4, 7, strlen(text)};
+    if (strcmp(ask("EXISTS fake.time"), "0") == 0)
+        ck_assert_str_eq(ask_bytes(4, load, lens), "halley");
+    ask("DEL fake.time");
+    must_ask("RPUSH fake.time %llu %llu", (unsigned long long)at / 1000,
+             (unsigned long long)at % 1000 * 1000);
+}
+
 static void put(struct buf *out, const redisReply *reply) {
     switch (reply->type) {
     case REDIS_REPLY_NIL:

@@ -12,6 +12,10 @@ void server_start(bool append_only);
 /* Ends Redis with SIGKILL and starts another process on what it left on its disk. */
 void server_kill_and_start(void);
 
+/* From now on the functions take the time from here, in milliseconds, instead of a clock. What
+ * they remember of this Redis is forgotten when that begins. */
+void server_clock(uint64_t at);
+
 /* One command, as redisCommand() takes it. Its reply as text, kept: strings as they
  * are, integers, "nil", "!" and the words of an error, "[a b c]" for arrays. */
 __attribute__((format(printf, 1, 2))) const char *ask(const char *format, ...);

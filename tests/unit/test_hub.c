@@ -383,6 +383,55 @@ START_TEST(a_gap_is_told_when_its_channel_advances_and_not_before) {
 }
 END_TEST
 
+START_TEST(a_gap_inside_a_page_is_told_with_the_messages_behind_it) {
+    begin();
+    int fd = ask("/comet/poll?channel=chat&limit=2&since=chat@5-1");
+    go_live("chat", "6-2");
+    turn();
+    fake_answer(commands, reply_page("6-2", 3, true, "5-2 100 b|5-3 101 c"));
+    ck_assert_str_eq(brief(batch(fd)), "chat:b chat:c|chat@5-3");
+    fd = ask("/comet/poll?channel=chat&limit=3&since=chat@5-2");
+    turn();
+    fake_answer(commands, reply_page("6-2", 2, false, "5-3 101 c|6-1 200 x|6-2 201 y"));
+    ck_assert_str_eq(brief(batch(fd)), "chat:c chat:x chat:y|gap chat|chat@6-2");
+    end();
+}
+END_TEST
+
+START_TEST(a_stream_is_told_of_a_gap_behind_what_is_in_front_of_the_hole) {
+    struct buf bytes = buf_make(RECORDS_MAX);
+
+    begin();
+    int fd = ask("/comet/events?channel=chat&since=chat@5-1");
+    go_live("chat", "6-2");
+    turn();
+    fake_answer(commands, reply_page("6-2", 3, false, "5-2 100 b|5-3 101 c|6-1 200 x|6-3 202 z"));
+    turn();
+    fake_expect(commands, "FCALL_RO halley_read 1 chat 5-3 100 262144",
+                reply_page("6-3", 1, false, "6-1 200 x|6-3 202 z"));
+    turn();
+    fake_expect(commands, "FCALL_RO halley_read 1 chat 6-1 100 262144",
+                reply_page("6-3", 1, false, "6-3 202 z"));
+    turn();
+    ck_assert(socket_take(fd, &bytes));
+    const char *text = keepf("%.*s", (int)bytes.len, bytes.data);
+    const char *b = memmem(bytes.data, bytes.len, "data: b", 7);
+    ck_assert_msg(b != NULL, "%s", text);
+    size_t left = bytes.len - (size_t)(b - bytes.data);
+    static const char *const order[] = {"data: c", "event: gap", "data: x", "event: gap",
+                                        "data: z"};
+    for (size_t i = 0; i < ROWS(order); i++) {
+        const char *next = memmem(b, left, order[i], strlen(order[i]));
+        ck_assert_msg(next != NULL, "%s is not behind what comes first", order[i]);
+        left -= (size_t)(next + 1 - b);
+        b = next + 1;
+    }
+    buf_free(&bytes);
+    close(fd);
+    end();
+}
+END_TEST
+
 START_TEST(what_is_read_for_many_channels_is_bounded_and_stays_in_order) {
     begin();
     int fd = ask("/comet/poll?channel=a&channel=b&since=a@5-1,b@6-1");
@@ -844,6 +893,8 @@ UNIT_MAIN("hub", a_poll_of_a_new_channel_subscribes_reads_and_answers,
           channels_are_merged_by_time_and_each_stays_in_the_order_of_its_ids,
           what_the_limit_leaves_over_comes_with_the_next_cursor,
           a_gap_is_told_when_its_channel_advances_and_not_before,
+          a_gap_inside_a_page_is_told_with_the_messages_behind_it,
+          a_stream_is_told_of_a_gap_behind_what_is_in_front_of_the_hole,
           what_is_read_for_many_channels_is_bounded_and_stays_in_order,
           a_gap_without_a_message_is_told_at_once,
           a_waiter_is_answered_as_soon_as_there_is_a_message,
