@@ -20,8 +20,9 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/names.h"
+#include "core/target.h"
 
-enum kind { TEXT, PREFIX, NUMBER, SIZE, OCTAL, SWITCH, LEVEL, ACCESS, RATE };
+enum kind { TEXT, PREFIX, REDIS, NUMBER, SIZE, OCTAL, SWITCH, LEVEL, ACCESS, RATE };
 
 struct option {
     const char *name;
@@ -35,7 +36,7 @@ struct option {
     { #name, kind, offsetof(struct config, name), fallback, min, max }
 
 static const struct option global_options[] = {
-    OPTION(redis, TEXT, "redis://127.0.0.1:6379", 0, 0),
+    OPTION(redis, REDIS, "redis://127.0.0.1:6379", 0, 0),
     OPTION(prefix, PREFIX, PREFIX_DEFAULT, 0, 0),
     OPTION(listen, TEXT, "", 0, 0),
     OPTION(websocket, TEXT, "", 0, 0),
@@ -138,6 +139,7 @@ static enum err option_set(const struct option *option, void *base, const char *
     static const char *const switches[] = {"off", "on", "no", "yes", "0", "1", "false", "true", 0};
     static const char *const accesses[] = {"none", "anyone", NULL};
     int *number = (int *)((char *)base + option->offset);
+    struct target target;
     enum log_level level;
     enum err err;
 
@@ -145,6 +147,12 @@ static enum err option_set(const struct option *option, void *base, const char *
     case TEXT:
         set_text((char **)number, text);
         return ERR_OK;
+    case REDIS:
+        err = target_parse(text, &target);
+        target_free(&target);
+        if (err == ERR_OK)
+            set_text((char **)number, text);
+        return err == ERR_OK ? ERR_OK : ERR_SYNTAX;
     case PREFIX:
         if (!prefix_valid(text))
             return ERR_SYNTAX;
@@ -170,15 +178,26 @@ static enum err option_set(const struct option *option, void *base, const char *
     return ERR_SYNTAX;
 }
 
+/* A value as people may see it: without its passwords. Free it. */
+static char *shown_value(const struct option *option, const char *value) {
+    return option->kind == REDIS ? target_masked(value) : mem_string(value);
+}
+
 static void option_print(const struct option *option, const void *base, FILE *out) {
     static const char *const levels[] = {"error", "warning", "info", "debug"};
     const int *number = (const int *)((const char *)base + option->offset);
+    char *shown;
 
     fprintf(out, "%s = ", option->name);
     switch (option->kind) {
     case TEXT:
     case PREFIX:
         fprintf(out, "%s\n", *(char *const *)number);
+        break;
+    case REDIS:
+        shown = shown_value(option, *(char *const *)number);
+        fprintf(out, "%s\n", shown);
+        free(shown);
         break;
     case NUMBER:
     case SIZE:
@@ -221,30 +240,38 @@ static void set_defaults(const struct option *table, size_t count, void *base) {
     }
 }
 
+enum { VALUE_TEXT = 200 }; /* of a value that a problem repeats */
+
 /* Why a value was not taken, with what the option allows; `where` is NULL in a file. */
 static void say_wrong(char *problem, const char *where, const struct option *option,
                       const char *value, enum err err) {
-    static const char *const wanted[] = {[TEXT] = "text",
-                                         [PREFIX] = "1 to 64 letters, digits, - and _",
-                                         [NUMBER] = "a whole number",
-                                         [SIZE] = "a whole number of bytes, K or M",
-                                         [OCTAL] = "an octal file mode",
-                                         [SWITCH] = "on or off",
-                                         [LEVEL] = "error, warning, info or debug",
-                                         [ACCESS] = "anyone or none",
-                                         [RATE] = "COUNT/SECONDS, or 0"};
+    static const char *const wanted[] = {
+        [TEXT] = "text",
+        [PREFIX] = "1 to 64 letters, digits, - and _",
+        [REDIS] = "redis:// or rediss://[[user]:password@]host[:port][/db], "
+                  "unix:/path[?user=&password=&db=] or "
+                  "sentinel://[[user]:password@]name@host[:port],host[:port].../db",
+        [NUMBER] = "a whole number",
+        [SIZE] = "a whole number of bytes, K or M",
+        [OCTAL] = "an octal file mode",
+        [SWITCH] = "on or off",
+        [LEVEL] = "error, warning, info or debug",
+        [ACCESS] = "anyone or none",
+        [RATE] = "COUNT/SECONDS, or 0"};
     const char *colon = where != NULL ? ": " : "";
+    char *shown = shown_value(option, value);
 
     where = where != NULL ? where : "";
     if (err == ERR_RANGE && option->kind == OCTAL)
         snprintf(problem, CONFIG_PROBLEM, "%s%s%s = %s: must be from %lo to 0%lo", where, colon,
-                 option->name, value, (unsigned long)option->min, (unsigned long)option->max);
+                 option->name, shown, (unsigned long)option->min, (unsigned long)option->max);
     else if (err == ERR_RANGE)
         snprintf(problem, CONFIG_PROBLEM, "%s%s%s = %s: must be from %ld to %ld", where, colon,
-                 option->name, value, option->min, option->max);
+                 option->name, shown, option->min, option->max);
     else
-        snprintf(problem, CONFIG_PROBLEM, "%s%s%s = %s: must be %s", where, colon, option->name,
-                 value, wanted[option->kind]);
+        snprintf(problem, CONFIG_PROBLEM, "%s%s%s = %.*s: must be %s", where, colon, option->name,
+                 VALUE_TEXT, shown, wanted[option->kind]);
+    free(shown);
 }
 
 struct reading {
@@ -370,7 +397,9 @@ static int set_from_argument(struct config *config, const char *text, char *prob
     if (sign != NULL)
         option = option_find(global_options, COUNT(global_options), text, (size_t)(sign - text));
     if (option == NULL) {
-        snprintf(problem, CONFIG_PROBLEM, "-o %s: must be option=value", text);
+        /* what stands behind the sign may be a password for a misspelt option */
+        snprintf(problem, CONFIG_PROBLEM, "-o %.*s: must be option=value", (int)strcspn(text, "="),
+                 text);
         return EX_USAGE;
     }
     enum err err = option_set(option, config, sign + 1);

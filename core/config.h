@@ -32,7 +32,7 @@ struct channel_policy {
 };
 
 struct config {
-    char *redis;
+    char *redis;  /* an address (core/target.h) */
     char *prefix; /* of every pub/sub name (core/names.h) */
     char *listen; /* "" is: on the descriptor that we were started with */
     int listen_mode;

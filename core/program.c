@@ -12,19 +12,6 @@
 #include <unistd.h>
 
 #include "core/log.h"
-#include "core/redis.h"
-
-static int load(struct config *config, struct config_command *command, int argc, char **argv,
-                char problem[CONFIG_PROBLEM]) {
-    int result = config_load(config, command, argc, argv, problem);
-
-    if (result != 0 || redis_check_url(config->redis) == ERR_OK)
-        return result;
-    snprintf(problem, CONFIG_PROBLEM,
-             "redis = %s: must be redis://[[user]:password@]host[:port][/db] or unix:/path",
-             config->redis);
-    return EX_CONFIG;
-}
 
 void program_seed(void) {
     srand48((long)getpid() ^ (long)time(NULL) << 16);
@@ -36,7 +23,7 @@ int program_run(const char *name, int argc, char **argv, int (*work)(struct conf
     char problem[CONFIG_PROBLEM];
 
     log_open(name, LOG_INFO);
-    int result = load(&config, &command, argc, argv, problem);
+    int result = config_load(&config, &command, argc, argv, problem);
     if (result != 0) {
         log_error("configuration", "%s", problem);
     } else if (command.version) {

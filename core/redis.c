@@ -29,6 +29,7 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/names.h"
+#include "core/target.h"
 
 /* the adapter is a header of static functions that this file alone includes */
 #pragma GCC diagnostic push
@@ -42,17 +43,7 @@
 #define BACKOFF_MAX   3.0
 
 enum {
-    URL_PART = 256,
     DRAIN_READS = 256 /* of 16 KB each: a flood must not keep the loop from its other work */
-};
-
-struct target {
-    char path[URL_PART]; /* a unix socket; empty for TCP */
-    char host[URL_PART];
-    int port;
-    char user[URL_PART];
-    char password[URL_PART];
-    int db;
 };
 
 struct pending {
@@ -94,85 +85,6 @@ struct redis {
     bool unwritten;  /* something was asked since redis_flush() */
     struct log_limit complaint;
 };
-
-/* ------------------------------------------------------------------- the url */
-
-static enum err take_part(char *out, const char *from, const char *to) {
-    if (to < from || to - from >= URL_PART)
-        return ERR_RANGE;
-    memcpy(out, from, (size_t)(to - from));
-    out[to - from] = '\0';
-    return ERR_OK;
-}
-
-static enum err take_int(const char *text, int max, int *out) {
-    char *end;
-    long value = strtol(text, &end, 10);
-    if (end == text || *end != '\0' || value < 0 || value > max)
-        return ERR_SYNTAX;
-    *out = (int)value;
-    return ERR_OK;
-}
-
-/* [[user]:password@] in front of the host; `*at` is then behind it. */
-static enum err take_login(struct target *target, const char **at) {
-    const char *sign = strrchr(*at, '@');
-    if (sign == NULL)
-        return ERR_OK;
-    const char *colon = memchr(*at, ':', (size_t)(sign - *at));
-    if (colon == NULL)
-        return ERR_SYNTAX;
-    enum err err = take_part(target->user, *at, colon);
-    if (err == ERR_OK)
-        err = take_part(target->password, colon + 1, sign);
-    *at = sign + 1;
-    return err;
-}
-
-static enum err take_address(struct target *target, char *rest) {
-    char *slash = strchr(rest, '/'), *colon;
-    enum err err = ERR_OK;
-
-    if (slash != NULL) {
-        *slash = '\0';
-        if (slash[1] != '\0')
-            err = take_int(slash + 1, 1 << 20, &target->db);
-    }
-    colon = strrchr(rest, ':');
-    if (err == ERR_OK && colon != NULL && strchr(colon, ']') == NULL) {
-        *colon = '\0';
-        err = take_int(colon + 1, 65535, &target->port);
-    }
-    size_t len = strlen(rest);
-    if (len > 2 && rest[0] == '[' && rest[len - 1] == ']') /* an IPv6 address */
-        return err == ERR_OK ? take_part(target->host, rest + 1, rest + len - 1) : err;
-    if (err == ERR_OK)
-        err = take_part(target->host, rest, rest + len);
-    return err == ERR_OK && len == 0 ? ERR_SYNTAX : err;
-}
-
-static enum err parse_url(const char *url, struct target *target) {
-    memset(target, 0, sizeof *target);
-    target->port = 6379;
-    if (strncmp(url, "unix:", 5) == 0) {
-        const char *path = strncmp(url, "unix://", 7) == 0 ? url + 7 : url + 5;
-        return path[0] == '/' ? take_part(target->path, path, path + strlen(path)) : ERR_SYNTAX;
-    }
-    if (strncmp(url, "redis://", 8) != 0)
-        return ERR_SYNTAX;
-    url += 8;
-    enum err err = take_login(target, &url);
-    char *rest = mem_string(url);
-    if (err == ERR_OK)
-        err = take_address(target, rest);
-    free(rest);
-    return err;
-}
-
-enum err redis_check_url(const char *url) {
-    struct target target;
-    return parse_url(url, &target);
-}
 
 /* ------------------------------------------------- subscriptions that are refused */
 
@@ -341,7 +253,7 @@ static void greet(struct redis *redis) {
     redisAsyncContext *hiredis = redis->hiredis;
 
     asked(redis);
-    if (target->password[0] != '\0' && target->user[0] != '\0')
+    if (target->user[0] != '\0')
         redisAsyncCommand(hiredis, on_greeting, NULL, "AUTH %s %s", target->user, target->password);
     else if (target->password[0] != '\0')
         redisAsyncCommand(hiredis, on_greeting, NULL, "AUTH %s", target->password);
@@ -352,9 +264,9 @@ static void greet(struct redis *redis) {
 
 static void attempt(struct redis *redis) {
     const struct target *target = &redis->target;
-    redisAsyncContext *hiredis = target->path[0] != '\0'
-                                     ? redisAsyncConnectUnix(target->path)
-                                     : redisAsyncConnect(target->host, target->port);
+    redisAsyncContext *hiredis =
+        target->path != NULL ? redisAsyncConnectUnix(target->path)
+                             : redisAsyncConnect(target->hosts[0].name, target->hosts[0].port);
     if (hiredis == NULL || hiredis->err) {
         lose(redis, hiredis ? hiredis->errstr : "out of memory");
         if (hiredis != NULL)
@@ -534,8 +446,8 @@ struct redis *redis_new(struct ev_loop *loop, const struct redis_options *option
     redis->events = options->events;
     redis->ctx = options->ctx;
     redis->backoff = BACKOFF_FIRST;
-    if (parse_url(options->url, &redis->target) != ERR_OK)
-        redis->target.port = 0; /* main() has checked it */
+    if (target_parse(options->url, &redis->target) != ERR_OK)
+        abort(); /* main() has checked it */
     ev_timer_init(&redis->retry, on_retry, 0, 0);
     ev_init(&redis->pulse, on_pulse);
     double pulse = redis->timeout / 2 < PULSE ? redis->timeout / 2 : PULSE;
@@ -553,6 +465,7 @@ void redis_free(struct redis *redis) {
     ev_timer_stop(redis->loop, &redis->pulse);
     if (redis->hiredis != NULL)
         redisAsyncFree(redis->hiredis);
+    target_free(&redis->target);
     free(redis->name);
     free(redis);
 }
@@ -565,7 +478,7 @@ long redis_peer(const struct redis *redis) {
     struct ucred peer = {0};
     socklen_t len = sizeof peer;
 
-    if (redis->hiredis == NULL || redis->target.path[0] == '\0' ||
+    if (redis->hiredis == NULL || redis->target.path == NULL ||
         getsockopt(redis->hiredis->c.fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0)
         return 0;
     return peer.pid;

@@ -50,7 +50,7 @@ struct redis_events {
 };
 
 struct redis_options {
-    const char *url;    /* redis://[[user]:password@]host[:port][/db] or unix:/path */
+    const char *url;    /* an address that was checked (core/target.h) */
     const char *name;   /* for CLIENT SETNAME */
     const char *prefix; /* of the name that a subscriber asks for its signs of life by */
     double timeout;     /* seconds of silence to a question that count as a loss */
@@ -58,9 +58,6 @@ struct redis_options {
     const struct redis_events *events;
     void *ctx;
 };
-
-/* Whether `url` is one that redis_new() takes. */
-enum err redis_check_url(const char *url) MUST_CHECK;
 
 /* A connection that begins to connect when the loop runs. The url was checked. */
 struct redis *redis_new(struct ev_loop *loop, const struct redis_options *options);

@@ -56,10 +56,6 @@ static const struct redis_events silent;
 
 /* ------------------------------------------------------------------- redis.h */
 
-enum err redis_check_url(const char *url) {
-    return url[0] != '\0' ? ERR_OK : ERR_SYNTAX;
-}
-
 struct redis *redis_new(struct ev_loop *loop, const struct redis_options *options) {
     struct redis *redis = mem_new(sizeof *redis);
     (void)loop;

@@ -199,6 +199,7 @@ static const struct wrong {
               {"prefix-star", "prefix = h*: must be 1 to 64"},
               {"prefix-empty", "prefix = : must be 1 to 64"},
               {"prefix-long", "must be 1 to 64 letters, digits, - and _"},
+              {"redis-port", "redis = redis://u:***@host:***: must be redis:// or"},
               {"wait-below-timeout", "timeout = 30: must not be over max_wait = 20"}};
 
 START_TEST(a_wrong_file_is_refused_with_what_is_allowed) {
@@ -343,6 +344,26 @@ START_TEST(what_is_printed_can_be_read_back) {
 }
 END_TEST
 
+START_TEST(no_problem_and_no_list_shows_a_password) {
+    static const char *const wrong = "redis://u:hunter2@host:x";
+    static const char *const rows[][2] = {{"-o", "redis=redis://u:hunter2@host:x"},
+                                          {"-o", "reddis=redis://u:hunter2@host"},
+                                          {"-f", FILES "invalid/redis-port.conf"},
+                                          {"-V", NULL}};
+
+    for (size_t i = 0; i < ROWS(rows); i++) {
+        if (rows[i][1] == NULL)
+            setenv("HALLEY_REDIS", wrong, 1);
+        ck_assert_int_ne(load(rows[i][0], rows[i][1], NULL), 0);
+        ck_assert_msg(strstr(problem, "hunter2") == NULL, "%s", problem);
+    }
+    setenv("HALLEY_REDIS", "redis://u:hunter%32@host", 1);
+    must_load("valid/empty");
+    ck_assert_ptr_nonnull(strstr(printed(), "redis = redis://u:***@host\n"));
+    config_free(&config);
+}
+END_TEST
+
 UNIT_MAIN("config", an_empty_file_leaves_the_defaults, nobody_may_publish_from_the_web_by_default,
           a_file_sets_every_option, the_first_section_that_matches_holds_whole,
           a_channel_name_is_matched_by_its_length, files_are_read_as_people_write_them,
@@ -353,4 +374,4 @@ UNIT_MAIN("config", an_empty_file_leaves_the_defaults, nobody_may_publish_from_t
           the_environment_is_above_the_file_and_arguments_above_both,
           a_wrong_value_in_the_environment_names_its_variable,
           wrong_arguments_are_a_matter_of_usage, commands_are_told_beside_the_options,
-          what_is_printed_can_be_read_back)
+          what_is_printed_can_be_read_back, no_problem_and_no_list_shows_a_password)
