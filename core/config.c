@@ -22,7 +22,7 @@
 #include "core/names.h"
 #include "core/target.h"
 
-enum kind { TEXT, PREFIX, REDIS, NUMBER, SIZE, OCTAL, SWITCH, LEVEL, ACCESS, RATE };
+enum kind { TEXT, PREFIX, REDIS, NUMBER, SIZE, OCTAL, SWITCH, LEVEL, ACCESS, RATE, MOUNT, VIEWERS };
 
 struct option {
     const char *name;
@@ -40,7 +40,9 @@ static const struct option global_options[] = {
     OPTION(prefix, PREFIX, PREFIX_DEFAULT, 0, 0),
     OPTION(listen, TEXT, "", 0, 0),
     OPTION(websocket, TEXT, "", 0, 0),
+    OPTION(mount, MOUNT, "/comet", 0, 0),
     OPTION(origins, TEXT, "", 0, 0),
+    OPTION(status, VIEWERS, "local", 0, 0),
     OPTION(class, TEXT, "", 0, 0),
     OPTION(listen_mode, OCTAL, "0660", 0, 0777),
     OPTION(log_level, LEVEL, "info", 0, 0),
@@ -111,6 +113,19 @@ static enum err parse_word(const char *text, const char *const *words, int *out)
     return ERR_SYNTAX;
 }
 
+static const char *const viewers[] = {
+    [STATUS_NONE] = "none", [STATUS_ANYONE] = "anyone", [STATUS_LOCAL] = "local", NULL};
+
+static enum err parse_one_of(const char *text, const char *const *words, int *out) {
+    for (int i = 0; words[i] != NULL; i++) {
+        if (strcasecmp(text, words[i]) == 0) {
+            *out = i;
+            return ERR_OK;
+        }
+    }
+    return ERR_SYNTAX;
+}
+
 /* "N/SECONDS", or "0" for no limit. */
 static enum err parse_rate(const char *text, const struct option *option, int *count) {
     char first[16];
@@ -133,6 +148,25 @@ static enum err parse_rate(const char *text, const struct option *option, int *c
 static void set_text(char **field, const char *text) {
     free(*field);
     *field = mem_string(text);
+}
+
+/* A path that has one spelling only; a slash at its end is taken off, so the root is "". */
+static enum err parse_mount(const char *text, char **out) {
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                  "/-._~!$&'()*+,=:@"; /* of a path, RFC 3986 §3.3, but % and ; */
+    size_t len = strlen(text);
+
+    if (text[0] != '/' || text[strspn(text, letters)] != '\0' || strstr(text, "//") != NULL)
+        return ERR_SYNTAX;
+    for (const char *at = text; *at != '\0'; at += 1 + strcspn(at + 1, "/")) {
+        size_t segment = strcspn(at + 1, "/");
+        if (segment > 0 && segment <= 2 && strspn(at + 1, ".") >= segment)
+            return ERR_SYNTAX;
+    }
+    set_text(out, text);
+    if (text[len - 1] == '/')
+        (*out)[len - 1] = '\0';
+    return ERR_OK;
 }
 
 static enum err option_set(const struct option *option, void *base, const char *text) {
@@ -170,6 +204,10 @@ static enum err option_set(const struct option *option, void *base, const char *
         return parse_word(text, accesses, number);
     case RATE:
         return parse_rate(text, option, number);
+    case MOUNT:
+        return parse_mount(text, (char **)number);
+    case VIEWERS:
+        return parse_one_of(text, viewers, number);
     case LEVEL:
         err = log_level_parse(text, &level);
         *number = err == ERR_OK ? (int)level : *number;
@@ -215,6 +253,12 @@ static void option_print(const struct option *option, const void *base, FILE *ou
     case ACCESS:
         fprintf(out, "%s\n", *number == ACCESS_ANYONE ? "anyone" : "none");
         break;
+    case MOUNT:
+        fprintf(out, "%s\n", **(char *const *)number != '\0' ? *(char *const *)number : "/");
+        break;
+    case VIEWERS:
+        fprintf(out, "%s\n", viewers[*number]);
+        break;
     case RATE:
         if (number[0] == 0)
             fprintf(out, "0\n");
@@ -257,7 +301,9 @@ static void say_wrong(char *problem, const char *where, const struct option *opt
         [SWITCH] = "on or off",
         [LEVEL] = "error, warning, info or debug",
         [ACCESS] = "anyone or none",
-        [RATE] = "COUNT/SECONDS, or 0"};
+        [RATE] = "COUNT/SECONDS, or 0",
+        [MOUNT] = "a path like /comet",
+        [VIEWERS] = "local, anyone or none"};
     const char *colon = where != NULL ? ": " : "";
     char *shown = shown_value(option, value);
 
@@ -478,6 +524,7 @@ void config_free(struct config *config) {
     free(config->listen);
     free(config->websocket);
     free(config->class);
+    free(config->mount);
     free(config->origins);
     memset(config, 0, sizeof *config);
 }

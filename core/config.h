@@ -18,6 +18,9 @@ enum { PROCESSES_MAX = 64 };
 /* Who may do a thing with a channel. */
 enum access { ACCESS_NONE, ACCESS_ANYONE };
 
+/* Who may see what a process says of itself. */
+enum viewers { STATUS_NONE, STATUS_ANYONE, STATUS_LOCAL };
+
 /* What holds for the channels that match `pattern`; the first match wins. */
 struct channel_policy {
     char *pattern;          /* fnmatch(3) */
@@ -38,7 +41,9 @@ struct config {
     int listen_mode;
     char *class; /* a name for this kind of process: Apache tells kinds by their command lines */
     char *websocket; /* an address where proxied WebSockets are accepted, or "" */
-    char *origins;   /* besides our own: what pages may open a WebSocket; "*": all */
+    char *mount;     /* the path below which the endpoints are; "" is the root */
+    char *origins;   /* besides our own: whose pages may change things; "*": all others */
+    int status;      /* enum viewers */
     int log_level;   /* enum log_level */
     int timeout;     /* seconds, as every time below unless it says otherwise */
     int max_wait;

@@ -11,8 +11,12 @@
 --                                    history, ttl, max_message   as last configured
 --                                    largest  bytes of the longest payload ever kept
 --   <prefix>.live:{channel}    pub/sub: "<id> <at> <payload>"
---   halley.idempotency:{channel}:<key>   "<id> <at>" of the first publish
---   halley.rate:{channel}:<who>          when the next publish of <who> is due
+--   halley.idempotency:{channel}:<key>   "<id> <at>" of the first publish through Redis
+--   halley.posted:{channel}:<who> <key>  the same of a publish from the web, by <who>
+--
+-- and for each section of the configuration with a publish_rate:
+--
+--   halley.rate:<pattern>:<who>          when the next publish of <who> is due
 --
 -- The guarantee: within an epoch, numbers count 1, 2, 3 ... and a number is never
 -- given to two messages. A Redis that was killed may have forgotten numbers that
@@ -37,9 +41,11 @@ local READ_BYTES, READ_CHUNK, READ_EPOCHS = 1048576, 100, 64
 -- Both numbers of an id are below this: what Lua, C and JavaScript count exactly.
 local NUMBER_LIMIT = 9007199254740992
 
--- This Redis process: its run_id, when this library first asked for it, and the latest
--- time that it was asked at, which a clock that is set back does not change. All live as
--- long as the process, which is what they are for.
+-- This Redis process: its run_id, a millisecond at which it surely ran already (when this
+-- library first asked for it, or two seconds behind its start if that is earlier, because
+-- a library may be loaded anew), and the latest time that it was asked at, which a clock
+-- that is set back does not change. All live as long as the process, which is what they
+-- are for.
 local run, born, latest
 
 local function now_ms()
@@ -49,8 +55,10 @@ end
 
 local function know_process(now)
   if not run then
-    run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
-    born = now
+    local info = redis.call('INFO', 'server')
+    local uptime = tonumber(string.match(info, 'uptime_in_seconds:(%d+)')) or 0
+    run = string.match(info, 'run_id:(%x+)')
+    born = math.min(now, (math.floor(now / 1000) - uptime + 2) * 1000)
   end
   latest = math.max(latest or 0, now)
 end
@@ -337,9 +345,9 @@ local function whole_number(value, least, most)
   return number
 end
 
--- The first answer to this idempotency key: id, time; or nil and the key to set.
-local function seen_before(channel, idempotency)
-  local idempotency_key = key('idempotency', channel) .. ':' .. idempotency
+-- The first answer to this idempotency key, of this kind: id, time; or nil and the key to set.
+local function seen_before(kind, channel, idempotency)
+  local idempotency_key = key(kind, channel) .. ':' .. idempotency
   local seen = redis.call('GET', idempotency_key)
   if not seen then return nil, idempotency_key end
   local id, at = string.match(seen, '^(%S+) (%d+)$')
@@ -375,7 +383,7 @@ local function halley_publish(keys, args)
 
   local idempotency_key
   if idempotency then
-    local id, found = seen_before(channel, idempotency)
+    local id, found = seen_before('idempotency', channel, idempotency)
     if id then return id end
     idempotency_key = found
   end
@@ -387,36 +395,39 @@ local function halley_publish(keys, args)
   return id
 end
 
--- Milliseconds until `who` may publish again, 0 if now (and counts it): the
--- generic cell rate algorithm, with a burst of `count` in `seconds`.
-local function rate_wait(channel, who, count, seconds, now)
-  local rate_key = key('rate', channel) .. ':' .. who
+-- How often one client may publish to the channels of one section: the generic cell rate
+-- algorithm, with a burst of `count` in `seconds`.
+-- in:  rate key; count, seconds, 1 or (to take one back that was counted) -1
+-- out: milliseconds until it may publish again; 0: now, and it is counted
+local function halley_rate(keys, args)
+  local now, count, seconds, cost = now_ms(), tonumber(args[1]), tonumber(args[2]), tonumber(args[3])
   local step, window = seconds * 1000 / count, seconds * 1000
-  local due = math.max(tonumber(redis.call('GET', rate_key) or now), now)
+  local due = math.max(tonumber(redis.call('GET', keys[1]) or now), now)
   local wait = due + step - window - now
-  if wait > 0.5 then return math.ceil(wait) end
-  redis.call('SET', rate_key, string.format('%.3f', due + step), 'PX', text(math.ceil(due + step - now) + 1000))
+  if cost > 0 and wait > 0.5 then return math.ceil(wait) end
+  due = math.max(due + cost * step, now)
+  redis.call('SET', keys[1], string.format('%.3f', due), 'PX', text(math.ceil(due - now) + 1000))
   return 0
 end
 
--- halley.fcgi publishes for a browser.
+-- halley.fcgi publishes for a browser, whose rate it has asked for before.
 -- in:  channel; payload, history, ttl, max_message, meta_ttl, idempotency key or '',
---      idempotency_ttl, who, rate count (0: no limit), rate seconds, prefix
--- out: { id, at }, or the error "RATE <milliseconds to wait>"
+--      idempotency_ttl, who: a key is a repetition only of its own; 'over:<ms>' where the
+--      rate is used up for so long, so that only a repetition is answered; one that is not
+--      looked at (older programs give a rate in these two); prefix
+-- out: { id, at, 1 if it is a repetition }, or the error "RATE <milliseconds to wait>"
 local function halley_post(keys, args)
   local channel, now = keys[1], now_ms()
   local bad = bad_channel(channel)
   if bad then return fail(bad) end
   local idempotency_key
   if args[6] ~= '' then
-    local id, found = seen_before(channel, args[6])
-    if id then return { id, found } end
+    local id, found = seen_before('posted', channel, args[8] .. ' ' .. args[6])
+    if id then return { id, found, 1 } end
     idempotency_key = found
   end
-  if tonumber(args[9]) > 0 then
-    local wait = rate_wait(channel, args[8], tonumber(args[9]), tonumber(args[10]), now)
-    if wait > 0 then return redis.error_reply('RATE ' .. text(wait)) end
-  end
+  local over = string.match(args[9] or '', '^over:(%d+)$')
+  if over then return redis.error_reply('RATE ' .. over) end
   local id, at = append(channel, args[1], {
     history = tonumber(args[2]), ttl = tonumber(args[3]), max_message = tonumber(args[4]),
     meta_ttl = tonumber(args[5]), prefix = args[11], remember = true }, now)
@@ -424,7 +435,7 @@ local function halley_post(keys, args)
   if idempotency_key then
     redis.call('SET', idempotency_key, id .. ' ' .. text(at), 'EX', args[7])
   end
-  return { id, at }
+  return { id, at, 0 }
 end
 
 -- ---------------------------------------------------------------------- reading
@@ -617,6 +628,30 @@ local function halley_read(keys, args)
   return { tail, hole or 0, more and 1 or 0, entries }
 end
 
+-- ------------------------------------------------------- who serves WebSockets
+
+-- Sorted set of processes, each with the millisecond until which it is believed.
+
+-- in:  key; process, milliseconds from now on; 0: it serves no more
+-- out: how many serve
+local function halley_serve(keys, args)
+  local now, length = now_ms(), tonumber(args[2])
+  redis.call('ZREMRANGEBYSCORE', keys[1], '-inf', text(now))
+  if length > 0 then
+    redis.call('ZADD', keys[1], text(now + length), args[1])
+    redis.call('PEXPIRE', keys[1], args[2])
+  else
+    redis.call('ZREM', keys[1], args[1])
+  end
+  return redis.call('ZCARD', keys[1])
+end
+
+-- in:  key
+-- out: how many serve
+local function halley_serving(keys, args)
+  return redis.call('ZCOUNT', keys[1], '(' .. text(now_ms()), '+inf')
+end
+
 -- -------------------------------------------------------------- the worker's part
 
 -- The lease is a hash: owner, until (milliseconds of Redis's clock), total (how
@@ -684,9 +719,12 @@ end
 
 redis.register_function { function_name = 'halley_publish', callback = halley_publish }
 redis.register_function { function_name = 'halley_post', callback = halley_post }
+redis.register_function { function_name = 'halley_rate', callback = halley_rate }
 redis.register_function { function_name = 'halley_read', callback = halley_read, flags = { 'no-writes' } }
 redis.register_function { function_name = 'halley_lease', callback = halley_lease }
 redis.register_function { function_name = 'halley_sequence', callback = halley_sequence }
 redis.register_function { function_name = 'halley_installation', callback = halley_installation, flags = { 'no-writes' } }
 redis.register_function { function_name = 'halley_install', callback = halley_install }
+redis.register_function { function_name = 'halley_serve', callback = halley_serve }
+redis.register_function { function_name = 'halley_serving', callback = halley_serving, flags = { 'no-writes' } }
 redis.register_function { function_name = 'halley_version', callback = halley_version, flags = { 'no-writes' } }

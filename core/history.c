@@ -50,6 +50,14 @@ struct post_call {
     void *ctx;
 };
 
+struct rate_call {
+    struct call call;
+    char *key;
+    int count, seconds;
+    history_posted_fn *done;
+    void *ctx;
+};
+
 /* -------------------------------------------------------------- calls once more */
 
 /* Whether a call was told that there is no such function, and now waits for the library. */
@@ -225,6 +233,7 @@ static void fill_posted(const redis_reply *reply, struct history_posted *posted)
     }
     posted->id = redis_text(redis_item(reply, 0), &posted->id_len);
     posted->at = (uint64_t)redis_integer(redis_item(reply, 1), 0);
+    posted->repeated = redis_integer(redis_item(reply, 2), 0) != 0;
     posted->err = posted->id != NULL ? ERR_OK : ERR_REDIS;
 }
 
@@ -248,25 +257,33 @@ static void fail_post(struct call *call, const char *why) {
 }
 
 static enum err send_post(struct call *call) {
-    enum { FIXED = 4, ARGS = 15, NUMBERS = 7 };
+    enum { FIXED = 4, ARGS = 15, NUMBERS = 5 };
     const struct history_post *post = &((struct post_call *)call)->post;
     const struct channel_policy *policy = post->policy;
-    const int numbers[NUMBERS] = {policy->history,
-                                  policy->ttl,
-                                  policy->max_message,
-                                  post->meta_ttl,
-                                  post->idempotency_ttl,
-                                  policy->publish_rate_count,
-                                  policy->publish_rate_seconds};
-    char text[NUMBERS][16];
-    const char *argv[ARGS] = {
-        "FCALL", "halley_post", "1",     post->channel, post->payload,
-        text[0], text[1],       text[2], text[3],       post->idempotency,
-        text[4], post->who,     text[5], text[6],       call->history->prefix};
+    const int numbers[NUMBERS] = {policy->history, policy->ttl, policy->max_message, post->meta_ttl,
+                                  post->idempotency_ttl};
+    char text[NUMBERS][16], over[24] = "";
+    const char *argv[ARGS] = {"FCALL",
+                              "halley_post",
+                              "1",
+                              post->channel,
+                              post->payload,
+                              text[0],
+                              text[1],
+                              text[2],
+                              text[3],
+                              post->idempotency,
+                              text[4],
+                              post->who,
+                              over,
+                              "",
+                              call->history->prefix};
     size_t lens[ARGS];
 
     for (int i = 0; i < NUMBERS; i++)
         snprintf(text[i], sizeof text[i], "%d", numbers[i]);
+    if (post->over > 0)
+        snprintf(over, sizeof over, "over:%u", post->over);
     for (int i = 0; i < ARGS; i++)
         lens[i] = i == FIXED - 1 ? post->channel_len
                   : i == FIXED   ? post->payload_len
@@ -287,4 +304,73 @@ enum err history_publish(struct history *history, const struct history_post *pos
     if (err != ERR_OK)
         free(call);
     return err;
+}
+
+/* ---------------------------------------------------------------- asking for leave */
+
+static void on_rated(void *ctx, const redis_reply *reply) {
+    struct rate_call *call = ctx;
+    struct history_posted rated = {.err = ERR_REDIS};
+
+    if (waits_for_library(&call->call, reply))
+        return;
+    if (redis_is_error(reply))
+        fill_posted(reply, &rated);
+    else if (reply != NULL)
+        rated = (struct history_posted){.wait = (unsigned)redis_integer(reply, 0)};
+    call->done(call->ctx, &rated);
+    free(call->key);
+    free(call);
+}
+
+static void fail_rate(struct call *call, const char *why) {
+    struct rate_call *rate = (struct rate_call *)call;
+    const struct history_posted rated = {.err = ERR_REDIS, .detail = why};
+
+    rate->done(rate->ctx, &rated);
+    free(rate->key);
+    free(rate);
+}
+
+/* `cost` is "1", or "-1" to give back. */
+static enum err ask_rate(struct history *history, const char *key, int count, int seconds,
+                         const char *cost, redis_reply_fn *reply, void *ctx) {
+    char count_text[16], seconds_text[16];
+    const char *argv[] = {"FCALL", "halley_rate", "1", key, count_text, seconds_text, cost};
+    size_t lens[7];
+
+    snprintf(count_text, sizeof count_text, "%d", count);
+    snprintf(seconds_text, sizeof seconds_text, "%d", seconds);
+    for (int i = 0; i < 7; i++)
+        lens[i] = strlen(argv[i]);
+    return redis_command(history->redis, reply, ctx, 7, argv, lens);
+}
+
+static enum err send_rate(struct call *call) {
+    const struct rate_call *rate = (struct rate_call *)call;
+    return ask_rate(call->history, rate->key, rate->count, rate->seconds, "1", on_rated, call);
+}
+
+enum err history_take_rate(struct history *history, const char *key, int count, int seconds,
+                           history_posted_fn *done, void *ctx) {
+    if (!library_ready(history->library))
+        return ERR_REDIS;
+    struct rate_call *call = mem_new(sizeof *call);
+    *call = (struct rate_call){.call = {.history = history, .send = send_rate, .fail = fail_rate},
+                               .key = mem_string(key),
+                               .count = count,
+                               .seconds = seconds,
+                               .done = done,
+                               .ctx = ctx};
+    enum err err = send_rate(&call->call);
+    if (err != ERR_OK) {
+        free(call->key);
+        free(call);
+    }
+    return err;
+}
+
+void history_give_back_rate(struct history *history, const char *key, int count, int seconds) {
+    if (ask_rate(history, key, count, seconds, "-1", NULL, NULL) != ERR_OK)
+        return; /* Redis is away: it becomes whole again by itself */
 }

@@ -28,7 +28,8 @@ struct history_post {
     const char *payload;
     size_t payload_len;
     const char *idempotency; /* "" for none */
-    const char *who;         /* whose rate is limited */
+    const char *who;         /* whose it is: a key repeats only what he said himself */
+    unsigned over; /* milliseconds that his rate is used up: only a repetition is answered */
     const struct channel_policy *policy;
     int meta_ttl;        /* seconds */
     int idempotency_ttl; /* seconds */
@@ -43,6 +44,7 @@ struct history_posted {
     unsigned wait;      /* milliseconds, with ERR_RATE */
     const char *detail; /* NUL-terminated, or NULL */
     bool sent;          /* with ERR_REDIS: it may have been published all the same */
+    bool repeated;      /* with ERR_OK: it was published before, under the same key */
 };
 typedef void history_posted_fn(void *ctx, const struct history_posted *posted);
 
@@ -74,5 +76,15 @@ enum err history_read(struct history *history, const char *channel, size_t chann
 /* Publishes. ERR_REDIS if not ready; else `done` is called once, later. */
 enum err history_publish(struct history *history, const struct history_post *post,
                          history_posted_fn *done, void *ctx) MUST_CHECK;
+
+/*
+ * Asks whether one more may be published under a rate of `count` in `seconds`, and counts
+ * it if so: `done` is told by `err` and `wait` (0: it may). ERR_REDIS if not ready.
+ */
+enum err history_take_rate(struct history *history, const char *key, int count, int seconds,
+                           history_posted_fn *done, void *ctx) MUST_CHECK;
+
+/* Takes back what was counted: nothing was published for it. */
+void history_give_back_rate(struct history *history, const char *key, int count, int seconds);
 
 #endif

@@ -371,6 +371,10 @@ const char *library_conflict(const struct library *library) {
     return library->conflict[0] != '\0' ? library->conflict : NULL;
 }
 
+bool library_stands_back(const struct library *library) {
+    return library->refused_since != 0;
+}
+
 bool library_intrudes(const struct library *library) {
     return library->intrudes;
 }

@@ -77,6 +77,9 @@ void library_rest(struct library *library);
 /* What another installation has of ours, in a sentence that begins with `prefix`; NULL: nothing. */
 const char *library_conflict(const struct library *library);
 
+/* Whether the other one was there before, so that this installation is in the wrong. */
+bool library_stands_back(const struct library *library);
+
 /*
  * Whether the program was started where another installation stands, and may not go on:
  * EX_CONFIG, and a line in the log has said why.

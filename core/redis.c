@@ -24,6 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "core/collections.h"
 #include "core/log.h"
@@ -80,9 +81,10 @@ struct redis {
     uint64_t pulses_back;
     struct ev_timer retry; /* the next attempt */
     struct ev_timer pulse;
-    ev_tstamp heard; /* when the last reply or message came */
-    ev_tstamp asked; /* when the oldest unanswered question went out; 0: none */
-    bool unwritten;  /* something was asked since redis_flush() */
+    ev_tstamp heard;   /* when the last reply or message came */
+    ev_tstamp asked;   /* when the oldest unanswered question went out; 0: none */
+    size_t unanswered; /* commands that are on their way */
+    bool unwritten;    /* something was asked since redis_flush() */
     struct log_limit complaint;
 };
 
@@ -295,6 +297,7 @@ static void on_reply(redisAsyncContext *hiredis, void *reply, void *ctx) {
     (void)hiredis;
     if (reply != NULL)
         heard(pending->redis);
+    pending->redis->unanswered--;
     if (pending->fn != NULL)
         pending->fn(pending->ctx, reply);
     free(pending);
@@ -393,6 +396,7 @@ enum err redis_command(struct redis *redis, redis_reply_fn *reply, void *ctx, in
         free(pending);
         return ERR_REDIS;
     }
+    redis->unanswered++;
     return ERR_OK;
 }
 
@@ -430,6 +434,28 @@ void redis_drain(struct redis *redis) {
         if (poll(&ready, 1, 0) != 1)
             return;
         redisAsyncHandleRead(redis->hiredis);
+    }
+}
+
+static double monotonic(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+}
+
+void redis_finish(struct redis *redis, double seconds) {
+    double end = monotonic() + seconds, left;
+
+    while (redis->unanswered > 0 && redis->state == REDIS_UP && redis->hiredis != NULL &&
+           (left = end - monotonic()) > 0) {
+        redisAsyncHandleWrite(redis->hiredis);
+        if (redis->hiredis == NULL)
+            return;
+        bool full = redis->hiredis->c.obuf != NULL && redis->hiredis->c.obuf[0] != '\0';
+        struct pollfd ready = {.fd = redis->hiredis->c.fd,
+                               .events = (short)(POLLIN | (full ? POLLOUT : 0))};
+        if (poll(&ready, 1, (int)(left * 1000) + 1) > 0 && (ready.revents & ~POLLOUT) != 0)
+            redisAsyncHandleRead(redis->hiredis);
     }
 }
 

@@ -95,6 +95,13 @@ void redis_drain(struct redis *redis);
 void redis_flush(struct redis *redis);
 
 /*
+ * Writes what was asked and takes the answers, for at most so many seconds: the program's
+ * loop is over, and what it told Redis last shall get there. Not from inside a callback of
+ * this module.
+ */
+void redis_finish(struct redis *redis, double seconds);
+
+/*
  * Asks a subscribed connection for a sign of life, and returns its number; the
  * event `pulsed` is called when it comes back. Everything that was published
  * before this call has then been passed to `message`. 0 if it is not up.

@@ -23,6 +23,7 @@ struct app {
     double started;               /* Unix seconds */
     struct request *last;         /* the last reading request that may be said again, or NULL */
     struct hub_read last_read;    /* and what it said (read.c) */
+    bool told_elsewhere;          /* the log has said that somebody expects another mount */
 };
 
 /*
@@ -48,6 +49,12 @@ void app_answer(struct client *client, const char *content_type, const struct bu
 
 /* Finishes a client with a problem, and counts it. */
 void app_refuse(struct app *app, struct client *client, const struct problem *problem);
+
+/*
+ * Fills `problem` for a request that is for no endpoint (route.c). One that would be for an
+ * endpoint below another mount is counted, and the log says so, once.
+ */
+void app_no_endpoint(struct app *app, const struct request *request, struct problem *problem);
 
 /* Whether a request says what the app's `last` said (read.c). */
 bool app_repeats(const struct app *app, const struct request *request);

@@ -23,6 +23,7 @@
 #include "fcgi-app/rows.h"
 #include "fcgi-app/turn.h"
 
+#define FINISH_MAX    1.0 /* seconds that Redis has at the end to take what it was told last */
 #define DRAIN_RESOLVE 1.0 /* seconds that unanswered questions to Redis have while draining */
 
 struct call {
@@ -347,6 +348,7 @@ void hub_free(struct hub *hub) {
     pool_free(&hub->singles);
     heads_free(hub->heads);
     tallies_free(hub->tallies);
+    redis_finish(hub->commands, FINISH_MAX);
     redis_free(hub->commands);
     redis_free(hub->subscriber);
     tracking_free(hub->tracking);
@@ -368,8 +370,15 @@ struct history *hub_history(struct hub *hub) {
     return hub->history;
 }
 
-const struct library *hub_library(const struct hub *hub) {
+struct library *hub_library(struct hub *hub) {
     return hub->library;
+}
+
+void hub_count_library(struct hub *hub) {
+    const struct library_counts *counts = library_counts(hub->library);
+    hub->stats->library_loads = counts->loads;
+    hub->stats->prefix_conflicts = counts->conflicts;
+    hub->stats->prefix_renewals = counts->renewals;
 }
 
 struct redis *hub_commands(struct hub *hub) {

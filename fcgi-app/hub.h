@@ -97,7 +97,11 @@ void hub_when_up(struct hub *hub, double seconds, void (*run)(void *ctx, bool up
 
 struct tallies *hub_tallies(struct hub *hub);
 struct history *hub_history(struct hub *hub);
-const struct library *hub_library(const struct hub *hub);
+struct library *hub_library(struct hub *hub);
+
+/* Brings what the stats say of the library up to date. */
+void hub_count_library(struct hub *hub);
+
 struct redis *hub_commands(struct hub *hub);
 
 #endif

@@ -5,7 +5,9 @@
 #include "fcgi-app/app.h"
 
 #include <stdlib.h>
+#include <string.h>
 
+#include "core/json.h"
 #include "core/mem.h"
 
 #include "fcgi-app/transport.h"
@@ -69,13 +71,29 @@ bool endpoint_info(struct app *app, struct request *request, struct client *clie
     return true;
 }
 
+/* Another installation that came after this one: it is the one that must not be there. */
+static void put_conflict(const char *conflict, struct buf *out) {
+    if (conflict == NULL)
+        return;
+    buf_text(out, ",\"conflict\":");
+    json_quote(out, conflict, strlen(conflict));
+}
+
 static void answer_health(void *ctx, bool up) {
     struct asked *asked = ctx;
     struct buf body = buf_make(256);
     struct problem problem;
 
-    if (up) {
-        buf_text(&body, "{\"status\":\"ok\",\"redis\":\"up\"}\n");
+    const struct library *library = hub_library(asked->app->hub);
+    const char *conflict = library_conflict(library);
+
+    if (conflict != NULL && library_stands_back(library)) {
+        problem_later(&problem, 503, 5, "%s", conflict);
+        app_refuse(asked->app, asked->client, &problem);
+    } else if (up) {
+        buf_text(&body, "{\"status\":\"ok\",\"redis\":\"up\"");
+        put_conflict(conflict, &body);
+        buf_text(&body, "}\n");
         app_answer(asked->client, "application/json", &body);
     } else {
         problem_later(&problem, 503, 2, "Redis is away");

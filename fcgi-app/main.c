@@ -40,19 +40,15 @@ struct program {
     struct intake *intake; /* NULL where no FastCGI is served */
     bool once;             /* plain CGI: over after one request */
     bool draining;
+    int result; /* that the process ends with */
     struct program_signals signals;
     struct ev_timer drain_deadline;
     struct ev_prepare done;
 };
 
-static void on_signal(struct ev_loop *loop, struct ev_signal *signal, int events) {
-    struct program *program = signal->data;
-    (void)events;
+static void drain(struct program *program) {
+    struct ev_loop *loop = program->app.loop;
 
-    if (program->draining)
-        return;
-    log_info("drain", "signal=%d waiters=%llu", signal->signum,
-             (unsigned long long)program->stats.waiters);
     program->draining = true;
     ev_timer_start(loop, &program->drain_deadline);
     /* first the paths: a successor may bind them while this process finishes its work */
@@ -62,6 +58,17 @@ static void on_signal(struct ev_loop *loop, struct ev_signal *signal, int events
         intake_close(program->intake);
     if (program->app.listener != NULL)
         ws_listener_close(program->app.listener);
+}
+
+static void on_signal(struct ev_loop *loop, struct ev_signal *signal, int events) {
+    struct program *program = signal->data;
+    (void)loop, (void)events;
+
+    if (program->draining)
+        return;
+    log_info("drain", "signal=%d waiters=%llu", signal->signum,
+             (unsigned long long)program->stats.waiters);
+    drain(program);
 }
 
 static void on_drain_deadline(struct ev_loop *loop, struct ev_timer *timer, int events) {
@@ -75,6 +82,11 @@ static void on_drain_deadline(struct ev_loop *loop, struct ev_timer *timer, int 
 static void on_done(struct ev_loop *loop, struct ev_prepare *prepare, int events) {
     struct program *program = prepare->data;
     (void)events;
+
+    if (!program->draining && library_intrudes(hub_library(program->app.hub))) {
+        program->result = EX_CONFIG;
+        drain(program);
+    }
     bool ending = program->draining || program->once;
     if (ending && program->stats.clients == 0 &&
         (program->intake == NULL || intake_idle(program->intake)))
@@ -139,7 +151,7 @@ static int serve_cgi(struct program *program) {
     struct client *client = client_new(program->connections, STDOUT_FILENO, CLIENT_RAW, 0);
     app_take(&program->app, request, client);
     ev_run(program->app.loop, 0);
-    return EX_OK;
+    return program->result;
 }
 
 /* Serves until it is told to stop; process `number` of several, or 0. */
@@ -161,7 +173,7 @@ static int serve_on(struct program *program, int number) {
                                      longest_body(config), app_take, &program->app);
     ev_run(program->app.loop, 0);
     log_info("stop", "requests=%llu", (unsigned long long)program->stats.requests);
-    return EX_OK;
+    return program->result;
 }
 
 /*
@@ -236,7 +248,7 @@ static void let_go(void *ctx) {
 static int serve(struct config *config) {
     static struct program storage; /* there is one */
     struct program *program = &storage;
-    int number = 0;
+    int number = 0, result;
     bool cgi = config->listen[0] == '\0' && request_is_cgi();
     bool spawned = config->listen[0] == '\0' && !cgi;
 
@@ -247,9 +259,9 @@ static int serve(struct config *config) {
         return EX_OSERR;
     limit_waiters(config);
     if (processes > 1) {
-        number = processes_start(processes, let_go, &program->listeners);
+        number = processes_start(processes, let_go, &program->listeners, &result);
         if (number < 0)
-            return EX_OK;
+            return result;
         listeners_choose(&program->listeners, number);
         program_seed();
     }

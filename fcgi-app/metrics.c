@@ -42,6 +42,7 @@ bool endpoint_metrics(struct app *app, struct request *request, struct client *c
     struct buf body = buf_make(65536);
     (void)request, (void)problem;
 
+    hub_count_library(app->hub);
 #define PUT(name, kind, help) put(&body, process, #name, #kind, help, app->stats->name);
     STATS_LIST(PUT)
 #undef PUT

@@ -4,6 +4,7 @@
  *
  *     CHLD             whoever ended unexpectedly is started again, at once; one
  *                      that keeps ending, after a pause that grows
+ *                      all are told to end when one finds that the configuration is wrong
  *     TERM, INT, USR1  lets go of the sockets, passes the signal on, and ends when
  *                      all children have drained
  *
@@ -25,6 +26,7 @@
 #include <sys/prctl.h>
 #include <sys/types.h>
 #include <sys/wait.h>
+#include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -49,6 +51,7 @@ struct family {
     int count;
     sigset_t signals;  /* that the parent fetches */
     bool draining;     /* none is started any more */
+    bool misfit;       /* a child ended with EX_CONFIG: it would do so again */
     double kill_after; /* while draining: when patience ends */
 };
 
@@ -153,6 +156,7 @@ static void child_ended(struct family *family, int number, int status, double at
     /* one that was told to drain, by itself, is no trouble */
     double pause = schedule(child, status == 0 ? STEADY : lived, at);
 
+    family->misfit = family->misfit || (WIFEXITED(status) && code == EX_CONFIG);
     if (!family->draining)
         log_warning("child.ended", "number=%d %s=%d lived=%.1f again_in=%.1f", number + 1, how,
                     code, lived, pause);
@@ -218,7 +222,7 @@ static void lose_patience(struct family *family, double at) {
     family->kill_after = at + LONG_SLEEP;
 }
 
-int processes_start(int count, void (*stop)(void *ctx), void *ctx) {
+int processes_start(int count, void (*stop)(void *ctx), void *ctx, int *result) {
     struct family family = {.count = count};
 
     block_signals(&family);
@@ -230,11 +234,14 @@ int processes_start(int count, void (*stop)(void *ctx), void *ctx) {
         if (number != 0 && number != SIGCHLD)
             drain(&family, number, stop, ctx);
         reap(&family, now());
+        if (family.misfit && !family.draining)
+            drain(&family, SIGTERM, stop, ctx);
         lose_patience(&family, now());
         if (!family.draining)
             child = start_due(&family, now(), true);
     }
     if (child < 0)
         log_info("stop", "children=%d", count);
+    *result = family.misfit ? EX_CONFIG : EX_OK;
     return child;
 }

@@ -11,10 +11,11 @@
  * each child with its number, 0 to count - 1, and with TERM, INT and USR1 blocked
  * until program_watch_signals() watches them; a child that is started in the place
  * of another has its number. Returns -1 in the parent when it was told to end and
- * all children have ended. `stop` is called in the parent when it is told to end,
- * before any child is: it lets go of what the children listen on.
+ * all children have ended, or when one says that the configuration is wrong (EX_CONFIG):
+ * `*result` is then what the program ends with. `stop` is called in the parent when it is
+ * told to end, before any child is: it lets go of what the children listen on.
  */
-int processes_start(int count, void (*stop)(void *ctx), void *ctx);
+int processes_start(int count, void (*stop)(void *ctx), void *ctx, int *result);
 
 /*
  * How many seconds a child that ran for `lived` seconds is waited with before it

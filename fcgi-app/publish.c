@@ -5,11 +5,13 @@
  */
 #include "fcgi-app/publish.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/channel.h"
 #include "core/mem.h"
+#include "fcgi-app/address.h"
 
 enum { KEY_MAX = 200 };
 
@@ -18,6 +20,9 @@ struct submission {
     struct app *app;
     publish_fn *done;
     void *ctx;
+    bool counted;           /* by the rate of its section */
+    char who[ADDRESS_TEXT]; /* whose key it is */
+    char *rate_key;
     struct history_post post;
 };
 
@@ -25,7 +30,7 @@ static void submission_free(struct submission *submission) {
     free((void *)(uintptr_t)submission->post.channel);
     free((void *)(uintptr_t)submission->post.payload);
     free((void *)(uintptr_t)submission->post.idempotency);
-    free((void *)(uintptr_t)submission->post.who);
+    free(submission->rate_key);
     free(submission);
 }
 
@@ -48,8 +53,12 @@ static void on_posted(void *ctx, const struct history_posted *posted) {
     struct submission *submission = ctx;
     struct problem problem;
 
+    if (submission->counted && posted->repeated)
+        history_give_back_rate(hub_history(submission->app->hub), submission->rate_key,
+                               submission->post.policy->publish_rate_count,
+                               submission->post.policy->publish_rate_seconds);
     if (posted->err == ERR_OK) {
-        submission->app->stats->published++;
+        submission->app->stats->published += !posted->repeated;
         submission->done(submission->ctx, posted, NULL);
     } else {
         explain(posted, &problem);
@@ -58,13 +67,63 @@ static void on_posted(void *ctx, const struct history_posted *posted) {
     submission_free(submission);
 }
 
-static void send_post(void *ctx, bool up) {
-    struct submission *submission = ctx;
+static void send_post(struct submission *submission) {
     const struct history_posted unsent = {.err = ERR_REDIS};
 
-    if (!up || history_publish(hub_history(submission->app->hub), &submission->post, on_posted,
+    if (history_publish(hub_history(submission->app->hub), &submission->post, on_posted,
+                        submission) != ERR_OK)
+        on_posted(submission, &unsent);
+}
+
+/* Over its rate it may still be a repetition, which is answered as the first was. */
+static void on_rated(void *ctx, const struct history_posted *rated) {
+    struct submission *submission = ctx;
+    struct history_posted over = *rated;
+
+    submission->counted = rated->err == ERR_OK && rated->wait == 0;
+    submission->post.over = rated->wait;
+    if (submission->counted || (rated->err == ERR_OK && submission->post.idempotency[0] != '\0')) {
+        send_post(submission);
+        return;
+    }
+    if (rated->err == ERR_OK)
+        over.err = ERR_RATE;
+    on_posted(submission, &over);
+}
+
+/*
+ * Where its section has a rate, that is asked first: the publishes of one socket stay in
+ * their order, because all that go to one channel take the same two steps.
+ */
+static void begin(void *ctx, bool up) {
+    struct submission *submission = ctx;
+    const struct channel_policy *policy = submission->post.policy;
+    const struct history_posted unsent = {.err = ERR_REDIS};
+
+    if (!up)
+        on_posted(submission, &unsent);
+    else if (policy->publish_rate_count == 0)
+        send_post(submission);
+    else if (history_take_rate(hub_history(submission->app->hub), submission->rate_key,
+                               policy->publish_rate_count, policy->publish_rate_seconds, on_rated,
                                submission) != ERR_OK)
         on_posted(submission, &unsent);
+}
+
+/*
+ * The key is made of the section's pattern and of the network that the client is in, not of
+ * the channel: else whoever may publish to chat* had a rate for every name that he can think
+ * of. It belongs to no channel, so it has a function call of its own: all keys of one call
+ * are to be found in one place of a cluster.
+ */
+static char *rate_key(const struct channel_policy *policy, const char *address) {
+    const char *pattern = policy->pattern != NULL ? policy->pattern : "";
+    size_t size = sizeof "halley.rate::" + strlen(pattern) + ADDRESS_TEXT;
+    char network[ADDRESS_TEXT], *key = mem_new(size);
+
+    address_network(address, network);
+    snprintf(key, size, "halley.rate:%s:%s", pattern, network);
+    return key;
 }
 
 static bool valid_key(const char *key) {
@@ -111,16 +170,18 @@ bool publish_submit(struct app *app, const struct publish *publish, publish_fn *
         (struct submission){.app = app,
                             .done = done,
                             .ctx = ctx,
+                            .rate_key = rate_key(policy, publish->who),
                             .post = {.channel = mem_copy(publish->channel, publish->channel_len),
                                      .channel_len = publish->channel_len,
                                      .payload = mem_copy(publish->payload, publish->payload_len),
                                      .payload_len = publish->payload_len,
                                      .idempotency = mem_string(publish->idempotency),
-                                     .who = mem_string(publish->who),
                                      .policy = policy,
                                      .meta_ttl = app->config->meta_ttl,
                                      .idempotency_ttl = app->config->idempotency_ttl}};
-    hub_when_up(app->hub, app->config->redis_timeout, send_post, submission);
+    address_canonical(publish->who, submission->who);
+    submission->post.who = submission->who;
+    hub_when_up(app->hub, app->config->redis_timeout, begin, submission);
     return true;
 }
 

@@ -18,7 +18,7 @@ struct publish {
     size_t payload_len;
     bool payload_cut;        /* it was longer, and is refused for that */
     const char *idempotency; /* "" for none */
-    const char *who;         /* the browser's address, for publish_rate */
+    const char *who;         /* the browser's address: whose rate, and whose key */
 };
 
 /* The outcome: `problem` is NULL where it was published; all is borrowed. */

@@ -8,8 +8,8 @@
  * Called by the loop's thread for requests that have wholly arrived. Of those that were
  * gathered record by record the parameters alone are read, from a file in memory.
  *
- * Requests are routed on REQUEST_URI: SCRIPT_NAME and PATH_INFO differ from web
- * server to web server.
+ * The path and the query are those of REQUEST_URI; SCRIPT_NAME and PATH_INFO, which web
+ * servers split at different places, say together what the server made of the path.
  */
 #include "fcgi-app/request.h"
 
@@ -22,6 +22,7 @@
 
 #include "core/buf.h"
 #include "core/mem.h"
+#include "fcgi-app/mount.h"
 
 enum { CHUNK = 16384 };
 
@@ -48,6 +49,15 @@ enum variable {
     SCRIPT_NAME,
     SERVER_SOFTWARE,
     REQUEST_LENGTH,
+    HOST,
+    ORIGIN,
+    FETCH_SITE,
+    FORWARDED_HOST,
+    FORWARDED_FOR, /* it and those behind it: only whether they are there */
+    FORWARDED_PROTO,
+    FORWARDED,
+    REAL_IP,
+    VIA,
     VARIABLES
 };
 
@@ -68,6 +78,15 @@ static const struct {
     NAMED(SCRIPT_NAME, "SCRIPT_NAME"),
     NAMED(SERVER_SOFTWARE, "SERVER_SOFTWARE"),
     NAMED(REQUEST_LENGTH, "REQUEST_LENGTH"),
+    NAMED(HOST, "HTTP_HOST"),
+    NAMED(ORIGIN, "HTTP_ORIGIN"),
+    NAMED(FETCH_SITE, "HTTP_SEC_FETCH_SITE"),
+    NAMED(FORWARDED_HOST, "HTTP_X_FORWARDED_HOST"),
+    NAMED(FORWARDED_FOR, "HTTP_X_FORWARDED_FOR"),
+    NAMED(FORWARDED_PROTO, "HTTP_X_FORWARDED_PROTO"),
+    NAMED(FORWARDED, "HTTP_FORWARDED"),
+    NAMED(REAL_IP, "HTTP_X_REAL_IP"),
+    NAMED(VIA, "HTTP_VIA"),
 };
 
 struct variables {
@@ -122,12 +141,13 @@ static struct variables variables_of(char **env) {
     return variables;
 }
 
-static const char *path_of(const struct variables *variables) {
-    if (variables->of[REQUEST_URI][0] != '\0')
-        return variables->of[REQUEST_URI];
-    /* a CGI server that sets no REQUEST_URI */
-    return variables->of[PATH_INFO][0] != '\0' ? variables->of[PATH_INFO]
-                                               : variables->of[SCRIPT_NAME];
+/* Whether any field says that another proxy stands between the sender and the web server. */
+static bool came_through_a_proxy(const struct variables *variables) {
+    for (int i = FORWARDED_HOST; i <= VIA; i++) {
+        if (variables->of[i][0] != '\0')
+            return true;
+    }
+    return false;
 }
 
 /* A web server need not say it: it stands in the URI. */
@@ -142,25 +162,6 @@ static const char *query_of(const struct variables *variables) {
 
 /* -------------------------------------------------------------------- requests */
 
-/* The last segment of the path of a URI; `len` is 0 if there is none. */
-static const char *segment_of(const char *uri, size_t *len) {
-    const char *scheme = strstr(uri, "://"), *end = uri + strcspn(uri, "?#"), *start = end;
-
-    *len = 0;
-    if (scheme != NULL && scheme < end && strcspn(uri, "/") == (size_t)(scheme - uri + 1)) {
-        const char *path = strchr(scheme + 3, '/');
-        if (path == NULL || path > end)
-            return end;
-        uri = path;
-    }
-    while (start > uri && start[-1] != '/')
-        start--;
-    if (start - uri >= 2 && start[-2] == '/') /* "//x": servers' access rules saw another path */
-        return end;
-    *len = (size_t)(end - start);
-    return start;
-}
-
 /* Copies `len` bytes to `*at`, ends them with a NUL, and moves `*at` behind it. */
 static char *put(char **at, const char *text, size_t len) {
     char *copy = *at;
@@ -170,42 +171,93 @@ static char *put(char **at, const char *text, size_t len) {
     return copy;
 }
 
-struct request *request_new(const struct request_texts *texts) {
-    size_t segment_len;
-    const char *segment = segment_of(texts->uri, &segment_len);
-    const char *const all[] = {texts->method,        texts->query,           texts->content_type,
-                               texts->last_event_id, texts->idempotency_key, texts->remote_addr};
-    size_t lens[sizeof all / sizeof all[0]], size = segment_len + 1;
+/* What the texts need in a request, each with an end byte. */
+static size_t room_for(const struct request_texts *texts) {
+    const char *const all[] = {texts->method,
+                               texts->uri,
+                               texts->script_name,
+                               texts->path_info,
+                               texts->query,
+                               texts->content_type,
+                               texts->last_event_id,
+                               texts->idempotency_key,
+                               texts->remote_addr,
+                               texts->claims.origin,
+                               texts->claims.fetch_site,
+                               texts->claims.host,
+                               texts->claims.forwarded_host};
+    size_t size = 0;
 
-    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
-        lens[i] = strlen(all[i]);
-        size += lens[i] + 1;
-    }
-    struct request *request = mem_new(sizeof *request + size);
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        size += strlen(all[i]) + 1;
+    return size;
+}
+
+static char *put_text(char **at, const char *text) {
+    return put(at, text, strlen(text));
+}
+
+/* SCRIPT_NAME and PATH_INFO one behind the other; some servers are told to say it in both. */
+static char *put_served(char **at, const char *script, const char *info) {
+    char *served = put_text(at, script);
+
+    if (strcmp(script, info) == 0)
+        return served;
+    --*at;
+    put_text(at, info);
+    return served;
+}
+
+struct request *request_new(const struct request_texts *texts) {
+    struct request *request = mem_new(sizeof *request + room_for(texts));
+    const struct site_claims *claims = &texts->claims;
+    size_t path_len;
+    const char *path = mount_path(texts->uri, &path_len);
     char *at = request->text;
-    request->method = put(&at, all[0], lens[0]);
-    request->query = put(&at, all[1], lens[1]);
-    request->content_type = put(&at, all[2], lens[2]);
-    request->last_event_id = put(&at, all[3], lens[3]);
-    request->idempotency_key = put(&at, all[4], lens[4]);
-    request->remote_addr = put(&at, all[5], lens[5]);
-    char *endpoint = put(&at, segment, segment_len);
-    long decoded = params_decode(endpoint, segment_len, 0);
-    endpoint[decoded < 0 ? 0 : decoded] = '\0';
-    request->endpoint = endpoint;
-    request->body = "";
+
+    request->method = put_text(&at, texts->method);
+    request->path = put(&at, path, path_len);
+    request->served = put_served(&at, texts->script_name, texts->path_info);
+    request->query = put_text(&at, texts->query);
+    request->content_type = put_text(&at, texts->content_type);
+    request->last_event_id = put_text(&at, texts->last_event_id);
+    request->idempotency_key = put_text(&at, texts->idempotency_key);
+    request->remote_addr = put_text(&at, texts->remote_addr);
+    request->claims.origin = put_text(&at, claims->origin);
+    request->claims.fetch_site = put_text(&at, claims->fetch_site);
+    request->claims.host = put_text(&at, claims->host);
+    request->claims.forwarded_host = put_text(&at, claims->forwarded_host);
+    request->endpoint = request->body = "";
     return request;
 }
 
+void request_mount(struct request *request, const char *mount) {
+    bool rewritten;
+    const char *endpoint = mount_endpoint(mount, request->path, request->served, &rewritten);
+
+    request->endpoint = endpoint != NULL ? endpoint : "";
+    if (rewritten && !request->query_said)
+        request->query = ""; /* the URI's belongs to the other address */
+}
+
 static struct request *request_of(const struct variables *variables) {
+    const char *const *of = variables->of;
     struct request *request =
-        request_new(&(struct request_texts){.method = variables->of[REQUEST_METHOD],
-                                            .uri = path_of(variables),
+        request_new(&(struct request_texts){.method = of[REQUEST_METHOD],
+                                            .uri = of[REQUEST_URI],
+                                            .script_name = of[SCRIPT_NAME],
+                                            .path_info = of[PATH_INFO],
                                             .query = query_of(variables),
-                                            .content_type = variables->of[CONTENT_TYPE],
-                                            .last_event_id = variables->of[LAST_EVENT_ID],
-                                            .idempotency_key = variables->of[IDEMPOTENCY_KEY],
-                                            .remote_addr = variables->of[REMOTE_ADDR]});
+                                            .content_type = of[CONTENT_TYPE],
+                                            .last_event_id = of[LAST_EVENT_ID],
+                                            .idempotency_key = of[IDEMPOTENCY_KEY],
+                                            .remote_addr = of[REMOTE_ADDR],
+                                            .claims = {.origin = of[ORIGIN],
+                                                       .fetch_site = of[FETCH_SITE],
+                                                       .host = of[HOST],
+                                                       .forwarded_host = of[FORWARDED_HOST]}});
+    request->proxied = came_through_a_proxy(variables);
+    request->query_said = of[QUERY_STRING][0] != '\0';
     request->bytes = variables->header;
     /* lighttpd watches a connection for its end once it has something to write to it */
     request->early_header = strncmp(variables->of[SERVER_SOFTWARE], "lighttpd/", 9) == 0;

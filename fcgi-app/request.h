@@ -11,22 +11,29 @@
 #include "core/buf.h"
 #include "core/err.h"
 #include "fcgi-app/params.h"
+#include "fcgi-app/site.h"
 
 enum { REQUEST_QUERY_MAX = 8192, REQUEST_FORM_MAX = 65536, REQUEST_HEADER_MAX = 65536 };
 
 struct request {
     const char *method;
-    const char *endpoint; /* the last segment of the path, decoded; "" if there is none */
+    const char *path;   /* of the URI, as it was sent; "" where the server does not say it */
+    const char *served; /* the path that the server's own rules have seen; "" likewise */
+    const char
+        *endpoint; /* what follows the mount, "" before request_mount() and if nothing does */
     const char *query;
     const char *content_type;
     const char *last_event_id;
     const char *idempotency_key;
     const char *remote_addr;
+    struct site_claims claims;
     const char *body;
     size_t body_len;
     bool body_over;       /* the body was longer than the limit; `body` is its beginning */
     bool body_short;      /* less of the body came than CONTENT_LENGTH says */
     bool repeats;         /* it says what the last one said: its parameters are not parsed */
+    bool proxied;         /* it came through another proxy: remote_addr is that one's */
+    bool query_said;      /* by the web server; else it is that of the URI */
     bool early_header;    /* the web server needs a header to notice that a browser has left */
     size_t bytes;         /* all of it, as it was read */
     struct params params; /* filled by whoever routes it */
@@ -37,16 +44,22 @@ struct request {
 /* What a request is made of; none is NULL, all are borrowed for the length of the call. */
 struct request_texts {
     const char *method;
-    const char *uri; /* requests are routed on the last segment of its path */
+    const char *uri;
+    const char *script_name;
+    const char *path_info;
     const char *query;
     const char *content_type;
     const char *last_event_id;
     const char *idempotency_key;
     const char *remote_addr;
+    struct site_claims claims;
 };
 
 /* A request without a body. Free it with request_free(). */
 struct request *request_new(const struct request_texts *texts);
+
+/* Finds the endpoint of a request below `mount` (the option). */
+void request_mount(struct request *request, const char *mount);
 
 /* Prepares libfcgi. Once, from main(), before signals are set up. */
 enum err request_init(void) MUST_CHECK;

@@ -1,29 +1,42 @@
 /*
  * Routes a request to its endpoint. One table: the endpoints that are not
  * transports; every other name is looked up among the transports. What is wrong
- * with a request is found in this order: no such endpoint (404), method (405),
- * a cut-off body (400), size (413), encoding (400), and then what the endpoint itself checks.
+ * with a request is found in this order: no such endpoint (404), method (405), who may
+ * (403), a cut-off body (400), size (413), encoding (400), and then what the endpoint
+ * itself checks.
  */
 #include "fcgi-app/app.h"
 
 #include <string.h>
 #include <strings.h>
 
+#include "core/log.h"
+#include "fcgi-app/mount.h"
 #include "fcgi-app/transport.h"
+
+/* What an endpoint asks of those whom it answers. */
+enum guard {
+    OPEN,
+    OWN_PAGES, /* a page that may change things: one of this site, or of `origins` */
+    OPERATORS  /* those whom the option `status` names */
+};
 
 struct route {
     const char *name;
     endpoint_fn *run;
     const char *allow; /* methods, as the Allow header lists them */
+    enum guard guard;
 };
 
 static const struct route routes[] = {
-    {"publish", endpoint_publish, "POST"},      {"info", endpoint_info, "GET, HEAD"},
-    {"health", endpoint_health, "GET, HEAD"},   {"status", endpoint_status, "GET, HEAD"},
-    {"metrics", endpoint_metrics, "GET, HEAD"},
+    {"publish", endpoint_publish, "POST", OWN_PAGES},
+    {"info", endpoint_info, "GET, HEAD", OPEN},
+    {"health", endpoint_health, "GET, HEAD", OPEN},
+    {"status", endpoint_status, "GET, HEAD", OPERATORS},
+    {"metrics", endpoint_metrics, "GET, HEAD", OPERATORS},
 };
 
-static const struct route read_route = {"", endpoint_read, "GET, POST"};
+static const struct route read_route = {"", endpoint_read, "GET, POST", OPEN};
 
 static const struct route *route_find(const struct config *config, const char *name) {
     for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
@@ -111,17 +124,48 @@ void app_refuse(struct app *app, struct client *client, const struct problem *pr
     client_refuse(client, problem);
 }
 
+void app_no_endpoint(struct app *app, const struct request *request, struct problem *problem) {
+    const char *mount = app->config->mount, *name = mount_elsewhere(mount, request->path);
+
+    problem_set(problem, 404, "there is no such endpoint");
+    if (name == NULL || (route_find(app->config, name) == NULL && strcmp(name, "ws") != 0))
+        return;
+    app->stats->mount_elsewhere++;
+    if (!app->told_elsewhere)
+        log_warning("mount.elsewhere",
+                    "path=\"%.200s\" mount=\"%s\": endpoints below another path need the option "
+                    "mount; this is said once",
+                    request->path, mount);
+    app->told_elsewhere = true;
+}
+
+/* Whether the request may have what its route guards; else fills `problem`. */
+static bool passes(const struct app *app, enum guard guard, const struct request *request,
+                   struct problem *problem) {
+    const struct config *config = app->config;
+
+    if (guard == OWN_PAGES && !site_allows(&request->claims, config->origins))
+        problem_set(problem, 403, "Origin: pages of that origin are not allowed (origins)");
+    else if (guard == OPERATORS && config->status == STATUS_NONE)
+        problem_set(problem, 403, "this is shown to nobody (status)");
+    else if (guard == OPERATORS && config->status == STATUS_LOCAL &&
+             !site_local(request->remote_addr, request->proxied))
+        problem_set(problem, 403, "this is shown on the server itself only (status)");
+    return problem->status == 0;
+}
+
 void app_take(void *ctx, struct request *request, struct client *client) {
     struct app *app = ctx;
     struct problem problem = {0};
-    const struct route *route = route_find(app->config, request->endpoint);
 
+    request_mount(request, app->config->mount);
+    const struct route *route = route_find(app->config, request->endpoint);
     if (route == NULL) {
-        problem_set(&problem, 404, "there is no such endpoint");
+        app_no_endpoint(app, request, &problem);
     } else if (!allowed(route->allow, request->method)) {
         problem_set(&problem, 405, "method: must be %s", route->allow);
         problem.allow = route->allow;
-    } else if (request->body_short) {
+    } else if (passes(app, route->guard, request, &problem) && request->body_short) {
         problem_set(&problem, 400, "body: less came than Content-Length says");
     }
     request->repeats = route == &read_route && app_repeats(app, request);

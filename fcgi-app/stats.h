@@ -21,6 +21,7 @@
     X(answers_429, counter, "publishes over a rate limit")                                         \
     X(answers_503, counter, "answers that said try again later")                                   \
     X(answers_retry, counter, "waits answered at once because of the limit max_waiters")           \
+    X(mount_elsewhere, counter, "requests for an endpoint below another path than the mount")      \
     X(published, counter, "messages published from the web")                                       \
     X(batches, counter, "batches sent")                                                            \
     X(batches_empty, counter, "batches sent without a message")                                    \
@@ -36,6 +37,9 @@
     X(phantoms, counter, "messages heard that history does not hold, dropped")                     \
     X(misled, counter, "channels told anew because history holds another message of an id")        \
     X(channels_refused, counter, "times that Redis refused to read or to subscribe to a channel")  \
+    X(library_loads, counter, "times that the function library was loaded into Redis")             \
+    X(prefix_conflicts, counter, "times that another installation was found in the way")           \
+    X(prefix_renewals, counter, "times that the database had to be told again whose it is")        \
     X(bytes_in, counter, "bytes of requests, as FastCGI brought them")                             \
     X(bytes_out, counter, "bytes of answers")                                                      \
     X(waiters, gauge, "requests that wait now, each at a place that is known")                     \

@@ -24,6 +24,8 @@ void status_report(void *ctx, struct buf *out) {
     const struct stats *stats = app->stats;
     double uptime = ev_now(app->loop) - app->started;
 
+    hub_count_library(app->hub);
+    buf_printf(out, "\"prefix\":\"%s\",", app->config->prefix);
     buf_printf(out, "\"version\":\"%s\",\"pid\":%d,\"uptime\":%.0f,\"redis\":\"%s\"",
                HALLEY_VERSION, (int)getpid(), uptime, redis_word(app->hub));
 #define PUT(name, kind, help)                                                                      \

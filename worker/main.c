@@ -8,6 +8,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "core/library.h"
 #include "core/log.h"
 #include "core/program.h"
 #include "core/report.h"
@@ -21,6 +22,7 @@ struct worker {
     struct report *report;
     struct program_signals signals;
     struct ev_timer drain_deadline;
+    struct ev_prepare look;
 };
 
 static void on_drained(void *ctx) {
@@ -45,9 +47,19 @@ static void on_drain_deadline(struct ev_loop *loop, struct ev_timer *timer, int 
     ev_break(loop, EVBREAK_ALL);
 }
 
+/* Started where another installation stands: there is nothing to finish. */
+static void on_look(struct ev_loop *loop, struct ev_prepare *prepare, int events) {
+    struct worker *worker = prepare->data;
+    (void)events;
+    if (library_intrudes(sequencer_library(worker->sequencer)))
+        ev_break(loop, EVBREAK_ALL);
+}
+
 static void write_report(void *ctx, struct buf *out) {
     struct worker *worker = ctx;
     buf_printf(out, "\"version\":\"%s\",\"pid\":%d,", HALLEY_VERSION, (int)getpid());
+    library_report(sequencer_library(worker->sequencer), out);
+    buf_char(out, ',');
     sequencer_report(worker->sequencer, out);
 }
 
@@ -61,12 +73,16 @@ static int work(struct config *config) {
                                write_report, &worker);
     program_watch_signals(&worker.signals, worker.loop, on_signal, &worker);
     ev_timer_init(&worker.drain_deadline, on_drain_deadline, DRAIN_MAX, 0);
+    ev_prepare_init(&worker.look, on_look);
+    worker.look.data = &worker;
+    ev_prepare_start(worker.loop, &worker.look);
     ev_run(worker.loop, 0);
+    int result = library_intrudes(sequencer_library(worker.sequencer)) ? EX_CONFIG : EX_OK;
     report_free(worker.report);
     sequencer_free(worker.sequencer);
     ev_loop_destroy(worker.loop);
     log_info("stop", "signal=drained");
-    return EX_OK;
+    return result;
 }
 
 int main(int argc, char **argv) {

@@ -488,6 +488,7 @@ void sequencer_free(struct sequencer *s) {
 void sequencer_drain(struct sequencer *s, void (*done)(void *ctx), void *ctx) {
     s->drained = done;
     s->drained_ctx = ctx;
+    library_rest(s->library);
     if (redis_unsubscribe(s->subscriber, s->names.bare, strlen(s->names.bare), true) != ERR_OK) {
         s->closed = true; /* not connected: nobody can reach us anyway */
         s->role = STANDBY;
@@ -502,6 +503,10 @@ void sequencer_report(const struct sequencer *s, struct buf *out) {
                role_names[s->role], s->queue.count, (unsigned long long)s->total,
                (unsigned long long)s->counts.heard, (unsigned long long)s->counts.refused,
                (unsigned long long)s->counts.skipped, (unsigned long long)s->counts.takeovers);
+}
+
+const struct library *sequencer_library(const struct sequencer *s) {
+    return s->library;
 }
 
 struct redis *sequencer_commands(struct sequencer *s) {

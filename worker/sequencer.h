@@ -9,6 +9,7 @@
 
 #include "core/buf.h"
 #include "core/config.h"
+#include "core/library.h"
 #include "core/loop.h"
 #include "core/redis.h"
 
@@ -29,5 +30,8 @@ void sequencer_report(const struct sequencer *sequencer, struct buf *out);
 
 /* The connection for commands, for reports. */
 struct redis *sequencer_commands(struct sequencer *sequencer);
+
+/* The function library that it works with, for reports. */
+const struct library *sequencer_library(const struct sequencer *sequencer);
 
 #endif

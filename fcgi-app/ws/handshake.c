@@ -79,28 +79,12 @@ static const char *field(const struct handshake *handshake, enum field which) {
     return text != NULL ? text : "";
 }
 
-/* Whether `list`, separated by spaces, names `origin`. */
-static bool listed(const char *list, const char *origin) {
-    size_t len = strlen(origin);
-    for (const char *at = list; (at = strstr(at, origin)) != NULL; at += len) {
-        bool starts = at == list || at[-1] == ' ';
-        if (starts && (at[len] == ' ' || at[len] == '\0'))
-            return true;
-    }
-    return false;
-}
-
-static bool origin_allowed(const struct handshake *handshake, const char *origins) {
-    const char *origin = field(handshake, FIELD_ORIGIN), *host = strstr(origin, "://");
-
-    if (origin[0] == '\0' || strcmp(origins, "*") == 0 || listed(origins, origin))
-        return true; /* without an Origin it is no browser */
-    if (host == NULL)
-        return false;
-    host += 3;
-    const char *forwarded = field(handshake, FIELD_FORWARDED_HOST);
-    return strcasecmp(host, field(handshake, FIELD_HOST)) == 0 ||
-           (forwarded[0] != '\0' && strcasecmp(host, forwarded) == 0);
+/* Sec-Fetch-Site is not looked at: browsers do not agree what it is for a ws: URL. */
+static struct site_claims claims_of(const struct handshake *handshake) {
+    return (struct site_claims){.origin = field(handshake, FIELD_ORIGIN),
+                                .fetch_site = "",
+                                .host = field(handshake, FIELD_HOST),
+                                .forwarded_host = field(handshake, FIELD_FORWARDED_HOST)};
 }
 
 /* The address nearest to us that a proxy of ours wrote down: the last one. */
@@ -117,15 +101,20 @@ static struct request *request_of(const struct handshake *handshake) {
     return request_new(
         &(struct request_texts){.method = "GET",
                                 .uri = url,
+                                .script_name = "",
+                                .path_info = "",
                                 .query = query != NULL ? query + 1 : "",
                                 .content_type = "",
                                 .last_event_id = field(handshake, FIELD_LAST_EVENT_ID),
                                 .idempotency_key = "",
-                                .remote_addr = address_of(field(handshake, FIELD_FORWARDED_FOR))});
+                                .remote_addr = address_of(field(handshake, FIELD_FORWARDED_FOR)),
+                                .claims = claims_of(handshake)});
 }
 
 static bool check(const struct handshake *handshake, const http_parser *parser, const char *origins,
                   struct problem *problem) {
+    const struct site_claims claims = claims_of(handshake);
+
     if (parser->method != HTTP_GET) {
         problem_set(problem, 405, "method: must be GET");
         problem->allow = "GET";
@@ -136,7 +125,7 @@ static bool check(const struct handshake *handshake, const http_parser *parser, 
         problem_set(problem, 400, "Sec-WebSocket-Version: must be 13");
     } else if (strlen(field(handshake, FIELD_KEY)) != KEY_TEXT) {
         problem_set(problem, 400, "Sec-WebSocket-Key: must be 16 bytes in base64");
-    } else if (!origin_allowed(handshake, origins)) {
+    } else if (!site_allows(&claims, origins)) {
         problem_set(problem, 403, "Origin: pages of that origin are not allowed");
     }
     return problem->status == 0;

@@ -4,8 +4,8 @@
  * or is answered with a problem over plain HTTP and closed.
  *
  * The process that serves WebSockets may be another one than the process that is
- * asked for `info` (under mod_fcgid it always is), so it keeps a key in Redis that
- * expires soon after it dies.
+ * asked for `info` (under mod_fcgid it always is), so it keeps itself in a list in
+ * Redis, which believes it for some seconds, and takes itself out when it stops.
  */
 #include "fcgi-app/ws/listener.h"
 
@@ -23,7 +23,7 @@
 #include "fcgi-app/ws/session.h"
 
 #define SERVED_KEY    "halley.websocket"
-#define SERVED_TTL    "16"
+#define SERVED_TTL    "16000" /* milliseconds */
 #define SERVED_PERIOD 5.0
 
 enum { CALLERS_MAX = 1024 };
@@ -82,11 +82,12 @@ static void refuse(struct caller *caller, const struct problem *problem) {
     hang_up(caller);
 }
 
-static bool parse_query(struct request *request, struct problem *problem) {
+static bool parse_query(struct app *app, struct request *request, struct problem *problem) {
     size_t len = strlen(request->query);
 
+    request_mount(request, app->config->mount);
     if (strcmp(request->endpoint, "ws") != 0)
-        problem_set(problem, 404, "there is no such endpoint");
+        app_no_endpoint(app, request, problem);
     else if (len > REQUEST_QUERY_MAX)
         problem_set(problem, 413, "query: the most is %d bytes", REQUEST_QUERY_MAX);
     else if (params_parse(&request->params, request->query, len) != ERR_OK)
@@ -106,7 +107,7 @@ static void upgrade(struct caller *caller, struct request *request, const struct
                accept->data);
     app->stats->requests++;
     bool begun =
-        parse_query(request, &problem) &&
+        parse_query(app, request, &problem) &&
         session_begin(app, request, caller->fd, &(struct part){hello.data, hello.len},
                       &(struct part){caller->in.data + used, caller->in.len - used}, &problem);
     if (begun)
@@ -206,42 +207,66 @@ static const struct acceptor_calls calls = {.taken = greet,
 
 /* ------------------------------------------------------ telling that we are there */
 
+/* Says that this process serves WebSockets for so many milliseconds; "0": no more. */
+static enum err say_served(struct ws_listener *listener, const char *milliseconds) {
+    struct app *app = listener->app;
+    const char *process = app->report != NULL ? report_id(app->report) : "alone";
+    const char *argv[] = {"FCALL", "halley_serve", "1", SERVED_KEY, process, milliseconds};
+    const size_t lens[] = {5, 12, 1, strlen(SERVED_KEY), strlen(process), strlen(milliseconds)};
+
+    if (!hub_redis_up(app->hub))
+        return ERR_REDIS;
+    return redis_command(hub_commands(app->hub), NULL, NULL, 6, argv, lens);
+}
+
 static void on_served(struct ev_loop *loop, struct ev_timer *timer, int events) {
-    struct ws_listener *listener = timer->data;
-    const char *argv[] = {"SET", SERVED_KEY, "1", "EX", SERVED_TTL};
-    const size_t lens[] = {3, strlen(SERVED_KEY), 1, 2, strlen(SERVED_TTL)};
-    struct redis *redis = hub_commands(listener->app->hub);
+    bool said = say_served(timer->data, SERVED_TTL) == ERR_OK;
     (void)events;
 
-    bool sent = redis_command(redis, NULL, NULL, 5, argv, lens) == ERR_OK;
-    ev_timer_set(timer, sent ? SERVED_PERIOD : 0.1, 0);
+    ev_timer_set(timer, said ? SERVED_PERIOD : 0.1, 0);
     ev_timer_start(loop, timer);
 }
 
 struct question {
+    struct app *app;
     void (*done)(void *ctx, bool served);
     void *ctx;
+    bool repeated;
 };
+
+static void ask_served(void *ctx, bool up);
 
 static void on_answer(void *ctx, const redis_reply *reply) {
     struct question *question = ctx;
-    size_t len;
-    question->done(question->ctx, redis_text(reply, &len) != NULL && !redis_is_error(reply));
+    struct hub *hub = question->app->hub;
+
+    if (library_missing(hub_library(hub), reply) && !question->repeated) {
+        question->repeated = true;
+        hub_when_up(hub, question->app->config->redis_timeout, ask_served, question);
+        return;
+    }
+    question->done(question->ctx, redis_integer(reply, 0) > 0);
     free(question);
 }
 
-void ws_ask(struct app *app, void (*done)(void *ctx, bool served), void *ctx) {
-    const char *argv[] = {"GET", SERVED_KEY};
-    const size_t lens[] = {3, strlen(SERVED_KEY)};
+static void ask_served(void *ctx, bool up) {
+    struct question *question = ctx;
+    const char *argv[] = {"FCALL_RO", "halley_serving", "1", SERVED_KEY};
+    const size_t lens[] = {8, 14, 1, strlen(SERVED_KEY)};
 
+    if (!up || redis_command(hub_commands(question->app->hub), on_answer, question, 4, argv,
+                             lens) != ERR_OK)
+        on_answer(question, NULL);
+}
+
+void ws_ask(struct app *app, void (*done)(void *ctx, bool served), void *ctx) {
     if (app->listener != NULL) {
         done(ctx, true);
         return;
     }
     struct question *question = mem_new(sizeof *question);
-    *question = (struct question){done, ctx};
-    if (redis_command(hub_commands(app->hub), on_answer, question, 2, argv, lens) != ERR_OK)
-        on_answer(question, NULL);
+    *question = (struct question){.app = app, .done = done, .ctx = ctx};
+    ask_served(question, hub_redis_up(app->hub));
 }
 
 struct ws_listener *ws_listener_new(struct app *app, int fd) {
@@ -261,6 +286,7 @@ void ws_listener_close(struct ws_listener *listener) {
     if (listener->acceptor == NULL)
         return;
     ev_timer_stop(listener->app->loop, &listener->served);
+    (void)!say_served(listener, "0"); /* where Redis is away it is not believed for long */
     acceptor_free(listener->acceptor);
     listener->acceptor = NULL;
     DL_FOREACH_SAFE (listener->callers, caller, next) {

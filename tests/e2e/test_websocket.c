@@ -782,6 +782,24 @@ START_TEST(a_page_of_another_site_is_refused_and_one_of_this_is_not) {
 }
 END_TEST
 
+static const char *rated_message(void) {
+    return keepf("{\"publish\":{\"channel\":\"%s\",\"data\":1}}", keep_fresh("rated"));
+}
+
+START_TEST(a_rate_counts_what_is_posted_and_what_is_said_together) {
+    struct websock *socket = begun("");
+    const char *path = keepf("/comet/publish?channel=%s", keep_fresh("rated"));
+
+    ck_assert_int_eq(http_post(&lab, "1", 1, "%s", path)->status, 200);
+    websock_say(socket, rated_message());
+    websock_reach(socket, "\"published\"");
+    websock_say(socket, rated_message());
+    must_refuse(socket, 429, "publish_rate", NULL);
+    ck_assert_int_eq(http_post(&lab, "1", 1, "%s", path)->status, 429);
+    websock_close(socket);
+}
+END_TEST
+
 START_TEST(info_says_that_there_are_websockets) {
     until(strstr(http_get(&lab, "/comet/info")->body, "\"ws\""), "%s",
           http_get(&lab, "/comet/info")->body);
@@ -792,6 +810,7 @@ static void add_tests(TCase *tcase) {
     add_ordinary_tests(tcase);
     tcase_add_test(tcase, mistakes_have_their_codes_through_the_web_server_too);
     tcase_add_test(tcase, a_page_of_another_site_is_refused_and_one_of_this_is_not);
+    tcase_add_test(tcase, a_rate_counts_what_is_posted_and_what_is_said_together);
     tcase_add_test(tcase, info_says_that_there_are_websockets);
 }
 

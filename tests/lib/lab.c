@@ -290,6 +290,17 @@ int lab_free_port(void) {
     return ntohs(address.sin_port);
 }
 
+/* Takes in the example of rewriting that the configuration has as a comment. */
+static void take_in_rewrites(struct lab *lab) {
+    const char *const argv[] = {
+        "sh", "-c",
+        "sed -i '/--- other addresses/,/# ---/ s/^ *#     //' \"$0\"/*.conf && "
+        "grep -q '^[a-zR].*/live/' \"$0\"/*.conf",
+        keepf("%s/%s", lab->dir, lab->server), NULL};
+
+    must(proc_run(argv, environ, -1, NULL, NULL) == 0, "%s shows no rewriting", lab->server);
+}
+
 /* The command line that deploy/render prints for this server, port and lab. */
 static char *render(struct lab *lab) {
     char *out = keepf("%s/%s", lab->dir, lab->server), *line = NULL;
@@ -308,6 +319,8 @@ static char *render(struct lab *lab) {
     must(code == 0, "deploy/render %s: exit code %d", lab->server, code);
     line[strcspn(line, "\n")] = '\0';
     must(line[0], "deploy/render %s printed no command", lab->server);
+    if (lab->rewrites)
+        take_in_rewrites(lab);
     return line;
 }
 

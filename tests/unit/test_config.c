@@ -58,6 +58,8 @@ START_TEST(an_empty_file_leaves_the_defaults) {
     must_load("valid/empty");
     ck_assert_str_eq(config.redis, "redis://127.0.0.1:6379");
     ck_assert_str_eq(config.listen, "");
+    ck_assert_str_eq(config.mount, "/comet");
+    ck_assert_int_eq(config.status, STATUS_LOCAL);
     ck_assert_int_eq(config.listen_mode, 0660);
     ck_assert_int_eq(config.log_level, LOG_INFO);
     ck_assert_int_eq(config.timeout, 25);
@@ -93,6 +95,9 @@ START_TEST(a_file_sets_every_option) {
     ck_assert_str_eq(config.redis, "unix:/run/redis/redis.sock");
     ck_assert_str_eq(config.prefix, "site-2");
     ck_assert_str_eq(config.listen, "unix:/run/halley/halley.sock");
+    ck_assert_str_eq(config.mount, "/app/comet");
+    ck_assert_int_eq(config.status, STATUS_NONE);
+    ck_assert_str_eq(config.origins, "https://a.example *");
     ck_assert_int_eq(config.listen_mode, 0600);
     ck_assert_int_eq(config.log_level, LOG_DEBUG);
     ck_assert_int_eq(config.timeout, 20);
@@ -189,6 +194,12 @@ static const struct wrong {
               {"switch-word", "jsonp = maybe: must be on or off"},
               {"level-word", "must be error, warning, info or debug"},
               {"access-word", "must be anyone or none"},
+              {"mount-relative", "mount = comet: must be a path like /comet"},
+              {"mount-dots", "must be a path like /comet"},
+              {"mount-empty-segment", "must be a path like /comet"},
+              {"mount-encoded", "must be a path like /comet"},
+              {"mount-nothing", "must be a path like /comet"},
+              {"status-word", "must be local, anyone or none"},
               {"rate-half", "must be COUNT/SECONDS, or 0"},
               {"rate-zero", "publish_rate = 5/0: must be from 1"},
               {"rate-none", "publish_rate = 0/5: must be from 1"},
@@ -275,6 +286,14 @@ START_TEST(the_shipped_file_names_every_option_with_its_default) {
     ck_assert_int_eq(load("-f", keepf("/tmp/halley-unit-%d.conf", (int)getpid()), NULL), 0);
     unlink(keepf("/tmp/halley-unit-%d.conf", (int)getpid()));
     ck_assert_str_eq(printed(), wanted);
+    config_free(&config);
+}
+END_TEST
+
+START_TEST(the_root_is_a_mount) {
+    ck_assert_int_eq(load("-f", FILES "valid/empty.conf", "-o", "mount=/", NULL), 0);
+    ck_assert_str_eq(config.mount, "");
+    ck_assert_ptr_nonnull(strstr(printed(), "\nmount = /\n"));
     config_free(&config);
 }
 END_TEST
@@ -370,7 +389,7 @@ UNIT_MAIN("config", an_empty_file_leaves_the_defaults, nobody_may_publish_from_t
           a_wrong_file_is_refused_with_what_is_allowed, no_file_of_the_examples_is_forgotten,
           a_file_that_is_asked_for_must_be_there,
           the_shipped_file_is_valid_and_opens_only_the_demo_channels,
-          the_shipped_file_names_every_option_with_its_default,
+          the_shipped_file_names_every_option_with_its_default, the_root_is_a_mount,
           the_environment_is_above_the_file_and_arguments_above_both,
           a_wrong_value_in_the_environment_names_its_variable,
           wrong_arguments_are_a_matter_of_usage, commands_are_told_beside_the_options,

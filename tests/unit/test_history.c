@@ -224,20 +224,17 @@ static void on_posted(void *ctx, const struct history_posted *got) {
     posted.detail = got->detail != NULL ? keepf("%s", got->detail) : NULL;
 }
 
-#define POST "FCALL halley_post 1 chat hello 10 60 100 1000 key 300 192.0.2.1 5 7 halley"
+#define POST "FCALL halley_post 1 chat hello 10 60 100 1000 key 300 192.0.2.1 over:2500  halley"
 
 static void post_hello(void) {
-    static const struct channel_policy policy = {.history = 10,
-                                                 .ttl = 60,
-                                                 .max_message = 100,
-                                                 .publish_rate_count = 5,
-                                                 .publish_rate_seconds = 7};
+    static const struct channel_policy policy = {.history = 10, .ttl = 60, .max_message = 100};
     const struct history_post what = {.channel = "chat",
                                       .channel_len = 4,
                                       .payload = "hello",
                                       .payload_len = 5,
                                       .idempotency = "key",
                                       .who = "192.0.2.1",
+                                      .over = 2500,
                                       .policy = &policy,
                                       .meta_ttl = 1000,
                                       .idempotency_ttl = 300};
@@ -257,6 +254,9 @@ START_TEST(what_became_of_a_post_is_told) {
     ck_assert_int_eq(posted.err, ERR_OK);
     ck_assert_str_eq(posted.id, "5-7");
     ck_assert_uint_eq(posted.at, 1795219203111);
+    ck_assert(!posted.repeated);
+    post(reply_list(3, reply_text("5-7"), reply_number(1795219203111), reply_number(1)));
+    ck_assert(posted.repeated);
     post(reply_error("RATE 2500"));
     ck_assert_int_eq(posted.err, ERR_RATE);
     ck_assert_uint_eq(posted.wait, 2500);

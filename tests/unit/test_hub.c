@@ -806,10 +806,77 @@ START_TEST(a_publish_is_answered_when_redis_holds_it) {
     int fd = post("chat", "", "hello");
     ck_assert(!answered(fd));
     fake_expect(commands,
-                "FCALL halley_post 1 chat hello 1000 3600 65536 604800  300 192.0.2.1 0 0 halley",
+                "FCALL halley_post 1 chat hello 1000 3600 65536 604800  300 192.0.2.1   halley",
                 reply_list(2, reply_text("5-7"), reply_number(1795219203111)));
     ck_assert_str_eq(batch(fd), "{\"id\":\"5-7\",\"at\":1795219203111}");
     ck_assert_uint_eq(stats.published, 1);
+    end();
+}
+END_TEST
+
+/* One with a key, from an address. */
+static int post_from(const char *address, const char *channel, const char *key) {
+    const char *const names[] = {"HTTP_IDEMPOTENCY_KEY", key, "REMOTE_ADDR", address, NULL};
+    return ask_with("POST", keepf("/comet/publish?channel=%s", channel), names, "hi");
+}
+
+static redis_reply *posted(int repeated) {
+    return reply_list(3, reply_text("5-7"), reply_number(1795219203111), reply_number(repeated));
+}
+
+START_TEST(a_rate_is_asked_once_for_all_channels_of_its_section) {
+    begin();
+    int fd = post_from("2001:db8:1:2::7", "rated-1", "");
+    fake_expect(commands, "FCALL halley_rate 1 halley.rate:rated*:2001:db8:1:2::/64 3 600 1",
+                reply_number(0));
+    fake_expect(
+        commands,
+        "FCALL halley_post 1 rated-1 hi 1000 3600 65536 604800  300 2001:db8:1:2::7   halley",
+        posted(0));
+    ck_assert_ptr_nonnull(strstr(batch(fd), "5-7"));
+    fd = post_from("2001:db8:1:2::8", "rated-2", "");
+    fake_expect(commands, "FCALL halley_rate 1 halley.rate:rated*:2001:db8:1:2::/64 3 600 1",
+                reply_number(2500));
+    must_refuse(fd, 429, "\r\nRetry-After: 3\r\n");
+    ck_assert_uint_eq(stats.answers_429, 1);
+    end();
+}
+END_TEST
+
+START_TEST(a_repetition_is_answered_over_its_rate_and_does_not_count) {
+    begin();
+    int fd = post_from("192.0.2.1", "rated", "key");
+    fake_expect(commands, "FCALL halley_rate 1 halley.rate:rated*:192.0.2.1 3 600 1",
+                reply_number(0));
+    fake_expect(commands,
+                "FCALL halley_post 1 rated hi 1000 3600 65536 604800 key 300 192.0.2.1   halley",
+                posted(1));
+    fake_expect(commands, "FCALL halley_rate 1 halley.rate:rated*:192.0.2.1 3 600 -1",
+                reply_number(0));
+    ck_assert_ptr_nonnull(strstr(batch(fd), "5-7"));
+    fd = post_from("192.0.2.1", "rated", "key");
+    fake_expect(commands, "FCALL halley_rate 1 halley.rate:rated*:192.0.2.1 3 600 1",
+                reply_number(900));
+    fake_expect(
+        commands,
+        "FCALL halley_post 1 rated hi 1000 3600 65536 604800 key 300 192.0.2.1 over:900  halley",
+        posted(1));
+    ck_assert_ptr_nonnull(strstr(batch(fd), "5-7"));
+    ck_assert_uint_eq(fake_waiting(commands), 0);
+    ck_assert_uint_eq(stats.published, 0); /* by others before */
+    end();
+}
+END_TEST
+
+START_TEST(a_rate_that_cannot_be_asked_refuses_and_publishes_nothing) {
+    begin();
+    int fd = post_from("192.0.2.1", "rated", "key");
+    fake_answer(commands, reply_error("WRONGTYPE Operation against a key"));
+    must_refuse(fd, 503, "WRONGTYPE");
+    fd = post_from("192.0.2.1", "rated", "key");
+    fake_answer(commands, NULL);
+    must_refuse(fd, 503, "Redis is away");
+    ck_assert_uint_eq(fake_waiting(commands), 0);
     end();
 }
 END_TEST
@@ -914,5 +981,8 @@ UNIT_MAIN("hub", a_poll_of_a_new_channel_subscribes_reads_and_answers,
           a_channel_that_redis_refuses_to_read_is_answered_with_503,
           wrong_requests_are_refused_with_what_is_allowed, a_channel_that_is_named_twice_is_one,
           a_posted_body_that_is_no_form_is_refused, a_publish_is_answered_when_redis_holds_it,
-          a_publish_that_fails_says_why, what_may_not_be_published_never_reaches_redis,
+          a_rate_is_asked_once_for_all_channels_of_its_section,
+          a_repetition_is_answered_over_its_rate_and_does_not_count,
+          a_rate_that_cannot_be_asked_refuses_and_publishes_nothing, a_publish_that_fails_says_why,
+          what_may_not_be_published_never_reaches_redis,
           a_slow_reader_is_cut_off_at_its_backlog_and_delays_nobody)

@@ -34,6 +34,7 @@ static size_t body_len;
 static void take(void *ctx, struct request *request, struct client *client) {
     (void)ctx;
     taken++;
+    request_mount(request, "/comet");
     endpoint = keepf("%s", request->endpoint);
     body = request->body_len > 0
                ? keep(memcpy(malloc(request->body_len), request->body, request->body_len))

@@ -1,11 +1,15 @@
 /* core/halley.lua, installations: which prefix a database has, and who else is there. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "tests/lib/keep.h"
 #include "tests/unit/server.h"
 #include "tests/unit/unit.h"
+
+extern const char halley_lua[];
+extern const size_t halley_lua_len;
 
 /* The answer to a claim behind the library's version and digest: "prefix database since
  * rival's-prefix rival's-database older]". */
@@ -198,6 +202,32 @@ START_TEST(wrong_claims_are_refused) {
 }
 END_TEST
 
+static int uptime(void) {
+    const char *at = strstr(must_ask("INFO server"), "uptime_in_seconds:");
+    return (int)strtol(at + 18, NULL, 10);
+}
+
+static void load_anew(void) {
+    const char *const argv[] = {"FUNCTION", "LOAD", "REPLACE", halley_lua};
+    const size_t lens[] = {8, 4, 7, halley_lua_len};
+    ck_assert_str_eq(ask_bytes(4, argv, lens), "halley");
+}
+
+START_TEST(a_library_that_is_loaded_anew_makes_no_gap) {
+    char position[64];
+
+    server_start(false);
+    until(uptime() >= 3, "time stands still");
+    ck_assert_int_eq(sscanf(must_ask("FCALL_RO halley_read 1 chat now 10"), "[%63s 0 0", position),
+                     1);
+    load_anew();
+    const char *id = publish("chat");
+    const char *page = must_ask("FCALL_RO halley_read 1 chat %s 10", position);
+    ck_assert_msg(strncmp(page, keepf("[%s 0 0 [%s ", id, id), strlen(id) * 2 + 7) == 0, "%s",
+                  page);
+}
+END_TEST
+
 UNIT_MAIN("lua_installation", without_a_word_the_prefix_is_the_default_one,
           a_publish_is_announced_with_the_prefix_of_its_database,
           the_workers_words_have_the_prefix_too,
@@ -210,4 +240,4 @@ UNIT_MAIN("lua_installation", without_a_word_the_prefix_is_the_default_one,
           two_prefixes_in_one_database_are_seen_by_both, a_claim_that_is_not_renewed_ends,
           the_prefix_of_a_restarted_redis_is_kept_for_those_who_are_still_to_claim_it,
           who_came_second_is_given_no_lease, both_prefixes_of_one_database_hear_what_is_published,
-          wrong_claims_are_refused)
+          wrong_claims_are_refused, a_library_that_is_loaded_anew_makes_no_gap)

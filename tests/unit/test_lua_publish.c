@@ -13,11 +13,18 @@ static const char *publish(const char *channel, const char *payload) {
     return must_ask("FCALL halley_publish 1 %s %s", channel, payload);
 }
 
-/* As halley.fcgi publishes for a browser; "" for no idempotency key. */
+/* As halley.fcgi publishes for a browser; "" for no idempotency key, and for a rate that is not
+ * over. */
 static const char *post(const char *channel, const char *payload, const char *key, const char *who,
-                        int count, int seconds) {
-    return ask("FCALL halley_post 1 %s %s 1000 3600 65536 604800 %s 300 %s %d %d", channel, payload,
-               key, who, count, seconds);
+                        const char *over) {
+    return ask("FCALL halley_post 1 %s %s 1000 3600 65536 604800 %s 300 %s %s", channel, payload,
+               key, who, over);
+}
+
+/* Milliseconds that `who` has to wait until he may publish to the section of `pattern`. */
+static long rate(const char *pattern, const char *who, int count, int seconds) {
+    return atol(
+        must_ask("FCALL halley_rate 1 halley.rate:%s:%s %d %d 1", pattern, who, count, seconds));
 }
 
 static const char *held(const char *channel) {
@@ -188,14 +195,19 @@ START_TEST(an_idempotency_key_publishes_once) {
 }
 END_TEST
 
+/* What a repetition of the post that was answered `first` is answered. */
+static const char *repetition_of(const char *first) {
+    return keepf("%.*s 1]", (int)strlen(first) - 3, first);
+}
+
 START_TEST(a_repeated_post_returns_the_first_answer_with_its_time) {
     server_start(false);
-    const char *first = post("chat", "a", "key", "1.2.3.4", 0, 0);
+    const char *first = post("chat", "a", "key", "1.2.3.4", "");
     ck_assert_int_eq(first[0], '[');
-    ck_assert_str_eq(post("chat", "b", "key", "1.2.3.4", 0, 0), first);
+    ck_assert_str_eq(post("chat", "b", "key", "1.2.3.4", ""), repetition_of(first));
     ck_assert_str_eq(held("chat"), "1");
-    ck_assert_str_ne(post("chat", "a", "", "1.2.3.4", 0, 0), first);
-    ck_assert_str_ne(post("chat", "a", "", "1.2.3.4", 0, 0), first);
+    ck_assert_str_ne(post("chat", "a", "", "1.2.3.4", ""), first);
+    ck_assert_str_ne(post("chat", "a", "", "1.2.3.4", ""), first);
     ck_assert_str_eq(held("chat"), "3");
 }
 END_TEST
@@ -349,7 +361,7 @@ END_TEST
 
 START_TEST(what_the_programs_configured_holds_for_scripts_that_do_not_say) {
     server_start(false);
-    must_ask("FCALL halley_post 1 chat a 2 50 5 604800 %s 300 x 0 0", "");
+    must_ask("FCALL halley_post 1 chat a 2 50 5 604800 %s 300 x %s", "", "");
     for (int i = 0; i < 5; i++)
         publish("chat", "b");
     ck_assert_str_eq(held("chat"), "2");
@@ -366,34 +378,63 @@ END_TEST
 START_TEST(a_rate_allows_a_burst_and_then_says_how_long_to_wait) {
     server_start(false);
     for (int i = 0; i < 5; i++)
-        ck_assert_int_eq(post("chat", "a", "", "1.2.3.4", 5, 100)[0], '[');
-    const char *answer = post("chat", "a", "", "1.2.3.4", 5, 100);
-    unsigned long wait;
-    ck_assert_msg(sscanf(answer, "!RATE %lu", &wait) == 1, "%s", answer);
-    ck_assert_uint_gt(wait, 18000);
-    ck_assert_uint_le(wait, 20000);
-    ck_assert_str_eq(held("chat"), "5");
-    ck_assert_int_eq(post("chat", "a", "", "1.2.3.5", 5, 100)[0], '[');
-    ck_assert_int_eq(post("news", "a", "", "1.2.3.4", 5, 100)[0], '[');
-    ck_assert_int_eq(post("chat", "a", "", "1.2.3.4", 0, 0)[0], '[');
+        ck_assert_int_eq(rate("chat*", "1.2.3.4", 5, 100), 0);
+    long wait = rate("chat*", "1.2.3.4", 5, 100);
+    ck_assert_int_gt(wait, 18000);
+    ck_assert_int_le(wait, 20000);
+    ck_assert_int_eq(rate("chat*", "1.2.3.5", 5, 100), 0);
+    ck_assert_int_eq(rate("news", "1.2.3.4", 5, 100), 0);
+    ck_assert_int_gt(pttl("halley.rate:chat*:1.2.3.4"), 90000); /* and then there is no trace */
+    ck_assert_int_le(pttl("halley.rate:chat*:1.2.3.4"), 101000);
 }
 END_TEST
 
 START_TEST(waiting_as_long_as_was_said_is_enough) {
-    unsigned wait;
-
     server_start(false);
     for (int i = 0; i < 20; i++)
-        ck_assert_int_eq(post("chat", "a", "", "x", 20, 1)[0], '[');
-    until(sscanf(post("chat", "a", "", "x", 20, 1), "!RATE %u", &wait) != 1, "never again");
+        ck_assert_int_eq(rate("chat", "x", 20, 1), 0);
+    until(rate("chat", "x", 20, 1) == 0, "never again");
+}
+END_TEST
+
+START_TEST(what_is_given_back_may_be_taken_again_and_no_more) {
+    server_start(false);
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(rate("chat", "x", 3, 1000), 0);
+    ck_assert_int_gt(rate("chat", "x", 3, 1000), 0);
+    must_ask("FCALL halley_rate 1 halley.rate:chat:x 3 1000 -1");
+    ck_assert_int_eq(rate("chat", "x", 3, 1000), 0);
+    ck_assert_int_gt(rate("chat", "x", 3, 1000), 0);
+    for (int i = 0; i < 9; i++)
+        must_ask("FCALL halley_rate 1 halley.rate:chat:x 3 1000 -1");
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(rate("chat", "x", 3, 1000), 0);
+    ck_assert_int_gt(rate("chat", "x", 3, 1000), 0);
 }
 END_TEST
 
 START_TEST(a_repeated_key_is_answered_although_the_rate_is_over) {
     server_start(false);
-    const char *first = post("chat", "a", "key", "x", 1, 1000);
-    ck_assert_int_eq(post("chat", "b", "", "x", 1, 1000)[0], '!');
-    ck_assert_str_eq(post("chat", "a", "key", "x", 1, 1000), first);
+    const char *first = post("chat", "a", "key", "x", "");
+    ck_assert_msg(strstr(first, " 0]") != NULL, "%s", first);
+    ck_assert_str_eq(post("chat", "b", "", "x", "over:2500"), "!RATE 2500");
+    ck_assert_str_eq(post("chat", "b", "other", "x", "over:2500"), "!RATE 2500");
+    ck_assert_str_eq(post("chat", "a", "key", "x", "over:2500"), repetition_of(first));
+    ck_assert_str_eq(held("chat"), "1");
+}
+END_TEST
+
+START_TEST(a_key_is_a_repetition_of_its_own_publisher_only) {
+    server_start(false);
+    const char *mine = post("chat", "a", "key", "192.0.2.1", "");
+    const char *his = post("chat", "b", "key", "192.0.2.2", "");
+    const char *scripts = must_ask("FCALL halley_publish 1 chat c IDEMPOTENCY key");
+    ck_assert_str_ne(mine, his);
+    ck_assert_str_eq(held("chat"), "3");
+    ck_assert_str_eq(must_ask("FCALL halley_publish 1 chat d IDEMPOTENCY key"), scripts);
+    must_ask("FCALL halley_publish 1 chat e IDEMPOTENCY %s", "192.0.2.3 key");
+    ck_assert_ptr_nonnull(strstr(post("chat", "f", "key", "192.0.2.3", ""), " 0]"));
+    ck_assert_str_eq(held("chat"), "5");
 }
 END_TEST
 
@@ -522,8 +563,9 @@ UNIT_MAIN("lua_publish", ids_count_from_one_without_a_hole,
           a_payload_over_the_maximum_is_refused_and_takes_no_number,
           what_the_programs_configured_holds_for_scripts_that_do_not_say,
           a_rate_allows_a_burst_and_then_says_how_long_to_wait,
-          waiting_as_long_as_was_said_is_enough,
+          waiting_as_long_as_was_said_is_enough, what_is_given_back_may_be_taken_again_and_no_more,
           a_repeated_key_is_answered_although_the_rate_is_over,
+          a_key_is_a_repetition_of_its_own_publisher_only,
           the_wrong_type_of_one_channels_key_harms_no_other,
           somebody_elses_entry_in_the_stream_begins_a_new_epoch_above_it,
           a_foreign_entry_with_the_next_number_gets_no_second_owner,

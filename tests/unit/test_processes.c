@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/wait.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include "core/log.h"
@@ -25,6 +26,7 @@ struct word {
 
 static int ends[2];
 static pid_t parent;
+static int which; /* of the children this process is */
 
 static void say(int number) {
     struct word word = {number, getpid()};
@@ -68,10 +70,11 @@ static void begin(int count, void (*work)(void)) {
         signal(SIGTERM, SIG_DFL); /* Check's handlers would end the test */
         signal(SIGINT, SIG_DFL);
         log_open("unit", LOG_ERROR);
-        int number = processes_start(count, stop, ends);
+        int result = 99, number = processes_start(count, stop, ends, &result);
         if (number < 0)
-            _exit(0);
+            _exit(result);
         say(number);
+        which = number;
         work();
     }
     close(ends[1]);
@@ -169,6 +172,23 @@ START_TEST(a_child_that_keeps_ending_is_waited_with) {
 }
 END_TEST
 
+static void wait_unless_first(void) {
+    if (which == 0)
+        _exit(EX_CONFIG);
+    wait_for_a_signal();
+}
+
+START_TEST(a_child_that_finds_the_configuration_wrong_ends_all) {
+    struct word word;
+
+    begin(CHILDREN, wait_unless_first);
+    for (int i = 0; i < CHILDREN + 1; i++) /* the children, and the parent that stops */
+        ck_assert(hear(&word));
+    ck_assert(!hear(&word));
+    must_end(0, EX_CONFIG);
+}
+END_TEST
+
 START_TEST(pauses_grow_until_a_child_has_held_out) {
     static const struct {
         double lived, pause;
@@ -186,4 +206,5 @@ END_TEST
 UNIT_MAIN("processes", signals_end_all_children_and_then_the_parent,
           a_child_that_ends_has_a_successor_with_its_number,
           children_end_when_their_parent_is_killed, a_child_that_keeps_ending_is_waited_with,
+          a_child_that_finds_the_configuration_wrong_ends_all,
           pauses_grow_until_a_child_has_held_out)

@@ -64,6 +64,7 @@ START_TEST(a_whole_request_is_taken_apart) {
     ck_assert_int_eq(read_request("POST", "/comet/publish?channel=a&b=c", names, "pay\0load", 8),
                      ERR_OK);
     ck_assert_str_eq(request->method, "POST");
+    request_mount(request, "/comet");
     ck_assert_str_eq(request->endpoint, "publish");
     ck_assert_str_eq(request->query, "channel=a&b=c");
     ck_assert_str_eq(request->content_type, "text/plain");
@@ -94,6 +95,7 @@ START_TEST(a_query_that_a_server_does_not_say_stands_in_the_uri) {
     static const char *const names[] = {"QUERY_STRING", "", NULL};
 
     ck_assert_int_eq(read_request("GET", "/comet/poll?channel=a&since=b?c", names, "", 0), ERR_OK);
+    request_mount(request, "/comet");
     ck_assert_str_eq(request->endpoint, "poll");
     ck_assert_str_eq(request->query, "channel=a&since=b?c");
     end();
@@ -120,51 +122,76 @@ START_TEST(what_a_server_says_of_its_size_is_what_came) {
 }
 END_TEST
 
-START_TEST(the_endpoint_is_the_last_segment_of_the_path) {
+START_TEST(the_endpoint_is_what_the_uri_and_the_server_say) {
+    static const char *const split[] = {"SCRIPT_NAME", "/comet", "PATH_INFO", "/poll", NULL};
+    static const char *const whole[] = {"SCRIPT_NAME", "/comet/poll", NULL};
+    static const char *const twice[] = {"SCRIPT_NAME", "/comet/poll", "PATH_INFO", "/comet/poll",
+                                        NULL};
     static const struct {
-        const char *uri, *endpoint;
-    } rows[] = {{"/comet/poll", "poll"},
-                {"/comet/poll?x=/y", "poll"},
-                {"/comet/poll#x/y", "poll"},
-                {"/poll", "poll"},
-                {"poll", "poll"},
-                {"/a/b/c/wait", "wait"},
-                {"/comet/", ""},
-                {"/comet", "comet"},
-                {"/", ""},
-                {"/comet/po%6cl", "poll"},
-                {"/comet/a%2Fb", "a/b"},
-                {"/comet/a+b", "a+b"},
-                {"/comet/%", ""},
-                {"/comet/%zz", ""},
-                {"/comet//poll", ""},
-                {"//poll", ""},
-                {"http://host/comet/poll", "poll"},
-                {"http://host:80/comet/poll?x", "poll"},
-                {"http://host", ""},
-                {"/comet/poll?u=http://x/y", "poll"},
-                {"?channel=a", ""}};
+        const char *uri;
+        const char *const *names;
+        const char *endpoint;
+    } rows[] = {{"/comet/poll?a", NULL, "poll"},
+                {"/comet/poll", split, "poll"},
+                {"/comet/poll", whole, "poll"},
+                {"/comet/poll", twice, "poll"},
+                {"http://h/comet/poll", split, "poll"},
+                {"/comet/wait", whole, ""},
+                {"/comet/%70oll", split, ""},
+                {"/live/chat", split, "poll"},
+                {"/live/chat", NULL, ""},
+                {"", split, "poll"}};
 
     for (size_t i = 0; i < ROWS(rows); i++) {
-        ck_assert_msg(read_request("GET", rows[i].uri, NULL, "", 0) == ERR_OK, "%s", rows[i].uri);
-        ck_assert_msg(strcmp(request->endpoint, rows[i].endpoint) == 0, "%s: \"%s\"", rows[i].uri,
-                      request->endpoint);
+        ck_assert_int_eq(read_request("GET", rows[i].uri, rows[i].names, "", 0), ERR_OK);
+        request_mount(request, "/comet");
+        ck_assert_msg(strcmp(request->endpoint, rows[i].endpoint) == 0, "%zu %s: \"%s\"", i,
+                      rows[i].uri, request->endpoint);
         end();
     }
 }
 END_TEST
 
-START_TEST(without_a_request_uri_the_path_info_is_routed_on) {
-    static const char *const info[] = {"PATH_INFO", "/wait", "SCRIPT_NAME", "/cgi/halley.fcgi",
-                                       NULL};
-    static const char *const script[] = {"SCRIPT_NAME", "/comet/poll", NULL};
+START_TEST(a_rewritten_address_has_the_query_that_the_server_says) {
+    static const char *const none[] = {"SCRIPT_NAME", "/comet/events", "QUERY_STRING", "", NULL};
+    static const char *const said[] = {"SCRIPT_NAME", "/comet/events", "QUERY_STRING",
+                                       "channel=chat", NULL};
 
-    ck_assert_int_eq(read_request("GET", "", info, "", 0), ERR_OK);
-    ck_assert_str_eq(request->endpoint, "wait");
+    ck_assert_int_eq(read_request("GET", "/live/chat?channel=x", none, "", 0), ERR_OK);
+    request_mount(request, "/comet");
+    ck_assert_str_eq(request->query, "");
     end();
-    ck_assert_int_eq(read_request("GET", "", script, "", 0), ERR_OK);
-    ck_assert_str_eq(request->endpoint, "poll");
+    ck_assert_int_eq(read_request("GET", "/live/chat?channel=x", said, "", 0), ERR_OK);
+    request_mount(request, "/comet");
+    ck_assert_str_eq(request->query, "channel=chat");
     end();
+}
+END_TEST
+
+START_TEST(what_a_browser_and_proxies_say_of_themselves_is_kept) {
+    static const char *const page[] = {"HTTP_ORIGIN",           "https://a", "HTTP_SEC_FETCH_SITE",
+                                       "same-origin",           "HTTP_HOST", "a:443",
+                                       "HTTP_X_FORWARDED_HOST", "b",         NULL};
+    static const char *const proxies[] = {
+        "HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED",         "HTTP_VIA",
+        "HTTP_X_REAL_IP",       "HTTP_X_FORWARDED_PROTO", "HTTP_X_FORWARDED_HOST"};
+
+    ck_assert_int_eq(read_request("POST", "/comet/publish", page, "", 0), ERR_OK);
+    ck_assert_str_eq(request->claims.origin, "https://a");
+    ck_assert_str_eq(request->claims.fetch_site, "same-origin");
+    ck_assert_str_eq(request->claims.host, "a:443");
+    ck_assert_str_eq(request->claims.forwarded_host, "b");
+    end();
+    for (size_t i = 0; i < ROWS(proxies); i++) {
+        const char *const said[] = {proxies[i], "x", NULL}, *const nothing[] = {proxies[i], "",
+                                                                                NULL};
+        ck_assert_int_eq(read_request("GET", "/comet/status", said, "", 0), ERR_OK);
+        ck_assert_msg(request->proxied, "%s", proxies[i]);
+        end();
+        ck_assert_int_eq(read_request("GET", "/comet/status", nothing, "", 0), ERR_OK);
+        ck_assert_msg(!request->proxied, "%s", proxies[i]);
+        end();
+    }
 }
 END_TEST
 
@@ -296,6 +323,7 @@ static enum err read_cgi(const char *length, const char *body) {
 
 START_TEST(a_cgi_request_is_read_from_the_environment_and_standard_input) {
     ck_assert_int_eq(read_cgi("5", "hello and more"), ERR_OK);
+    request_mount(request, "/cgi-bin/halley.fcgi");
     ck_assert_str_eq(request->endpoint, "publish");
     ck_assert_str_eq(request->query, "channel=a");
     ck_assert_str_eq(request->body, "hello"); /* what is behind is not the request's */
@@ -318,8 +346,10 @@ END_TEST
 
 UNIT_MAIN("request", a_whole_request_is_taken_apart, what_a_server_does_not_say_is_empty,
           a_query_that_a_server_does_not_say_stands_in_the_uri,
-          what_a_server_says_of_its_size_is_what_came, the_endpoint_is_the_last_segment_of_the_path,
-          without_a_request_uri_the_path_info_is_routed_on,
+          what_a_server_says_of_its_size_is_what_came,
+          the_endpoint_is_what_the_uri_and_the_server_say,
+          a_rewritten_address_has_the_query_that_the_server_says,
+          what_a_browser_and_proxies_say_of_themselves_is_kept,
           a_body_up_to_the_limit_is_whole_and_a_longer_one_is_cut,
           a_body_shorter_than_was_said_is_told, a_request_that_is_cut_off_in_its_body_is_none,
           names_and_values_of_every_length_form_are_read,

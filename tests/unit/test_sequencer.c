@@ -30,7 +30,8 @@ static void begin(void) {
     subscriber = fake_connection("halley-worker-live");
     fake_up(commands);
     fake_up(subscriber);
-    ck_assert_str_eq(fake_subscriptions(subscriber), ""); /* whose the database is, is not settled */
+    ck_assert_str_eq(fake_subscriptions(subscriber),
+                     ""); /* whose the database is, is not settled */
     fake_library(commands);
     ck_assert_str_eq(fake_subscriptions(subscriber),
                      "subscribe halley.marker|subscribe halley.sequenced|psubscribe halley:*");
