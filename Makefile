@@ -295,6 +295,7 @@ fuzz:
 # --- checks without running ------------------------------------------------------
 
 SHELL_SRC = .ci/run deploy/install-deps deploy/render deploy/run tests/run tests/lint/include-law \
+            tests/lint/library-version \
             $(wildcard www/feeds/*.sh tests/bench/run)
 TIDY_SRC  = $(ALL_SRC)
 
@@ -304,6 +305,8 @@ lint:
 	$(Q)clang-format --dry-run -Werror $(ALL_SRC) $(ALL_HDR)
 	$(say) LINT 'include law'
 	$(Q)tests/lint/include-law
+	$(say) LINT 'library version'
+	$(Q)tests/lint/library-version
 	$(say) LINT shell
 	$(Q)shellcheck $(SHELL_SRC)
 	$(say) LINT 'warnings, gcc and clang'

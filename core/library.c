@@ -172,11 +172,9 @@ static void on_version(void *ctx, const redis_reply *reply) {
         return;
     if (version > embedded_version())
         become_ready(library); /* of a newer program: it says nothing of installations */
-    else if (version >= 0 && version < embedded_version())
-        load(library, true);
-    else if (!says_missing(reply) && redis_is_error(reply))
-        ask_later(library, reply);
-    else if (!replace_once(library))
+    else if (says_missing(reply) || (version >= 0 && version < embedded_version()))
+        load(library, true); /* none of Halley's that has its name, or one of long ago */
+    else if (version < 0 || !replace_once(library))
         ask_later(library, reply);
 }
 

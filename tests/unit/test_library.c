@@ -155,6 +155,23 @@ START_TEST(a_library_from_before_there_were_installations_is_replaced) {
 }
 END_TEST
 
+START_TEST(another_library_of_that_name_is_replaced_whenever_it_is_there) {
+    begin();
+    for (int i = 0; i < 3; i++) {
+        fake_expect(redis, ASKS, reply_error(MISSING));
+        expect_load(false);
+        fake_answer(redis, reply_error("ERR Library 'halley' already exists"));
+        fake_expect(redis, "FCALL_RO halley_version 0", reply_error(MISSING));
+        expect_load(true);
+        fake_answer(redis, reply_text("halley"));
+        fake_expect(redis, ASKS, ours("7"));
+        ck_assert(library_ready(library));
+        next_question();
+    }
+    end();
+}
+END_TEST
+
 START_TEST(the_same_number_with_the_same_text_is_left_alone) {
     begin();
     fake_expect(redis, ASKS, answer(embedded(), halley_lua_digest, "site", "7"));
@@ -395,6 +412,7 @@ END_TEST
 UNIT_MAIN("library", a_library_that_is_there_is_used, the_text_that_is_loaded_knows_its_own_digest,
           a_missing_library_is_loaded_and_looked_for_again, an_older_library_is_replaced,
           a_library_from_before_there_were_installations_is_replaced,
+          another_library_of_that_name_is_replaced_whenever_it_is_there,
           the_same_number_with_the_same_text_is_left_alone,
           another_text_of_the_same_number_is_replaced_once,
           a_library_that_vanished_is_found_missing_without_a_call,
