@@ -24,6 +24,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sysexits.h>
 
 #include "core/json.h"
 #include "core/log.h"
@@ -45,12 +46,12 @@ struct library {
     struct library_options options;
     char database[16];
     bool ready;
-    bool asking;  /* a question or a command about the library is out */
-    bool resting; /* library_rest() */
-    bool once;    /* replaced another text of the same number already */
-    bool settled; /* nobody stood before this installation, at least once */
-    bool late;    /* Redis could not be reached when the program began */
-    bool intrudes;
+    bool asking;           /* a question or a command about the library is out */
+    bool resting;          /* library_rest() */
+    bool once;             /* replaced another text of the same number already */
+    bool settled;          /* nobody stood before this installation, at least once */
+    bool late;             /* Redis could not be reached when the program began */
+    int exit;              /* library_exit() */
     double refused_since;  /* when it was first found to stand in somebody's way; 0: does not */
     char since[STAMP_MAX]; /* of the database, as last read; "" never */
     char conflict[CONFLICT_MAX]; /* "" none */
@@ -203,10 +204,17 @@ static void end_conflict(struct library *library) {
              library->database);
 }
 
+static void end_with(struct library *library, int code) {
+    if (library->exit != 0)
+        return;
+    library->exit = code;
+    log_error(code == EX_CONFIG ? "configuration" : "installation.lost", "%s", library->conflict);
+}
+
 /*
  * Somebody was there before. A program that only begins has no business here, once it is
- * clear that he stays; one that served already, or whose Redis came later, says so and
- * goes on.
+ * clear that he stays. One that served already, or whose Redis came later, says so and goes
+ * on; a strict one only waits, and ends where it would be taken for one that works.
  */
 static void stand_back(struct library *library) {
     double now = ev_now(library->loop);
@@ -214,13 +222,12 @@ static void stand_back(struct library *library) {
     if (library->refused_since == 0)
         library->refused_since = now;
     bool lasts = now - library->refused_since >= PATIENCE;
-    if (library->settled || (lasts && library->late)) {
-        if (!library->options.strict)
-            become_ready(library);
-    } else if (lasts && !library->intrudes) {
-        library->intrudes = true;
-        log_error("configuration", "%s", library->conflict);
-    }
+    if (library->options.strict && library->settled && lasts)
+        end_with(library, EX_TEMPFAIL);
+    else if (!library->settled && !library->late && lasts)
+        end_with(library, EX_CONFIG);
+    else if (!library->options.strict && (library->settled || (library->late && lasts)))
+        become_ready(library);
 }
 
 /* What the database says has been put there at `since`. */
@@ -373,8 +380,8 @@ bool library_stands_back(const struct library *library) {
     return library->refused_since != 0;
 }
 
-bool library_intrudes(const struct library *library) {
-    return library->intrudes;
+int library_exit(const struct library *library) {
+    return library->exit;
 }
 
 const struct library_counts *library_counts(const struct library *library) {

@@ -81,10 +81,11 @@ const char *library_conflict(const struct library *library);
 bool library_stands_back(const struct library *library);
 
 /*
- * Whether the program was started where another installation stands, and may not go on:
- * EX_CONFIG, and a line in the log has said why.
+ * What the program is to end with, 0 if it may go on; a line in the log has said why.
+ * EX_CONFIG: it was started where another installation stands. EX_TEMPFAIL: a strict one
+ * worked, and then found that another has taken its place meanwhile.
  */
-bool library_intrudes(const struct library *library);
+int library_exit(const struct library *library);
 
 const struct library_counts *library_counts(const struct library *library);
 

@@ -83,8 +83,8 @@ static void on_done(struct ev_loop *loop, struct ev_prepare *prepare, int events
     struct program *program = prepare->data;
     (void)events;
 
-    if (!program->draining && library_intrudes(hub_library(program->app.hub))) {
-        program->result = EX_CONFIG;
+    if (!program->draining && library_exit(hub_library(program->app.hub)) != 0) {
+        program->result = library_exit(hub_library(program->app.hub));
         drain(program);
     }
     bool ending = program->draining || program->once;

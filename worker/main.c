@@ -47,11 +47,11 @@ static void on_drain_deadline(struct ev_loop *loop, struct ev_timer *timer, int 
     ev_break(loop, EVBREAK_ALL);
 }
 
-/* Started where another installation stands: there is nothing to finish. */
+/* Another installation stands here: there is nothing to finish. */
 static void on_look(struct ev_loop *loop, struct ev_prepare *prepare, int events) {
     struct worker *worker = prepare->data;
     (void)events;
-    if (library_intrudes(sequencer_library(worker->sequencer)))
+    if (library_exit(sequencer_library(worker->sequencer)) != 0)
         ev_break(loop, EVBREAK_ALL);
 }
 
@@ -77,7 +77,7 @@ static int work(struct config *config) {
     worker.look.data = &worker;
     ev_prepare_start(worker.loop, &worker.look);
     ev_run(worker.loop, 0);
-    int result = library_intrudes(sequencer_library(worker.sequencer)) ? EX_CONFIG : EX_OK;
+    int result = library_exit(sequencer_library(worker.sequencer));
     report_free(worker.report);
     sequencer_free(worker.sequencer);
     ev_loop_destroy(worker.loop);

@@ -326,6 +326,26 @@ START_TEST(a_prefix_may_be_changed_once_the_old_programs_are_stopped) {
 }
 END_TEST
 
+/* A worker that was stopped so long that another installation has taken the database: what
+ * is published with the old prefix would be lost in silence if it went on. */
+START_TEST(a_worker_that_lost_its_database_listens_no_more) {
+    begin("old", "new");
+    set_place(&pair[1], "new", 0);
+    store_do(&pair[1], "SELECT 0");
+    lab_worker(&pair[0], 0);
+    proc_signal(&pair[0].worker[0], SIGSTOP);
+    lab_app(&pair[1], 0);
+    until(fcgi_get(pair[1].app_socket[0], "/comet/health")->status == 200, "it does not serve");
+    until(strcmp(store_do(&pair[0], "HGET halley.installation prefix")->str, "new") == 0,
+          "the database is not taken");
+    proc_signal(&pair[0].worker[0], SIGCONT);
+    ck_assert_int_eq(proc_wait(&pair[0].worker[0]), EX_TEMPFAIL);
+    ck_assert_ptr_nonnull(strstr(log_of(&pair[0], "worker0"), "error installation.lost prefix = "));
+    ck_assert_int_eq(publish_bare(&pair[0], "old", "chat", 1), 0);
+    close_pair();
+}
+END_TEST
+
 /* Programs that were started before Redis cannot be refused: they say it, and do no harm. */
 static void begin_late(const char *first, const char *second, int database) {
     open_pair();
@@ -425,6 +445,7 @@ int main(void) {
     tcase_add_test(twice, one_prefix_in_two_databases_does_not_start);
     tcase_add_test(twice, two_prefixes_in_one_database_do_not_start);
     tcase_add_test(twice, a_prefix_may_be_changed_once_the_old_programs_are_stopped);
+    tcase_add_test(twice, a_worker_that_lost_its_database_listens_no_more);
     tcase_add_test(twice, one_prefix_in_two_databases_that_is_found_late_does_no_harm);
     tcase_add_test(twice, two_prefixes_in_one_database_that_are_found_late_do_no_harm);
     return e2e_run(suite);

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sysexits.h>
 
 #include "core/log.h"
 #include "tests/lib/keep.h"
@@ -310,12 +311,13 @@ END_TEST
 START_TEST(a_program_that_begins_where_another_installation_stays_may_not_go_on) {
     begin();
     log_open("unit", LOG_ERROR);
-    while (!library_intrudes(library)) {
+    while (library_exit(library) == 0) {
         fake_expect(redis, ASKS, rival("site", "3", true));
         ck_assert(!library_ready(library));
-        if (!library_intrudes(library))
+        if (library_exit(library) == 0)
             next_question();
     }
+    ck_assert_int_eq(library_exit(library), EX_CONFIG);
     ck_assert_str_eq(library_conflict(library),
                      "prefix = site: another installation has it in database 3, and this one is "
                      "database 0");
@@ -347,7 +349,7 @@ START_TEST(who_was_there_before_says_so_and_goes_on) {
     next_question();
     fake_expect(redis, ASKS, ours("7"));
     ck_assert_ptr_null(library_conflict(library));
-    ck_assert(!library_intrudes(library));
+    ck_assert_int_eq(library_exit(library), 0);
     end();
 }
 END_TEST
@@ -358,9 +360,23 @@ START_TEST(a_program_that_served_already_goes_on) {
     for (int i = 0; i < 12; i++) {
         next_question();
         fake_expect(redis, ASKS, rival("other", "0", true));
-        ck_assert(library_ready(library) && !library_intrudes(library));
+        ck_assert(library_ready(library) && library_exit(library) == 0);
     }
     ck_assert_uint_eq(fake_waiting(redis), 0); /* it does not put its own prefix there */
+    end();
+}
+END_TEST
+
+START_TEST(a_program_that_was_strict_and_lost_its_place_ends) {
+    begin_as(true);
+    fake_up(redis);
+    library_up(library);
+    fake_expect(redis, ASKS, ours("7"));
+    while (library_exit(library) == 0) {
+        next_question();
+        fake_expect(redis, ASKS, rival("other", "0", true));
+    }
+    ck_assert_int_eq(library_exit(library), EX_TEMPFAIL);
     end();
 }
 END_TEST
@@ -377,7 +393,7 @@ static void begin_late(bool strict) {
         fake_expect(redis, ASKS, rival("site", "3", true));
         next_question();
     }
-    ck_assert(!library_intrudes(library));
+    ck_assert_int_eq(library_exit(library), 0);
 }
 
 START_TEST(a_conflict_that_is_found_late_ends_nothing) {
@@ -424,5 +440,6 @@ UNIT_MAIN("library", a_library_that_is_there_is_used, the_text_that_is_loaded_kn
           a_program_that_begins_where_another_installation_stays_may_not_go_on,
           a_program_waits_for_those_who_were_just_stopped, who_was_there_before_says_so_and_goes_on,
           a_program_that_served_already_goes_on, a_conflict_that_is_found_late_ends_nothing,
+          a_program_that_was_strict_and_lost_its_place_ends,
           who_would_do_what_the_other_does_waits_until_he_is_gone,
           a_program_that_ends_makes_no_claims)
