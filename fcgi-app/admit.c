@@ -79,6 +79,7 @@ static struct waiter *waiter_new(struct hub *hub, struct client *client,
     waiter->client = client;
     waiter->transport = (uint8_t)transport_index(read->transport);
     waiter->variant = (uint8_t)read->options.variant;
+    waiter->step = (uint8_t)retry_step();
     waiter->early = read->early;
     waiter->limit = (uint16_t)read->limit;
     waiter->waits = read->transport->waits && longest > 0;
@@ -101,7 +102,7 @@ static struct waiter *waiter_new(struct hub *hub, struct client *client,
  * it is answered: it is refused only where as many as there may be waiters have no
  * answer yet.
  */
-static bool admit(struct hub *hub, const struct hub_read *read, struct problem *problem) {
+bool hub_admits(const struct hub *hub, const struct hub_read *read, struct problem *problem) {
     uint64_t most = (uint64_t)hub->config->max_waiters;
 
     if (hub->draining)
@@ -118,7 +119,7 @@ static bool admit(struct hub *hub, const struct hub_read *read, struct problem *
 
 bool hub_hold(struct hub *hub, struct client *client, const struct hub_read *read,
               struct hub_holder *holder, struct problem *problem) {
-    if (!admit(hub, read, problem)) {
+    if (!hub_admits(hub, read, problem)) {
         free(read->options.callback);
         return false;
     }
@@ -140,6 +141,11 @@ bool hub_hold(struct hub *hub, struct client *client, const struct hub_read *rea
 bool hub_read(struct hub *hub, struct client *client, const struct hub_read *read,
               struct problem *problem) {
     return hub_hold(hub, client, read, NULL, problem);
+}
+
+void hub_put_off(struct hub *hub, struct client *client, const struct hub_read *read,
+                 const struct problem *problem) {
+    deliver_later(hub, client, read->transport, &read->options, problem);
 }
 
 struct hub_places hub_release(struct waiter *waiter) {

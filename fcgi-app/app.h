@@ -47,6 +47,9 @@ void status_report(void *ctx, struct buf *out);
 /* Finishes a client with a 200 and a body. */
 void app_answer(struct client *client, const char *content_type, const struct buf *body);
 
+/* Counts a problem that somebody is told. */
+void app_count(struct app *app, const struct problem *problem);
+
 /* Finishes a client with a problem, and counts it. */
 void app_refuse(struct app *app, struct client *client, const struct problem *problem);
 

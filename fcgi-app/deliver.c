@@ -98,11 +98,20 @@ void deliver_gone(void *ctx) {
     deliver_drop(waiter);
 }
 
-void deliver_refuse(struct waiter *waiter, const struct problem *problem) {
-    struct client *client = waiter->client;
-    waiter->hub->stats->answers_503++;
-    deliver_forget(waiter);
-    client_refuse(client, problem);
+/* What a stream is answered that a client would give up for good if it heard of a problem. */
+void deliver_later(struct hub *hub, struct client *client, const struct transport *transport,
+                   const struct transport_options *options, const struct problem *problem) {
+    const struct buf *head = &hub->heads[transport_index(transport)];
+    struct buf length = buf_make(LENGTH_FIELD), text = buf_make(4096);
+
+    transport->later(options, problem, &text);
+    answer_length(&length, text.len);
+    const struct part parts[] = {
+        {head->data, head->len}, {length.data, length.len}, {text.data, text.len}};
+    hub->stats->streams_later++;
+    client_finish(client, parts, 3);
+    buf_free(&length);
+    buf_free(&text);
 }
 
 /* ------------------------------------------------------------ waiters: answers */
@@ -112,6 +121,21 @@ static struct transport_options options_of(const struct waiter *waiter) {
                                       .variant = waiter->variant,
                                       .callback =
                                           waiter->extra != NULL ? waiter->extra->callback : NULL};
+}
+
+void deliver_refuse(struct waiter *waiter, const struct problem *problem) {
+    const struct transport *transport = waiter_transport(waiter);
+    struct transport_options options = options_of(waiter);
+    struct client *client = waiter->client;
+    struct hub *hub = waiter->hub;
+
+    hub->stats->answers_503++;
+    options.callback = NULL; /* it goes with the waiter */
+    deliver_forget(waiter);
+    if (transport->later != NULL)
+        deliver_later(hub, client, transport, &options, problem);
+    else
+        client_refuse(client, problem);
 }
 
 static const struct buf *rendering(struct waiter *waiter, struct batch *batch, struct buf *own) {

@@ -33,6 +33,10 @@ bool deliver_heartbeat(struct waiter *waiter);
 /* Its time is over: an empty batch, or the polite end of a stream. It is over afterwards. */
 void deliver_end(struct waiter *waiter);
 
+/* Answers a client that is no waiter's with a stream that says when to come back, and ends. */
+void deliver_later(struct hub *hub, struct client *client, const struct transport *transport,
+                   const struct transport_options *options, const struct problem *problem);
+
 /* Answers with a problem; nothing was sent before. It is over afterwards. */
 void deliver_refuse(struct waiter *waiter, const struct problem *problem);
 

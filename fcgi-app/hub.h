@@ -62,6 +62,17 @@ bool hub_read(struct hub *hub, struct client *client, const struct hub_read *rea
               struct problem *problem) MUST_CHECK;
 
 /*
+ * Answers a request that was not taken because of a problem that passes by a stream that
+ * says so, and ends. For transports that have a `later`.
+ */
+void hub_put_off(struct hub *hub, struct client *client, const struct hub_read *read,
+                 const struct problem *problem);
+
+/* Whether hub_read() would take the request now; else fills `problem`. */
+bool hub_admits(const struct hub *hub, const struct hub_read *read,
+                struct problem *problem) MUST_CHECK;
+
+/*
  * For a client whose channels change while it is held, a WebSocket: hub_read()
  * for somebody who keeps hold of it (holder.h). hub_release() takes the client back
  * and says where it stands.

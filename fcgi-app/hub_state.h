@@ -17,6 +17,7 @@
 #include "fcgi-app/feed.h"
 #include "fcgi-app/fetch.h"
 #include "fcgi-app/memo.h"
+#include "fcgi-app/retry.h"
 #include "fcgi-app/stats.h"
 #include "fcgi-app/tally.h"
 #include "fcgi-app/tracking.h"
@@ -64,7 +65,7 @@ static inline const struct transport *waiter_transport(const struct waiter *wait
 
 /* Milliseconds after which it is told to come back by polling; 0: it is not. */
 static inline unsigned waiter_retry(const struct waiter *waiter) {
-    return waiter->retry ? (unsigned)waiter->hub->config->retry : 0;
+    return waiter->retry ? retry_at((unsigned)waiter->hub->config->retry, waiter->step) : 0;
 }
 
 #endif

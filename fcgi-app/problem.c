@@ -77,7 +77,7 @@ void answer_length(struct buf *out, size_t length) {
     buf_text(out, "\r\n\r\n");
 }
 
-static void put_object(const struct problem *problem, struct buf *out) {
+void problem_put(const struct problem *problem, struct buf *out) {
     size_t len = strlen(problem->detail);
 
     buf_printf(out, "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%d,\"detail\":",
@@ -90,10 +90,14 @@ static void put_object(const struct problem *problem, struct buf *out) {
     buf_char(out, '}');
 }
 
+bool problem_passes(const struct problem *problem) {
+    return problem->status == 503 || problem->status == 429;
+}
+
 void problem_render(const struct problem *problem, struct buf *out) {
     struct buf body = buf_make(out->max);
 
-    put_object(problem, &body);
+    problem_put(problem, &body);
     buf_char(&body, '\n');
     put_head(out, problem->status, "application/problem+json");
     if (problem->retry_after > 0)
@@ -107,7 +111,7 @@ void problem_render(const struct problem *problem, struct buf *out) {
 
 void problem_render_error(const struct problem *problem, const struct json *ref, struct buf *out) {
     buf_text(out, "{\"error\":");
-    put_object(problem, out);
+    problem_put(problem, out);
     if (ref != NULL) {
         buf_text(out, ",\"ref\":");
         json_write(out, ref);

@@ -5,6 +5,8 @@
 #ifndef HALLEY_PROBLEM_H
 #define HALLEY_PROBLEM_H
 
+#include <stdbool.h>
+
 #include "core/buf.h"
 #include "core/err.h"
 #include "core/json.h"
@@ -31,6 +33,12 @@ const char *problem_title(int status);
 
 /* Appends the whole answer, CGI header (RFC 3875 §6.2) and body. */
 void problem_render(const struct problem *problem, struct buf *out);
+
+/* Appends the problem as a JSON object, on one line. */
+void problem_put(const struct problem *problem, struct buf *out);
+
+/* Whether it is over by itself after a while (503, 429). */
+bool problem_passes(const struct problem *problem);
 
 /*
  * Appends the problem as a WebSocket tells it, {"error":{...}}, with the `ref` of

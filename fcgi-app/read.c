@@ -230,6 +230,34 @@ static void keep(struct app *app, struct request *request, const struct hub_read
     app->last_read = *read;
 }
 
+/* HEAD: what a GET would be answered, but for the body and what is known only with it. */
+static bool answer_head_of(struct app *app, const struct hub_read *read, struct client *client,
+                           struct problem *problem) {
+    bool later = read->transport->later != NULL;
+    bool taken = hub_admits(app->hub, read, problem) || (later && problem_passes(problem));
+    struct buf head = buf_make(1024);
+
+    free((void *)(uintptr_t)read->channels);
+    free(read->options.callback);
+    if (!taken)
+        return false;
+    answer_head(&head, read->transport->content_type);
+    buf_text(&head, "\r\n");
+    client_finish(client, &(struct part){head.data, head.len}, 1);
+    buf_free(&head);
+    return true;
+}
+
+/* A client who would give up for good is told when to come back in place of the problem. */
+static bool put_off(struct app *app, const struct hub_read *read, struct client *client,
+                    const struct problem *problem) {
+    if (read->transport->later == NULL || !problem_passes(problem))
+        return false;
+    app_count(app, problem);
+    hub_put_off(app->hub, client, read, problem);
+    return true;
+}
+
 bool endpoint_read(struct app *app, struct request *request, struct client *client,
                    struct problem *problem) {
     struct hub_read read = {.transport = transport_find(request->endpoint)};
@@ -241,8 +269,10 @@ bool endpoint_read(struct app *app, struct request *request, struct client *clie
     } else if (!read_parse(app->config, request, &read, problem)) {
         return false;
     }
+    if (strcmp(request->method, "HEAD") == 0)
+        return answer_head_of(app, &read, client, problem);
     bool plain = read.options.callback == NULL; /* the hub takes that over */
-    bool taken = hub_read(app->hub, client, &read, problem);
+    bool taken = hub_read(app->hub, client, &read, problem) || put_off(app, &read, client, problem);
     if (!request->repeats)
         keep(app, request, &read, plain);
     return taken;

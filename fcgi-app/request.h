@@ -83,8 +83,7 @@ struct request_body {
 
 /* The same where `fd` holds the parameters and an empty body, in place of which `body` is
  * taken over; on failure it stays the caller's. */
-enum err request_read_gathered(int fd, struct request_body *body,
-                               struct request **out) MUST_CHECK;
+enum err request_read_gathered(int fd, struct request_body *body, struct request **out) MUST_CHECK;
 
 /* The same from the CGI environment and standard input. */
 enum err request_read_cgi(size_t body_max, struct request **out) MUST_CHECK;

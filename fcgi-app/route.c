@@ -36,7 +36,7 @@ static const struct route routes[] = {
     {"metrics", endpoint_metrics, "GET, HEAD", OPERATORS},
 };
 
-static const struct route read_route = {"", endpoint_read, "GET, POST", OPEN};
+static const struct route read_route = {"", endpoint_read, "GET, HEAD, POST", OPEN};
 
 static const struct route *route_find(const struct config *config, const char *name) {
     for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
@@ -117,10 +117,14 @@ void app_answer(struct client *client, const char *content_type, const struct bu
     buf_free(&head);
 }
 
-void app_refuse(struct app *app, struct client *client, const struct problem *problem) {
+void app_count(struct app *app, const struct problem *problem) {
     app->stats->answers_503 += problem->status == 503;
     app->stats->answers_4xx += problem->status >= 400 && problem->status < 500;
     app->stats->answers_429 += problem->status == 429;
+}
+
+void app_refuse(struct app *app, struct client *client, const struct problem *problem) {
+    app_count(app, problem);
     client_refuse(client, problem);
 }
 

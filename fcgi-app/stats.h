@@ -22,6 +22,7 @@
     X(answers_503, counter, "answers that said try again later")                                   \
     X(answers_retry, counter, "waits answered at once because of the limit max_waiters")           \
     X(mount_elsewhere, counter, "requests for an endpoint below another path than the mount")      \
+    X(streams_later, counter, "event streams that could not be served, and were told when to")     \
     X(published, counter, "messages published from the web")                                       \
     X(batches, counter, "batches sent")                                                            \
     X(batches_empty, counter, "batches sent without a message")                                    \

@@ -55,6 +55,13 @@ struct transport {
 
     /* Appends the polite end of a stream. NULL: nothing. */
     void (*end)(const struct transport_options *options, struct buf *out);
+
+    /*
+     * Appends a whole stream that says that none can be had for now, and why: for clients
+     * who would take an error for final. NULL: the problem is told as it is.
+     */
+    void (*later)(const struct transport_options *options, const struct problem *problem,
+                  struct buf *out);
 };
 
 /* The transport of an endpoint, or NULL. */

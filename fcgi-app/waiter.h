@@ -67,6 +67,7 @@ struct waiter {
     uint16_t sub_count;
     uint8_t transport; /* its index */
     uint8_t variant;   /* of its transport's options */
+    uint8_t step;      /* of the times after which it is told to come back (retry.h) */
     bool parked : 1;   /* it has, or had, everything; else Redis has yet to say where it stands */
     bool begun : 1;    /* the answer's header is out: its status can no longer change */
     bool waits : 1;    /* may be parked */

@@ -81,6 +81,11 @@
       run: turn => new Promise((done, fail) => {
         const source = new EventSource(turn.url('events', {format: 'json'}));
         source.onopen = () => turn.alive('open', turn.client.options.firstByte); // headers only, perhaps: look soon
+        // It cannot be served for now: EventSource is told by an event, an error would end it for good.
+        if (source.addEventListener) source.addEventListener('halley-error', ({data}) => {
+          const p = JSON.parse(data);
+          fail(failure(Object.assign(p, {retryAfter: p.retry_after * 1000 || 0})));
+        });
         source.onmessage = ({data}) => turn.text(data);
         source.onerror = () => fail(new Error('event stream lost'));
         aborted(turn.signal).then(() => source.close());

@@ -6,6 +6,12 @@
  * Data is the raw payload, split at its line ends as the format wants it. What
  * no text stream can carry (bytes that are no UTF-8, or NUL) is sent as a data
  * URL, data:;base64,...
+ *
+ * The name of an event is its channel. EventSource fires events of its own, and so does
+ * Halley: a channel with such a name is written in braces, which no channel's name has.
+ *
+ * EventSource gives up for good at any status but 200. So where a stream cannot be served
+ * for now, the answer is a stream that says why, when to come back, and ends.
  */
 #include "fcgi-app/transports/transports.h"
 
@@ -13,6 +19,7 @@
 
 #include "core/crypto.h"
 #include "core/json.h"
+#include "fcgi-app/retry.h"
 
 enum { SEVERAL = 1, JSON = 2 }; /* bits of the variant */
 
@@ -66,16 +73,33 @@ static void put_data(const struct message *message, struct buf *out) {
     buf_char(out, '\n');
 }
 
+/* Whether EventSource or Halley fires events of that name. */
+static bool is_taken(const char *name, size_t len) {
+    static const char *const taken[] = {"open", "error", "message", "gap"};
+    static const char own[] = "halley-"; /* all that begins so, for those to come */
+
+    for (size_t i = 0; i < sizeof taken / sizeof taken[0]; i++) {
+        if (strlen(taken[i]) == len && memcmp(taken[i], name, len) == 0)
+            return true;
+    }
+    return len >= sizeof own - 1 && memcmp(name, own, sizeof own - 1) == 0;
+}
+
+static void put_name(const struct batch_channel *channel, struct buf *out) {
+    bool taken = is_taken(channel->name, channel->len);
+
+    buf_text(out, taken ? "event: {" : "event: ");
+    buf_add(out, channel->name, channel->len);
+    buf_text(out, taken ? "}\n" : "\n");
+}
+
 static void put_message(const struct batch *batch, size_t index, bool named, struct buf *out) {
     const struct batch_entry *entry = batch_entry_at(batch, index);
     const struct batch_channel *channel = batch_channel_at(batch, entry->channel);
 
     put_id(batch, index + 1, out);
-    if (named) {
-        buf_text(out, "event: ");
-        buf_add(out, channel->name, channel->len);
-        buf_char(out, '\n');
-    }
+    if (named)
+        put_name(channel, out);
     put_data(entry->message, out);
     buf_char(out, '\n');
 }
@@ -115,9 +139,20 @@ static void render(const struct transport_options *options, struct batch *batch,
 
 /* A block without data changes the last event id and dispatches nothing. */
 static void begin(const struct transport_options *options, struct batch *start, struct buf *out) {
-    buf_printf(out, "retry: %d\n", options->config->retry);
+    buf_printf(out, "retry: %u\n", retry_spread((unsigned)options->config->retry));
     put_id(start, 0, out);
     buf_char(out, '\n');
+}
+
+/* No id: the browser repeats the one that it has. */
+static void later(const struct transport_options *options, const struct problem *problem,
+                  struct buf *out) {
+    unsigned wanted = problem->retry_after * 1000, least = (unsigned)options->config->retry;
+
+    buf_printf(out, "retry: %u\n", retry_spread(wanted > least ? wanted : least));
+    buf_text(out, "event: halley-error\ndata: ");
+    problem_put(problem, out);
+    buf_text(out, "\n\n");
 }
 
 static void keepalive(const struct transport_options *options, struct batch *place,
@@ -133,4 +168,5 @@ const struct transport transport_events = {.name = "events",
                                            .options = options_of,
                                            .begin = begin,
                                            .render = render,
-                                           .keepalive = keepalive};
+                                           .keepalive = keepalive,
+                                           .later = later};

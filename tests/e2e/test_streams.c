@@ -96,9 +96,11 @@ END_TEST
 
 START_TEST(an_event_stream_says_when_to_come_back) {
     struct stream *stream = opened(EVENTS, keepf("channel=%s", keep_fresh("silent")));
+    unsigned ms = 0;
 
-    until((stream_turn(stream, 5), stream->held->body.length > 0), "no first bytes");
-    ck_assert_str_eq(keepf("%.12s", stream->held->body.data), "retry: 3000\n");
+    until((stream_turn(stream, 5), stream->held->body.length > 11), "no first bytes");
+    ck_assert_int_eq(sscanf(stream->held->body.data, "retry: %u\n", &ms), 1);
+    ck_assert_msg(ms >= 1500 && ms <= 4500, "%u", ms);
     stream_close(stream);
 }
 END_TEST
@@ -110,16 +112,6 @@ START_TEST(a_forever_frame_is_a_page_with_room_for_old_browsers) {
     ck_assert(strncmp(stream->held->body.data, "<!DOCTYPE html>", 15) == 0);
     stream_reach_start(stream);
     stream_close(stream);
-}
-END_TEST
-
-START_TEST(head_is_answered_as_an_unknown_method_is) {
-    struct request request = {.method = "HEAD",
-                              .path = keepf("/comet/events?channel=%s", keep_fresh("head"))};
-    const struct answer *answer = http_send(&lab, &request);
-
-    ck_assert_int_eq(answer->status, 405);
-    ck_assert_str_eq(answer_header(answer, "Allow"), "GET, POST");
 }
 END_TEST
 
@@ -584,7 +576,6 @@ static void add_tests(TCase *tcase) {
     tcase_add_loop_test(tcase, headers_and_first_bytes_come_before_anything_is_published, 0, HELD);
     tcase_add_test(tcase, an_event_stream_says_when_to_come_back);
     tcase_add_test(tcase, a_forever_frame_is_a_page_with_room_for_old_browsers);
-    tcase_add_test(tcase, head_is_answered_as_an_unknown_method_is);
     tcase_add_loop_test(tcase, each_publish_is_delivered_while_the_stream_goes_on, 0, HELD);
     tcase_add_loop_test(tcase, redis_cli_is_heard, 0, HELD);
     tcase_add_loop_test(tcase, a_burst_is_delivered_in_order, 0, HELD);

@@ -1,6 +1,8 @@
 /* fcgi-app/transports: what each makes of the same batch. */
 #include "fcgi-app/transport.h"
 
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -96,7 +98,76 @@ START_TEST(an_event_has_the_cursor_and_the_payload) {
         ck_assert_msg(strcmp(text, keepf("id: a@5-2\n%s\n", rows[i].data)) == 0, "row %zu: %s", i,
                       text);
     }
-    ck_assert_str_eq(begun("events", ""), "retry: 3000\nid: a@5-1\n\n");
+    ck_assert_str_eq(strchr(begun("events", ""), '\n'), "\nid: a@5-1\n\n");
+}
+END_TEST
+
+/* The milliseconds of a text that begins with "retry: ". */
+static unsigned retry_of(const char *text) {
+    unsigned ms = 0;
+    ck_assert_msg(sscanf(text, "retry: %u\n", &ms) == 1, "%s", text);
+    return ms;
+}
+
+START_TEST(every_event_stream_is_told_another_time_to_come_back) {
+    unsigned least = UINT_MAX, most = 0;
+
+    for (int i = 0; i < 1000; i++) {
+        unsigned ms = retry_of(begun("events", ""));
+        least = ms < least ? ms : least;
+        most = ms > most ? ms : most;
+    }
+    ck_assert_uint_ge(least, 1500);
+    ck_assert_uint_le(most, 4500);
+    ck_assert_msg(least < 1800 && most > 4200, "from %u to %u", least, most);
+}
+END_TEST
+
+/* The events of a channel of that name, read with another one, are called ... */
+static const char *event_of(const char *name) {
+    const struct batch_channel channels[] = {
+        {.name = name, .len = strlen(name), .from = {5, 1}, .to = {5, 2}},
+        {.name = "b", .len = 1, .from = {6, 0}, .to = {6, 0}}};
+    struct message *message = message_new(name, strlen(name), (struct position){5, 2}, 7, "hi", 2);
+    struct batch *batch = batch_new(channels, 2, &(struct batch_entry){message, 0}, 1, 0);
+    message_unref(message);
+    const char *text = sent("events", "", batch), *event = strstr(text, "\nevent: ");
+    ck_assert_msg(event != NULL, "%s", text);
+    return keepf("%.*s", (int)strcspn(event + 8, "\n"), event + 8);
+}
+
+START_TEST(a_channel_called_as_an_event_of_somebody_else_stands_in_braces) {
+    static const char *const taken[] = {"gap",          "open",         "error",  "message",
+                                        "halley-redis", "halley-error", "halley-"};
+    static const char *const plain[] = {"gaps", "ope",    "Gap",   "OPEN",  "errors", "messages",
+                                        "chat", "halley", "a:gap", "(gap)", "~gap"};
+
+    for (size_t i = 0; i < ROWS(taken); i++)
+        ck_assert_str_eq(event_of(taken[i]), keepf("{%s}", taken[i]));
+    for (size_t i = 0; i < ROWS(plain); i++)
+        ck_assert_str_eq(event_of(plain[i]), plain[i]);
+}
+END_TEST
+
+START_TEST(an_event_stream_that_cannot_be_had_for_now_says_so_and_ends) {
+    static const char *const formats[] = {"", "format=json"};
+    const struct transport *transport = transport_find("events");
+    struct problem problem;
+
+    problem_later(&problem, 503, 10, "no room for another waiter: max_waiters is %d", 5);
+    for (size_t i = 0; i < ROWS(formats); i++) {
+        struct transport_options options = options_of(transport, formats[i], 1);
+        struct buf out = buf_make(10000);
+        transport->later(&options, &problem, &out);
+        unsigned ms = retry_of(keep(out.data));
+        ck_assert_msg(ms >= 5000 && ms <= 15000, "%u", ms); /* Retry-After is the longer one */
+        ck_assert_str_eq(strchr(out.data, '\n'),
+                         "\nevent: halley-error\ndata: {\"type\":\"about:blank\",\"title\":"
+                         "\"Service Unavailable\",\"status\":503,\"detail\":\"no room for "
+                         "another waiter: max_waiters is 5\",\"retry_after\":10}\n\n");
+    }
+    for (size_t i = 0; transport_at(i) != NULL; i++)
+        ck_assert(transport_at(i)->later == NULL || transport_at(i) == transport);
 }
 END_TEST
 
@@ -204,8 +275,11 @@ START_TEST(transports_are_found_by_their_names) {
 END_TEST
 
 UNIT_MAIN("transports", polls_and_lines_carry_the_batch_as_it_is,
-          an_event_has_the_cursor_and_the_payload, events_of_several_channels_name_theirs,
-          a_gap_is_an_event_in_front_of_what_follows_it, events_can_carry_batches,
-          parts_end_with_their_boundary, scripts_call_the_function_and_cannot_be_left,
-          callbacks_are_names_and_nothing_else, streams_have_a_sign_of_life_that_is_no_message,
-          transports_are_found_by_their_names)
+          an_event_has_the_cursor_and_the_payload,
+          every_event_stream_is_told_another_time_to_come_back,
+          a_channel_called_as_an_event_of_somebody_else_stands_in_braces,
+          an_event_stream_that_cannot_be_had_for_now_says_so_and_ends,
+          events_of_several_channels_name_theirs, a_gap_is_an_event_in_front_of_what_follows_it,
+          events_can_carry_batches, parts_end_with_their_boundary,
+          scripts_call_the_function_and_cannot_be_left, callbacks_are_names_and_nothing_else,
+          streams_have_a_sign_of_life_that_is_no_message, transports_are_found_by_their_names)

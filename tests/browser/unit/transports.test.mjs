@@ -134,6 +134,25 @@ test('an event stream of which a proxy lets only the headers through is found ou
   assert.equal(sources.length, 1);
 });
 
+test('an event stream that cannot be served for now says why, and for how long', async () => {
+  const sources = fakeSource('EventSource'), heard = {};
+  globalThis.EventSource.prototype.addEventListener = function (type, fn) { heard[type] = fn; };
+  server.info = {transports: ['events', 'wait', 'poll']};
+  const halley = client({backoff: 1, maxBackoff: 1});
+  halley.subscribe('chat');
+  const source = await sources.next(0);
+  source.onopen();
+  heard['halley-error']({data: '{"type":"about:blank","title":"Service Unavailable","status":503,"detail":"Redis is away","retry_after":1}'});
+  await until(() => halley.states.some(s => s.error));
+  const {state, error, retryIn} = halley.states.find(s => s.error);
+  assert.equal(state, 'waiting');
+  assert.equal(error.status, 503);
+  assert.match(error.message, /Redis is away/);
+  assert.ok(retryIn >= 1000 && retryIn <= 1001, String(retryIn));
+  assert.ok(source.closed);
+  await sources.next(1);
+});
+
 test('a stream delivers, and is resumed where it was torn, with nothing lost or doubled', async () => {
   const halley = client();
   halley.subscribe('chat');
