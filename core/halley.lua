@@ -120,15 +120,15 @@ end
 -- Which prefix a database has, the programs keep in it, for a function cannot ask where
 -- it is called:
 --
---   halley.installation        hash: prefix, database   as the programs have them
---                                    since    microseconds: when they were put there;
---                                             another one tells that they were gone
+--   halley.prefix        string "<prefix> <database> <since>", as the programs have them;
+--                        since is the microsecond in which it was put there, so another
+--                        one tells that it was gone; 0: no function was there yet
 --
 -- Which installations there are in this Redis is known in memory alone: each program
 -- makes its claim twice a second. Who claims what an older claim holds, the prefix in
 -- another database or the database with another prefix, is in the wrong.
 
-local INSTALLATION, DEFAULT_PREFIX = 'halley.installation', 'halley'
+local PREFIX, DEFAULT_PREFIX = 'halley.prefix', 'halley'
 local CLAIM_MS, CLAIMS_MAX = 3000, 256
 local claims = {} -- { prefix, database, seen }, the oldest first
 local remembers   -- since when there is this memory
@@ -154,10 +154,20 @@ local function rival_of(prefix, database, now)
   return rival, older
 end
 
+-- Prefix, database and since as they stand in this database; nothing where they do not.
+-- It is always the same few texts, so each is taken apart once.
+local parsed, parsed_count = {}, 0
 local function held_installation()
-  local held = redis.call('HMGET', INSTALLATION, 'prefix', 'database', 'since')
-  if held[1] and held[1] ~= DEFAULT_PREFIX then others = true end
-  return held[1], held[2], held[3]
+  local held = redis.call('GET', PREFIX)
+  if not held then return nil end
+  local parts = parsed[held]
+  if not parts then
+    if parsed_count == CLAIMS_MAX then parsed, parsed_count = {}, 0 end
+    parts = { string.match(held, '^([%w_-]+) (%d+) (%d+)$') }
+    parsed[held], parsed_count = parts, parsed_count + 1
+    if parts[1] and parts[1] ~= DEFAULT_PREFIX then others = true end
+  end
+  return parts[1], parts[2], parts[3]
 end
 
 -- The prefix of this database, and the database; nil where it cannot be known. Programs
@@ -225,10 +235,10 @@ end
 -- out: since
 local function halley_install(keys, args)
   local prefix, database, since = held_installation()
-  if prefix ~= args[1] or database ~= args[2] or not since then
+  if prefix ~= args[1] or database ~= args[2] or since == '0' then
     local time = redis.call('TIME')
     since = text(time[1] * 1000000 + time[2])
-    redis.call('HSET', INSTALLATION, 'prefix', args[1], 'database', args[2], 'since', since)
+    redis.call('SET', PREFIX, args[1] .. ' ' .. args[2] .. ' ' .. since)
   end
   return since
 end

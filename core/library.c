@@ -29,6 +29,7 @@
 #include "core/json.h"
 #include "core/log.h"
 #include "core/mem.h"
+#include "core/names.h"
 
 extern const char halley_lua[];
 extern const size_t halley_lua_len;
@@ -38,7 +39,7 @@ extern const char halley_lua_digest[];
 #define RETRY_DELAY 0.25 /* seconds between questions to a Redis that is still loading */
 #define PATIENCE    4.0  /* seconds: the claim of programs that were just stopped ends before */
 
-enum { STAMP_MAX = 32, CONFLICT_MAX = 256, TROUBLE_MAX = 256 };
+enum { CLAIM_MAX = PREFIX_MAX + 32, STAMP_MAX = 32, CONFLICT_MAX = 256, TROUBLE_MAX = 256 };
 
 struct library {
     struct ev_loop *loop;
@@ -143,11 +144,12 @@ static void on_loaded(void *ctx, const redis_reply *reply) {
  * called, unless it says already that it is somebody else's.
  */
 static void load(struct library *library, bool replace) {
-    const char *claim[] = {"HSETNX", "halley.installation", "prefix", library->options.prefix};
+    char claim[CLAIM_MAX];
     const char *argv[] = {"FUNCTION", "LOAD", replace ? "REPLACE" : halley_lua, halley_lua};
 
     library->ready = false;
-    send(library, NULL, 4, claim);
+    snprintf(claim, sizeof claim, "%s %s 0", library->options.prefix, library->database);
+    send(library, NULL, 4, (const char *[]){"SET", "halley.prefix", claim, "NX"});
     library->asking = send(library, on_loaded, replace ? 4 : 3, argv);
 }
 
@@ -266,7 +268,8 @@ static void on_installed(void *ctx, const redis_reply *reply) {
 static void take_place(struct library *library, const redis_reply *reply) {
     const char *since = text_of(redis_item(reply, 4));
 
-    if (since[0] != '\0' && strcmp(text_of(redis_item(reply, 2)), library->options.prefix) == 0 &&
+    if (strcmp(since, "0") > 0 &&
+        strcmp(text_of(redis_item(reply, 2)), library->options.prefix) == 0 &&
         strcmp(text_of(redis_item(reply, 3)), library->database) == 0)
         settle(library, since);
     else

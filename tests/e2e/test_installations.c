@@ -233,7 +233,7 @@ START_TEST(what_was_announced_under_another_prefix_is_found_by_reading) {
     follower_begin(&follower, &pair[0], channel, "now");
     for (int n = 1; n <= 5; n++) {
         store_do(&pair[0], "MULTI");
-        store_do(&pair[0], "DEL halley.installation");
+        store_do(&pair[0], "DEL halley.prefix");
         store_do(&pair[0], "FUNCTION FLUSH");
         store_do(&pair[0], "FUNCTION LOAD %s", library_text());
         store_do(&pair[0], "FCALL halley_publish 1 %s %d", channel, n);
@@ -336,7 +336,7 @@ START_TEST(a_worker_that_lost_its_database_listens_no_more) {
     proc_signal(&pair[0].worker[0], SIGSTOP);
     lab_app(&pair[1], 0);
     until(fcgi_get(pair[1].app_socket[0], "/comet/health")->status == 200, "it does not serve");
-    until(strcmp(store_do(&pair[0], "HGET halley.installation prefix")->str, "new") == 0,
+    until(strncmp(store_do(&pair[0], "GET halley.prefix")->str, "new 0 ", 6) == 0,
           "the database is not taken");
     proc_signal(&pair[0].worker[0], SIGCONT);
     ck_assert_int_eq(proc_wait(&pair[0].worker[0]), EX_TEMPFAIL);

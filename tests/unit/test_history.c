@@ -165,7 +165,7 @@ END_TEST
 /* The library is found missing, loaded, and there again. */
 static void load_again(void) {
     fake_expect(redis, ASKS, reply_error(MISSING));
-    fake_expect(redis, "HSETNX halley.installation prefix halley", reply_number(0));
+    fake_expect(redis, "SET halley.prefix halley 0 0 NX", reply_number(0));
     ck_assert_int_eq(strncmp(fake_asked(redis), "FUNCTION LOAD #!lua", 19), 0);
     fake_answer(redis, reply_text("halley"));
     fake_expect(redis, ASKS, reply_library("1"));

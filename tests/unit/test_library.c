@@ -95,7 +95,7 @@ static void next_question(void) {
 static void expect_load(bool replace) {
     const char *how = replace ? "FUNCTION LOAD REPLACE #!lua" : "FUNCTION LOAD #!lua";
 
-    fake_expect(redis, "HSETNX halley.installation prefix site", reply_number(1));
+    fake_expect(redis, "SET halley.prefix site 0 0 NX", reply_number(1));
     ck_assert_msg(strncmp(fake_asked(redis), how, strlen(how)) == 0, "%.60s", fake_asked(redis));
 }
 
