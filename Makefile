@@ -342,15 +342,18 @@ install: all
 	$(call put,deploy/apache/halley.conf,$(D)$(docdir)/examples/apache)
 	$(call put,deploy/nginx/halley.conf,$(D)$(docdir)/examples/nginx)
 	$(call put,deploy/halley.conf,$(D)$(docdir)/examples)
+	$(call put,deploy/demo.conf,$(D)$(docdir)/examples)
 	$(call put,deploy/systemd/halley.service,$(D)$(unitdir))
 	$(call put,deploy/systemd/halley-websocket.service,$(D)$(unitdir))
 	$(call put,deploy/systemd/halley-worker.service,$(D)$(unitdir))
 	$(call put,fcgi-app/halley.fcgi.8,$(D)$(mandir)/man8)
 	$(call put,worker/halley-worker.8,$(D)$(mandir)/man8)
-	$(Q)install -m 644 LICENSE README.md $(D)$(docdir)/
+	$(Q)install -m 644 LICENSE fcgi-app/PROTOCOL.md $(D)$(docdir)/
+	$(Q)sed 's|fcgi-app/PROTOCOL.md|PROTOCOL.md|g' README.md >$(D)$(docdir)/README.md && \
+	    chmod 644 $(D)$(docdir)/README.md
 	$(Q)if [ -e $(D)/etc/halley/halley.conf ]; then \
 	    echo 'kept $(D)/etc/halley/halley.conf as it is'; \
-	else cp $(D)$(docdir)/examples/halley.conf $(D)/etc/halley/halley.conf; fi
+	else install -m 644 $(D)$(docdir)/examples/halley.conf $(D)/etc/halley/halley.conf; fi
 
 clean:
 	rm -rf build

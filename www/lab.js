@@ -37,7 +37,7 @@ const quantile = (sorted, q) => sorted.length ? sorted[Math.min(sorted.length - 
 const ms = n => n === null ? '–' : n.toFixed(n < 10 ? 1 : 0);
 const count = n => n === undefined || n === null ? '–' : n.toLocaleString('en');
 
-let run = '', counting = 0, publisher = null, publishing = false, sent = 0, trouble = '';
+let run = '', counting = 0, publisher = null, publishing = false, sent = 0, trouble = '', unseen = '';
 
 for (const t of TECHNIQUES) {
   const card = make('section', '', 'card'), head = make('h2', ''), label = make('label', ''), details = make('details', '');
@@ -128,7 +128,9 @@ async function ask() {
   }
 }
 async function countOf(t) {
-  const answer = await (await fetch(`/comet/status?tag=${t.tag}`, {cache: 'no-store'})).json();
+  const response = await fetch(`/comet/status?tag=${t.tag}`, {cache: 'no-store'});
+  unseen = response.status === 403 ? ' The server shows its counters to its own machine only (option status).' : '';
+  const answer = await response.json();
   if (answer.tag === t.tag) t.server = answer;
 }
 
@@ -146,7 +148,7 @@ function show() {
     t.svg.setAttribute('aria-label', `Latency of ${t.title}: median ${ms(values[1])} ms, 95th percentile ${ms(values[2])} ms`);
     values.forEach((value, i) => { t.row.children[i + 1].textContent = i === 1 || i === 2 ? ms(value) : count(value); });
   }
-  $('say').textContent = `${count(sent)} published, ${publisher && publisher.transport === 'ws' ? 'over the WebSocket' : 'by POST'}.${trouble}`;
+  $('say').textContent = `${count(sent)} published, ${publisher && publisher.transport === 'ws' ? 'over the WebSocket' : 'by POST'}.${trouble}${unseen}`;
 }
 
 async function start() {

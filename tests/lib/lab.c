@@ -301,6 +301,23 @@ static void take_in_rewrites(struct lab *lab) {
     must(proc_run(argv, environ, -1, NULL, NULL) == 0, "%s shows no rewriting", lab->server);
 }
 
+/* Makes an empty folder the document root. */
+static void take_away_pages(struct lab *lab) {
+    const char *root = keepf("%s/%s/root", lab->dir, lab->server);
+    const char *script =
+        keepf("s#^( *root|DocumentRoot|server.document-root *=) .*[^;](;?)$#\\1 \"%s\"\\2#", root);
+    const char *const argv[] = {
+        "sh",
+        "-c",
+        "mkdir -p \"$2\" && sed -i -E \"$1\" \"$0\"/*.conf && grep -q \"$2\" \"$0\"/*.conf",
+        keepf("%s/%s", lab->dir, lab->server),
+        script,
+        root,
+        NULL};
+
+    must(proc_run(argv, environ, -1, NULL, NULL) == 0, "%s keeps its pages", lab->server);
+}
+
 /* The command line that deploy/render prints for this server, port and lab. */
 static char *render(struct lab *lab) {
     char *out = keepf("%s/%s", lab->dir, lab->server), *line = NULL;
@@ -321,6 +338,8 @@ static char *render(struct lab *lab) {
     must(line[0], "deploy/render %s printed no command", lab->server);
     if (lab->rewrites)
         take_in_rewrites(lab);
+    if (lab->bare_root)
+        take_away_pages(lab);
     return line;
 }
 

@@ -27,6 +27,7 @@ struct lab {
     struct proc door;    /* halley.fcgi -w, where the web server's own cannot have it */
     char websocket[128]; /* the unix socket that it listens on; "": no WebSockets */
     char server[24];     /* lighttpd, lighttpd-socket, nginx, apache */
+    bool bare_root;      /* its document root is an empty folder, as of somebody else's site */
     bool rewrites;       /* "other addresses" of its configuration are taken in */
     int port;
     char *settings[LAB_SETTINGS + 1]; /* HALLEY_NAME=value for all that is started */

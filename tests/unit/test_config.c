@@ -248,10 +248,22 @@ START_TEST(a_file_that_is_asked_for_must_be_there) {
 }
 END_TEST
 
-START_TEST(the_shipped_file_is_valid_and_opens_only_the_demo_channels) {
+START_TEST(the_shipped_file_is_valid_and_opens_nothing) {
     ck_assert_msg(load("-f", "deploy/halley.conf", NULL) == 0, "%s", problem);
+    ck_assert_uint_eq(config.channel_count, 0);
+    ck_assert_int_eq(config_channel(&config, "chat", 4)->publish, ACCESS_NONE);
+    ck_assert_int_eq(config_channel(&config, "lab", 3)->publish, ACCESS_NONE);
+    ck_assert_int_eq(config.jsonp, 0);
+    config_free(&config);
+}
+END_TEST
+
+START_TEST(the_demonstration_opens_what_its_pages_need) {
+    ck_assert_msg(load("-f", "deploy/demo.conf", NULL) == 0, "%s", problem);
     ck_assert_int_eq(config_channel(&config, "chat", 4)->publish, ACCESS_ANYONE);
+    ck_assert_int_eq(config_channel(&config, "lab", 3)->publish, ACCESS_ANYONE);
     ck_assert_int_eq(config_channel(&config, "news", 4)->publish, ACCESS_NONE);
+    ck_assert_int_eq(config.jsonp, 1);
     config_free(&config);
 }
 END_TEST
@@ -387,8 +399,8 @@ UNIT_MAIN("config", an_empty_file_leaves_the_defaults, nobody_may_publish_from_t
           a_file_sets_every_option, the_first_section_that_matches_holds_whole,
           a_channel_name_is_matched_by_its_length, files_are_read_as_people_write_them,
           a_wrong_file_is_refused_with_what_is_allowed, no_file_of_the_examples_is_forgotten,
-          a_file_that_is_asked_for_must_be_there,
-          the_shipped_file_is_valid_and_opens_only_the_demo_channels,
+          a_file_that_is_asked_for_must_be_there, the_shipped_file_is_valid_and_opens_nothing,
+          the_demonstration_opens_what_its_pages_need,
           the_shipped_file_names_every_option_with_its_default, the_root_is_a_mount,
           the_environment_is_above_the_file_and_arguments_above_both,
           a_wrong_value_in_the_environment_names_its_variable,

@@ -1,0 +1,108 @@
+/* What `make install` leaves behind, and that the shipped configurations find it: in a
+ * staging folder, under the strictest umask that an administrator may have.
+ */
+#include "tests/lib/e2e.h"
+#include "tests/lib/http.h"
+#include "tests/lib/keep.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static struct lab lab;
+
+/* The folder with what was installed; the second time over what is there already. */
+static const char *installed(void) {
+    const char *stage = keepf("%s/stage", lab_base());
+    const char *bin = getenv("HALLEY_BIN_DIR");
+    const char *const argv[] = {"sh",
+                                "-c",
+                                "umask 077 && cd \"$0\" && env -u MAKEFLAGS -u MAKELEVEL make -s "
+                                "-o all install BUILD=\"$1\" "
+                                "DESTDIR=\"$2\"",
+                                lab_root(),
+                                bin ? bin : "build",
+                                stage,
+                                NULL};
+
+    ck_assert_int_eq(proc_run(argv, environ, -1, NULL, NULL), 0);
+    return stage;
+}
+
+START_TEST(everybody_may_read_what_a_strict_umask_installed) {
+    const char *stage = installed();
+    const char *const argv[] = {"find",  stage, "(", "-type", "d",    "!", "-perm",  "-755", "-o",
+                                "-type", "f",   "!", "-perm", "-644", ")", "-print", NULL};
+    char *found;
+
+    ck_assert_int_eq(proc_run(argv, environ, -1, &found, NULL), 0);
+    ck_assert_str_eq(found, "");
+}
+END_TEST
+
+static char *file_of(const char *stage, const char *name) {
+    const char *const argv[] = {"cat", keepf("%s/%s", stage, name), NULL};
+    char *text;
+
+    ck_assert_msg(proc_run(argv, environ, -1, &text, NULL) == 0, "%s is missing", name);
+    return text;
+}
+
+START_TEST(the_contract_is_installed_where_the_readme_says) {
+    const char *stage = installed(), *doc = "usr/local/share/doc/halley";
+
+    ck_assert(strstr(file_of(stage, keepf("%s/README.md", doc)), "(PROTOCOL.md)") != NULL);
+    ck_assert(strstr(file_of(stage, keepf("%s/PROTOCOL.md", doc)), "# The protocol of Halley"));
+}
+END_TEST
+
+START_TEST(the_installed_configuration_opens_nothing_and_is_kept) {
+    const char *stage = installed(), *conf = keepf("%s/etc/halley/halley.conf", stage);
+    const char *const check[] = {lab_program("halley.fcgi"), "-n", "-f", conf, NULL};
+    const char *const change[] = {"sh", "-c", "echo 'timeout = 7' >>\"$0\"", conf, NULL};
+    char *printed;
+
+    ck_assert_int_eq(proc_run(check, environ, -1, &printed, NULL), 0);
+    ck_assert_ptr_null(strstr(printed, "publish = anyone"));
+    ck_assert_ptr_null(strstr(printed, "[channel"));
+    ck_assert_int_eq(proc_run(change, environ, -1, NULL, NULL), 0);
+    installed();
+    ck_assert_int_eq(proc_run(check, environ, -1, &printed, NULL), 0);
+    ck_assert(strstr(printed, "\ntimeout = 7\n") != NULL);
+}
+END_TEST
+
+START_TEST(the_client_is_where_the_readme_says_in_a_site_of_its_own) {
+    static const char *const paths[] = {"/halley.js", "/halley-streams.js", "/halley-legacy.js",
+                                        "/halley/halley.js", "/halley/halley-streams.js"};
+
+    memset(&lab, 0, sizeof lab);
+    lab_open(&lab, "site");
+    lab.bare_root = true;
+    lab_all(&lab, "site", e2e_servers[_i]);
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        const struct answer *answer = http_get(&lab, "%s", paths[i]);
+        const char *type = answer_header(answer, "Content-Type");
+        ck_assert_msg(answer->status == 200 && strstr(answer->body, "use strict"), "%s: %s",
+                      paths[i], answer_text(answer));
+        ck_assert_msg(type && strstr(type, "javascript"), "%s: %s", paths[i], type);
+    }
+    ck_assert_int_eq(http_get(&lab, "/halley/chat.html")->status, 200);
+    ck_assert_int_ne(http_get(&lab, "/chat.html")->status, 200);
+    lab_close(&lab);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("install");
+    TCase *files = e2e_case(suite, "files", NULL, NULL),
+          *sites = e2e_case(suite, "sites", NULL, NULL);
+
+    tcase_add_test(files, everybody_may_read_what_a_strict_umask_installed);
+    tcase_add_test(files, the_contract_is_installed_where_the_readme_says);
+    tcase_add_test(files, the_installed_configuration_opens_nothing_and_is_kept);
+    tcase_add_loop_test(sites, the_client_is_where_the_readme_says_in_a_site_of_its_own, 0,
+                        E2E_SERVERS);
+    return e2e_run(suite);
+}
