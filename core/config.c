@@ -37,6 +37,9 @@ struct option {
 
 static const struct option global_options[] = {
     OPTION(redis, REDIS, "redis://127.0.0.1:6379", 0, 0),
+    OPTION(redis_ca, TEXT, "", 0, 0),
+    OPTION(redis_cert, TEXT, "", 0, 0),
+    OPTION(redis_key, TEXT, "", 0, 0),
     OPTION(prefix, PREFIX, PREFIX_DEFAULT, 0, 0),
     OPTION(listen, TEXT, "", 0, 0),
     OPTION(websocket, TEXT, "", 0, 0),
@@ -520,6 +523,9 @@ void config_free(struct config *config) {
         free(config->channels[i].pattern);
     free(config->channels);
     free(config->redis);
+    free(config->redis_ca);
+    free(config->redis_cert);
+    free(config->redis_key);
     free(config->prefix);
     free(config->listen);
     free(config->websocket);

@@ -35,8 +35,9 @@ struct channel_policy {
 };
 
 struct config {
-    char *redis;  /* an address (core/target.h) */
-    char *prefix; /* of every pub/sub name (core/names.h) */
+    char *redis;                             /* an address (core/target.h) */
+    char *redis_ca, *redis_cert, *redis_key; /* files for TLS, or "" (core/tls.h) */
+    char *prefix;                            /* of every pub/sub name (core/names.h) */
     char *listen; /* "" is: on the descriptor that we were started with */
     int listen_mode;
     char *class; /* a name for this kind of process: Apache tells kinds by their command lines */

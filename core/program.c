@@ -7,14 +7,37 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 #include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "core/log.h"
+#include "core/tls.h"
 
 void program_seed(void) {
     srand48((long)getpid() ^ (long)time(NULL) << 16);
+}
+
+/* OpenSSL is woken up only where it is wanted: it takes its time, and memory. */
+static bool wants_tls(const struct config *config) {
+    return strncasecmp(config->redis, "rediss:", 7) == 0 || config->redis_ca[0] != '\0' ||
+           config->redis_cert[0] != '\0' || config->redis_key[0] != '\0';
+}
+
+/* Files of TLS that are no good are told at the start, not when they are wanted. */
+static int load(struct config *config, struct config_command *command, int argc, char **argv,
+                char problem[CONFIG_PROBLEM]) {
+    int result = config_load(config, command, argc, argv, problem);
+    struct tls *tls = NULL;
+    char why[TLS_WHY];
+
+    if (result == 0 && wants_tls(config) && tls_new(config, &tls, why) != ERR_OK) {
+        snprintf(problem, CONFIG_PROBLEM, "%s", why);
+        result = EX_CONFIG;
+    }
+    tls_free(tls);
+    return result;
 }
 
 int program_run(const char *name, int argc, char **argv, int (*work)(struct config *config)) {
@@ -23,7 +46,7 @@ int program_run(const char *name, int argc, char **argv, int (*work)(struct conf
     char problem[CONFIG_PROBLEM];
 
     log_open(name, LOG_INFO);
-    int result = config_load(&config, &command, argc, argv, problem);
+    int result = load(&config, &command, argc, argv, problem);
     if (result != 0) {
         log_error("configuration", "%s", problem);
     } else if (command.version) {

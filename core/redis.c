@@ -1,12 +1,13 @@
 /*
  * A Redis connection on the event loop, by hiredis. Both programs hold two.
  *
- * The conversation, in order: connect; AUTH and SELECT where the url asks for
- * them; CLIENT SETNAME, whose answer means "up". From then on a question goes
- * out at least every PULSE seconds (PING, or on a subscribed connection
- * SUBSCRIBE to the same channel again, which Redis confirms each time: hiredis
- * 0.14 keeps a callback for every PING that is sent in subscribed mode). If
- * nothing at all comes back for `timeout` seconds, the connection is given up.
+ * The conversation, in order: look the host up, which the resolver does elsewhere; connect to
+ * its addresses in turn, until one takes us, through a relay where there is TLS; AUTH and SELECT
+ * where the url asks for them; CLIENT SETNAME, whose answer means "up". From then on a question
+ * goes out at least every PULSE seconds (PING, or on a subscribed connection SUBSCRIBE to the same
+ * channel again, which Redis confirms each time: hiredis 0.14 keeps a callback for every PING that
+ * is sent in subscribed mode). If nothing at all comes back for `timeout` seconds, the connection
+ * is given up.
  *
  * Whatever fails goes through lose(): state, callbacks, and a timer for the next
  * attempt. The first attempt after a loss is made at once, then after a random
@@ -30,7 +31,9 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/names.h"
+#include "core/resolver.h"
 #include "core/target.h"
+#include "core/tls.h"
 
 /* the adapter is a header of static functions that this file alone includes */
 #pragma GCC diagnostic push
@@ -71,8 +74,15 @@ struct redis {
     const struct redis_events *events;
     void *ctx;
 
-    redisAsyncContext *hiredis; /* NULL between attempts */
-    struct asked *unconfirmed;  /* on a subscribed connection, in order */
+    struct resolver *resolver;   /* NULL: a unix socket */
+    ev_tstamp resolving;         /* since when its host is looked up; 0: it is not */
+    const struct config *config; /* of TLS */
+    struct tls *tls;             /* NULL: none was needed yet */
+    struct tls_relay *relay;     /* stands between hiredis and Redis, for TLS; or NULL */
+    const char *given_up;        /* why we close it, or NULL */
+    bool silent;                 /* this connection has not brought anything yet */
+    redisAsyncContext *hiredis;  /* NULL between attempts */
+    struct asked *unconfirmed;   /* on a subscribed connection, in order */
     enum redis_state state;
     bool freeing;
     double backoff;
@@ -157,7 +167,7 @@ static void catch_refusals(redisAsyncContext *hiredis, struct redis *redis) {
 
 /* ------------------------------------------------------- connecting and losing */
 
-static void attempt(struct redis *redis);
+static void connect_to(struct redis *redis, const char *address);
 
 static void complain(struct redis *redis, const char *why) {
     unsigned long quiet;
@@ -166,19 +176,28 @@ static void complain(struct redis *redis, const char *why) {
                     quiet);
 }
 
+static void drop_relay(struct redis *redis) {
+    tls_relay_free(redis->relay);
+    redis->relay = NULL;
+}
+
 /* Every way in which a connection ends comes here, once; `hiredis` is gone already. */
 static void lose(struct redis *redis, const char *why) {
     bool was_up = redis->state == REDIS_UP;
 
     redis->hiredis = NULL;
+    redis->resolving = 0;
     redis->asked = 0;
     redis->pulses_back = redis->pulses_sent; /* the lost ones are never answered */
     ev_timer_stop(redis->loop, &redis->pulse);
     while (redis->unconfirmed != NULL)
         forget_first(redis);
+    if (redis->resolver != NULL)
+        resolver_forget(redis->resolver);
     if (redis->freeing)
         return;
     complain(redis, why);
+    drop_relay(redis);
     if (was_up) {
         redis->losses++;
         redis->state = REDIS_CONNECTING;
@@ -196,7 +215,24 @@ static void lose(struct redis *redis, const char *why) {
         redis->events->away(redis->ctx);
 }
 
+/* Nobody is there: the host may have another address. */
+static void miss(struct redis *redis, const char *why) {
+    const char *address = redis->resolver != NULL ? resolver_next(redis->resolver) : NULL;
+
+    if (address == NULL) {
+        lose(redis, why);
+        return;
+    }
+    redis->hiredis = NULL;
+    drop_relay(redis);
+    connect_to(redis, address);
+}
+
 static void give_up(struct redis *redis, const char *why) {
+    if (redis->silent && redis->resolver != NULL)
+        (void)resolver_next(redis->resolver);
+    redis->silent = false;
+    redis->given_up = why;
     redisAsyncFree(redis->hiredis); /* calls on_disconnect() only if it was connected */
     if (redis->hiredis != NULL)
         lose(redis, why);
@@ -204,25 +240,45 @@ static void give_up(struct redis *redis, const char *why) {
 
 static void on_disconnect(const redisAsyncContext *hiredis, int status) {
     struct redis *redis = hiredis->data;
-    if (redis->hiredis == hiredis)
-        lose(redis, status == REDIS_OK ? "closed" : hiredis->errstr);
+    const char *why = tls_relay_trouble(redis->relay);
+
+    if (redis->hiredis != hiredis)
+        return;
+    if (why == NULL && status == REDIS_OK)
+        why = redis->given_up != NULL ? redis->given_up : "closed";
+    else if (why == NULL)
+        why = hiredis->errstr;
+    if (redis->silent && !redis->freeing)
+        miss(redis, why);
+    else
+        lose(redis, why);
 }
 
 static void on_connect(const redisAsyncContext *hiredis, int status) {
     struct redis *redis = hiredis->data;
     if (status != REDIS_OK && redis->hiredis == hiredis)
-        lose(redis, hiredis->errstr); /* hiredis frees it when this returns */
+        miss(redis, hiredis->errstr); /* hiredis frees it when this returns */
 }
 
 static void heard(struct redis *redis) {
     redis->heard = ev_now(redis->loop);
     redis->asked = 0;
+    redis->silent = false;
 }
 
 static void asked(struct redis *redis) {
     redis->unwritten = true;
     if (redis->asked == 0)
         redis->asked = ev_now(redis->loop);
+}
+
+/* Who does not know AUTH says back what stood behind it: the password. */
+static void complain_of_greeting(struct redis *redis, const char *text) {
+    const char *said_back = strstr(text, ", with args");
+    char why[TLS_WHY];
+
+    snprintf(why, sizeof why, "%.*s", said_back != NULL ? (int)(said_back - text) : TLS_WHY, text);
+    complain(redis, why);
 }
 
 static void on_greeting(redisAsyncContext *hiredis, void *reply, void *ctx) {
@@ -234,7 +290,7 @@ static void on_greeting(redisAsyncContext *hiredis, void *reply, void *ctx) {
         return;
     heard(redis);
     if (answer->type == REDIS_REPLY_ERROR) {
-        complain(redis, answer->str);
+        complain_of_greeting(redis, answer->str);
         redisAsyncDisconnect(hiredis);
         return;
     }
@@ -264,24 +320,76 @@ static void greet(struct redis *redis) {
     redisAsyncCommand(hiredis, on_greeting, &last, "CLIENT SETNAME %s", redis->name);
 }
 
-static void attempt(struct redis *redis) {
-    const struct target *target = &redis->target;
-    redisAsyncContext *hiredis =
-        target->path != NULL ? redisAsyncConnectUnix(target->path)
-                             : redisAsyncConnect(target->hosts[0].name, target->hosts[0].port);
-    if (hiredis == NULL || hiredis->err) {
-        lose(redis, hiredis ? hiredis->errstr : "out of memory");
-        if (hiredis != NULL)
-            redisAsyncFree(hiredis);
-        return;
-    }
+/* From now on hiredis speaks to the relay, and the relay to Redis. */
+static enum err encrypt(struct redis *redis, redisAsyncContext *hiredis, char why[TLS_WHY]) {
+    enum err err = ERR_OK;
+
+    if (!redis->target.tls)
+        return ERR_OK;
+    if (redis->tls == NULL)
+        err = tls_new(redis->config, &redis->tls, why);
+    if (err != ERR_OK)
+        return err;
+    err = tls_relay_new(redis->tls, redis->loop, hiredis->c.fd, redis->target.hosts[0].name,
+                        &redis->relay);
+    if (err != ERR_OK)
+        snprintf(why, TLS_WHY, "no TLS");
+    return err;
+}
+
+static void converse(struct redis *redis, redisAsyncContext *hiredis) {
     hiredis->data = redis;
     redis->hiredis = hiredis;
     redis->heard = ev_now(redis->loop);
+    redis->asked = 0;
+    redis->silent = true;
+    redis->given_up = NULL;
     redisLibevAttach(redis->loop, hiredis);
     redisAsyncSetConnectCallback(hiredis, on_connect);
     redisAsyncSetDisconnectCallback(hiredis, on_disconnect);
     greet(redis);
+    ev_timer_again(redis->loop, &redis->pulse);
+}
+
+/* To an address of the target's host, or where that is NULL to its socket. */
+static void connect_to(struct redis *redis, const char *address) {
+    const struct target *target = &redis->target;
+    char why[TLS_WHY] = "out of memory";
+    redisAsyncContext *hiredis = address == NULL
+                                     ? redisAsyncConnectUnix(target->path)
+                                     : redisAsyncConnect(address, target->hosts[0].port);
+
+    if (hiredis != NULL && hiredis->err != 0)
+        snprintf(why, sizeof why, "%s", hiredis->errstr);
+    else if (hiredis != NULL && encrypt(redis, hiredis, why) == ERR_OK) {
+        converse(redis, hiredis);
+        return;
+    }
+    if (hiredis != NULL)
+        redisAsyncFree(hiredis);
+    miss(redis, why);
+}
+
+static void on_found(void *ctx, const char *address, const char *why) {
+    struct redis *redis = ctx;
+    char text[TLS_WHY];
+
+    redis->resolving = 0;
+    if (address != NULL) {
+        connect_to(redis, address);
+        return;
+    }
+    snprintf(text, sizeof text, "%.128s: %s", redis->target.hosts[0].name, why);
+    lose(redis, text);
+}
+
+static void attempt(struct redis *redis) {
+    if (redis->resolver == NULL) {
+        connect_to(redis, NULL);
+        return;
+    }
+    redis->resolving = ev_now(redis->loop);
+    resolver_ask(redis->resolver, redis->target.hosts[0].name);
     ev_timer_again(redis->loop, &redis->pulse);
 }
 
@@ -364,10 +472,18 @@ uint64_t redis_pulse(struct redis *redis) {
     return ++redis->pulses_sent;
 }
 
+/* The resolver goes on; the next attempt takes up what it has found by then. */
+static void judge_look_up(struct redis *redis) {
+    if (ev_now(redis->loop) - redis->resolving > redis->timeout)
+        lose(redis, "its name is not resolved in time");
+}
+
 static void on_pulse(struct ev_loop *loop, struct ev_timer *timer, int events) {
     struct redis *redis = timer->data;
     (void)events;
 
+    if (redis->resolving != 0)
+        judge_look_up(redis);
     if (redis->hiredis == NULL)
         return;
     if (redis->asked != 0 && ev_now(loop) - redis->asked > redis->timeout &&
@@ -425,13 +541,32 @@ enum err redis_unsubscribe(struct redis *redis, const char *channel, size_t len,
 void redis_flush(struct redis *redis) {
     if (redis->unwritten && redis->state == REDIS_UP && redis->hiredis != NULL)
         redisAsyncHandleWrite(redis->hiredis);
+    if (redis->unwritten && redis->relay != NULL)
+        tls_relay_pump(redis->relay);
     redis->unwritten = false;
+}
+
+/* Waits until hiredis has something to read (true), or can write where it wants to. */
+static bool await(const struct redis *redis, bool write, int milliseconds) {
+    struct pollfd ready[] = {{.fd = redis->hiredis->c.fd, .events = POLLIN},
+                             {.fd = -1, .events = POLLIN}};
+
+    if (write)
+        ready[0].events |= POLLOUT;
+    if (redis->relay != NULL) {
+        tls_relay_pump(redis->relay);
+        ready[1].fd = tls_relay_wire(redis->relay);
+    }
+    if (poll(ready, 2, milliseconds) > 0 && redis->relay != NULL && ready[1].revents != 0) {
+        tls_relay_pump(redis->relay);
+        (void)poll(ready, 1, 0);
+    }
+    return (ready[0].revents & ~POLLOUT) != 0;
 }
 
 void redis_drain(struct redis *redis) {
     for (int i = 0; i < DRAIN_READS && redis->state == REDIS_UP && redis->hiredis != NULL; i++) {
-        struct pollfd ready = {.fd = redis->hiredis->c.fd, .events = POLLIN};
-        if (poll(&ready, 1, 0) != 1)
+        if (!await(redis, false, 0))
             return;
         redisAsyncHandleRead(redis->hiredis);
     }
@@ -452,9 +587,7 @@ void redis_finish(struct redis *redis, double seconds) {
         if (redis->hiredis == NULL)
             return;
         bool full = redis->hiredis->c.obuf != NULL && redis->hiredis->c.obuf[0] != '\0';
-        struct pollfd ready = {.fd = redis->hiredis->c.fd,
-                               .events = (short)(POLLIN | (full ? POLLOUT : 0))};
-        if (poll(&ready, 1, (int)(left * 1000) + 1) > 0 && (ready.revents & ~POLLOUT) != 0)
+        if (await(redis, full, (int)(left * 1000) + 1))
             redisAsyncHandleRead(redis->hiredis);
     }
 }
@@ -474,6 +607,9 @@ struct redis *redis_new(struct ev_loop *loop, const struct redis_options *option
     redis->backoff = BACKOFF_FIRST;
     if (target_parse(options->url, &redis->target) != ERR_OK)
         abort(); /* main() has checked it */
+    if (redis->target.path == NULL)
+        redis->resolver = resolver_new(loop, on_found, redis);
+    redis->config = options->config;
     ev_timer_init(&redis->retry, on_retry, 0, 0);
     ev_init(&redis->pulse, on_pulse);
     double pulse = redis->timeout / 2 < PULSE ? redis->timeout / 2 : PULSE;
@@ -491,6 +627,9 @@ void redis_free(struct redis *redis) {
     ev_timer_stop(redis->loop, &redis->pulse);
     if (redis->hiredis != NULL)
         redisAsyncFree(redis->hiredis);
+    drop_relay(redis);
+    tls_free(redis->tls);
+    resolver_free(redis->resolver);
     target_free(&redis->target);
     free(redis->name);
     free(redis);

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/config.h"
 #include "core/err.h"
 #include "core/loop.h"
 
@@ -50,11 +51,12 @@ struct redis_events {
 };
 
 struct redis_options {
-    const char *url;    /* an address that was checked (core/target.h) */
-    const char *name;   /* for CLIENT SETNAME */
-    const char *prefix; /* of the name that a subscriber asks for its signs of life by */
-    double timeout;     /* seconds of silence to a question that count as a loss */
-    bool subscriber;    /* this connection is for subscriptions */
+    const char *url;             /* an address that was checked (core/target.h) */
+    const struct config *config; /* borrowed; the files of TLS */
+    const char *name;            /* for CLIENT SETNAME */
+    const char *prefix;          /* of the name that a subscriber asks for its signs of life by */
+    double timeout;              /* seconds of silence to a question that count as a loss */
+    bool subscriber;             /* this connection is for subscriptions */
     const struct redis_events *events;
     void *ctx;
 };

@@ -304,6 +304,7 @@ static void drop(void *ctx, struct wheel_entry *entry) {
 struct hub *hub_new(struct ev_loop *loop, const struct config *config, struct stats *stats) {
     struct hub *hub = mem_new(sizeof *hub);
     struct redis_options commands = {.url = config->redis,
+                                     .config = config,
                                      .name = "halley.fcgi",
                                      .prefix = config->prefix,
                                      .timeout = config->redis_timeout,

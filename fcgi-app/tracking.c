@@ -194,6 +194,7 @@ static const struct redis_events events = {
 
 static void start(struct tracking *tracking) {
     struct redis_options options = {.url = tracking->config->redis,
+                                    .config = tracking->config,
                                     .name = "halley.fcgi-tracking",
                                     .prefix = tracking->config->prefix,
                                     .timeout = tracking->config->redis_timeout,

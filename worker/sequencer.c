@@ -444,6 +444,7 @@ static const struct redis_events subscriber_events = {.up = on_subscriber_up,
 struct sequencer *sequencer_new(struct ev_loop *loop, const struct config *config) {
     struct sequencer *s = mem_new(sizeof *s);
     struct redis_options commands = {.url = config->redis,
+                                     .config = config,
                                      .name = "halley-worker",
                                      .prefix = config->prefix,
                                      .timeout = config->redis_timeout,
