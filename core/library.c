@@ -223,6 +223,8 @@ static void stand_back(struct library *library) {
 
     if (library->refused_since == 0)
         library->refused_since = now;
+    if (!library->ready)
+        snprintf(library->trouble, sizeof library->trouble, "%s", library->conflict);
     bool lasts = now - library->refused_since >= PATIENCE;
     if (library->options.strict && library->settled && lasts)
         end_with(library, EX_TEMPFAIL);

@@ -172,6 +172,11 @@ END_TEST
 
 /* ------------------------------------------------------------ what is taken away */
 
+static void remove_append_only_file(void) {
+    const char *const argv[] = {"rm", "-rf", "--", keepf("%s/appendonlydir", pair[0].dir), NULL};
+    ck_assert_int_eq(proc_run(argv, lab_env(&pair[0], NULL), -1, NULL, NULL), 0);
+}
+
 static void must_publish(struct lab *lab, const char *channel, int n) {
     const redisReply *reply = NULL;
 
@@ -201,6 +206,36 @@ START_TEST(a_flushed_database_is_told_its_prefix_again) {
         ck_assert_int_eq(json_integer_value(follower_data(&follower, (size_t)round - 1)), round);
     }
     follower_end(&follower);
+    close_pair();
+}
+END_TEST
+
+/* Whichever installation's programs come first load the library. */
+START_TEST(a_redis_that_forgot_everything_is_told_the_prefixes_again) {
+    const char *channel = keep_fresh("forgot");
+    struct follower followers[PAIR] = {{.forgives = true}, {.forgives = true}};
+
+    begin("halley", "site");
+    for (int i = 0; i < PAIR; i++) {
+        lab_web(&pair[i], "lighttpd", 1);
+        follower_begin(&followers[i], &pair[i], channel, "now");
+    }
+    for (int round = 1; round <= 3; round++) {
+        proc_stop(&pair[0].redis, SIGKILL);
+        store_close(&pair[1]);
+        remove_append_only_file();
+        start_redis();
+        store_do(&pair[1], "SELECT %d", REDIS_DATABASE);
+        for (int i = 0; i < PAIR; i++)
+            must_publish(&pair[i], channel, 10 * i + round);
+        for (int i = 0; i < PAIR; i++) {
+            followers_reach(&followers[i], 1, (size_t)round);
+            ck_assert_int_eq(json_integer_value(follower_data(&followers[i], (size_t)round - 1)),
+                             10 * i + round);
+        }
+    }
+    for (int i = 0; i < PAIR; i++)
+        follower_end(&followers[i]);
     close_pair();
 }
 END_TEST
@@ -441,6 +476,7 @@ int main(void) {
 
     tcase_add_test(apart, installations_with_their_own_never_touch_each_other);
     tcase_add_test(gone, a_flushed_database_is_told_its_prefix_again);
+    tcase_add_test(gone, a_redis_that_forgot_everything_is_told_the_prefixes_again);
     tcase_add_test(gone, what_was_announced_under_another_prefix_is_found_by_reading);
     tcase_add_test(twice, one_prefix_in_two_databases_does_not_start);
     tcase_add_test(twice, two_prefixes_in_one_database_do_not_start);

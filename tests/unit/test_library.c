@@ -314,6 +314,7 @@ START_TEST(a_program_that_begins_where_another_installation_stays_may_not_go_on)
     while (library_exit(library) == 0) {
         fake_expect(redis, ASKS, rival("site", "3", true));
         ck_assert(!library_ready(library));
+        ck_assert_ptr_nonnull(strstr(library_trouble(library), "prefix = site: "));
         if (library_exit(library) == 0)
             next_question();
     }
