@@ -132,6 +132,10 @@ void app_no_endpoint(struct app *app, const struct request *request, struct prob
     const char *mount = app->config->mount, *name = mount_elsewhere(mount, request->path);
 
     problem_set(problem, 404, "there is no such endpoint");
+    if (strchr(request->served, '?') != NULL) /* as lighttpd's url-normalize-required does it */
+        problem_set(problem, 404,
+                    "the web server has cut this address at its last \"?\": "
+                    "write the others as %%3F");
     if (name == NULL || (route_find(app->config, name) == NULL && strcmp(name, "ws") != 0))
         return;
     app->stats->mount_elsewhere++;

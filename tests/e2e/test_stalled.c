@@ -3,8 +3,8 @@
  * A thousand subscribers of one event stream, of whom a hundred never read a byte:
  * the other nine hundred have each of 200 messages of 4 KiB, in order, and
  * halley.fcgi stays small. Once straight on the application's FastCGI socket, where
- * nothing stands between it and those who stall, once through lighttpd, which spools for
- * them, and once through nginx, which leaves it to the kernel. Nothing here depends on how fast the
+ * nothing stands between it and those who stall, once through lighttpd and once through
+ * nginx, which leave it to the kernel. Nothing here depends on how fast the
  * machine is; how much the stalled ones cost in time is tests/bench/streams to say.
  */
 #include "tests/lib/e2e.h"
@@ -14,11 +14,13 @@
 #include "tests/lib/stream.h"
 #include "tests/lib/swarm.h"
 
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 enum {
     READERS = 900,
@@ -148,6 +150,58 @@ START_TEST(a_hundred_who_never_read_delay_nobody_and_cost_no_memory) {
 }
 END_TEST
 
+/* Bytes on disk that the web server holds for readers, in files with a name or without. */
+static size_t spooled(void) {
+    pid_t servers[64] = {lab.web.pid};
+    size_t total = 0, count = 1;
+    const char *name = strncmp(lab.server, "nginx", 5) == 0 ? "nginx" : "lighttpd";
+
+    count += proc_family(lab.web.pid, name, servers + 1, 63);
+    for (size_t i = 0; i < count; i++) {
+        const char *folder = keepf("/proc/%d/fd", (int)servers[i]);
+        DIR *fds = opendir(folder);
+        struct stat file;
+
+        for (struct dirent *entry; fds != NULL && (entry = readdir(fds)) != NULL;)
+            if (stat(keepf("%s/%s", folder, entry->d_name), &file) == 0 && S_ISREG(file.st_mode))
+                total += (size_t)file.st_size;
+        if (fds != NULL)
+            closedir(fds);
+    }
+    return total;
+}
+
+/* Behind a web server, too, Halley learns that somebody does not read, and ends it. */
+START_TEST(who_never_reads_is_cut_off_and_fills_no_disk) {
+    enum { WHO = 20, MOST = 20000, EACH = 1024 * 1024 };
+    static const char *const servers[] = {"lighttpd", "lighttpd-socket", "nginx"};
+    const char *channel = keep_fresh("spool"), *query = keepf("channel=%s", channel);
+    size_t most = 0, now;
+    int small = 4096, sent = 0;
+
+    setup(servers[_i]);
+    size_t before = spooled();
+    for (int i = 0; i < WHO; i++) {
+        stalled[i] = stream_open(&lab, BY_WEB, EVENTS, query, NULL);
+        setsockopt(stalled[i]->held->fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+    }
+    until(figure("waiters") == WHO, "%zu are held", figure("waiters"));
+    for (; figure("cut_off") < WHO && sent < MOST; sent += 50) {
+        for (int i = 0; i < 50; i++)
+            store_add(&lab, channel, numbered(sent + i));
+        now = spooled();
+        most = now > most ? now : most;
+    }
+    printf("%s: %zu KiB on disk for %d who do not read, after %d messages of 4 KiB\n", lab.server,
+           (most > before ? most - before : 0) / 1024, WHO, sent);
+    ck_assert_uint_eq(figure("cut_off"), WHO);
+    ck_assert_uint_lt(most, before + (size_t)WHO * EACH);
+    for (int i = 0; i < WHO; i++)
+        stream_close(stalled[i]);
+    lab_close(&lab);
+}
+END_TEST
+
 /* Whoever was cut off has no loss: what he had, and all the rest when he returns. */
 START_TEST(a_reader_who_was_cut_off_returns_without_loss) {
     static const enum transport held_ones[] = {EVENTS, EVENTS_JSON, STREAM, MULTIPART, IFRAME};
@@ -198,6 +252,7 @@ int main(void) {
     TCase *stall = e2e_case(suite, "stalled", NULL, NULL);
 
     tcase_add_loop_test(stall, a_hundred_who_never_read_delay_nobody_and_cost_no_memory, 0, 3);
+    tcase_add_loop_test(stall, who_never_reads_is_cut_off_and_fills_no_disk, 0, 3);
     tcase_add_loop_test(stall, a_reader_who_was_cut_off_returns_without_loss, 0, 5);
     return e2e_run(suite);
 }
