@@ -41,7 +41,7 @@ PKG_CONFIG = pkg-config
 pkg_cflags = $(shell $(PKG_CONFIG) --cflags $(1) 2>/dev/null)
 pkg_libs   = $(shell $(PKG_CONFIG) --libs $(1) 2>/dev/null)
 
-CORE_PKGS = hiredis jansson inih libssl libcrypto
+CORE_PKGS = hiredis jansson libssl libcrypto
 FCGI_PKGS = fcgi
 TEST_PKGS = check libcurl
 ALL_CFLAGS_PKGS := $(call pkg_cflags,$(CORE_PKGS) $(FCGI_PKGS) $(TEST_PKGS))

@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <fnmatch.h>
-#include <ini.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +16,7 @@
 #include <unistd.h>
 
 #include "core/channel.h"
+#include "core/ini.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/names.h"
@@ -326,9 +326,7 @@ static void say_wrong(char *problem, const char *where, const struct option *opt
 struct reading {
     struct config *config;
     char *problem;
-    FILE *stream;
-    int line;  /* that is being read */
-    int wrong; /* the line that `problem` is about; 0: none */
+    struct channel_policy *policy; /* of the section that is being read; NULL: before the first */
 };
 
 static struct channel_policy *policy_of_section(struct config *config, const char *pattern) {
@@ -344,80 +342,68 @@ static struct channel_policy *policy_of_section(struct config *config, const cha
     return policy;
 }
 
-/* inih cuts a section's name without a word at 49 bytes, so one that long is refused. */
-enum { SECTION_LIMIT = 49 };
+/* "channel PATTERN": a pattern may be as long as a channel's name. */
+static bool take_section(struct reading *reading, const char *section) {
+    const char *at = section + strspn(section, " \t"), *pattern = at + 8;
 
-static int take_line_checked(void *user, const char *section, const char *name, const char *value) {
+    if (strncmp(at, "channel ", 8) == 0)
+        pattern += strspn(pattern, " ");
+    if (strncmp(at, "channel ", 8) != 0 || *pattern == '\0' || strlen(pattern) > CHANNEL_MAX) {
+        snprintf(reading->problem, CONFIG_PROBLEM,
+                 "section [%.100s]: must be [channel PATTERN] with a pattern of at most %d bytes",
+                 section, CHANNEL_MAX);
+        return false;
+    }
+    reading->policy = policy_of_section(reading->config, pattern);
+    return true;
+}
+
+static bool take_line(void *user, const char *section, const char *name, const char *value) {
     struct reading *reading = user;
-    const struct option *table = global_options, *option;
-    size_t count = COUNT(global_options);
-    void *base = reading->config;
 
-    if (reading->problem[0] != '\0')
-        return 0;
-    if (section[0] != '\0') {
-        const char *pattern = section + strspn(section, " \t");
-        if (strncmp(pattern, "channel ", 8) != 0 || pattern[8 + strspn(pattern + 8, " ")] == '\0' ||
-            strlen(section) >= SECTION_LIMIT) {
-            snprintf(reading->problem, CONFIG_PROBLEM,
-                     "section [%s]: must be [channel PATTERN] of at most %d bytes", section,
-                     SECTION_LIMIT - 1);
-            return 0;
-        }
-        pattern += 8;
-        base = policy_of_section(reading->config, pattern + strspn(pattern, " "));
-        table = channel_options;
-        count = COUNT(channel_options);
-    }
-    option = option_find(table, count, name, strlen(name));
+    if (name == NULL)
+        return take_section(reading, section);
+    bool global = reading->policy == NULL;
+    const struct option *option =
+        option_find(global ? global_options : channel_options,
+                    global ? COUNT(global_options) : COUNT(channel_options), name, strlen(name));
     if (option == NULL) {
-        snprintf(reading->problem, CONFIG_PROBLEM, "no option is called %s%s", name,
-                 section[0] ? " in a channel's section" : "");
-        return 0;
+        snprintf(reading->problem, CONFIG_PROBLEM, "no option is called %.100s%s", name,
+                 global ? "" : " in a channel's section");
+        return false;
     }
+    void *base = global ? (void *)reading->config : reading->policy;
     enum err err = option_set(option, base, value);
     if (err != ERR_OK)
         say_wrong(reading->problem, NULL, option, value, err);
     return err == ERR_OK;
 }
 
-static int take_line(void *user, const char *section, const char *name, const char *value) {
-    struct reading *reading = user;
-    int taken = take_line_checked(user, section, name, value);
-
-    if (!taken && reading->wrong == 0)
-        reading->wrong = reading->line;
-    return taken;
-}
-
-/* fgets(3) that counts, because inih does not tell its handler where it is. */
-static char *next_line(char *out, int size, void *user) {
-    struct reading *reading = user;
-    reading->line++;
-    return fgets(out, size, reading->stream);
-}
-
 enum { PATH_TEXT = 200 }; /* of a file's name that a problem repeats */
 
 static int load_file(struct config *config, const char *file, bool wanted, char *problem) {
-    char why[CONFIG_PROBLEM - PATH_TEXT - 16];
-    struct reading reading = {.config = config, .problem = problem, .stream = fopen(file, "re")};
+    char text[CONFIG_PROBLEM - PATH_TEXT - 16];
+    struct reading reading = {.config = config, .problem = problem};
+    FILE *stream = fopen(file, "re");
+    const char *why;
 
-    if (reading.stream == NULL) {
+    if (stream == NULL) {
         if (!wanted && errno == ENOENT)
             return 0;
         snprintf(problem, CONFIG_PROBLEM, "%s: %s", file, strerror(errno));
         return EX_NOINPUT;
     }
-    int line = ini_parse_stream(next_line, &reading, take_line, &reading);
-    fclose(reading.stream);
+    int line = ini_read(stream, take_line, &reading, &why);
+    bool broken = ferror(stream) != 0; /* a folder, for one */
+    fclose(stream);
+    if (broken) {
+        snprintf(problem, CONFIG_PROBLEM, "%s: cannot be read", file);
+        return EX_NOINPUT;
+    }
     if (line == 0)
         return 0;
-    if (line == reading.wrong)
-        snprintf(why, sizeof why, "%.*s", (int)sizeof why - 1, problem);
-    else
-        snprintf(why, sizeof why, "not a [section], name = value or # comment");
-    snprintf(problem, CONFIG_PROBLEM, "%.*s:%d: %s", PATH_TEXT, file, line, why);
+    snprintf(text, sizeof text, "%.*s", (int)sizeof text - 1, why != NULL ? why : problem);
+    snprintf(problem, CONFIG_PROBLEM, "%.*s:%d: %s", PATH_TEXT, file, line, text);
     return EX_CONFIG;
 }
 

@@ -27,12 +27,10 @@ static int load(struct config *config, const void *data, size_t size) {
     return result;
 }
 
-/* Whether inih reads a printed value back as it is: it cuts long lines and comments. */
+/* Whether a printed value is read back as it is: no comment, no control character is in it. */
 static int plain(const char *text, size_t len) {
-    size_t line = 0;
     for (size_t i = 0; i < len; i++) {
-        line = text[i] == '\n' ? 0 : line + 1;
-        if (line > 150 || text[i] == ';' || text[i] == '#' || (unsigned char)text[i] > 0x7e ||
+        if (text[i] == ';' || text[i] == '#' || (unsigned char)text[i] > 0x7e ||
             ((unsigned char)text[i] < 0x20 && text[i] != '\n'))
             return 0;
     }

@@ -174,7 +174,7 @@ static const struct wrong {
               {"not-a-line", ":2: not a [section]"},
               {"section-kind", "[room a]: must be [channel PATTERN]"},
               {"section-empty", "must be [channel PATTERN]"},
-              {"section-long", "of at most 48 bytes"},
+              {"section-long", ":1: section [channel 01234"},
               {"section-open", ":1: not a [section]"},
               {"number-word", "timeout = soon: must be a whole number"},
               {"number-sign", "must be a whole number"},
@@ -302,6 +302,77 @@ START_TEST(the_shipped_file_names_every_option_with_its_default) {
 }
 END_TEST
 
+/* Loads a file of this text; keeps what was loaded in `config`. */
+static int load_text(const char *text, size_t len) {
+    const char *path = keepf("/tmp/halley-unit-%d.conf", (int)getpid());
+    FILE *out = fopen(path, "w");
+
+    ck_assert(out != NULL && fwrite(text, 1, len, out) == len && fclose(out) == 0);
+    int result = load("-f", path, NULL);
+    unlink(path);
+    return result;
+}
+
+static char *letters(size_t count) {
+    char *text = keep(malloc(count + 1));
+    memset(text, 'x', count);
+    text[count] = '\0';
+    return text;
+}
+
+START_TEST(a_section_may_be_as_long_as_a_channels_name_and_no_longer) {
+    const char *text = keepf("timeout = 5\n[channel %s]\nhistory = 7\n", letters(200));
+
+    ck_assert_msg(load_text(text, strlen(text)) == 0, "%s", problem);
+    ck_assert_int_eq(config_channel(&config, letters(200), 200)->history, 7);
+    ck_assert_int_eq(config_channel(&config, letters(199), 199)->history, 1000);
+    for (size_t len = 201; len < 300; len += 33) {
+        text = keepf("timeout = 5\n[channel %s]\nhistory = 7\n", letters(len));
+        ck_assert_int_eq(load_text(text, strlen(text)), EX_CONFIG);
+        ck_assert_msg(strstr(problem, ".conf:2: section [channel xxx") != NULL &&
+                          strstr(problem, "at most 200 bytes") != NULL,
+                      "%s", problem);
+    }
+    config_free(&config);
+}
+END_TEST
+
+START_TEST(a_line_may_have_4_kib_and_a_longer_one_is_named) {
+    static const size_t rows[] = {199, 200, 201, 398, 4095, 4096};
+    const char *text;
+
+    for (size_t i = 0; i < ROWS(rows); i++) {
+        text = keepf("origins = %s\r\ntimeout = 9\r\n", letters(rows[i] - 10));
+        ck_assert_msg(load_text(text, strlen(text)) == 0, "%zu: %s", rows[i], problem);
+        ck_assert_uint_eq(strlen(config.origins), rows[i] - 10);
+        ck_assert_int_eq(config.timeout, 9);
+    }
+    text = keepf("timeout = 9\norigins = %s\n", letters(4097 - 10));
+    ck_assert_int_eq(load_text(text, strlen(text)), EX_CONFIG);
+    ck_assert_msg(strstr(problem, ".conf:2: a line has 4096 bytes at most") != NULL, "%s", problem);
+    text = keepf("timeout = 9\n# %s\ncolour = red\n", letters(5000)); /* a comment too */
+    ck_assert_int_eq(load_text(text, strlen(text)), EX_CONFIG);
+    ck_assert_msg(strstr(problem, ".conf:2: a line has 4096") != NULL, "%s", problem);
+    config_free(&config);
+}
+END_TEST
+
+START_TEST(a_folder_is_no_file) {
+    ck_assert_int_eq(load("-f", "/tmp", NULL), EX_NOINPUT);
+    ck_assert_ptr_nonnull(strstr(problem, "/tmp: cannot be read"));
+}
+END_TEST
+
+START_TEST(a_section_without_a_line_holds_with_the_defaults) {
+    static const char text[] = "[channel secret]\n[channel *]\npublish = anyone\n";
+
+    ck_assert_int_eq(load_text(text, sizeof text - 1), 0);
+    ck_assert_int_eq(config_channel(&config, "secret", 6)->publish, ACCESS_NONE);
+    ck_assert_int_eq(load_text("[room a]\n", 9), EX_CONFIG);
+    config_free(&config);
+}
+END_TEST
+
 START_TEST(the_root_is_a_mount) {
     ck_assert_int_eq(load("-f", FILES "valid/empty.conf", "-o", "mount=/", NULL), 0);
     ck_assert_str_eq(config.mount, "");
@@ -401,7 +472,10 @@ UNIT_MAIN("config", an_empty_file_leaves_the_defaults, nobody_may_publish_from_t
           a_wrong_file_is_refused_with_what_is_allowed, no_file_of_the_examples_is_forgotten,
           a_file_that_is_asked_for_must_be_there, the_shipped_file_is_valid_and_opens_nothing,
           the_demonstration_opens_what_its_pages_need,
-          the_shipped_file_names_every_option_with_its_default, the_root_is_a_mount,
+          the_shipped_file_names_every_option_with_its_default,
+          a_section_may_be_as_long_as_a_channels_name_and_no_longer,
+          a_line_may_have_4_kib_and_a_longer_one_is_named, a_folder_is_no_file,
+          a_section_without_a_line_holds_with_the_defaults, the_root_is_a_mount,
           the_environment_is_above_the_file_and_arguments_above_both,
           a_wrong_value_in_the_environment_names_its_variable,
           wrong_arguments_are_a_matter_of_usage, commands_are_told_beside_the_options,
