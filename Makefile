@@ -43,13 +43,14 @@ pkg_libs   = $(shell $(PKG_CONFIG) --libs $(1) 2>/dev/null)
 
 CORE_PKGS = hiredis jansson libssl libcrypto
 FCGI_PKGS = fcgi
-TEST_PKGS = check libcurl
+TEST_PKGS = check libcurl lua5.1
 ALL_CFLAGS_PKGS := $(call pkg_cflags,$(CORE_PKGS) $(FCGI_PKGS) $(TEST_PKGS))
 
 # libev, wslay and http-parser come without a .pc file.
 CORE_LIBS := $(call pkg_libs,$(CORE_PKGS)) -lev -lm
 FCGI_LIBS := $(call pkg_libs,$(FCGI_PKGS)) -lwslay -lhttp_parser
 TEST_LIBS := $(call pkg_libs,$(TEST_PKGS)) -lpthread
+FUZZ_LIBS := $(call pkg_libs,lua5.1)
 
 WARNINGS = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
            -Wmissing-declarations -Wold-style-definition -Wpointer-arith \
@@ -255,7 +256,7 @@ FUZZ_SECONDS = 60
 FUZZERS := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_LIB_SRC := $(CORE_SRC) $(filter-out fcgi-app/main.c,$(FCGI_SRC)) \
                 $(filter-out worker/main.c,$(WORKER_SRC)) \
-                $(filter-out tests/fuzz/fuzz_%,$(FUZZ_SRC))
+                $(filter-out tests/fuzz/fuzz_%,$(FUZZ_SRC)) tests/unit/model.c
 fuzz_objects = $(patsubst %.c,build/fuzz/obj/%.o,$(1))
 FUZZ_SAN     = address,undefined -fno-sanitize-recover=all
 FUZZ_COMPILE = clang $(ALL_CPPFLAGS) -std=c11 -g -O1 -fno-strict-aliasing -pthread
@@ -277,7 +278,7 @@ build/fuzz/obj/%.o: %.c Makefile
 
 $(FUZZERS): build/fuzz/%: build/fuzz/obj/tests/fuzz/%.o build/fuzz/libfuzz.a
 	$(say) LINK $@
-	$(Q)clang -pthread -fsanitize=fuzzer,$(FUZZ_SAN) -o $@ $^ $(FCGI_LIBS) $(CORE_LIBS)
+	$(Q)clang -pthread -fsanitize=fuzzer,$(FUZZ_SAN) -o $@ $^ $(FCGI_LIBS) $(CORE_LIBS) $(FUZZ_LIBS)
 
 fuzzers: $(FUZZERS)
 

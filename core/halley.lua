@@ -67,6 +67,14 @@ local function text(number)
   return string.format('%.0f', number)
 end
 
+-- How often this library published: what others did is the rest (bare_count()).
+local published = 0
+
+local function tell(channel, message)
+  redis.call('PUBLISH', channel, message)
+  published = published + 1
+end
+
 local function id_of(epoch, n)
   return text(epoch) .. '-' .. text(n)
 end
@@ -184,12 +192,12 @@ local UNKNOWN_PREFIX = 'prefix: is not known yet in this database, try again in 
 -- which their programs refuse to begin with, each hears it.
 local function announce(channel, message, prefix, database, told, now)
   local name = '.live:{' .. channel .. '}'
-  redis.call('PUBLISH', prefix .. name, message)
-  if told and told ~= prefix then redis.call('PUBLISH', told .. name, message) end
+  tell(prefix .. name, message)
+  if told and told ~= prefix then tell(told .. name, message) end
   if #claims < 2 then return end
   for _, claim in ipairs(fresh_claims(now)) do
     if claim.database == database and claim.prefix ~= prefix and claim.prefix ~= told then
-      redis.call('PUBLISH', claim.prefix .. name, message)
+      tell(claim.prefix .. name, message)
     end
   end
 end
@@ -662,65 +670,460 @@ local function halley_serving(keys, args)
   return redis.call('ZCOUNT', keys[1], '(' .. text(now_ms()), '+inf')
 end
 
--- -------------------------------------------------------------- the worker's part
+-- -------------------------------------------------------------- the workers' part
 
--- The lease is a hash: owner, until (milliseconds of Redis's clock), total (how
--- many bare publishes were ever sequenced).
+-- What workers hear has names, see the head of worker/sequencer.c: the barrier after
+-- which it was published, and a number that counts every bare publish of this Redis
+-- process. The lease, a hash, holds:
+--
+--   owner, until, ttl   who leads; until when, in milliseconds of this Redis; for how long he asked
+--   from                the barrier behind which he may go on
+--   last                the name of what he did last
+--   done:<barrier>      the number up to which everything behind that barrier is done
+--   forgotten           the greatest barrier of which the last was taken out for want of room
+--   total               how many bare publishes were ever done
+--   settled             the name up to which everything is done, or was told as a gap
+--   doubt               how many channels were told a gap of those that have to be, while that goes on
+--   barrier             the last one
+--   run, gen, since     the Redis process that this is about, a number for it, and its beginning
+--
+-- <lease>:workers   hash: what each worker said of itself last
+-- <lease>:channels  sorted set: when a channel had a bare publish last, by the minute
 
--- Nobody has it whose installation is in the wrong: he would do what others do.
--- in:  lease key; owner, milliseconds, "acquire" or "release", prefix
--- out: { 1 if the owner now has it, milliseconds it is still held, total, holder }
-local function halley_lease(keys, args)
-  local now = now_ms()
-  local lease = redis.call('HMGET', keys[1], 'owner', 'until', 'total')
-  local held, total = tonumber(lease[2] or 0), tonumber(lease[3] or 0)
-  local mine = lease[1] == args[1]
-  if args[3] == 'release' then
-    if mine then redis.call('HSET', keys[1], 'until', '0') end
-    return { 0, 0, total, lease[1] or '' }
-  end
-  local prefix, database = known_prefix(args[4])
-  local rival, older = rival_of(args[4] or prefix, database, now)
-  if older or (prefix and args[4] and args[4] ~= prefix) then
-    return { 0, CLAIM_MS, total, rival and rival.prefix or prefix }
-  end
-  if mine or held <= now then
-    redis.call('HSET', keys[1], 'owner', args[1], 'until', text(now + tonumber(args[2])))
-    return { 1, tonumber(args[2]), total, args[1] }
-  end
-  return { 0, held - now, total, lease[1] }
+local SEGMENTS, CHANNELS, DOUBT_CHUNK = 1000, 10000, 100
+local GONE_MS = 600000
+local DEAF = 9007199254740991
+local WORKER = { 'ends', 'ttl', 'gen', 'from', 'start', 'seen', 'heard', 'oldest', 'before_barrier',
+  'before_number', 'broken', 'unsure' }
+
+local last_stamp, last_count = 0, 0
+local count_from -- when this library began to count: it does not go on from what another counted
+
+-- A number above all that this process gave before, above `least`, and about now.
+local function stamp(least)
+  local time = redis.call('TIME')
+  last_stamp = math.max(time[1] * 1000000 + time[2], last_stamp + 1, least + 1)
+  return last_stamp
 end
 
--- One bare publish becomes history, or (channel '') a marker is passed. Only the
--- holder of the lease may, and only in order, so a leader that was paused past
--- its lease and wakes does no harm.
--- in:  channel, lease key; owner, index (total + 1), digest, payload, history, ttl,
---      max_message, meta_ttl, prefix
--- out: the message's id, '' for a marker, or "LEASE ..." / "ORDER ..." errors; a
---      message that cannot be kept is passed over: "SKIPPED why"
-local function halley_sequence(keys, args)
+-- How many PUBLISH commands this process carried out, those of this library aside. It
+-- leaps where that is not known, so that nobody takes what was not counted for nothing.
+local function bare_count()
+  local calls = string.match(redis.call('INFO', 'commandstats'), 'cmdstat_publish:calls=(%d+)')
+  count_from = count_from or now_ms()
+  local count = count_from + (calls and calls - published or 0)
+  if count < last_count or (not calls and published > 0) then
+    count = last_count + 1000000
+    published = (calls or 0) + count_from - count
+  end
+  last_count = count
+  return count
+end
+
+-- Names are { barrier, number }.
+local function name_of(barrier, number)
+  return { tonumber(barrier) or 0, tonumber(number) or 0 }
+end
+
+local function parse_name(words)
+  return name_of(string.match(words or '', '^(%d+) (%d+)$'))
+end
+
+local function name_text(name)
+  return text(name[1]) .. ' ' .. text(name[2])
+end
+
+local function later(a, b)
+  if a[1] > b[1] or (a[1] == b[1] and a[2] > b[2]) then return a end
+  return b
+end
+
+-- What a worker says of itself: which is the oldest name that it holds, or 0 0; since which
+-- barrier it heard that and what followed (`from`, with the count of that barrier), and what
+-- it hears now (`start`); what it heard last; where it stopped to hear (`before`), and whether
+-- that was because it was cut (1), which is not settled yet, or it heard something that had no
+-- name (2).
+local function report_of(args)
+  return { verb = args[1], prefix = args[2], owner = args[3], ttl = tonumber(args[4]),
+    gen = tonumber(args[5]), from = tonumber(args[6]), count = tonumber(args[7]),
+    start = tonumber(args[8]), listening = args[9] == '1', heard = name_of(args[10], args[11]),
+    oldest = name_of(args[12], args[13]), before = name_of(args[14], args[15]),
+    broken = args[16] == '1', nameless = args[16] == '2', held = args[17] == '1', peers = { unpack(args, 18) } }
+end
+
+-- Tells all workers of an installation.
+local function tell_workers(prefix, word)
+  tell(prefix .. '.sequenced', word)
+end
+
+local function put_worker(lease_key, owner, worker)
+  local words = {}
+  for i, field in ipairs(WORKER) do words[i] = text(worker[field]) end
+  redis.call('HSET', lease_key .. ':workers', owner, table.concat(words, ' '))
+end
+
+-- Everybody's words, by name: as they are, without regard to who still lives.
+local function said_by_all(lease_key)
+  local flat, workers = redis.call('HGETALL', lease_key .. ':workers'), {}
+  for i = 1, #flat, 2 do
+    local worker, at = {}, 0
+    for number in string.gmatch(flat[i + 1], '%d+') do
+      at = at + 1
+      if WORKER[at] then worker[WORKER[at]] = tonumber(number) end
+    end
+    if at == #WORKER then
+      workers[flat[i]] = worker
+    else
+      redis.call('HDEL', lease_key .. ':workers', flat[i])
+    end
+  end
+  return workers
+end
+
+-- Redis was started: who had long been silent before that is not waited for.
+local function forget_silent(lease_key)
+  local workers, last = said_by_all(lease_key), 0
+  for _, worker in pairs(workers) do last = math.max(last, worker.ends - worker.ttl) end
+  for owner, worker in pairs(workers) do
+    if worker.ends <= last then redis.call('HDEL', lease_key .. ':workers', owner) end
+  end
+end
+
+-- The lease as it stands. In a Redis process that does not know it, nobody holds it.
+local function lease_of(lease_key, now)
+  know_process(now)
+  local f = redis.call('HMGET', lease_key, 'owner', 'until', 'ttl', 'from', 'last', 'settled', 'total',
+    'run', 'gen', 'since', 'barrier', 'doubt', 'forgotten')
+  local lease = { owner = f[1] or '', ends = tonumber(f[2]) or 0, ttl = tonumber(f[3]) or 0,
+    from = tonumber(f[4]) or 0, last = parse_name(f[5]), settled = parse_name(f[6]),
+    total = tonumber(f[7]) or 0, gen = tonumber(f[9]) or 0, since = tonumber(f[10]) or now,
+    barrier = tonumber(f[11]) or 0, doubt = f[12], forgotten = tonumber(f[13]) or 0 }
+  if f[8] ~= run then
+    lease.gen, lease.since, lease.ends, lease.doubt = stamp(lease.barrier), now, 0, nil
+    lease.last, lease.settled = { 0, 0 }, { 0, 0 }
+    redis.call('HSET', lease_key, 'run', run, 'gen', text(lease.gen), 'since', text(now),
+      'until', '0', 'settled', '0 0', 'last', '')
+    redis.call('HDEL', lease_key, 'doubt')
+    forget_silent(lease_key)
+  end
+  if lease.ends > now + lease.ttl or lease.since > now then -- the clock was set back
+    lease.ends, lease.since = math.min(lease.ends, now + lease.ttl), math.min(lease.since, now)
+    redis.call('HSET', lease_key, 'until', text(lease.ends), 'since', text(lease.since))
+  end
+  lease.settled = later(lease.settled, lease.last)
+  return lease
+end
+
+-- Everybody who reported, by name. One of another process of Redis may live, and hold
+-- more than it said: it has as long to come back as a lease lasts.
+local function workers_of(lease_key, lease, now)
+  local workers = said_by_all(lease_key)
+  for owner, worker in pairs(workers) do
+    if worker.ends > now + worker.ttl then -- the clock was set back
+      worker.ends = now + worker.ttl
+      put_worker(lease_key, owner, worker)
+    end
+    worker.known = worker.gen == lease.gen
+    worker.live = math.max(worker.ends, worker.known and 0 or lease.since + worker.ttl) > now
+  end
+  return workers
+end
+
+-- Notes what a worker says of itself; and, where this process of Redis is new to it, of
+-- whom it knows that they may come back. It is unsure where it has to say more first. False
+-- where it said that before it joined, on its other connection, and Redis knows better.
+local function register(lease_key, lease, r, now, unsure)
+  local known = said_by_all(lease_key)[r.owner]
+  if known and known.gen == lease.gen and known.start > r.start then
+    known.ends, known.unsure = now + r.ttl, 1
+    put_worker(lease_key, r.owner, known)
+    return false
+  end
+  put_worker(lease_key, r.owner, { ends = now + r.ttl, ttl = r.ttl, gen = lease.gen,
+    from = r.from, start = r.start, seen = r.listening and r.heard[1] or DEAF, heard = r.heard[2], oldest = r.oldest[1],
+    before_barrier = r.before[1], before_number = r.before[2],
+    broken = (r.broken or r.nameless) and 1 or 0, unsure = unsure and 1 or 0 })
+  if r.heard[1] > lease.barrier then
+    redis.call('HSET', lease_key, 'barrier', text(r.heard[1]))
+  end
+  if r.gen == lease.gen then return true end
+  for _, peer in ipairs(r.peers) do
+    redis.call('HSETNX', lease_key .. ':workers', peer, '0 ' .. text(r.ttl) .. ' 0 0 0 0 0 0 0 0 0 0')
+  end
+  return true
+end
+
+-- Takes those out who are gone. Who is only stopped may still be subscribed, so that
+-- publishers are answered: he counts for some time more as one who may have heard something.
+local function forget_gone(lease_key, workers, now)
+  for owner, worker in pairs(workers) do
+    if not worker.live and not (worker.known and worker.ends + GONE_MS > now) then
+      redis.call('HDEL', lease_key .. ':workers', owner)
+    end
+  end
+end
+
+local function set_settled(lease_key, lease, name)
+  lease.settled = later(lease.settled, name)
+  redis.call('HSET', lease_key, 'settled', name_text(lease.settled))
+end
+
+-- Nobody holds the lease; `turn` (or whoever is first) may ask for it at once.
+local function set_free(lease_key, prefix, turn)
+  redis.call('HSET', lease_key, 'until', '0')
+  tell_workers(prefix, 'free ' .. turn)
+end
+
+-- Keeps the records of so many barriers. What a worker still holds of an older one
+-- cannot be judged any more.
+local function forget_old(lease_key, lease)
+  if redis.call('HLEN', lease_key) < 2 * SEGMENTS then return end
+  local barriers = {}
+  for _, field in ipairs(redis.call('HKEYS', lease_key)) do
+    local barrier = string.match(field, '^done:(%d+)$')
+    if barrier then barriers[#barriers + 1] = tonumber(barrier) end
+  end
+  table.sort(barriers)
+  for i = 1, #barriers - SEGMENTS do
+    redis.call('HDEL', lease_key, 'done:' .. text(barriers[i]))
+    lease.forgotten = math.max(lease.forgotten, barriers[i])
+  end
+  redis.call('HSET', lease_key, 'forgotten', text(lease.forgotten))
+end
+
+-- A worker begins to listen: called in one transaction with its SUBSCRIBE.
+-- in:  lease key; "join" and a report (report_of)
+-- out: { barrier, count, generation, 1 if publishes may have passed unheard since it listened,
+--      or since it joined without hearing of it }
+local function halley_join(keys, args)
   local now = now_ms()
-  local lease = redis.call('HMGET', keys[2], 'owner', 'until', 'total')
-  if lease[1] ~= args[1] or tonumber(lease[2]) <= now then
+  local lease, r = lease_of(keys[1], now), report_of(args)
+  local same = r.gen == lease.gen
+  local barrier, count = stamp(math.max(lease.barrier, r.heard[1])), bare_count()
+  local before = redis.call('HGET', keys[1] .. ':workers', r.owner)
+  local unheard = before and not same and string.match(before, '^%d+ %d+ (%d+)') == text(lease.gen)
+  r.broken = (r.broken and same) or unheard or r.nameless
+  if not same then r.before = { 0, 0 } end
+  r.from = r.oldest[1] > 0 and r.from or barrier
+  r.start, r.heard, r.listening = barrier, { barrier, count }, true
+  register(keys[1], lease, r, now, false)
+  forget_old(keys[1], lease)
+  tell_workers(r.prefix, 'begin ' .. text(barrier) .. ' ' .. text(count))
+  return { text(barrier), text(count), text(lease.gen), r.broken and 1 or 0 }
+end
+
+-- Who has to go before `r`, 'wait' where somebody has not said yet, or nil; and whether
+-- something may be lost in front of the barrier behind which `r` goes on: somebody's
+-- subscription was cut or he died, none of those who live heard it in his place, and the
+-- number of publishes says that there was something to hear.
+local function objection(lease, r, workers)
+  local wait, first = false, nil
+  local lost = (r.broken or r.nameless) and r.before[1] < r.from
+  local unsettled, heard = lease.settled[1] < r.from, lease.settled
+  local function heard_to(barrier, number)
+    if barrier < r.from then heard = later(heard, { barrier, number }) end
+  end
+  heard_to(r.before[1], r.before[2])
+  for owner, w in pairs(workers) do
+    if owner ~= r.owner then
+      if not w.live then
+        lost = lost or (w.known and w.start < r.from)
+      elseif not w.known or w.unsure == 1 then
+        wait = true
+      else
+        lost = lost or (w.broken == 1 and w.before_barrier < r.from)
+        heard_to(w.before_barrier, w.before_number)
+        local holds = w.oldest > 0 and w.oldest < r.from
+        local can_vouch = unsettled and w.seen ~= DEAF and w.from < r.from
+        if (holds or can_vouch) and (not first or w.from < workers[first].from) then first = owner end
+        if w.seen < r.from then wait = true end
+      end
+    end
+  end
+  return first or (wait and 'wait') or nil, unsettled and lost and heard[2] ~= r.count
+end
+
+-- Gives the lease to `r`, who goes on behind r.from, right behind the name `next_to`.
+local function grant(lease_key, lease, r, workers, next_to, doubt, now)
+  redis.call('HSET', lease_key, 'owner', r.owner, 'until', text(now + r.ttl), 'ttl', text(r.ttl),
+    'from', text(r.from))
+  if doubt then -- nothing may be done, and nothing counts as settled, until that is over
+    if not lease.doubt then redis.call('HSET', lease_key, 'doubt', '0') end
+    return 'doubt'
+  end
+  redis.call('HDEL', lease_key, 'doubt')
+  redis.call('HSET', lease_key, 'last', name_text(next_to))
+  set_settled(lease_key, lease, later(name_of(r.from, r.count), lease.settled))
+  forget_gone(lease_key, workers, now)
+  return 'granted'
+end
+
+-- Whether everything that the worker still holds was heard by the one who leads too.
+local function covered(lease, r, workers, now)
+  if r.oldest[1] == 0 then return true end
+  local leader = workers[lease.owner]
+  if lease.owner == r.owner or lease.ends <= now or not leader or not leader.live or not leader.known
+    or leader.seen == DEAF then return false end
+  return leader.start <= r.oldest[1] and later(r.heard, { leader.seen, leader.heard }) ~= r.heard
+end
+
+-- The heart of halley_lease: the word for `r`, and milliseconds until it is worth asking again.
+local function judge(lease_key, lease, r, now)
+  local workers = workers_of(lease_key, lease, now)
+  local mine = lease.owner == r.owner and lease.ends > now
+  local renews = mine and r.held and r.from == lease.from and not lease.doubt
+  local next_to = r.oldest[1] > 0 and { r.oldest[1], r.oldest[2] - 1 } or r.heard
+
+  if renews then set_settled(lease_key, lease, next_to) end
+  if r.verb == 'leave' and covered(lease, r, workers, now) then
+    if r.broken or r.nameless then -- then it leaves as one who died: something may be lost
+      workers[r.owner].ends = now
+      put_worker(lease_key, r.owner, workers[r.owner])
+    else
+      redis.call('HDEL', lease_key .. ':workers', r.owner)
+    end
+    if mine then set_free(lease_key, r.prefix, '*') end
+    return 'left', 0
+  elseif r.verb == 'release' and mine then
+    set_free(lease_key, r.prefix, '*')
+    return 'held', r.ttl
+  elseif r.verb == 'report' or r.verb == 'release' or (not mine and lease.ends > now) then
+    return 'held', lease.ends - now
+  end
+  -- nobody has it whose installation is in the wrong: he would do what others do
+  local prefix, database = known_prefix(r.prefix)
+  local _, older = rival_of(r.prefix, database, now)
+  if older or prefix ~= r.prefix then return 'held', CLAIM_MS end
+  local first, doubt = objection(lease, r, workers)
+  if renews and (not first or first == 'wait' or workers[first].oldest == 0 or workers[first].oldest >= r.from) then
+    redis.call('HSET', lease_key, 'until', text(now + r.ttl), 'ttl', text(r.ttl))
+    forget_gone(lease_key, workers, now)
+    return 'renewed', r.ttl
+  elseif first == 'wait' then
+    return 'wait', 0
+  elseif first then
+    set_free(lease_key, r.prefix, first)
+    return 'held', r.ttl
+  end
+  return grant(lease_key, lease, r, workers, next_to, doubt, now), r.ttl
+end
+
+-- A worker says what it holds, and asks for the lease.
+-- in:  lease key; "acquire", "report", "release" or "leave", and a report (report_of)
+-- out: { word, milliseconds that the lease lasts, total, generation, barrier of `settled`,
+--      number up to which is done what it holds oldest, the others that live }. The words:
+--      held (by another, or not to be had now), wait (ask again soon), granted, renewed,
+--      doubt (granted, but gaps have to be told first), done (what it holds oldest was
+--      done: say it again), forgotten (that cannot be known any more), left
+local function halley_lease(keys, args)
+  local now = now_ms()
+  local lease, r = lease_of(keys[1], now), report_of(args)
+  local barrier = text(r.oldest[1])
+  local done = r.oldest[1] > 0 and tonumber(redis.call('HGET', keys[1], 'done:' .. barrier)) or 0
+  local free = lease.owner == r.owner and not r.held or lease.ends <= now
+  local word, left
+  if r.oldest[1] > 0 and r.oldest[1] <= lease.forgotten and done == 0 then
+    word, left = 'forgotten', 0
+  elseif done >= r.oldest[2] and r.oldest[1] > 0 and (free or r.oldest[1] < lease.from) then
+    word, left = 'done', 0
+  end
+  if not register(keys[1], lease, r, now, word ~= nil) then word, left = 'wait', 0 end
+  if not word then word, left = judge(keys[1], lease, r, now) end
+  local others = {}
+  for owner, worker in pairs(workers_of(keys[1], lease, now)) do
+    if owner ~= r.owner and worker.live then others[#others + 1] = owner end
+  end
+  return { word, left, text(lease.total), text(lease.gen), text(lease.settled[1]), text(done), others }
+end
+
+local function holds(lease_key, owner, now)
+  local lease = redis.call('HMGET', lease_key, 'owner', 'until')
+  return lease[1] == owner and tonumber(lease[2] or 0) > now
+end
+
+-- One bare publish becomes history. Only the holder of the lease may, and each call names
+-- the one before it, so that nothing is passed over where that failed.
+-- in:  channel, lease key; owner, name before ("barrier number"), barrier, number, payload,
+--      1 if the channel is to be remembered, history, ttl, max_message, meta_ttl, prefix
+-- out: the message's id; "DONE" where that was done before; "SKIPPED why" for what cannot
+--      be kept; or the errors "LEASE ..." and "ORDER ..."
+local function halley_sequence(keys, args)
+  local now, done = now_ms(), 'done:' .. args[3]
+  local lease = redis.call('HMGET', keys[2], 'owner', 'until', 'total', 'last', 'gen', 'doubt', done)
+  if lease[1] ~= args[1] or tonumber(lease[2]) <= now or lease[6] then
     return redis.error_reply('LEASE is not held by ' .. args[1])
   end
-  local total, index = tonumber(lease[3] or 0), tonumber(args[2])
-  if index ~= total + 1 then
-    return redis.error_reply('ORDER expects ' .. text(total + 1))
+  if lease[4] ~= args[2] then
+    return redis.error_reply('ORDER expects what follows ' .. tostring(lease[4]))
   end
-  local prefix = args[9] or known_prefix()
+  local name = args[3] .. ' ' .. args[4]
+  if lease[7] and tonumber(lease[7]) >= tonumber(args[4]) then
+    redis.call('HSET', keys[2], 'last', name)
+    return 'DONE'
+  end
+  local prefix = args[11] or known_prefix()
   if not prefix then return fail(UNKNOWN_PREFIX) end
-  local result = ''
-  if keys[1] ~= '' then
-    local ok, id, why = pcall(append, keys[1], args[4], {
-      history = tonumber(args[5]), ttl = tonumber(args[6]), max_message = tonumber(args[7]),
-      meta_ttl = tonumber(args[8]), prefix = prefix, remember = true }, now)
-    if not ok then id, why = nil, type(id) == 'table' and id.err or tostring(id) end
-    result = id or 'SKIPPED ' .. why
+  local ok, id, why = pcall(append, keys[1], args[5], {
+    history = tonumber(args[7]), ttl = tonumber(args[8]), max_message = tonumber(args[9]),
+    meta_ttl = tonumber(args[10]), prefix = prefix, remember = true }, now)
+  if not ok then id, why = nil, type(id) == 'table' and id.err or tostring(id) end
+  redis.call('HSET', keys[2], 'last', name, done, args[4], 'total', text((tonumber(lease[3]) or 0) + 1))
+  if args[6] == '1' then
+    local channels = keys[2] .. ':channels'
+    redis.call('ZADD', channels, text(now), keys[1])
+    redis.call('ZREMRANGEBYSCORE', channels, '-inf', text(now - META_TTL * 1000))
+    redis.call('ZREMRANGEBYRANK', channels, 0, -CHANNELS - 1)
   end
-  redis.call('HSET', keys[2], 'total', text(index))
-  redis.call('PUBLISH', prefix .. '.sequenced', text(index) .. ' ' .. args[3])
-  return result
+  tell_workers(prefix, 'done ' .. lease[5] .. ' ' .. name)
+  return id or 'SKIPPED ' .. why
+end
+
+-- Gives a channel's next number to no message, so that each of its readers is told of a gap;
+-- those who listen are told the id.
+local function make_hole(channel, told, now)
+  know_process(now)
+  local prefix, database = known_prefix(told)
+  local meta_key = key('meta', channel)
+  local meta = redis.call('HMGET', meta_key, 'epoch', 'n', 'run')
+  local epoch, n = tonumber(meta[1]), tonumber(meta[2])
+  if not epoch or meta[3] ~= run then
+    epoch, n = new_epoch(channel, epoch, now), 0
+    redis.call('HSET', meta_key, 'epoch', text(epoch), 'run', run, 'born', text(born))
+    redis.call('EXPIRE', meta_key, text(META_TTL))
+  end
+  redis.call('HSET', meta_key, 'n', text(n + 1))
+  if prefix then
+    announce(channel, id_of(epoch, n + 1), prefix, database, told, now)
+  end
+end
+
+-- Tells a gap to the readers of channels that had bare publishes, some of them at a time.
+-- in:  lease key; owner, prefix
+-- out: how many channels were told so far, and whether there are more (0 or 1)
+local function halley_doubt(keys, args)
+  local now = now_ms()
+  local lease = lease_of(keys[1], now)
+  if not holds(keys[1], args[1], now) then return redis.error_reply('LEASE is not held by ' .. args[1]) end
+  local told = tonumber(lease.doubt or 0)
+  local channels = redis.call('ZREVRANGE', keys[1] .. ':channels', told, told + DOUBT_CHUNK - 1)
+  for _, channel in ipairs(channels) do pcall(make_hole, channel, args[2], now) end
+  told = told + #channels
+  if #channels == DOUBT_CHUNK then
+    redis.call('HSET', keys[1], 'doubt', text(told))
+    return { told, 1 }
+  end
+  redis.call('HDEL', keys[1], 'doubt')
+  set_settled(keys[1], lease, name_of(lease.from, 0))
+  return { told, 0 }
+end
+
+-- Tells a gap to the readers of one channel.
+-- in:  channel; prefix
+local function halley_gap(keys, args)
+  local bad = bad_channel(keys[1])
+  if bad then return fail(bad) end
+  make_hole(keys[1], args[1], now_ms())
+  return 'OK'
 end
 
 local function halley_version()
@@ -731,8 +1134,12 @@ redis.register_function { function_name = 'halley_publish', callback = halley_pu
 redis.register_function { function_name = 'halley_post', callback = halley_post }
 redis.register_function { function_name = 'halley_rate', callback = halley_rate }
 redis.register_function { function_name = 'halley_read', callback = halley_read, flags = { 'no-writes' } }
-redis.register_function { function_name = 'halley_lease', callback = halley_lease }
+-- A full Redis takes no messages; but a worker that could not join would listen without a name.
+redis.register_function { function_name = 'halley_join', callback = halley_join, flags = { 'allow-oom' } }
+redis.register_function { function_name = 'halley_lease', callback = halley_lease, flags = { 'allow-oom' } }
 redis.register_function { function_name = 'halley_sequence', callback = halley_sequence }
+redis.register_function { function_name = 'halley_doubt', callback = halley_doubt }
+redis.register_function { function_name = 'halley_gap', callback = halley_gap }
 redis.register_function { function_name = 'halley_installation', callback = halley_installation, flags = { 'no-writes' } }
 redis.register_function { function_name = 'halley_install', callback = halley_install }
 redis.register_function { function_name = 'halley_serve', callback = halley_serve }

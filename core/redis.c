@@ -27,6 +27,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "core/buf.h"
 #include "core/collections.h"
 #include "core/log.h"
 #include "core/mem.h"
@@ -94,6 +95,7 @@ struct redis {
     ev_tstamp heard;   /* when the last reply or message came */
     ev_tstamp asked;   /* when the oldest unanswered question went out; 0: none */
     size_t unanswered; /* commands that are on their way */
+    unsigned joining;  /* answers that a transaction of redis_join() still owes */
     bool unwritten;    /* something was asked since redis_flush() */
     struct log_limit complaint;
 };
@@ -147,7 +149,7 @@ static void *put_string(const redisReadTask *task, char *text, size_t len) {
     const struct asked *first = redis->unconfirmed;
 
     if (task->type != REDIS_REPLY_ERROR || task->parent != NULL || first == NULL ||
-        strstr(first->verb, "unsubscribe") != NULL)
+        redis->joining > 0 || strstr(first->verb, "unsubscribe") != NULL)
         return hiredis_functions->createString(task, text, len);
     return put_refusal(first, text, len);
 }
@@ -188,6 +190,7 @@ static void lose(struct redis *redis, const char *why) {
     redis->hiredis = NULL;
     redis->resolving = 0;
     redis->asked = 0;
+    redis->joining = 0;
     redis->pulses_back = redis->pulses_sent; /* the lost ones are never answered */
     ev_timer_stop(redis->loop, &redis->pulse);
     while (redis->unconfirmed != NULL)
@@ -536,6 +539,83 @@ enum err redis_subscribe(struct redis *redis, const char *channel, size_t len, b
 
 enum err redis_unsubscribe(struct redis *redis, const char *channel, size_t len, bool pattern) {
     return subscription(redis, pattern ? "punsubscribe" : "unsubscribe", channel, len);
+}
+
+/* ---------------------------------------------------- a command that subscribes */
+
+/*
+ * hiredis 0.14 takes a SUBSCRIBE for the beginning of subscribed mode, also inside of
+ * MULTI, where Redis only answers QUEUED. So the whole transaction goes out as the text
+ * of one command, and the replies to the rest of it are expected by commands of no length.
+ * Messages come after the last of these. The subscriptions that follow let hiredis
+ * know that there are any; for Redis they are nothing new.
+ */
+enum {
+    JOIN_COMMANDS = 6, /* MULTI, the command, CLIENT ID, SUBSCRIBE, PSUBSCRIBE, EXEC */
+    JOIN_MAX = 65536
+};
+
+static void add_command(struct buf *text, int argc, const char **argv, const size_t *lens) {
+    char *command = NULL;
+    long long len = redisFormatCommandArgv(&command, argc, argv, lens);
+
+    if (len > 0)
+        buf_add(text, command, (size_t)len);
+    redisFreeCommand(command);
+}
+
+static void add_words(struct buf *text, const char *verb, const char *word) {
+    const char *argv[] = {verb, word};
+    const size_t lens[] = {strlen(verb), word != NULL ? strlen(word) : 0};
+    add_command(text, word != NULL ? 2 : 1, argv, lens);
+}
+
+static void on_queued(redisAsyncContext *hiredis, void *reply, void *ctx) {
+    struct redis *redis = hiredis->data;
+    redis->joining -= reply != NULL;
+    on_pong(hiredis, reply, ctx);
+}
+
+/* The reply to EXEC is a list of all replies. */
+static void on_joined(redisAsyncContext *hiredis, void *reply, void *ctx) {
+    struct redis *redis = hiredis->data;
+    redis->joining -= reply != NULL;
+    on_reply(hiredis, reply, ctx);
+}
+
+enum err redis_join(struct redis *redis, redis_reply_fn *reply, void *ctx, int argc,
+                    const char **argv, const size_t *lens, const char *channel,
+                    const char *pattern) {
+    static const char nothing[] = "*1\r\n$4\r\nPING\r\n"; /* of which no byte is sent */
+
+    if (redis->state != REDIS_UP || redis->hiredis == NULL)
+        return ERR_REDIS;
+    struct pending *pending = mem_new(sizeof *pending);
+    *pending = (struct pending){.fn = reply, .ctx = ctx, .redis = redis};
+    struct buf text = buf_make(JOIN_MAX);
+    add_words(&text, "MULTI", NULL);
+    add_command(&text, argc, argv, lens);
+    add_words(&text, "CLIENT", "ID");
+    add_words(&text, "SUBSCRIBE", channel);
+    add_words(&text, "PSUBSCRIBE", pattern);
+    add_words(&text, "EXEC", NULL);
+    asked(redis);
+    int sent = redisAsyncFormattedCommand(redis->hiredis, on_queued, NULL, text.data, text.len);
+    for (int i = 2; i < JOIN_COMMANDS && sent == REDIS_OK; i++)
+        sent = redisAsyncFormattedCommand(redis->hiredis, on_queued, NULL, nothing, 0);
+    if (sent == REDIS_OK)
+        sent = redisAsyncFormattedCommand(redis->hiredis, on_joined, pending, nothing, 0);
+    buf_free(&text);
+    if (sent != REDIS_OK) {
+        free(pending);
+        return ERR_REDIS;
+    }
+    redis->unanswered++;
+    redis->joining = JOIN_COMMANDS;
+    if (redis_subscribe(redis, channel, strlen(channel), false) != ERR_OK ||
+        redis_subscribe(redis, pattern, strlen(pattern), true) != ERR_OK)
+        return ERR_OK; /* it is being lost, and the reply is NULL */
+    return ERR_OK;
 }
 
 void redis_flush(struct redis *redis) {

@@ -80,6 +80,17 @@ enum err redis_command(struct redis *redis, redis_reply_fn *reply, void *ctx, in
 enum err redis_subscribe(struct redis *redis, const char *channel, size_t len,
                          bool pattern) MUST_CHECK;
 
+/*
+ * Sends a command and subscribes to one channel and one pattern, all in one transaction: what
+ * is published before the command is not heard, what is published after it is. For a connection
+ * without subscriptions, just up. `reply` is called once, before any message is passed on, with
+ * a list of the command's own reply and the number of this connection (CLIENT ID), with an error,
+ * or with NULL where the connection was lost.
+ */
+enum err redis_join(struct redis *redis, redis_reply_fn *reply, void *ctx, int argc,
+                    const char **argv, const size_t *lens, const char *channel,
+                    const char *pattern) MUST_CHECK;
+
 /* Ends a subscription. Do not subscribe to the same again before that is confirmed. */
 enum err redis_unsubscribe(struct redis *redis, const char *channel, size_t len,
                            bool pattern) MUST_CHECK;

@@ -1,158 +1,153 @@
 /*
- * The lease. Its holder renews it three times in its length; the others ask
- * again when it is about to end. What makes it safe is not this file but the
- * function in Redis that does the work: it checks the lease by Redis's own
- * clock, so a holder that was paused and still believes in its lease is refused.
+ * The lease. Its holder renews it three times in its length; the others report in
+ * the same rhythm, and ask when it is about to end, or when they are told that it
+ * is free. What makes it safe is not this file but the functions in Redis: they
+ * judge everybody's report in one place, by Redis's own clock, and refuse the work
+ * of a holder that was paused and still believes in its lease.
  */
 #include "worker/lease.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
 
-#include "core/log.h"
-#include "core/mem.h"
+#define PATIENCE_FIRST 0.01 /* seconds */
+#define AFTER_ITS_END  0.02
 
-enum { OWNER_MAX = 320, KEY_MAX = 64 };
+enum { ANSWER_PARTS = 7 };
 
-struct lease {
-    struct ev_loop *loop;
-    struct redis *redis;
-    const struct lease_events *events;
-    void *ctx;
-    char owner[OWNER_MAX];
-    char key[KEY_MAX];
-    const char *prefix;
-    int milliseconds;
-    bool wanted;
-    bool held;
-    bool asking; /* a question is out */
-    struct ev_timer timer;
-};
+static const char *const words[LEASE_WORDS] = {"held",  "wait", "granted",   "renewed",
+                                               "doubt", "done", "forgotten", "left"};
 
-static void set_held(struct lease *lease, bool held, uint64_t total) {
-    if (held == lease->held)
-        return;
-    lease->held = held;
-    log_info(held            ? "lease.granted"
-             : lease->wanted ? "lease.lost"
-                             : "lease.released",
-             "key=%s owner=%s", lease->key, lease->owner);
-    if (held)
-        lease->events->granted(lease->ctx, total);
-    else
-        lease->events->lost(lease->ctx);
+static double period(const struct lease *lease) {
+    return lease->length / 3;
 }
 
-static void again_in(struct lease *lease, double seconds) {
-    ev_timer_stop(lease->loop, &lease->timer);
-    ev_timer_set(&lease->timer, seconds, 0);
-    ev_timer_start(lease->loop, &lease->timer);
-}
-
-static void on_answer(void *ctx, const redis_reply *reply) {
-    struct lease *lease = ctx;
-    double period = lease->milliseconds / 3000.0;
-
-    lease->asking = false;
-    if (redis_count(reply) < 4)
-        return; /* lost, or not loaded: the timer asks again */
-    bool mine = redis_integer(redis_item(reply, 0), 0) == 1;
-    double left = (double)redis_integer(redis_item(reply, 1), 0) / 1000;
-    set_held(lease, mine && lease->wanted, (uint64_t)redis_integer(redis_item(reply, 2), 0));
-    if (!mine && left + 0.02 < period)
-        again_in(lease, left + 0.02);
-}
-
-static void send(struct lease *lease, const char *verb, redis_reply_fn *answer) {
-    char ttl[16];
-    int ttl_len = snprintf(ttl, sizeof ttl, "%d", lease->milliseconds);
-    const char *argv[] = {"FCALL", "halley_lease", "1",          lease->key, lease->owner,
-                          ttl,     verb,           lease->prefix};
-    const size_t lens[] = {5,
-                           12,
-                           1,
-                           strlen(lease->key),
-                           strlen(lease->owner),
-                           (size_t)ttl_len,
-                           strlen(verb),
-                           strlen(lease->prefix)};
-
-    bool sent = redis_command(lease->redis, answer, lease, 8, argv, lens) == ERR_OK;
-    lease->asking = lease->asking || (sent && answer != NULL);
-}
-
-void lease_try(struct lease *lease) {
-    again_in(lease, lease->milliseconds / 3000.0);
-    if (lease->wanted && !lease->asking)
-        send(lease, "acquire", on_answer);
-}
-
-static void on_timer(struct ev_loop *loop, struct ev_timer *timer, int events) {
-    (void)loop, (void)events;
-    lease_try(timer->data);
-}
-
-void lease_want(struct lease *lease, bool wanted) {
-    bool before = lease->wanted;
-    lease->wanted = wanted;
-    if (wanted && !before)
-        lease_try(lease);
-}
-
-void lease_release(struct lease *lease) {
-    lease->wanted = false;
-    if (lease->held)
-        send(lease, "release", NULL);
-    set_held(lease, false, 0);
-}
-
-void lease_doubt(struct lease *lease) {
-    lease->asking = false;
-    set_held(lease, false, 0);
-}
-
-bool lease_held(const struct lease *lease) {
-    return lease->held;
-}
-
-const char *lease_owner(const struct lease *lease) {
-    return lease->owner;
-}
-
-const char *lease_key(const struct lease *lease) {
-    return lease->key;
-}
-
-struct lease *lease_new(struct ev_loop *loop, struct redis *redis, const char *name,
-                        const char *prefix, int milliseconds, const struct lease_events *events,
-                        void *ctx) {
-    struct lease *lease = mem_new(sizeof *lease);
+void lease_init(struct lease *lease, const char *name, const char *prefix, int milliseconds) {
     char host[256] = "localhost";
     unsigned long random = 0;
 
+    memset(lease, 0, sizeof *lease);
     (void)gethostname(host, sizeof host - 1);
     if (getrandom(&random, sizeof random, 0) != (ssize_t)sizeof random)
         random = (unsigned long)getpid();
     snprintf(lease->owner, sizeof lease->owner, "%s:%d:%lx", host, (int)getpid(), random);
     snprintf(lease->key, sizeof lease->key, "halley.lease:%s", name);
-    lease->loop = loop;
-    lease->redis = redis;
     lease->prefix = prefix;
-    lease->milliseconds = milliseconds;
-    lease->events = events;
-    lease->ctx = ctx;
-    ev_timer_init(&lease->timer, on_timer, 0, 0);
-    lease->timer.data = lease;
-    return lease;
+    lease->length = milliseconds / 1000.0;
+    lease->patience = PATIENCE_FIRST;
 }
 
-void lease_free(struct lease *lease) {
-    if (lease == NULL)
-        return;
-    ev_timer_stop(lease->loop, &lease->timer);
-    free(lease);
+void lease_report(const struct lease *lease, struct call *call, const char *verb,
+                  const struct hearing *hearing, const struct queue *queue) {
+    static const struct name nothing;
+    const struct item *oldest = queue->head;
+    struct name name = oldest != NULL ? oldest->name : nothing;
+
+    struct name from = oldest != NULL ? oldest->from : hearing->from;
+
+    call_text(call, "1");
+    call_text(call, lease->key);
+    call_text(call, verb);
+    call_text(call, lease->prefix);
+    call_text(call, lease->owner);
+    call_number(call, (uint64_t)(lease->length * 1000 + 0.5));
+    call_number(call, hearing->generation);
+    call_two(call, from.barrier, from.number);
+    call_number(call, hearing->from.barrier);
+    call_text(call, hearing->listening ? "1" : "0");
+    call_two(call, hearing->at.barrier, hearing->at.number);
+    call_two(call, name.barrier, name.number);
+    call_two(call, hearing->before.barrier, hearing->before.number);
+    call_text(call, hearing->nameless ? "2" : hearing->broken ? "1" : "0");
+    call_text(call, lease->held ? "1" : "0");
+    for (unsigned i = 0; i < lease->peers; i++)
+        call_text(call, lease->peer[i]);
+}
+
+void lease_asked(struct lease *lease, double now, bool sent, const struct hearing *hearing,
+                 const struct queue *queue) {
+    const struct item *oldest = queue->head;
+
+    lease->asked = oldest != NULL ? oldest->from : hearing->from;
+    lease->next_to =
+        oldest != NULL ? (struct name){oldest->name.barrier, oldest->name.number - 1} : hearing->at;
+    lease->asking = sent;
+    lease->again = false;
+    lease->due = now + period(lease);
+}
+
+static uint64_t number_of(const redis_reply *reply) {
+    size_t len;
+    const char *text = redis_text(reply, &len);
+    return text != NULL ? strtoull(text, NULL, 10) : 0;
+}
+
+static bool read_word(const redis_reply *reply, enum lease_word *out) {
+    size_t len;
+    const char *text = redis_text(reply, &len);
+
+    for (int i = 0; text != NULL && i < LEASE_WORDS; i++) {
+        if (strcmp(text, words[i]) == 0) {
+            *out = (enum lease_word)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static void read_peers(struct lease *lease, const redis_reply *list) {
+    size_t len;
+
+    lease->peers = 0;
+    for (size_t i = 0; i < redis_count(list) && lease->peers < LEASE_PEERS; i++) {
+        const char *peer = redis_text(redis_item(list, i), &len);
+        if (peer != NULL && len < LEASE_OWNER_MAX)
+            snprintf(lease->peer[lease->peers++], LEASE_OWNER_MAX, "%s", peer);
+    }
+}
+
+static double delay_after(struct lease *lease, const struct lease_answer *answer) {
+    double delay = period(lease);
+
+    if (answer->word == LEASE_WAIT) {
+        delay = lease->patience < delay ? lease->patience : delay;
+        lease->patience *= 2;
+        return delay;
+    }
+    lease->patience = PATIENCE_FIRST;
+    if (answer->word == LEASE_HELD && answer->left + AFTER_ITS_END < delay)
+        return (answer->left > 0 ? answer->left : 0) + AFTER_ITS_END;
+    return delay;
+}
+
+enum err lease_answered(struct lease *lease, const redis_reply *reply, double now,
+                        struct lease_answer *answer) {
+    bool again = lease->again;
+
+    lease->asking = lease->again = false;
+    if (redis_count(reply) != ANSWER_PARTS || !read_word(redis_item(reply, 0), &answer->word))
+        return ERR_REDIS; /* lost, or refused: the next question is due as it was */
+    answer->left = (double)redis_integer(redis_item(reply, 1), 0) / 1000;
+    answer->total = number_of(redis_item(reply, 2));
+    answer->generation = number_of(redis_item(reply, 3));
+    answer->settled = number_of(redis_item(reply, 4));
+    answer->done = (struct name){lease->next_to.barrier, number_of(redis_item(reply, 5))};
+    read_peers(lease, redis_item(reply, 6));
+    lease->due = now + delay_after(lease, answer);
+    if (again || answer->word == LEASE_DONE)
+        lease->due = now;
+    return ERR_OK;
+}
+
+void lease_hurry(struct lease *lease) {
+    lease->again = lease->asking;
+    if (!lease->asking)
+        lease->due = 0;
+}
+
+void lease_let_go(struct lease *lease) {
+    lease->held = false;
 }

@@ -1,6 +1,8 @@
 /*
- * The lease by which one of several workers is at work: held in Redis, for a
- * bounded time, renewed while its holder lives. Belongs to the loop's thread.
+ * The lease by which one of several workers leads: held in Redis, for a bounded
+ * time, renewed while its holder lives, and given only to whom nobody has to go
+ * before. This is what a worker says when it asks, and what it is answered;
+ * sequencer.c decides what follows. Values only; time comes as an argument.
  */
 #ifndef HALLEY_LEASE_H
 #define HALLEY_LEASE_H
@@ -8,39 +10,72 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "core/loop.h"
 #include "core/redis.h"
+#include "worker/call.h"
+#include "worker/hearing.h"
+#include "worker/queue.h"
 
-struct lease;
+enum { LEASE_OWNER_MAX = 320, LEASE_KEY_MAX = 64, LEASE_PEERS = 32 };
 
-struct lease_events {
-    void (*granted)(void *ctx, uint64_t total); /* `total`: what was sequenced before */
-    void (*lost)(void *ctx);
+/* What Redis answers, see halley_lease in core/halley.lua. */
+enum lease_word {
+    LEASE_HELD,    /* by another, or not to be had now */
+    LEASE_WAIT,    /* somebody has yet to say what he holds: ask again soon */
+    LEASE_GRANTED, /* anew: what is sent begins behind what was asked for */
+    LEASE_RENEWED,
+    LEASE_DOUBT,     /* granted, once gaps were told to the readers of some channels */
+    LEASE_DONE,      /* what the worker holds oldest was done: it has to say more */
+    LEASE_FORGOTTEN, /* whether that was done cannot be known any more */
+    LEASE_LEFT,      /* the worker is none of them any more */
+    LEASE_WORDS
 };
 
-/* A lease of `milliseconds` on the job `name`, for the installation with that prefix, which is
- * borrowed as `redis` is. Asks for nothing yet. */
-struct lease *lease_new(struct ev_loop *loop, struct redis *redis, const char *name,
-                        const char *prefix, int milliseconds, const struct lease_events *events,
-                        void *ctx);
-void lease_free(struct lease *lease);
+struct lease_answer {
+    enum lease_word word;
+    double left; /* seconds that whoever holds it has it */
+    uint64_t total;
+    uint64_t generation;
+    uint64_t settled; /* the barrier up to which nothing is open */
+    struct name done; /* what is done of what the worker held oldest */
+};
 
-/* From now on the lease is asked for (or not) whenever it may be free. */
-void lease_want(struct lease *lease, bool wanted);
+struct lease {
+    const char *prefix; /* borrowed */
+    char owner[LEASE_OWNER_MAX];
+    char key[LEASE_KEY_MAX];
+    double length; /* seconds */
+    bool held;
+    struct name from;    /* where it is held: what was heard without a break since that barrier */
+    bool asking;         /* a question is out */
+    bool again;          /* another has to follow it at once */
+    double due;          /* when to ask next */
+    double patience;     /* seconds until the next question after LEASE_WAIT */
+    struct name asked;   /* `from` of the last question */
+    struct name next_to; /* what was done right before what it would send first */
+    unsigned peers;
+    char peer[LEASE_PEERS][LEASE_OWNER_MAX];
+};
 
-/* Asks at once, if it is wanted: somebody says that it is free. */
-void lease_try(struct lease *lease);
+/* A lease of `milliseconds` on the job `name` of an installation, for a worker with a name of its
+ * own. */
+void lease_init(struct lease *lease, const char *name, const char *prefix, int milliseconds);
 
-/* Gives it back, so that another worker has it at once. */
-void lease_release(struct lease *lease);
+/* Adds key and report to a call of halley_lease or halley_join. */
+void lease_report(const struct lease *lease, struct call *call, const char *verb,
+                  const struct hearing *hearing, const struct queue *queue);
 
-/* The connection was lost, and with it the right to believe that the lease is held. */
-void lease_doubt(struct lease *lease);
+/* The question with that report was put at `now`; it is out, or (not `sent`) could not be. */
+void lease_asked(struct lease *lease, double now, bool sent, const struct hearing *hearing,
+                 const struct queue *queue);
 
-bool lease_held(const struct lease *lease);
+/* Reads an answer of halley_lease, and says when to ask next. ERR_REDIS: it is none. */
+enum err lease_answered(struct lease *lease, const redis_reply *reply, double now,
+                        struct lease_answer *answer) MUST_CHECK;
 
-/* This worker's name in the lease, and the lease's key. Owned by the lease. */
-const char *lease_owner(const struct lease *lease);
-const char *lease_key(const struct lease *lease);
+/* It is to be asked again at once, or (an answer is still due) right after that. */
+void lease_hurry(struct lease *lease);
+
+/* There is no more right to believe that it is held. */
+void lease_let_go(struct lease *lease);
 
 #endif

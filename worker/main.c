@@ -12,13 +12,14 @@
 #include "core/log.h"
 #include "core/program.h"
 #include "core/report.h"
-#include "worker/sequencer.h"
+#include "worker/station.h"
 
-#define DRAIN_MAX 5.0 /* seconds */
+#define DRAIN_MAX  5.0 /* seconds */
+#define FINISH_MAX 1.0 /* seconds that Redis has for what it was asked last */
 
 struct worker {
     struct ev_loop *loop;
-    struct sequencer *sequencer;
+    struct station *station;
     struct report *report;
     struct program_signals signals;
     struct ev_timer drain_deadline;
@@ -38,7 +39,7 @@ static void on_signal(struct ev_loop *loop, struct ev_signal *signal, int events
         return;
     log_info("drain", "signal=%d", signal->signum);
     ev_timer_start(loop, &worker->drain_deadline);
-    sequencer_drain(worker->sequencer, on_drained, worker);
+    station_drain(worker->station, on_drained, worker);
 }
 
 static void on_drain_deadline(struct ev_loop *loop, struct ev_timer *timer, int events) {
@@ -51,16 +52,16 @@ static void on_drain_deadline(struct ev_loop *loop, struct ev_timer *timer, int 
 static void on_look(struct ev_loop *loop, struct ev_prepare *prepare, int events) {
     struct worker *worker = prepare->data;
     (void)events;
-    if (library_exit(sequencer_library(worker->sequencer)) != 0)
+    if (library_exit(station_library(worker->station)) != 0)
         ev_break(loop, EVBREAK_ALL);
 }
 
 static void write_report(void *ctx, struct buf *out) {
     struct worker *worker = ctx;
     buf_printf(out, "\"version\":\"%s\",\"pid\":%d,", HALLEY_VERSION, (int)getpid());
-    library_report(sequencer_library(worker->sequencer), out);
+    library_report(station_library(worker->station), out);
     buf_char(out, ',');
-    sequencer_report(worker->sequencer, out);
+    station_report(worker->station, out);
 }
 
 static int work(struct config *config) {
@@ -68,18 +69,19 @@ static int work(struct config *config) {
 
     worker.loop = ev_default_loop(0);
     log_info("start", "version=%s", HALLEY_VERSION);
-    worker.sequencer = sequencer_new(worker.loop, config);
-    worker.report = report_new(worker.loop, sequencer_commands(worker.sequencer), "worker",
-                               write_report, &worker);
+    worker.station = station_new(worker.loop, config);
+    worker.report =
+        report_new(worker.loop, station_commands(worker.station), "worker", write_report, &worker);
     program_watch_signals(&worker.signals, worker.loop, on_signal, &worker);
     ev_timer_init(&worker.drain_deadline, on_drain_deadline, DRAIN_MAX, 0);
     ev_prepare_init(&worker.look, on_look);
     worker.look.data = &worker;
     ev_prepare_start(worker.loop, &worker.look);
     ev_run(worker.loop, 0);
-    int result = library_exit(sequencer_library(worker.sequencer));
+    int result = library_exit(station_library(worker.station));
     report_free(worker.report);
-    sequencer_free(worker.sequencer);
+    redis_finish(station_commands(worker.station), FINISH_MAX);
+    station_free(worker.station);
     ev_loop_destroy(worker.loop);
     log_info("stop", "signal=drained");
     return result;

@@ -1,59 +1,51 @@
 /*
- * The queue of a worker. Every worker that was there from the start has the same
- * one, because Redis delivers to all of them in the same order; digests are how
- * they check that.
+ * The queue of a worker. Whoever heard the same publishes has them under the same
+ * names, so "done up to here" from any worker is enough to know what is left.
  */
 #include "worker/queue.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "core/collections.h"
 #include "core/mem.h"
 
-/* FNV-1a, 64 bits: tells items apart, keeps nothing secret. */
-static uint64_t fnv(uint64_t hash, const char *data, size_t len) {
-    for (size_t i = 0; i < len; i++)
-        hash = (hash ^ (unsigned char)data[i]) * UINT64_C(0x100000001b3);
-    return hash;
+static bool holds(const struct queue *queue, size_t items, size_t bytes) {
+    return queue->count >= items || queue->bytes >= bytes;
 }
 
-void queue_digest(const char *channel, size_t channel_len, const char *payload, size_t payload_len,
-                  char out[DIGEST_TEXT]) {
-    uint64_t hash = fnv(UINT64_C(0xcbf29ce484222325), channel, channel_len);
-    hash = fnv(hash, "", 1);
-    hash = fnv(hash, payload, payload_len);
-    snprintf(out, DIGEST_TEXT, "%016llx", (unsigned long long)hash);
+void queue_init(struct queue *queue, size_t items_full) {
+    *queue = (struct queue){.items_full = items_full};
 }
 
-enum err queue_add(struct queue *queue, const char *channel, size_t channel_len,
-                   const char *payload, size_t payload_len) {
-    if (queue->count >= QUEUE_ITEMS_MAX || queue->bytes + payload_len > QUEUE_BYTES_MAX)
+bool queue_full(const struct queue *queue) {
+    return holds(queue, queue->items_full, QUEUE_BYTES);
+}
+
+bool queue_roomy(const struct queue *queue) {
+    return !holds(queue, queue->items_full / 2, QUEUE_BYTES / 2);
+}
+
+enum err queue_add(struct queue *queue, const struct heard *heard) {
+    if (holds(queue, queue->items_full * QUEUE_SPARE, (size_t)QUEUE_BYTES * QUEUE_SPARE))
         return ERR_FULL;
     struct item *item = mem_new(sizeof *item);
-    item->channel = mem_copy(channel, channel_len);
-    item->channel_len = channel_len;
-    item->payload = mem_copy(payload, payload_len);
-    item->payload_len = payload_len;
-    queue_digest(channel, channel_len, payload, payload_len, item->digest);
+    item->name = heard->name;
+    item->from = heard->from;
+    item->channel = mem_copy(heard->channel, heard->channel_len);
+    item->channel_len = heard->channel_len;
+    item->payload = mem_copy(heard->payload, heard->payload_len);
+    item->payload_len = heard->payload_len;
     DL_APPEND(queue->head, item);
     queue->count++;
-    queue->bytes += payload_len;
+    queue->bytes += item->payload_len;
+    if (queue->unsent == NULL)
+        queue->unsent = item;
     return ERR_OK;
 }
 
-struct item *queue_find(const struct queue *queue, const char *digest) {
-    struct item *item;
-    DL_FOREACH (queue->head, item) {
-        if (strcmp(item->digest, digest) == 0)
-            return item;
-    }
-    return NULL;
-}
-
-static void drop_head(struct queue *queue) {
-    struct item *item = queue->head;
+static void take_out(struct queue *queue, struct item *item) {
+    if (queue->unsent == item)
+        queue->unsent = item->next;
     DL_DELETE(queue->head, item);
     queue->count--;
     queue->bytes -= item->payload_len;
@@ -62,30 +54,32 @@ static void drop_head(struct queue *queue) {
     free(item);
 }
 
-size_t queue_drop_through(struct queue *queue, const struct item *last) {
-    size_t dropped = 0;
-    bool done = false;
-    while (queue->head != NULL && !done) {
-        done = queue->head == last;
-        drop_head(queue);
-        dropped++;
+void queue_done(struct queue *queue, struct name name) {
+    struct item *item = queue->head;
+
+    while (item != NULL && item->name.barrier < name.barrier)
+        item = item->next;
+    while (item != NULL && item->name.barrier == name.barrier && item->name.number <= name.number) {
+        struct item *next = item->next;
+        take_out(queue, item);
+        item = next;
     }
-    return dropped;
 }
 
-void queue_drop_sequenced(struct queue *queue, uint64_t total) {
-    while (queue->head != NULL && queue->head->index != 0 && queue->head->index <= total)
-        drop_head(queue);
+void queue_drop(struct queue *queue) {
+    if (queue->head != NULL)
+        take_out(queue, queue->head);
 }
 
-void queue_number(struct queue *queue, uint64_t first) {
-    struct item *item;
-    DL_FOREACH (queue->head, item) {
-        item->index = first++;
-    }
+void queue_sent(struct queue *queue) {
+    queue->unsent = queue->unsent->next;
+}
+
+void queue_rewind(struct queue *queue) {
+    queue->unsent = queue->head;
 }
 
 void queue_clear(struct queue *queue) {
     while (queue->head != NULL)
-        drop_head(queue);
+        queue_drop(queue);
 }

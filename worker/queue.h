@@ -1,6 +1,6 @@
 /*
- * What a worker has heard and has not seen sequenced, in the order in which
- * Redis published it. Values only; no loop, no Redis.
+ * What a worker has heard and does not know to be done, by name and in the order
+ * in which Redis published it. Values only; no loop, no Redis.
  */
 #ifndef HALLEY_QUEUE_H
 #define HALLEY_QUEUE_H
@@ -11,13 +11,26 @@
 
 #include "core/err.h"
 
-enum { QUEUE_ITEMS_MAX = 200000, QUEUE_BYTES_MAX = 128 * 1024 * 1024, DIGEST_TEXT = 17 };
+/*
+ * Where it counts as full, and whoever listens has to stop; and a multiple of that, which
+ * what Redis had sent by then still fits into.
+ */
+enum { QUEUE_ITEMS = 200000, QUEUE_BYTES = 128 * 1024 * 1024, QUEUE_SPARE = 2 };
 
-/* A bare publish, or a marker (then `channel_len` is 0 and the payload names it). */
+/*
+ * The name of a bare publish: the barrier after which Redis carried it out, and how many
+ * bare publishes this Redis process had then seen. Names are ordered; that of a barrier
+ * itself has the number of the last publish before it.
+ */
+struct name {
+    uint64_t barrier;
+    uint64_t number;
+};
+
 struct item {
     struct item *prev, *next;
-    uint64_t index; /* its place among everything ever sequenced; 0: not known */
-    char digest[DIGEST_TEXT];
+    struct name name;
+    struct name from; /* the barrier since which all up to it was heard without a break */
     size_t channel_len;
     size_t payload_len;
     char *channel;
@@ -26,30 +39,44 @@ struct item {
 
 struct queue {
     struct item *head;
+    struct item *unsent; /* the first that was not sent; NULL: all were */
     size_t count;
     size_t bytes;
+    size_t items_full; /* how many are full: QUEUE_ITEMS, but for tests */
 };
 
-/* Appends a copy. ERR_FULL beyond QUEUE_ITEMS_MAX or QUEUE_BYTES_MAX. */
-enum err queue_add(struct queue *queue, const char *channel, size_t channel_len,
-                   const char *payload, size_t payload_len) MUST_CHECK;
+/* What is to be queued; the bytes are borrowed. */
+struct heard {
+    struct name name;
+    struct name from;
+    const char *channel;
+    size_t channel_len;
+    const char *payload;
+    size_t payload_len;
+};
 
-/* The first item with that digest, or NULL. */
-struct item *queue_find(const struct queue *queue, const char *digest);
+/* An empty queue that is full with so many items, or QUEUE_BYTES. */
+void queue_init(struct queue *queue, size_t items_full);
 
-/* Takes the items up to and with `last` out; returns how many. */
-size_t queue_drop_through(struct queue *queue, const struct item *last);
+/* Appends a copy. ERR_FULL where it is over QUEUE_SPARE times full. */
+enum err queue_add(struct queue *queue, const struct heard *heard) MUST_CHECK;
 
-/* Takes out the items at the front whose index is known and at most `total`. */
-void queue_drop_sequenced(struct queue *queue, uint64_t total);
+/* Whether those who publish should be told that nobody listens; and whether so no more. */
+bool queue_full(const struct queue *queue);
+bool queue_roomy(const struct queue *queue);
 
-/* Numbers the items, from the front, from `first` on. */
-void queue_number(struct queue *queue, uint64_t first);
+/* Everything behind that barrier, up to that number, is done: takes it out. */
+void queue_done(struct queue *queue, struct name name);
+
+/* Takes the first item out. */
+void queue_drop(struct queue *queue);
+
+/* The first unsent item was sent. */
+void queue_sent(struct queue *queue);
+
+/* What was sent has to be sent again. */
+void queue_rewind(struct queue *queue);
 
 void queue_clear(struct queue *queue);
-
-/* The digest by which workers recognise an item: 16 hexadecimal digits. */
-void queue_digest(const char *channel, size_t channel_len, const char *payload, size_t payload_len,
-                  char out[DIGEST_TEXT]);
 
 #endif

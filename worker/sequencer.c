@@ -1,30 +1,41 @@
 /*
- * The sequencer. Any number of workers run it; one leads. All of them hear every
- * bare publish, in the same order, and keep it in a queue. The leader passes the
- * head of its queue to the function halley_sequence, which checks the lease,
- * makes the message history and announces "one more done" on halley.sequenced,
- * in one atom. Hearing that, every worker, the leader too, takes the item off its
- * queue. So whoever takes over has exactly what is left to do.
+ * The sequencer. Any number of workers run it; one leads. What follows holds:
  *
- *   JOINING  subscribed; does not know yet which of the items it heard were done
- *   STANDBY  its queue is exactly what the leader has not done
- *   TAKING   has the lease; waits to hear its own marker, because what the old
- *            leader did last may still be on its way
- *   LEADING  sends its queue, and what is added to it, in order
+ *   Whatever a worker that lives has heard becomes history once, in the order in
+ *   which Redis received it, whoever leads. Where nobody who lives can have heard
+ *   something that Redis passed on, the readers of the channels concerned are told
+ *   of a gap. (Redis that is killed loses what it had not written to anybody; its
+ *   next process begins new epochs, so that is told too.)
  *
- * Markers: a worker publishes one on halley.marker; it stands in everybody's
- * queue like an item and is "done" by the leader like one. When a joining worker
- * hears that its marker is done, everything before it was done too: it is a
- * standby. That, and the order of one connection, is all the coordination there is.
- *
- * Nobody leads too early: a joining worker asks for the lease only if it is alone,
- * or after waiting one lease's length, since a worker that was there before may
- * have heard more than it.
- *
- * When the connection to Redis is lost, publishes may have been missed: the
- * worker gives the lease up and joins anew. What it had heard before keeps its
- * index, so if it leads again, nothing is done twice, even when Redis was
- * restarted with what it did last half on disk.
+ * 1. Names. A worker subscribes in one transaction with halley_join, which tells all
+ *    who listen a barrier. Redis writes to all its subscribers in one order, so every
+ *    bare publish has a name that all who hear it agree on: the last barrier before
+ *    it, and its number. What a worker heard from its barrier until its subscription
+ *    ended is a stretch without a hole.
+ * 2. Done is what Redis says is done, by name. halley_sequence notes, in the same atom
+ *    that makes the message history, how far behind each barrier everything is done.
+ *    It takes a call only from who holds the lease, and only if that follows the call
+ *    before it; a name that was done is answered DONE. So sending again is always
+ *    right, also to a Redis that was killed and came back with half of it on disk.
+ *    Whoever listens hears what is done, and drops exactly that. Nothing is ever
+ *    taken for done because something behind it is.
+ * 3. Order. Everybody reports to Redis which is the oldest name that he holds, since
+ *    which barrier he has it all, and which barrier he heard last. halley_lease gives
+ *    the lease for one stretch: if nobody who lives holds something older, and all of
+ *    them have heard its first barrier (so that they know what they have of what was
+ *    before). Who holds something older goes first, also if he comes late: then the
+ *    lease is taken away for him. Between two stretches the leader asks again.
+ *    The worker with the oldest stretch is never refused, so one always leads.
+ * 4. After a restart of Redis reports are worth nothing: those who were there may have
+ *    heard more since. Redis waits for them to come back, a lease's length at most, and
+ *    those who come tell it whom it has to wait for, where that was lost.
+ * 5. What may be lost. A worker whose subscription was cut, or who died, may have been
+ *    passed something that he never heard. If another listened all the time, that
+ *    one leads. Otherwise the count of publishes that Redis keeps says whether there
+ *    was any; if so, whoever leads next has to tell gaps (halley_doubt) before it
+ *    goes on.
+ * 6. A queue that is full makes its worker stop to listen, in order, until there is
+ *    room: publishers are then told that nobody listens.
  */
 #include "worker/sequencer.h"
 
@@ -33,55 +44,66 @@
 #include <string.h>
 
 #include "core/channel.h"
-#include "core/library.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/names.h"
+#include "worker/hearing.h"
+#include "worker/leader.h"
 #include "worker/lease.h"
 #include "worker/queue.h"
 
-enum { WINDOW = 512, MARKER_TEXT = 400, SUBSCRIPTIONS = 3 };
+enum { FORGET_AT_ONCE = 1000, WORD_MAX = 128 };
 
-enum role { JOINING, STANDBY, TAKING, LEADING };
-static const char *const role_names[] = {"joining", "standby", "taking", "leading"};
+enum verb { NONE, ACQUIRE, REPORT, RELEASE, LEAVE };
+static const char *const verbs[] = {"", "acquire", "report", "release", "leave"};
+
+enum role { JOINING, STANDBY, LEADING };
+static const char *const role_names[] = {
+    [JOINING] = "joining", /* does not listen */
+    [STANDBY] = "standby", /* listens; another leads, or nobody yet */
+    [LEADING] = "leading",
+};
 
 struct sequencer {
-    struct ev_loop *loop;
     const struct config *config;
-    struct {
-        char bare[OWN_NAME_MAX]; /* the pattern of all bare publishes */
-        char marker[OWN_NAME_MAX], sequenced[OWN_NAME_MAX];
-    } names;
-    struct redis *subscriber;
-    struct redis *commands;
-    struct library *library;
-    struct lease *lease;
-    enum role role;
-    bool asked;               /* for the SUBSCRIPTIONS, on this connection */
-    unsigned confirmed;       /* how many of them are there */
-    bool closed;              /* draining: nothing that comes now is ours */
-    ev_tstamp joined;         /* when all subscriptions were confirmed */
-    unsigned markers;         /* published so far, to name the next */
-    char marker[MARKER_TEXT]; /* the last own one: what JOINING and TAKING wait for */
-    char marker_digest[DIGEST_TEXT];
+    struct link link;
+    char pattern[OWN_NAME_MAX]; /* of all bare publishes */
+    char channel[OWN_NAME_MAX]; /* on which Redis tells all workers of barriers and of what is done
+                                 */
+    struct hearing hearing;
     struct queue queue;
-    struct item *next; /* the first of the queue that was not sent; NULL: all were */
-    unsigned in_flight;
-    uint64_t total;  /* announced as done */
-    uint64_t issued; /* index of the last item that was sent */
-    struct ev_timer tick;
+    struct lease lease;
+    struct leader leader;
+    enum role role;  /* as it was logged last */
+    enum verb asked; /* the verb of the last question */
+    bool joining;    /* halley_join is under way */
+    bool member;     /* Redis knows of it */
+    bool doubting;   /* halley_doubt is under way */
+    bool full;       /* it does not listen until there is room */
+    bool closed;     /* draining */
+    uint64_t total;  /* as Redis said last */
     struct {
-        uint64_t heard, refused, skipped, sequenced, takeovers;
+        uint64_t heard, refused, takeovers, cuts, doubts, forgotten, full;
     } counts;
     struct log_limit complaint;
     void (*drained)(void *ctx);
     void *drained_ctx;
 };
 
+static void move(struct sequencer *s);
+
+static double now_of(const struct sequencer *s) {
+    return s->link.now(s->link.ctx);
+}
+
 /* ------------------------------------------------------------------------- roles */
 
-/* The one place where the role changes. */
-static void set_role(struct sequencer *s, enum role role) {
+static enum role role_of(const struct sequencer *s) {
+    return s->lease.held ? LEADING : s->hearing.listening ? STANDBY : JOINING;
+}
+
+static void note_role(struct sequencer *s) {
+    enum role role = role_of(s);
     if (s->role == role)
         return;
     log_info("sequencer", "role=%s before=%s queue=%zu total=%llu", role_names[role],
@@ -90,426 +112,370 @@ static void set_role(struct sequencer *s, enum role role) {
     s->role = role;
 }
 
-static bool synced(const struct sequencer *s) {
-    return s->role != JOINING;
+static void finish(struct sequencer *s) {
+    void (*drained)(void *ctx) = s->drained;
+    s->drained = NULL;
+    if (drained != NULL)
+        drained(s->drained_ctx);
 }
 
-static void publish(struct sequencer *s, const char *channel, const char *text) {
-    const char *argv[] = {"PUBLISH", channel, text};
-    const size_t lens[] = {7, strlen(channel), strlen(text)};
-    if (redis_command(s->commands, NULL, NULL, 3, argv, lens) != ERR_OK)
-        log_debug("sequencer.unsent", "channel=%s", channel); /* the tick tries again */
-}
+/* ------------------------------------------------------------ the lease, and doubts */
 
-static void publish_marker(struct sequencer *s) {
-    snprintf(s->marker, sizeof s->marker, "%s/%u", lease_owner(s->lease), ++s->markers);
-    queue_digest("", 0, s->marker, strlen(s->marker), s->marker_digest);
-    publish(s, s->names.marker, s->marker);
-}
+static void on_doubt(void *ctx, const redis_reply *reply);
 
-static void on_count(void *ctx, const redis_reply *reply) {
-    struct sequencer *s = ctx;
-    if (redis_integer(redis_item(reply, 1), 2) == 1 && s->role == JOINING)
-        lease_want(s->lease, true); /* nobody else listens: nobody heard more */
-}
+static void doubt(struct sequencer *s) {
+    struct call call;
 
-static void ask_whether_alone(struct sequencer *s) {
-    const char *argv[] = {"PUBSUB", "NUMSUB", s->names.marker};
-    const size_t lens[] = {6, 6, strlen(s->names.marker)};
-    if (redis_command(s->commands, on_count, s, 3, argv, lens) != ERR_OK)
-        return; /* the tick asks again */
-}
-
-/* Everything that a worker which is not the leader does from time to time. */
-static void move_on(struct sequencer *s) {
-    if (s->confirmed < SUBSCRIPTIONS || !library_ready(s->library))
+    if (s->doubting)
         return;
-    if (s->role == JOINING) {
-        publish_marker(s);
-        ask_whether_alone(s);
-        if (ev_now(s->loop) - s->joined > s->config->lease / 1000.0)
-            lease_want(s->lease, true);
-    } else if (s->role == TAKING) {
-        publish_marker(s); /* in case the first was lost with a connection */
-    }
+    call_begin(&call, "halley_doubt");
+    call_text(&call, "1");
+    call_text(&call, s->lease.key);
+    call_text(&call, s->lease.owner);
+    call_text(&call, s->config->prefix);
+    s->doubting = s->link.send(s->link.ctx, on_doubt, s, &call);
 }
 
-static void on_tick(struct ev_loop *loop, struct ev_timer *timer, int events) {
-    (void)loop, (void)events;
-    move_on(timer->data);
-}
-
-/* ----------------------------------------------------------------------- leading */
-
-static void step_down(struct sequencer *s) {
-    s->next = NULL;
-    if (s->role == TAKING || s->role == LEADING)
-        set_role(s, STANDBY);
-}
-
-static void on_sequenced(void *ctx, const redis_reply *reply);
-
-static void send_item(struct sequencer *s, const struct item *item) {
-    const struct channel_policy *policy =
-        config_channel(s->config, item->channel, item->channel_len);
-    char index[24], history[16], ttl[16], max_message[16], meta_ttl[16];
-    const char *owner = lease_owner(s->lease), *key = lease_key(s->lease);
-
-    snprintf(index, sizeof index, "%llu", (unsigned long long)item->index);
-    snprintf(history, sizeof history, "%d", policy->history);
-    snprintf(ttl, sizeof ttl, "%d", policy->ttl);
-    snprintf(max_message, sizeof max_message, "%d", policy->max_message);
-    snprintf(meta_ttl, sizeof meta_ttl, "%d", s->config->meta_ttl);
-    const char *argv[] = {
-        "FCALL",  "halley_sequence", "2",           item->channel, key, owner,
-        index,    item->digest,      item->payload, history,       ttl, max_message,
-        meta_ttl, s->config->prefix};
-    const size_t lens[] = {5,
-                           15,
-                           1,
-                           item->channel_len,
-                           strlen(key),
-                           strlen(owner),
-                           strlen(index),
-                           strlen(item->digest),
-                           item->payload_len,
-                           strlen(history),
-                           strlen(ttl),
-                           strlen(max_message),
-                           strlen(meta_ttl),
-                           strlen(s->config->prefix)};
-    if (redis_command(s->commands, on_sequenced, s, 14, argv, lens) == ERR_OK)
-        s->in_flight++;
-}
-
-/* Sends what is in the queue and was not sent, a bounded number at a time. */
-static void send_queue(struct sequencer *s) {
-    while (s->role == LEADING && s->next != NULL && s->in_flight < WINDOW) {
-        struct item *item = s->next;
-        item->index = ++s->issued;
-        s->next = item->next;
-        send_item(s, item);
-    }
-}
-
-static void on_sequenced(void *ctx, const redis_reply *reply) {
+static void on_doubt(void *ctx, const redis_reply *reply) {
     struct sequencer *s = ctx;
-    size_t len;
-    unsigned long quiet;
-    const char *text = redis_text(reply, &len);
 
-    s->in_flight--;
-    if (reply == NULL)
-        return; /* lost: on_commands_down() follows */
-    if (redis_is_error(reply)) {
-        library_missing(s->library, reply);
-        if (s->role == LEADING)
-            log_warning("sequencer.refused", "answer=\"%.*s\"", (int)len, text);
-        lease_doubt(s->lease);
+    s->doubting = false;
+    if (redis_count(reply) != 2) {
+        if (redis_is_error(reply))
+            s->link.refused(s->link.ctx, reply);
+        return; /* the lease is asked for again when that is due, and doubted again */
+    }
+    if (redis_integer(redis_item(reply, 1), 0) == 1) {
+        doubt(s);
         return;
     }
-    if (text != NULL && strncmp(text, "SKIPPED ", 8) == 0) {
-        s->counts.skipped++;
-        if (log_allowed(&s->complaint, ev_now(s->loop), &quiet))
-            log_warning("sequencer.skipped", "why=\"%.*s\" not_logged=%lu", (int)len - 8, text + 8,
-                        quiet);
+    s->counts.doubts++;
+    log_warning("sequencer.doubt", "publishes may be lost: channels=%lld were told a gap",
+                (long long)redis_integer(redis_item(reply, 0), 0));
+    lease_hurry(&s->lease);
+    move(s);
+}
+
+/* Nobody knows whether what is oldest was done: it is not repeated, and readers are told. */
+static void forget(struct sequencer *s) {
+    uint64_t barrier = s->queue.head != NULL ? s->queue.head->name.barrier : 0;
+    struct call call;
+    int count = 0;
+
+    while (s->queue.head != NULL && s->queue.head->name.barrier == barrier &&
+           count++ < FORGET_AT_ONCE) {
+        call_begin(&call, "halley_gap");
+        call_text(&call, "1");
+        call_bytes(&call, s->queue.head->channel, s->queue.head->channel_len);
+        call_text(&call, s->config->prefix);
+        if (!s->link.send(s->link.ctx, NULL, NULL, &call))
+            return;
+        queue_drop(&s->queue);
+        s->counts.forgotten++;
     }
-    send_queue(s);
+    log_warning("sequencer.forgotten", "publishes=%d were kept too long and are lost", count);
+    lease_hurry(&s->lease);
 }
 
-/* The own marker was heard after the lease was granted: the queue is what is left to do. */
-static void lead(struct sequencer *s) {
-    queue_drop_sequenced(&s->queue, s->total);
-    s->issued = s->total;
-    s->next = s->queue.head;
-    set_role(s, LEADING);
-    send_queue(s);
+static void on_granted(struct sequencer *s) {
+    s->lease.held = true;
+    s->lease.from = s->lease.asked;
+    leader_begin(&s->leader, s->lease.next_to);
 }
 
-static void on_granted(void *ctx, uint64_t total) {
+static void act_on(struct sequencer *s, const struct lease_answer *answer) {
+    if (answer->word == LEASE_GRANTED)
+        on_granted(s);
+    else if (answer->word != LEASE_RENEWED && answer->word != LEASE_WAIT)
+        lease_let_go(&s->lease);
+    if (answer->word == LEASE_DOUBT)
+        doubt(s);
+    else if (answer->word == LEASE_FORGOTTEN)
+        forget(s);
+    else if (answer->word == LEASE_LEFT)
+        finish(s);
+}
+
+static void on_lease(void *ctx, const redis_reply *reply) {
     struct sequencer *s = ctx;
-    if (s->confirmed < SUBSCRIPTIONS) {
-        lease_release(s->lease);
+    struct lease_answer answer;
+
+    if (lease_answered(&s->lease, reply, now_of(s), &answer) != ERR_OK) {
+        lease_let_go(&s->lease);
+        if (redis_is_error(reply))
+            s->link.refused(s->link.ctx, reply);
+        note_role(s);
         return;
     }
-    s->total = total;
-    if (s->role == JOINING)
-        queue_drop_sequenced(&s->queue, total);
-    set_role(s, TAKING);
-    publish_marker(s);
+    s->total = answer.total;
+    s->hearing.generation = answer.generation;
+    hearing_settled(&s->hearing, answer.settled);
+    queue_done(&s->queue, answer.done);
+    act_on(s, &answer);
+    move(s);
 }
 
-static void on_lost(void *ctx) {
-    step_down(ctx);
+/* What it wants of Redis just now. */
+static enum verb verb_of(const struct sequencer *s) {
+    if (s->closed && !s->hearing.listening && !s->joining)
+        return s->lease.held && s->queue.count > 0 ? ACQUIRE : LEAVE;
+    if (s->hearing.listening || s->queue.count > 0)
+        return ACQUIRE;
+    return s->lease.held ? RELEASE : REPORT;
 }
 
-static const struct lease_events sequencer_lease_events = {.granted = on_granted, .lost = on_lost};
+static void ask(struct sequencer *s) {
+    struct call call;
+
+    s->asked = verb_of(s);
+    call_begin(&call, "halley_lease");
+    lease_report(&s->lease, &call, verbs[s->asked], &s->hearing, &s->queue);
+    bool sent = s->link.send(s->link.ctx, on_lease, s, &call);
+    lease_asked(&s->lease, now_of(s), sent, &s->hearing, &s->queue);
+    if (!sent && s->closed && !s->hearing.listening && s->queue.count == 0)
+        finish(s);
+}
+
+/* Whether Redis has to hear at once of what changed. */
+static bool has_news(const struct sequencer *s) {
+    const struct item *head = s->queue.head;
+    struct name from = head != NULL ? head->from : s->hearing.from;
+
+    return s->asked != verb_of(s) || (s->lease.held && from.barrier != s->lease.asked.barrier);
+}
+
+/* Everything that follows from whatever happened. */
+static void move(struct sequencer *s) {
+    leader_send(&s->leader);
+    if (s->full && queue_roomy(&s->queue))
+        s->full = false;
+    if (s->member) {
+        if (has_news(s))
+            lease_hurry(&s->lease);
+        if (!s->lease.asking && now_of(s) >= s->lease.due)
+            ask(s);
+    } else if (s->closed && !s->joining) {
+        finish(s);
+    }
+    note_role(s);
+}
+
+static void on_moved(void *ctx) {
+    move(ctx);
+}
 
 /* ----------------------------------------------------------------------- hearing */
+
+void sequencer_join(struct sequencer *s, struct call *call) {
+    struct hearing said = s->hearing;
+
+    said.at.barrier = said.barrier_max; /* the new barrier has to be above all that we know */
+    s->joining = true;
+    call_begin(call, "halley_join");
+    lease_report(&s->lease, call, "join", &said, &s->queue);
+}
+
+static uint64_t number_of(const redis_reply *reply) {
+    size_t len;
+    const char *text = redis_text(reply, &len);
+    return text != NULL ? strtoull(text, NULL, 10) : 0;
+}
+
+bool sequencer_joined(struct sequencer *s, const redis_reply *reply) {
+    struct name barrier = {number_of(redis_item(reply, 0)), number_of(redis_item(reply, 1))};
+
+    s->joining = false;
+    if (redis_count(reply) != 4 || barrier.barrier == 0) {
+        if (redis_is_error(reply))
+            s->link.refused(s->link.ctx, reply);
+        s->hearing.nameless = true;
+        return false;
+    }
+    s->member = true;
+    hearing_begin(&s->hearing, barrier, number_of(redis_item(reply, 2)),
+                  redis_integer(redis_item(reply, 3), 0) == 1);
+    log_info("sequencer.listening", "pattern=%s barrier=%llu", s->pattern,
+             (unsigned long long)barrier.barrier);
+    lease_hurry(&s->lease);
+    move(s);
+    return true;
+}
 
 static void complain(struct sequencer *s, const char *what) {
     unsigned long quiet;
     s->counts.refused++;
-    if (log_allowed(&s->complaint, ev_now(s->loop), &quiet))
+    if (log_allowed(&s->complaint, now_of(s), &quiet))
         log_warning("sequencer.ignored", "why=\"%s\" not_logged=%lu", what, quiet);
 }
 
-static void enqueue(struct sequencer *s, const char *channel, size_t channel_len,
-                    const char *payload, size_t payload_len) {
-    if (queue_add(&s->queue, channel, channel_len, payload, payload_len) != ERR_OK) {
-        complain(s, "the queue is full: Redis takes less than it is sent");
-        return;
-    }
-    if (s->role == LEADING && s->next == NULL)
-        s->next = s->queue.head->prev; /* a DL list's head knows its tail */
-    send_queue(s);
+static const char *why_not(const struct sequencer *s, const struct heard *heard) {
+    if (!channel_valid(heard->channel, heard->channel_len))
+        return "not a valid channel name";
+    if (channel_reserved(heard->channel, heard->channel_len))
+        return "a channel name that begins with ~ is reserved";
+    if (heard->payload_len >
+        (size_t)config_channel(s->config, heard->channel, heard->channel_len)->max_message)
+        return "a payload is over max_message";
+    return NULL;
 }
 
-static void hear_publish(struct sequencer *s, const char *name, size_t len, const char *payload,
-                         size_t payload_len) {
+static bool hear_publish(struct sequencer *s, struct heard *heard) {
+    const char *why = why_not(s, heard);
+
+    heard->name = hearing_next(&s->hearing);
+    heard->from = s->hearing.from;
     s->counts.heard++;
-    if (!channel_valid(name, len))
-        complain(s, "not a valid channel name");
-    else if (channel_reserved(name, len))
-        complain(s, "a channel name that begins with ~ is reserved");
-    else if (payload_len > (size_t)config_channel(s->config, name, len)->max_message)
-        complain(s, "a payload is over max_message");
-    else
-        enqueue(s, name, len, payload, payload_len);
-}
-
-static void hear_marker(struct sequencer *s, const char *text, size_t len) {
-    bool own = len == strlen(s->marker) && memcmp(text, s->marker, len) == 0;
-
-    if (len >= 8 && memcmp(text, "released", 8) == 0) {
-        lease_try(s->lease); /* a leader went in peace */
-        return;
+    if (why != NULL)
+        complain(s, why);
+    else if (queue_add(&s->queue, heard) != ERR_OK)
+        return false;
+    hearing_take(&s->hearing);
+    if (queue_full(&s->queue) && !s->full) {
+        s->full = true;
+        s->counts.full++;
+        log_warning("sequencer.full", "queue=%zu bytes=%zu: not listening until there is room",
+                    s->queue.count, s->queue.bytes);
     }
-    if (!s->closed) /* what is behind something that we did not hear is not ours to do */
-        enqueue(s, "", 0, text, len);
-    if (own && s->role == TAKING)
-        lead(s);
+    leader_send(&s->leader);
+    return true;
 }
 
-/* One more item is done, says whoever leads: "<total> <digest>". */
-static void hear_sequenced(struct sequencer *s, const char *text, size_t len) {
-    char line[64];
-    unsigned long long total;
-    char digest[DIGEST_TEXT];
+/* "begin <barrier> <count>", "done <generation> <barrier> <number>", "free <whose turn>" */
+static void hear_word(struct sequencer *s, const char *text, size_t len) {
+    char line[LEASE_OWNER_MAX + WORD_MAX], turn[LEASE_OWNER_MAX];
+    unsigned long long generation, barrier, number;
 
     if (len >= sizeof line)
         return;
     memcpy(line, text, len);
     line[len] = '\0';
-    if (sscanf(line, "%llu %16s", &total, digest) != 2)
-        return;
-    s->total = total;
-    s->counts.sequenced++;
-    struct item *item = queue_find(&s->queue, digest);
-    bool joined = s->role == JOINING && strcmp(digest, s->marker_digest) == 0;
-    if (item == NULL || (s->role == JOINING && !joined && item != s->queue.head))
-        return; /* from before we listened, or refused by us for its size */
-    if (item != s->queue.head && synced(s))
-        log_warning("sequencer.passed_over", "items before the one that was done");
-    bool was_next = false;
-    for (struct item *at = s->queue.head; at != item->next; at = at->next)
-        was_next = was_next || at == s->next;
-    struct item *after = item->next;
-    queue_drop_through(&s->queue, item);
-    if (was_next)
-        s->next = after;
-    if (joined) {
-        set_role(s, STANDBY);
-        lease_want(s->lease, true);
+    if (sscanf(line, "done %llu %llu %llu", &generation, &barrier, &number) == 3) {
+        if (generation == s->hearing.generation)
+            queue_done(&s->queue, (struct name){barrier, number});
+    } else if (sscanf(line, "begin %llu %llu", &barrier, &number) == 2) {
+        if (hearing_barrier(&s->hearing, (struct name){barrier, number}))
+            lease_hurry(&s->lease); /* who began wants to know what we have */
+    } else if (sscanf(line, "free %319s", turn) == 1) {
+        if (strcmp(turn, "*") == 0 || strcmp(turn, s->lease.owner) == 0)
+            lease_hurry(&s->lease);
     }
-}
-
-/* Draining is over when nothing is left to do, or a leader is there who does it. */
-static void finish_drain(struct sequencer *s) {
-    if (!s->closed || s->drained == NULL || (s->queue.count > 0 && s->role != STANDBY))
-        return;
-    void (*drained)(void *ctx) = s->drained;
-    bool led = lease_held(s->lease);
-
-    s->drained = NULL;
-    lease_release(s->lease);
-    if (led)
-        publish(s, s->names.marker, "released");
-    drained(s->drained_ctx);
+    move(s);
 }
 
 static bool named(const char *channel, size_t len, const char *name) {
     return len == strlen(name) && memcmp(channel, name, len) == 0;
 }
 
-static void on_message(void *ctx, const char *channel, size_t channel_len, const char *payload,
-                       size_t payload_len) {
-    struct sequencer *s = ctx;
-    const char *name;
-    size_t len;
+bool sequencer_heard(struct sequencer *s, const char *channel, size_t channel_len,
+                     const char *payload, size_t payload_len) {
+    struct heard heard = {.payload = payload, .payload_len = payload_len};
 
-    if (named(channel, channel_len, s->names.sequenced))
-        hear_sequenced(s, payload, payload_len);
-    else if (named(channel, channel_len, s->names.marker))
-        hear_marker(s, payload, payload_len);
-    else if (!s->closed && names_of_bare(s->config->prefix, channel, channel_len, &name, &len))
-        hear_publish(s, name, len, payload, payload_len);
-    finish_drain(s);
+    if (named(channel, channel_len, s->channel)) {
+        hear_word(s, payload, payload_len);
+        return true;
+    }
+    if (!s->hearing.listening ||
+        !names_of_bare(s->config->prefix, channel, channel_len, &heard.channel, &heard.channel_len))
+        return true;
+    return hear_publish(s, &heard);
 }
 
-/* ------------------------------------------------------------------- connections */
-
-static enum err subscribe(struct sequencer *s, const char *name, bool pattern) {
-    return redis_subscribe(s->subscriber, name, strlen(name), pattern);
-}
-
-/* Listens, once it is settled that nobody else does what this installation would do. */
-static void listen_to_publishes(struct sequencer *s) {
-    if (s->asked || !library_ready(s->library))
-        return;
-    s->asked = true;
-    if (subscribe(s, s->names.marker, false) != ERR_OK ||
-        subscribe(s, s->names.sequenced, false) != ERR_OK ||
-        subscribe(s, s->names.bare, true) != ERR_OK)
-        s->asked = false; /* not connected: it comes back */
-}
-
-static void on_subscriber_up(void *ctx) {
-    struct sequencer *s = ctx;
-    s->asked = false;
-    listen_to_publishes(s);
-}
-
-static void on_subscribed(void *ctx, const char *channel, size_t channel_len, bool on) {
-    struct sequencer *s = ctx;
-    (void)channel, (void)channel_len;
-
-    if (!on) { /* only when draining: from here on publishers are told that nobody listens */
-        s->closed = true;
-        finish_drain(s);
+void sequencer_deaf(struct sequencer *s, bool cut) {
+    s->hearing.broken = s->hearing.broken || s->joining;
+    s->joining = false;
+    if (!s->hearing.listening) {
+        move(s);
         return;
     }
-    if (++s->confirmed != SUBSCRIPTIONS)
-        return;
-    s->joined = ev_now(s->loop);
-    log_info("sequencer.listening", "pattern=%s", s->names.bare);
-    move_on(s);
+    hearing_end(&s->hearing, cut);
+    s->counts.cuts += cut;
+    if (cut)
+        log_warning("sequencer.cut", "the subscription was lost: queue=%zu", s->queue.count);
+    lease_hurry(&s->lease);
+    move(s);
 }
 
-/* What was heard so far keeps its place in the count; what comes now is not known to follow it. */
-static void on_subscriber_down(void *ctx) {
-    struct sequencer *s = ctx;
-
-    s->confirmed = 0;
-    s->asked = false;
-    if (synced(s))
-        queue_number(&s->queue, s->total + 1);
-    lease_release(s->lease);
-    s->next = NULL;
-    set_role(s, JOINING);
+bool sequencer_wants_to_hear(const struct sequencer *s) {
+    return !s->closed && !s->full;
 }
-
-static void on_commands_up(void *ctx) {
-    struct sequencer *s = ctx;
-    library_up(s->library);
-}
-
-static void on_commands_down(void *ctx) {
-    struct sequencer *s = ctx;
-    library_down(s->library);
-    s->in_flight = 0;
-    lease_doubt(s->lease);
-}
-
-static void on_ready(void *ctx) {
-    struct sequencer *s = ctx;
-    listen_to_publishes(s);
-    lease_try(s->lease);
-    move_on(s);
-}
-
-static void on_refused(void *ctx, const char *why) {
-    (void)ctx, (void)why; /* the tick tries again */
-}
-
-static const struct library_events library_events = {.ready = on_ready, .refused = on_refused};
-static const struct redis_events command_events = {.up = on_commands_up, .down = on_commands_down};
-static const struct redis_events subscriber_events = {.up = on_subscriber_up,
-                                                      .down = on_subscriber_down,
-                                                      .message = on_message,
-                                                      .subscribed = on_subscribed};
 
 /* -------------------------------------------------------------------------- life */
 
-struct sequencer *sequencer_new(struct ev_loop *loop, const struct config *config) {
-    struct sequencer *s = mem_new(sizeof *s);
-    struct redis_options commands = {.url = config->redis,
-                                     .config = config,
-                                     .name = "halley-worker",
-                                     .prefix = config->prefix,
-                                     .timeout = config->redis_timeout,
-                                     .events = &command_events,
-                                     .ctx = s};
-    struct redis_options subscriber = commands;
+void sequencer_up(struct sequencer *s) {
+    lease_hurry(&s->lease);
+    move(s);
+}
 
-    subscriber.name = "halley-worker-live";
-    subscriber.subscriber = true;
-    subscriber.events = &subscriber_events;
-    s->loop = loop;
+void sequencer_down(struct sequencer *s) {
+    s->lease.asking = s->doubting = false;
+    lease_let_go(&s->lease);
+    note_role(s);
+}
+
+void sequencer_tick(struct sequencer *s) {
+    move(s);
+}
+
+double sequencer_due(const struct sequencer *s) {
+    return s->lease.due;
+}
+
+struct sequencer *sequencer_new(const struct config *config, const struct link *link, size_t room) {
+    struct sequencer *s = mem_new(sizeof *s);
+
     s->config = config;
-    names_bare_pattern(s->names.bare, config->prefix);
-    names_own(s->names.marker, config->prefix, "marker");
-    names_own(s->names.sequenced, config->prefix, "sequenced");
-    s->commands = redis_new(loop, &commands);
-    s->subscriber = redis_new(loop, &subscriber);
-    s->library = library_new(
-        loop, s->commands,
-        &(struct library_options){
-            .prefix = config->prefix, .strict = true, .events = &library_events, .ctx = s});
-    s->lease = lease_new(loop, s->commands, "sequencer", config->prefix, config->lease,
-                         &sequencer_lease_events, s);
-    ev_timer_init(&s->tick, on_tick, 0.5, 0.5);
-    s->tick.data = s;
-    ev_timer_start(loop, &s->tick);
+    s->link = *link;
+    queue_init(&s->queue, room);
+    names_bare_pattern(s->pattern, config->prefix);
+    names_own(s->channel, config->prefix, "sequenced");
+    lease_init(&s->lease, "sequencer", config->prefix, config->lease);
+    s->leader = (struct leader){.config = config,
+                                .link = &s->link,
+                                .lease = &s->lease,
+                                .queue = &s->queue,
+                                .moved = on_moved,
+                                .ctx = s};
     return s;
 }
 
 void sequencer_free(struct sequencer *s) {
     if (s == NULL)
         return;
-    redis_free(s->subscriber);
-    redis_free(s->commands);
-    library_free(s->library);
-    lease_free(s->lease);
     queue_clear(&s->queue);
-    ev_timer_stop(s->loop, &s->tick);
     free(s);
 }
 
 void sequencer_drain(struct sequencer *s, void (*done)(void *ctx), void *ctx) {
     s->drained = done;
     s->drained_ctx = ctx;
-    library_rest(s->library);
-    if (redis_unsubscribe(s->subscriber, s->names.bare, strlen(s->names.bare), true) != ERR_OK) {
-        s->closed = true; /* not connected: nobody can reach us anyway */
-        s->role = STANDBY;
-        finish_drain(s);
-    }
+    s->closed = true;
+    move(s);
 }
 
 void sequencer_report(const struct sequencer *s, struct buf *out) {
     buf_printf(out,
                "\"sequencer\":{\"state\":\"%s\",\"queue\":%zu,\"total\":%llu,\"heard\":%llu,"
-               "\"refused\":%llu,\"skipped\":%llu,\"takeovers\":%llu}",
-               role_names[s->role], s->queue.count, (unsigned long long)s->total,
+               "\"refused\":%llu,\"skipped\":%llu,\"takeovers\":%llu,\"cuts\":%llu,"
+               "\"doubts\":%llu,\"forgotten\":%llu,\"full\":%llu}",
+               role_names[role_of(s)], s->queue.count, (unsigned long long)s->total,
                (unsigned long long)s->counts.heard, (unsigned long long)s->counts.refused,
-               (unsigned long long)s->counts.skipped, (unsigned long long)s->counts.takeovers);
+               (unsigned long long)s->leader.skipped, (unsigned long long)s->counts.takeovers,
+               (unsigned long long)s->counts.cuts, (unsigned long long)s->counts.doubts,
+               (unsigned long long)s->counts.forgotten, (unsigned long long)s->counts.full);
 }
 
-const struct library *sequencer_library(const struct sequencer *s) {
-    return s->library;
+size_t sequencer_queued(const struct sequencer *s) {
+    return s->queue.count;
 }
 
-struct redis *sequencer_commands(struct sequencer *s) {
-    return s->commands;
+bool sequencer_leads(const struct sequencer *s) {
+    return s->lease.held;
+}
+
+const char *sequencer_pattern(const struct sequencer *s) {
+    return s->pattern;
+}
+
+const char *sequencer_channel(const struct sequencer *s) {
+    return s->channel;
 }

@@ -1,35 +1,76 @@
 /*
- * The sequencer: turns bare `PUBLISH halley:<channel>` into history. Belongs to
- * the loop's thread.
+ * The sequencer: turns bare `PUBLISH halley:<channel>` into history. A machine of
+ * states without sockets and without a clock of its own: station.c carries its
+ * calls, and tells it what is heard.
  */
 #ifndef HALLEY_SEQUENCER_H
 #define HALLEY_SEQUENCER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "core/buf.h"
 #include "core/config.h"
-#include "core/library.h"
-#include "core/loop.h"
-#include "core/redis.h"
+#include "worker/link.h"
+#include "worker/queue.h"
 
 struct sequencer;
 
-/* Connects to Redis and takes part. `config` is borrowed. */
-struct sequencer *sequencer_new(struct ev_loop *loop, const struct config *config);
+/*
+ * `config` is borrowed, `link` copied. `room` is how many publishes may wait: QUEUE_ITEMS, but
+ * for tests. Does nothing before it is told something.
+ */
+struct sequencer *sequencer_new(const struct config *config, const struct link *link, size_t room);
 void sequencer_free(struct sequencer *sequencer);
 
+/* What it subscribes to: the pattern of bare publishes, and the channel on which Redis tells all
+ * workers what is done and where a barrier stands. Owned by the sequencer. */
+const char *sequencer_pattern(const struct sequencer *sequencer);
+const char *sequencer_channel(const struct sequencer *sequencer);
+
 /*
- * Stops listening, finishes what it has heard if it leads, gives up the lease,
- * and then calls `done` once.
+ * Whether it should be subscribed now. Where that changes, whoever owns it subscribes
+ * (by sequencer_join) or unsubscribes the pattern (and calls sequencer_deaf).
+ */
+bool sequencer_wants_to_hear(const struct sequencer *sequencer);
+
+/*
+ * Fills the call that has to be carried out in one transaction with the subscriptions; its
+ * answer goes to sequencer_joined(), before anything that is heard. False from there: it
+ * failed, and the subscriptions have to end.
+ */
+void sequencer_join(struct sequencer *sequencer, struct call *call);
+bool sequencer_joined(struct sequencer *sequencer, const redis_reply *reply);
+
+/* A message of the subscriptions. False: there is no room, so the connection has to be closed. */
+bool sequencer_heard(struct sequencer *sequencer, const char *channel, size_t channel_len,
+                     const char *payload, size_t payload_len);
+
+/* The pattern's subscription has ended: confirmed by Redis, or `cut`. */
+void sequencer_deaf(struct sequencer *sequencer, bool cut);
+
+/* Calls can be sent (again); or the connection for them was lost, all were answered NULL. */
+void sequencer_up(struct sequencer *sequencer);
+void sequencer_down(struct sequencer *sequencer);
+
+/* Does what is due; and when that will be, in the link's seconds. */
+void sequencer_tick(struct sequencer *sequencer);
+double sequencer_due(const struct sequencer *sequencer);
+
+/*
+ * Wants to hear no more; finishes what it has heard, or leaves it to who leads and has all
+ * of it, gives up the lease, and then calls `done` once.
  */
 void sequencer_drain(struct sequencer *sequencer, void (*done)(void *ctx), void *ctx);
 
-/* Appends JSON members that say how it is doing. */
+/* Appends a JSON member that says how it is doing. */
 void sequencer_report(const struct sequencer *sequencer, struct buf *out);
 
-/* The connection for commands, for reports. */
-struct redis *sequencer_commands(struct sequencer *sequencer);
+/* How many publishes it has heard and does not know to be done. */
+size_t sequencer_queued(const struct sequencer *sequencer);
+
+/* Whether it holds the lease, as far as it knows. */
+bool sequencer_leads(const struct sequencer *sequencer);
 
 /* The function library that it works with, for reports. */
 const struct library *sequencer_library(const struct sequencer *sequencer);

@@ -142,6 +142,14 @@ enum err redis_unsubscribe(struct redis *redis, const char *channel, size_t len,
     return subscription(redis, "unsubscribe", channel, len, pattern, false);
 }
 
+enum err redis_join(struct redis *redis, redis_reply_fn *reply, void *ctx, int argc,
+                    const char **argv, const size_t *lens, const char *channel,
+                    const char *pattern) {
+    redis->subscriptions = keepf("%s%sjoin %s %s", redis->subscriptions,
+                                 redis->subscriptions[0] ? "|" : "", channel, pattern);
+    return redis_command(redis, reply, ctx, argc, argv, lens);
+}
+
 uint64_t redis_pulse(struct redis *redis) {
     return redis->state == REDIS_UP ? ++redis->pulses : 0;
 }

@@ -1,175 +1,550 @@
-/* core/halley.lua, the worker's part: the lease, and sequencing by its holder alone. */
+/* core/halley.lua, the workers' part: barriers, the lease, sequencing, and gaps. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tests/lib/keep.h"
 #include "tests/unit/server.h"
 #include "tests/unit/unit.h"
 
-static const char *lease(const char *owner, int milliseconds, const char *verb) {
-    return ask("FCALL halley_lease 1 halley.lease:job %s %d %s", owner, milliseconds, verb);
+#define KEY     "halley.lease:job"
+#define FOREVER 60000
+
+/* What a worker says of itself; zero: nothing. */
+struct says {
+    const char *owner;
+    int ttl;                  /* 0: FOREVER */
+    const char *gen;          /* NULL: that of now */
+    const char *from, *count; /* since when it has what it holds; NULL: `start` */
+    const char *start;        /* since when it listens */
+    bool deaf, broken, held;
+    const char *heard, *oldest, *before; /* names, "barrier number" */
+    const char *peers;
+};
+
+static const char * or (const char *text, const char *fallback) {
+    return text != NULL ? text : fallback;
 }
 
-/* Bare publish number `index` of `owner`; channel "" is a marker. */
-static const char *sequence(const char *owner, int index, const char *channel,
-                            const char *payload) {
-    return ask("FCALL halley_sequence 2 %s halley.lease:job %s %d digest%d %s 1000 3600 10 604800",
-               channel, owner, index, index, payload);
+static const char *generation(void) {
+    return ask("HGET " KEY " gen");
 }
 
-static const char *total(void) {
-    return ask("HGET halley.lease:job total");
+static const char *call(const char *function, const char *verb, const struct says *says) {
+    const char *start = or (says->start, "0"), *nothing = "0 0";
+    char *words =
+        keepf("FCALL %s 1 " KEY " %s halley %s %d %s %s %s %s %d %s %s %s %d %d %s", function, verb,
+              says->owner, says->ttl ? says->ttl : FOREVER, or (says->gen, generation()),
+              or (says->from, start), or (says->count, "0"), start, !says->deaf,
+              or (says->heard, keepf("%s 0", start)), or (says->oldest, nothing),
+              or (says->before, nothing), says->broken, says->held, or (says->peers, ""));
+    const char *argv[40];
+    size_t lens[40];
+    int argc = 0;
+
+    for (char *word = strtok(words, " "); word != NULL; word = strtok(NULL, " ")) {
+        argv[argc] = word;
+        lens[argc++] = strlen(word);
+    }
+    return ask_bytes(argc, argv, lens);
 }
 
-START_TEST(one_owner_has_the_lease_at_a_time) {
+/* Writes a name into a field of the lease. */
+static void put(const char *field, const char *value) {
+    const char *argv[] = {"HSET", KEY, field, value};
+    const size_t lens[] = {4, strlen(KEY), strlen(field), strlen(value)};
+    ask_bytes(4, argv, lens);
+}
+
+/* Part `index` of an answer "[a b c]". */
+static const char *part(const char *answer, int index) {
+    const char *at = answer + 1;
+    ck_assert_msg(answer[0] == '[', "%s", answer);
+    while (index-- > 0)
+        at += strcspn(at, " ") + 1;
+    return keepf("%.*s", (int)strcspn(at, " ]"), at);
+}
+
+static const char *join(const struct says *says) {
+    return part(call("halley_join", "join", says), 0);
+}
+
+/* The word of the answer. */
+static const char *acquire(const struct says *says) {
+    return part(call("halley_lease", "acquire", says), 0);
+}
+
+static const char *leave(const struct says *says) {
+    return part(call("halley_lease", "leave", says), 0);
+}
+
+/* The publish `number` behind a barrier, sent behind another. */
+static const char *sequence(const char *owner, const char *before, const char *barrier, int number,
+                            const char *channel, const char *payload) {
+    const char *numbers = keepf("%d", number);
+    const char *argv[] = {"FCALL",  "halley_sequence", "2",     channel, KEY,    owner,  before,
+                          barrier,  numbers,           payload, "1",     "1000", "3600", "10",
+                          "604800", "halley"};
+    size_t lens[ROWS(argv)];
+    for (size_t i = 0; i < ROWS(argv); i++)
+        lens[i] = strlen(argv[i]);
+    return ask_bytes((int)ROWS(argv), argv, lens);
+}
+
+static const char *name(const char *barrier, int number) {
+    return keepf("%s %d", barrier, number);
+}
+
+/* It joins and is granted the lease: its barrier. */
+static const char *lead(const char *owner) {
+    const char *barrier = join(&(struct says){.owner = owner});
+    ck_assert_str_eq(acquire(&(struct says){.owner = owner, .start = barrier}), "granted");
+    return barrier;
+}
+
+static bool begins(const char *text, const char *beginning) {
+    return strncmp(text, beginning, strlen(beginning)) == 0;
+}
+
+/* --- who has the lease ------------------------------------------------------------ */
+
+START_TEST(one_owner_has_the_lease_at_a_time_and_renews_it) {
     server_start(false);
-    ck_assert_str_eq(lease("a", 60000, "acquire"), "[1 60000 0 a]");
-    const char *other = lease("b", 60000, "acquire");
-    int left;
-    ck_assert_msg(sscanf(other, "[0 %d 0 a]", &left) == 1, "%s", other);
-    ck_assert_int_gt(left, 50000);
-    ck_assert_int_le(left, 60000);
-}
-END_TEST
-
-START_TEST(its_owner_renews_the_lease) {
-    server_start(false);
-    lease("a", 100, "acquire");
-    ck_assert_str_eq(lease("a", 60000, "acquire"), "[1 60000 0 a]");
-    ck_assert_int_eq(lease("b", 60000, "acquire")[1], '0');
+    const char *a = lead("a"), *b = join(&(struct says){.owner = "b"});
+    const char *other = call("halley_lease", "acquire", &(struct says){.owner = "b", .start = b});
+    ck_assert_str_eq(part(other, 0), "held");
+    ck_assert_int_gt(atoi(part(other, 1)), FOREVER - 10000);
+    ck_assert_int_le(atoi(part(other, 1)), FOREVER);
+    ck_assert_str_eq(acquire(&(struct says){.owner = "a", .start = a, .held = true}), "renewed");
+    ck_assert_str_eq(acquire(&(struct says){.owner = "b", .start = b}), "held");
 }
 END_TEST
 
 START_TEST(a_lease_that_ran_out_is_anybodys) {
     server_start(false);
-    lease("a", 20, "acquire");
-    until(strncmp(lease("b", 60000, "acquire"), "[1 ", 3) == 0, "it does not run out");
-    ck_assert_int_eq(lease("a", 60000, "acquire")[1], '0');
+    const char *a = join(&(struct says){.owner = "a", .ttl = 20});
+    ck_assert_str_eq(acquire(&(struct says){.owner = "a", .start = a, .ttl = 20}), "granted");
+    const char *b = join(&(struct says){.owner = "b"});
+    until(strcmp(acquire(&(struct says){.owner = "b", .start = b}), "granted") == 0,
+          "it does not run out");
+    ck_assert_str_eq(
+        acquire(&(struct says){.owner = "a", .start = a, .held = true, .heard = name(b, 0)}),
+        "held");
 }
 END_TEST
 
-START_TEST(a_released_lease_is_free_at_once) {
+START_TEST(who_leaves_frees_the_lease_and_all_are_told) {
     server_start(false);
-    lease("a", 60000, "acquire");
-    lease("a", 60000, "release");
-    ck_assert_str_eq(lease("b", 60000, "acquire"), "[1 60000 0 b]");
+    const char *a = lead("a"), *b = join(&(struct says){.owner = "b"});
+    listen_to("halley.sequenced");
+    ck_assert_str_eq(leave(&(struct says){.owner = "a", .start = a, .deaf = true, .held = true}),
+                     "left");
+    ck_assert_str_eq(heard(1), "halley.sequenced: free *\n");
+    ck_assert_str_eq(acquire(&(struct says){.owner = "b", .start = b}), "granted");
+    ck_assert_str_eq(ask("HKEYS " KEY ":workers"), "[b]");
 }
 END_TEST
 
-START_TEST(only_its_owner_releases_a_lease) {
+START_TEST(a_barrier_is_told_to_all_and_above_all_that_were_known) {
     server_start(false);
-    lease("a", 60000, "acquire");
-    lease("b", 60000, "release");
-    ck_assert_int_eq(lease("b", 60000, "acquire")[1], '0');
-    ck_assert_str_eq(sequence("a", 1, "", "m"), "");
+    listen_to("halley.sequenced");
+    const char *first = join(&(struct says){.owner = "a"});
+    ck_assert(begins(heard(1), keepf("halley.sequenced: begin %s ", first)));
+    const char *second = join(&(struct says){.owner = "a", .heard = "4000000000000000 3"});
+    ck_assert_str_eq(second, "4000000000000001");
+    ck_assert_str_eq(join(&(struct says){.owner = "b"}), "4000000000000002");
 }
 END_TEST
+
+static long long counted(void) {
+    return atoll(part(call("halley_join", "join", &(struct says){.owner = "a"}), 1));
+}
+
+START_TEST(a_barrier_has_the_number_of_the_publishes_that_are_not_our_own) {
+    server_start(false);
+    long long before = counted();
+    for (int i = 0; i < 3; i++)
+        ask("PUBLISH halley:chat %d", i);
+    ask("FCALL halley_publish 1 chat x");
+    ask("FCALL halley_publish 1 chat y");
+    ck_assert_int_eq(counted() - before, 3);
+    ck_assert_int_eq(counted() - before, 3);
+    ask("CONFIG RESETSTAT");
+    ck_assert_int_gt(counted() - before, 1000); /* what is not known leaps */
+}
+END_TEST
+
+/* --- who goes first ---------------------------------------------------------------- */
+
+START_TEST(who_holds_something_older_goes_first) {
+    server_start(false);
+    const char *a = join(&(struct says){.owner = "a"}), *b = join(&(struct says){.owner = "b"});
+    listen_to("halley.sequenced");
+    acquire(&(struct says){
+        .owner = "a", .start = b, .from = a, .heard = name(b, 0), .oldest = name(a, 1)});
+    ck_assert_str_eq(ask("HGET " KEY " owner"), "a");
+    leave(&(struct says){.owner = "c"});
+    ask("HSET " KEY " until 0");
+    ck_assert_str_eq(acquire(&(struct says){.owner = "b", .start = b, .oldest = name(b, 1)}),
+                     "held");
+    ck_assert_str_eq(heard(1), "halley.sequenced: free a\n");
+}
+END_TEST
+
+START_TEST(who_has_not_heard_the_barrier_yet_is_waited_for) {
+    server_start(false);
+    const char *a = lead("a"), *b = join(&(struct says){.owner = "b"});
+    put("until", "0");
+    put("settled", name(b, 0)); /* so that it does not matter who could vouch for more */
+    ck_assert_str_eq(acquire(&(struct says){.owner = "b", .start = b}), "wait");
+    call("halley_lease", "report", &(struct says){.owner = "a", .start = a, .heard = name(b, 0)});
+    ck_assert_str_eq(acquire(&(struct says){.owner = "b", .start = b}), "granted");
+}
+END_TEST
+
+START_TEST(who_comes_late_with_something_older_is_given_the_lease) {
+    server_start(false);
+    const char *a = join(&(struct says){.owner = "a", .ttl = 1});
+    const char *b = join(&(struct says){.owner = "b"}); /* a is stopped, past its time */
+    until(strcmp(acquire(&(struct says){.owner = "b", .start = b}), "granted") == 0,
+          "a is not given up");
+    ck_assert_str_eq(acquire(&(struct says){.owner = "a", .start = a, .oldest = name(a, 1)}),
+                     "held");
+    listen_to("halley.sequenced");
+    ck_assert_str_eq(acquire(&(struct says){.owner = "b", .start = b, .held = true}), "held");
+    ck_assert_str_eq(heard(1), "halley.sequenced: free a\n");
+    ck_assert_str_eq(acquire(&(struct says){
+                         .owner = "a", .start = a, .heard = name(b, 0), .oldest = name(a, 1)}),
+                     "granted");
+}
+END_TEST
+
+START_TEST(who_listened_all_the_time_goes_before_who_was_cut) {
+    server_start(false);
+    const char *a = lead("a"), *b = join(&(struct says){.owner = "b"});
+    ask("PUBLISH halley:chat x");
+    const char *again = join(&(struct says){
+        .owner = "a", .start = a, .heard = name(b, 0), .before = name(b, 0), .broken = true});
+    ask("HSET " KEY " until 0");
+    ck_assert_str_eq(
+        acquire(&(struct says){
+            .owner = "a", .start = again, .count = "1", .before = name(b, 0), .broken = true}),
+        "held");
+    ck_assert_str_eq(acquire(&(struct says){
+                         .owner = "b", .start = b, .heard = name(again, 1), .oldest = name(b, 1)}),
+                     "granted");
+}
+END_TEST
+
+/* --- sequencing ---------------------------------------------------------------------- */
 
 START_TEST(the_holder_turns_publishes_into_history_in_order) {
     server_start(false);
-    lease("a", 60000, "acquire");
-    ck_assert_uint_eq(n_of(sequence("a", 1, "chat", "x")), 1);
-    ck_assert_uint_eq(n_of(sequence("a", 2, "chat", "y")), 2);
-    ck_assert_uint_eq(n_of(sequence("a", 3, "news", "z")), 1);
-    ck_assert_str_eq(total(), "3");
+    const char *a = lead("a");
+    ck_assert_uint_eq(n_of(sequence("a", name(a, 0), a, 1, "chat", "x")), 1);
+    ck_assert_uint_eq(n_of(sequence("a", name(a, 1), a, 2, "chat", "y")), 2);
+    ck_assert_uint_eq(n_of(sequence("a", name(a, 2), a, 4, "news", "z")), 1); /* 3 was no message */
+    ck_assert_str_eq(ask("HGET " KEY " total"), "3");
+    ck_assert_str_eq(ask("HGET " KEY " done:%s", a), "4");
     ck_assert_str_eq(ask("XLEN halley.history:{chat}"), "2");
 }
 END_TEST
 
 START_TEST(nobody_else_sequences) {
     server_start(false);
-    ck_assert_int_eq(strncmp(sequence("a", 1, "chat", "x"), "!LEASE ", 7), 0);
-    lease("a", 60000, "acquire");
-    ck_assert_int_eq(strncmp(sequence("b", 1, "chat", "x"), "!LEASE ", 7), 0);
+    ck_assert(begins(sequence("a", "0 0", "1", 1, "chat", "x"), "!LEASE "));
+    const char *a = lead("a");
+    ck_assert(begins(sequence("b", name(a, 0), a, 1, "chat", "x"), "!LEASE "));
     ck_assert_str_eq(ask("EXISTS halley.history:{chat} halley.meta:{chat}"), "0");
+    ask("HSET " KEY " until 1"); /* it was paused past its lease */
+    ck_assert(begins(sequence("a", name(a, 0), a, 1, "chat", "x"), "!LEASE "));
 }
 END_TEST
 
-START_TEST(a_holder_that_was_paused_past_its_lease_does_no_harm) {
+START_TEST(nothing_is_passed_over_and_nothing_done_twice) {
     server_start(false);
-    lease("a", 10, "acquire");
-    until(sequence("a", 99, "chat", "x")[1] == 'L', "it does not run out"); /* "!LEASE" at last */
-    ck_assert_int_eq(strncmp(sequence("a", 1, "chat", "x"), "!LEASE ", 7), 0);
-    lease("b", 60000, "acquire");
-    ck_assert_uint_eq(n_of(sequence("b", 1, "chat", "x")), 1);
-    ck_assert_int_eq(strncmp(sequence("a", 2, "chat", "y"), "!LEASE ", 7), 0);
-    ck_assert_str_eq(total(), "1");
+    const char *a = lead("a");
+    ck_assert(begins(sequence("a", name(a, 1), a, 2, "chat", "y"), "!ORDER "));
+    sequence("a", name(a, 0), a, 1, "chat", "x");
+    ck_assert(begins(sequence("a", name(a, 0), a, 1, "chat", "x"), "!ORDER "));
+    ck_assert_str_eq(acquire(&(struct says){.owner = "a", .start = a, .oldest = name(a, 1)}),
+                     "done");
+    ask("HDEL " KEY " done:%s", a); /* it could not know */
+    acquire(&(struct says){.owner = "a", .start = a, .oldest = name(a, 1)});
+    ask("HSET " KEY " done:%s 1", a);
+    ck_assert_str_eq(sequence("a", name(a, 0), a, 1, "chat", "x"), "DONE");
+    ck_assert_uint_eq(n_of(sequence("a", name(a, 1), a, 2, "chat", "y")), 2);
+    ck_assert_str_eq(ask("XLEN halley.history:{chat}"), "2");
 }
 END_TEST
 
-START_TEST(nothing_is_sequenced_twice_or_out_of_order) {
+START_TEST(what_was_done_is_told_by_its_name) {
     server_start(false);
-    lease("a", 60000, "acquire");
-    ck_assert_str_eq(sequence("a", 2, "chat", "x"), "!ORDER expects 1");
-    ck_assert_str_eq(sequence("a", 0, "chat", "x"), "!ORDER expects 1");
-    sequence("a", 1, "chat", "x");
-    ck_assert_str_eq(sequence("a", 1, "chat", "x"), "!ORDER expects 2");
-    ck_assert_str_eq(ask("XLEN halley.history:{chat}"), "1");
-}
-END_TEST
-
-START_TEST(a_new_holder_is_told_how_far_the_old_one_came) {
-    server_start(false);
-    lease("a", 60000, "acquire");
-    sequence("a", 1, "chat", "x");
-    sequence("a", 2, "chat", "y");
-    lease("a", 60000, "release");
-    ck_assert_str_eq(lease("b", 60000, "acquire"), "[1 60000 2 b]");
-    ck_assert_uint_eq(n_of(sequence("b", 3, "chat", "z")), 3);
-}
-END_TEST
-
-START_TEST(what_was_done_is_announced_with_its_digest) {
-    server_start(false);
+    const char *a = lead("a");
     listen_to("halley.sequenced");
-    lease("a", 60000, "acquire");
-    sequence("a", 1, "chat", "x");
-    sequence("a", 2, "", "marker");
-    ck_assert_str_eq(heard(2), "halley.sequenced: 1 digest1\nhalley.sequenced: 2 digest2\n");
-}
-END_TEST
-
-START_TEST(a_marker_is_counted_and_becomes_no_message) {
-    server_start(false);
-    lease("a", 60000, "acquire");
-    ck_assert_str_eq(sequence("a", 1, "", "marker"), "");
-    ck_assert_str_eq(total(), "1");
-    ck_assert_str_eq(ask("KEYS halley.history*"), "[]");
+    sequence("a", name(a, 0), a, 1, "chat", "x");
+    ck_assert_str_eq(heard(1), keepf("halley.sequenced: done %s %s 1\n", generation(), a));
 }
 END_TEST
 
 START_TEST(a_message_that_cannot_be_kept_is_passed_over) {
     server_start(false);
-    lease("a", 60000, "acquire");
+    const char *a = lead("a");
     ask("SET halley.history:{bad} x");
     ask("SET halley.meta:{worse} x");
-    static const char *const channels[] = {"bad", "worse"};
-    for (int i = 0; i < 2; i++) {
-        const char *answer = sequence("a", i + 1, channels[i], "x");
-        ck_assert_msg(strncmp(answer, "SKIPPED ", 8) == 0, "%s: %s", channels[i], answer);
-    }
-    const char *answer = sequence("a", 3, "chat", "12345678901");
-    ck_assert_msg(strncmp(answer, "SKIPPED payload: 11 bytes", 25) == 0, "%s", answer);
-    ck_assert_str_eq(total(), "3");
-    ck_assert_uint_eq(n_of(sequence("a", 4, "chat", "x")), 1);
+    ck_assert(begins(sequence("a", name(a, 0), a, 1, "bad", "x"), "SKIPPED "));
+    ck_assert(begins(sequence("a", name(a, 1), a, 2, "worse", "x"), "SKIPPED "));
+    ck_assert(
+        begins(sequence("a", name(a, 2), a, 3, "chat", "12345678901"), "SKIPPED payload: 11"));
+    ck_assert_uint_eq(n_of(sequence("a", name(a, 3), a, 4, "chat", "x")), 1);
 }
 END_TEST
 
-START_TEST(the_count_outlives_the_worker_and_the_process_of_redis) {
+START_TEST(what_is_done_outlives_the_worker_and_the_process_of_redis) {
     server_start(true);
-    lease("a", 60000, "acquire");
-    sequence("a", 1, "chat", "x");
+    const char *a = lead("a");
+    sequence("a", name(a, 0), a, 1, "chat", "x");
     server_kill_and_start();
-    ck_assert_str_eq(lease("a", 60000, "acquire"), "[1 60000 1 a]");
-    ck_assert_uint_eq(n_of(sequence("a", 2, "chat", "y")), 1);
+    const char *answer =
+        call("halley_lease", "acquire",
+             &(struct says){.owner = "a", .start = a, .deaf = true, .oldest = name(a, 1)});
+    ck_assert_str_eq(part(answer, 0), "done");
+    ck_assert_str_eq(part(answer, 2), "1");
+    ck_assert_str_eq(part(answer, 5), "1");
+    answer = acquire(&(struct says){.owner = "a", .start = a, .deaf = true, .oldest = name(a, 2)});
+    ck_assert_str_eq(answer, "granted");
+    ck_assert_uint_eq(n_of(sequence("a", name(a, 1), a, 2, "chat", "y")), 1);
 }
 END_TEST
 
-UNIT_MAIN("lua_lease", one_owner_has_the_lease_at_a_time, its_owner_renews_the_lease,
-          a_lease_that_ran_out_is_anybodys, a_released_lease_is_free_at_once,
-          only_its_owner_releases_a_lease, the_holder_turns_publishes_into_history_in_order,
-          nobody_else_sequences, a_holder_that_was_paused_past_its_lease_does_no_harm,
-          nothing_is_sequenced_twice_or_out_of_order, a_new_holder_is_told_how_far_the_old_one_came,
-          what_was_done_is_announced_with_its_digest, a_marker_is_counted_and_becomes_no_message,
+START_TEST(what_is_older_than_the_records_cannot_be_judged) {
+    server_start(false);
+    const char *a = lead("a");
+    sequence("a", name(a, 0), a, 1, "chat", "x");
+    for (int i = 1; i <= 2100; i++)
+        ask("HSET " KEY " done:%d 1", i);
+    const char *again = join(&(struct says){.owner = "a", .start = a, .heard = name(a, 1)});
+    ck_assert_str_eq(ask("HEXISTS " KEY " done:%s", a), "1"); /* the newest thousand are kept */
+    ck_assert_str_eq(ask("HEXISTS " KEY " done:1"), "0");
+    ck_assert_str_eq(
+        acquire(&(struct says){.owner = "b", .start = again, .from = "1", .oldest = "1 5"}),
+        "forgotten");
+}
+END_TEST
+
+/* --- after a restart -------------------------------------------------------------------- */
+
+START_TEST(after_a_restart_those_who_were_there_are_waited_for) {
+    server_start(true);
+    const char *a = lead("a"), *b = join(&(struct says){.owner = "b"}), *old = generation();
+    ask("HGETALL " KEY ":workers");
+    server_kill_and_start();
+    const char *again =
+        join(&(struct says){.owner = "a", .gen = old, .start = a, .heard = name(b, 0)});
+    ck_assert_str_ne(generation(), old);
+    ck_assert_str_eq(acquire(&(struct says){.owner = "a", .start = again}), "wait");
+    const char *back = join(&(struct says){.owner = "b",
+                                           .gen = old,
+                                           .start = b,
+                                           .from = b,
+                                           .heard = name(b, 7),
+                                           .oldest = name(b, 7)});
+    ck_assert_str_eq(acquire(&(struct says){.owner = "a", .start = again, .heard = name(back, 0)}),
+                     "held"); /* b heard more */
+    ck_assert_str_eq(
+        acquire(&(struct says){.owner = "b", .start = back, .from = b, .oldest = name(b, 7)}),
+        "granted");
+}
+END_TEST
+
+START_TEST(but_not_for_longer_than_a_lease) {
+    server_start(true);
+    const char *a = lead("a"), *old = generation();
+    join(&(struct says){.owner = "b", .ttl = 300});
+    server_kill_and_start();
+    const char *again = join(&(struct says){.owner = "a", .gen = old, .start = a});
+    ck_assert_str_eq(acquire(&(struct says){.owner = "a", .start = again}), "wait");
+    until(strcmp(acquire(&(struct says){.owner = "a", .start = again}), "granted") == 0,
+          "it waits for ever");
+}
+END_TEST
+
+START_TEST(a_redis_that_forgot_them_is_told_whom_to_wait_for) {
+    server_start(false);
+    const char *a = lead("a"), *old = generation();
+    ask("FLUSHALL");
+    const char *again = join(&(struct says){.owner = "a", .gen = old, .start = a, .peers = "b c"});
+    ck_assert_str_eq(acquire(&(struct says){.owner = "a", .start = again, .peers = "b c"}), "wait");
+    ck_assert_str_eq(ask("HLEN " KEY ":workers"), "3");
+}
+END_TEST
+
+/* --- what may be lost --------------------------------------------------------------------- */
+
+/* Publishes and sequences number 1 of a channel: it is remembered, and known. */
+static const char *known(const char *channel) {
+    const char *a = lead("a");
+    ask("PUBLISH halley:%s x", channel);
+    sequence("a", name(a, 0), a, 1, channel, "x");
+    return a;
+}
+
+START_TEST(a_cut_costs_nothing_where_nothing_was_published) {
+    server_start(false);
+    const char *a = known("chat");
+    const char *again =
+        join(&(struct says){.owner = "a", .start = a, .heard = name(a, 1), .broken = true});
+    ck_assert_str_eq(
+        acquire(&(struct says){
+            .owner = "a", .start = again, .count = "1", .before = name(a, 1), .broken = true}),
+        "granted");
+}
+END_TEST
+
+START_TEST(a_cut_while_others_published_is_told_to_readers_before_it_goes_on) {
+    server_start(false);
+    const char *a = known("chat"), *id = ask("HGET halley.meta:{chat} epoch");
+    ask("PUBLISH halley:chat lost");
+    const char *again =
+        join(&(struct says){.owner = "a", .start = a, .heard = name(a, 1), .broken = true});
+    const struct says says = {.owner = "a",
+                              .start = again,
+                              .count = "2",
+                              .heard = name(again, 2),
+                              .before = name(a, 1),
+                              .broken = true};
+    ck_assert_str_eq(acquire(&says), "doubt");
+    ck_assert_str_eq(acquire(&says), "doubt");
+    ck_assert(begins(sequence("a", name(again, 2), again, 3, "chat", "y"), "!LEASE "));
+    listen_to("halley.live:{chat}");
+    ck_assert_str_eq(ask("FCALL halley_doubt 1 " KEY " a halley"), "[1 0]");
+    ck_assert(begins(heard(1), keepf("halley.live:{chat}: %s-2\n", id)));
+    ck_assert_str_eq(ask("FCALL_RO halley_read 1 chat %s-1 10", id), keepf("[%s-2 1 0 []]", id));
+    ck_assert_str_eq(acquire(&says), "granted");
+    ck_assert_uint_eq(n_of(sequence("a", name(again, 2), again, 3, "chat", "y")), 3);
+    ck_assert_str_eq(part(ask("FCALL_RO halley_read 1 chat %s-1 10", id), 1), "1");
+    ck_assert_str_eq(part(ask("FCALL_RO halley_read 1 chat %s-2 10", id), 1), "0");
+}
+END_TEST
+
+/* What a worker that comes after one that died is answered. */
+static const char *after_death(bool lost) {
+    const char *answer = call("halley_join", "join", &(struct says){.owner = "a"}), *word;
+    const char *a = part(answer, 0), *count = part(answer, 1);
+    const char *first = keepf("%s %lld", a, atoll(count) + 1);
+
+    acquire(&(struct says){
+        .owner = "a", .start = a, .count = count, .heard = keepf("%s %s", a, count)});
+    ask("PUBLISH halley:chat x");
+    if (lost)
+        ask("PUBLISH halley:chat lost");
+    acquire(&(struct says){.owner = "a",
+                           .ttl = 1,
+                           .start = a,
+                           .count = count,
+                           .held = true,
+                           .heard = first}); /* and has done it */
+    answer = call("halley_join", "join", &(struct says){.owner = "b"});
+    const struct says says = {.owner = "b", .start = part(answer, 0), .count = part(answer, 1)};
+    until(strcmp(word = acquire(&says), "held") != 0 && strcmp(word, "wait") != 0,
+          "the dead one is not given up");
+    return word;
+}
+
+START_TEST(a_worker_that_died_costs_nothing_where_nothing_was_published) {
+    server_start(false);
+    ck_assert_str_eq(after_death(false), "granted");
+}
+END_TEST
+
+START_TEST(a_worker_that_died_with_what_it_heard_is_told_to_readers) {
+    server_start(false);
+    ck_assert_str_eq(after_death(true), "doubt");
+}
+END_TEST
+
+START_TEST(a_worker_that_left_in_order_leaves_no_doubt) {
+    server_start(false);
+    const char *a = known("chat");
+    leave(
+        &(struct says){.owner = "a", .start = a, .deaf = true, .held = true, .heard = name(a, 1)});
+    ask("PUBLISH halley:chat unheard"); /* was answered 0 */
+    const char *answer = call("halley_join", "join", &(struct says){.owner = "b"});
+    ck_assert_str_eq(acquire(&(struct says){.owner = "b", .start = part(answer, 0), .count = "2"}),
+                     "granted");
+}
+END_TEST
+
+START_TEST(many_channels_are_told_in_several_calls) {
+    server_start(false);
+    const char *a = lead("a");
+    for (int i = 1; i <= 250; i++)
+        sequence("a", name(a, i - 1), a, i, keepf("c%d", i), "x");
+    ask("HSET " KEY " doubt 0");
+    ck_assert_str_eq(ask("FCALL halley_doubt 1 " KEY " a halley"), "[100 1]");
+    ck_assert_str_eq(ask("FCALL halley_doubt 1 " KEY " a halley"), "[200 1]");
+    ck_assert(begins(ask("FCALL halley_doubt 1 " KEY " b halley"), "!LEASE "));
+    ck_assert_str_eq(ask("FCALL halley_doubt 1 " KEY " a halley"), "[250 0]");
+    for (int i = 1; i <= 250; i++)
+        ck_assert_str_eq(ask("HGET halley.meta:{c%d} n", i), "2");
+}
+END_TEST
+
+START_TEST(a_gap_can_be_told_of_a_channel_that_is_not_known) {
+    server_start(false);
+    ck_assert_str_eq(ask("FCALL halley_gap 1 new halley"), "OK");
+    ck_assert_str_eq(ask("HGET halley.meta:{new} n"), "1");
+    ck_assert_uint_eq(n_of(ask("FCALL halley_publish 1 new x")), 2);
+    ck_assert(begins(ask("FCALL halley_gap 1 ~own halley"), "!ERR channel"));
+}
+END_TEST
+
+/* --- leaving -------------------------------------------------------------------------------- */
+
+START_TEST(who_holds_something_leaves_only_if_the_leader_heard_it_too) {
+    server_start(false);
+    const char *a = lead("a"), *b = join(&(struct says){.owner = "b"});
+    const struct says leaves = {
+        .owner = "b", .start = b, .deaf = true, .heard = name(b, 2), .oldest = name(b, 1)};
+    struct says leads = {.owner = "a", .start = a, .held = true, .heard = name(b, 1)};
+    acquire(&leads);
+    ck_assert_str_eq(leave(&leaves), "held");
+    leads.heard = name(b, 2);
+    acquire(&leads);
+    ck_assert_str_eq(leave(&leaves), "left");
+    ck_assert_str_eq(ask("HKEYS " KEY ":workers"), "[a]");
+}
+END_TEST
+
+START_TEST(who_holds_something_alone_is_given_the_lease_when_he_wants_to_leave) {
+    server_start(false);
+    const char *a = join(&(struct says){.owner = "a"});
+    ck_assert_str_eq(
+        leave(&(struct says){
+            .owner = "a", .start = a, .deaf = true, .heard = name(a, 1), .oldest = name(a, 1)}),
+        "granted");
+}
+END_TEST
+
+UNIT_MAIN("lua_lease", one_owner_has_the_lease_at_a_time_and_renews_it,
+          a_lease_that_ran_out_is_anybodys, who_leaves_frees_the_lease_and_all_are_told,
+          a_barrier_is_told_to_all_and_above_all_that_were_known,
+          a_barrier_has_the_number_of_the_publishes_that_are_not_our_own,
+          who_holds_something_older_goes_first, who_has_not_heard_the_barrier_yet_is_waited_for,
+          who_comes_late_with_something_older_is_given_the_lease,
+          who_listened_all_the_time_goes_before_who_was_cut,
+          the_holder_turns_publishes_into_history_in_order, nobody_else_sequences,
+          nothing_is_passed_over_and_nothing_done_twice, what_was_done_is_told_by_its_name,
           a_message_that_cannot_be_kept_is_passed_over,
-          the_count_outlives_the_worker_and_the_process_of_redis)
+          what_is_done_outlives_the_worker_and_the_process_of_redis,
+          what_is_older_than_the_records_cannot_be_judged,
+          after_a_restart_those_who_were_there_are_waited_for, but_not_for_longer_than_a_lease,
+          a_redis_that_forgot_them_is_told_whom_to_wait_for,
+          a_cut_costs_nothing_where_nothing_was_published,
+          a_cut_while_others_published_is_told_to_readers_before_it_goes_on,
+          a_worker_that_died_costs_nothing_where_nothing_was_published,
+          a_worker_that_died_with_what_it_heard_is_told_to_readers,
+          a_worker_that_left_in_order_leaves_no_doubt, many_channels_are_told_in_several_calls,
+          a_gap_can_be_told_of_a_channel_that_is_not_known,
+          who_holds_something_leaves_only_if_the_leader_heard_it_too,
+          who_holds_something_alone_is_given_the_lease_when_he_wants_to_leave)

@@ -1,157 +1,192 @@
-/* worker/queue: what a worker has heard and has not seen sequenced. */
+/* worker/queue, hearing: names in order, what is done taken out, what is full told. */
 #include "worker/queue.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/lib/keep.h"
+#include "core/mem.h"
 #include "tests/unit/unit.h"
+#include "worker/hearing.h"
 
-static void add(struct queue *queue, const char *channel, const char *payload) {
-    ck_assert_int_eq(queue_add(queue, channel, strlen(channel), payload, strlen(payload)), ERR_OK);
+static struct queue queue;
+
+static enum err hear(uint64_t barrier, uint64_t number, const char *payload) {
+    const struct heard heard = {.name = {barrier, number},
+                                .from = {barrier, 0},
+                                .channel = "chat",
+                                .channel_len = 4,
+                                .payload = payload,
+                                .payload_len = strlen(payload)};
+    return queue_add(&queue, &heard);
 }
 
-/* The payloads from the front to the back. */
-static const char *order(const struct queue *queue) {
-    char *text = keepf("%s", "");
-    for (const struct item *item = queue->head; item != NULL; item = item->next)
-        text = keepf("%s%s", text, item->payload);
+/* The payloads that are queued, in their order. */
+static const char *held(void) {
+    static char text[200];
+    size_t len = 0;
+    for (const struct item *item = queue.head; item != NULL; item = item->next)
+        len += (size_t)snprintf(text + len, sizeof text - len, "%.*s", (int)item->payload_len,
+                                item->payload);
+    text[len] = '\0';
     return text;
 }
 
-START_TEST(items_stay_in_the_order_in_which_they_were_heard) {
-    struct queue queue = {0};
-
-    add(&queue, "chat", "a");
-    add(&queue, "news", "b");
-    add(&queue, "chat", "c");
-    ck_assert_str_eq(order(&queue), "abc");
-    ck_assert_uint_eq(queue.count, 3);
-    ck_assert_uint_eq(queue.bytes, 3);
-    queue_clear(&queue);
-    ck_assert_ptr_null(queue.head);
-    ck_assert_uint_eq(queue.count, 0);
-    ck_assert_uint_eq(queue.bytes, 0);
+static void fill(void) {
+    queue_init(&queue, QUEUE_ITEMS);
+    ck_assert_int_eq(hear(10, 1, "a"), ERR_OK);
+    ck_assert_int_eq(hear(10, 2, "b"), ERR_OK);
+    ck_assert_int_eq(hear(20, 3, "c"), ERR_OK);
+    ck_assert_int_eq(hear(20, 4, "d"), ERR_OK);
+    ck_assert_int_eq(hear(30, 9, "e"), ERR_OK);
 }
-END_TEST
 
-START_TEST(items_are_copies) {
-    struct queue queue = {0};
-    char payload[] = "a\0b", channel[] = "chat";
-
-    ck_assert_int_eq(queue_add(&queue, channel, 4, payload, 3), ERR_OK);
-    memset(payload, 'x', 3);
-    memset(channel, 'x', 4);
-    ck_assert_mem_eq(queue.head->payload, "a\0b", 4);
-    ck_assert_str_eq(queue.head->channel, "chat");
-    ck_assert_uint_eq(queue.head->index, 0);
-    queue_clear(&queue);
-}
-END_TEST
-
-START_TEST(digests_tell_items_apart) {
+START_TEST(done_takes_out_what_is_behind_that_barrier_up_to_that_number) {
     static const struct {
-        const char *channel, *payload;
-        size_t channel_len, payload_len;
-    } rows[] = {{"", "", 0, 0},    {"a", "", 1, 0},   {"", "a", 0, 1},    {"ab", "c", 2, 1},
-                {"a", "bc", 1, 2}, {"", "abc", 0, 3}, {"a", "b\0", 1, 2}, {"a", "b", 1, 1}};
-    char digests[ROWS(rows)][DIGEST_TEXT];
-
-    for (size_t i = 0; i < ROWS(rows); i++) {
-        queue_digest(rows[i].channel, rows[i].channel_len, rows[i].payload, rows[i].payload_len,
-                     digests[i]);
-        ck_assert_uint_eq(strlen(digests[i]), 16);
-        ck_assert_uint_eq(strspn(digests[i], "0123456789abcdef"), 16);
-        for (size_t k = 0; k < i; k++)
-            ck_assert_msg(strcmp(digests[i], digests[k]) != 0, "rows %zu and %zu", k, i);
+        struct name done;
+        const char *left;
+    } table[] = {
+        {{10, 1}, "bcde"},  {{10, 2}, "cde"},    {{10, 99}, "cde"},   {{20, 3}, "abde"},
+        {{20, 4}, "abe"},   {{30, 9}, "abcd"},   {{30, 8}, "abcde"},  {{10, 0}, "abcde"},
+        {{5, 99}, "abcde"}, {{15, 99}, "abcde"}, {{99, 99}, "abcde"},
+    };
+    for (size_t i = 0; i < ROWS(table); i++) {
+        fill();
+        queue_done(&queue, table[i].done);
+        ck_assert_msg(strcmp(held(), table[i].left) == 0, "row %zu: %s", i, held());
+        ck_assert_uint_eq(queue.count, strlen(table[i].left));
+        ck_assert_uint_eq(queue.bytes, strlen(table[i].left));
+        queue_clear(&queue);
     }
 }
 END_TEST
 
-START_TEST(the_same_item_has_the_same_digest_in_every_worker) {
-    char digest[DIGEST_TEXT];
-    struct queue queue = {0};
+START_TEST(what_was_not_sent_is_known_whatever_is_taken_out) {
+    fill();
+    queue_sent(&queue);
+    queue_sent(&queue);
+    ck_assert_mem_eq(queue.unsent->payload, "c", 1);
+    queue_done(&queue, (struct name){10, 2});
+    ck_assert_mem_eq(queue.unsent->payload, "c", 1);
+    queue_done(&queue, (struct name){20, 3}); /* another did it */
+    ck_assert_mem_eq(queue.unsent->payload, "d", 1);
+    queue_sent(&queue);
+    queue_sent(&queue);
+    ck_assert_ptr_null(queue.unsent);
+    ck_assert_int_eq(hear(30, 10, "f"), ERR_OK);
+    ck_assert_mem_eq(queue.unsent->payload, "f", 1);
+    queue_rewind(&queue);
+    ck_assert_mem_eq(queue.unsent->payload, "d", 1);
+    queue_clear(&queue);
+    ck_assert_ptr_null(queue.unsent);
+}
+END_TEST
 
-    queue_digest("chat", 4, "hi", 2, digest);
-    ck_assert_str_eq(digest, "364df545a9eea856"); /* workers of two versions run side by side */
-    add(&queue, "chat", "hi");
-    ck_assert_str_eq(queue.head->digest, digest);
+START_TEST(it_is_full_by_number_and_takes_what_was_on_its_way) {
+    queue_init(&queue, 4);
+    for (int i = 0; i < 4; i++) {
+        ck_assert(!queue_full(&queue));
+        ck_assert_int_eq(hear(10, (uint64_t)i, "x"), ERR_OK);
+    }
+    ck_assert(queue_full(&queue));
+    for (int i = 4; i < 4 * QUEUE_SPARE; i++)
+        ck_assert_int_eq(hear(10, (uint64_t)i, "x"), ERR_OK);
+    ck_assert_int_eq(hear(10, 99, "x"), ERR_FULL);
+    queue_done(&queue, (struct name){10, 5});
+    ck_assert(!queue_full(&queue) || !queue_roomy(&queue)); /* two are left, which is half */
+    queue_done(&queue, (struct name){10, 6});
+    ck_assert(queue_roomy(&queue));
     queue_clear(&queue);
 }
 END_TEST
 
-START_TEST(the_first_of_equal_items_is_found) {
-    struct queue queue = {0};
+START_TEST(it_is_full_by_bytes) {
+    size_t len = QUEUE_BYTES / 4;
+    char *large = mem_new(len + 1);
 
-    add(&queue, "chat", "a");
-    add(&queue, "chat", "b");
-    add(&queue, "chat", "b");
-    ck_assert_ptr_eq(queue_find(&queue, queue.head->next->digest), queue.head->next);
-    ck_assert_ptr_null(queue_find(&queue, "0000000000000000"));
+    memset(large, 'x', len);
+    queue_init(&queue, QUEUE_ITEMS);
+    for (int i = 0; i < 4; i++) {
+        ck_assert(!queue_full(&queue));
+        ck_assert_int_eq(hear(10, (uint64_t)i, large), ERR_OK);
+    }
+    ck_assert(queue_full(&queue));
     queue_clear(&queue);
+    free(large);
 }
 END_TEST
 
-START_TEST(dropping_through_an_item_takes_it_and_all_before_it) {
-    struct queue queue = {0};
+/* --- hearing -------------------------------------------------------------------- */
 
-    add(&queue, "c", "a");
-    add(&queue, "c", "b");
-    add(&queue, "c", "c");
-    ck_assert_uint_eq(queue_drop_through(&queue, queue.head->next), 2);
-    ck_assert_str_eq(order(&queue), "c");
-    ck_assert_uint_eq(queue_drop_through(&queue, queue.head), 1);
-    ck_assert_uint_eq(queue.count, 0);
-    ck_assert_uint_eq(queue.bytes, 0);
+static const char *next_of(const struct hearing *hearing) {
+    static char text[64];
+    struct name name = hearing_next(hearing);
+    snprintf(text, sizeof text, "%llu %llu", (unsigned long long)name.barrier,
+             (unsigned long long)name.number);
+    return text;
+}
+
+START_TEST(names_are_counted_from_the_last_barrier) {
+    struct hearing hearing = {0};
+
+    hearing_begin(&hearing, (struct name){100, 7}, 1, false);
+    ck_assert_str_eq(next_of(&hearing), "100 8");
+    hearing_take(&hearing);
+    ck_assert_str_eq(next_of(&hearing), "100 9");
+    ck_assert(hearing_barrier(&hearing, (struct name){200, 20}));
+    ck_assert_str_eq(next_of(&hearing), "200 21");
+    ck_assert_uint_eq(hearing.from.barrier, 100);
 }
 END_TEST
 
-START_TEST(numbered_items_up_to_the_total_are_dropped_and_unnumbered_ones_stay) {
-    struct queue queue = {0};
+START_TEST(a_barrier_that_cannot_be_one_is_passed_over) {
+    static const struct name table[] = {
+        {100, 9}, {99, 9}, {0, 0}, {UINT64_MAX, 0}, {300, UINT64_MAX}};
+    struct hearing hearing = {0};
 
-    add(&queue, "c", "a");
-    add(&queue, "c", "b");
-    add(&queue, "c", "c");
-    queue_number(&queue, 11);
-    add(&queue, "c", "d");
-    queue_drop_sequenced(&queue, 12);
-    ck_assert_str_eq(order(&queue), "cd");
-    queue_drop_sequenced(&queue, 100);
-    ck_assert_str_eq(order(&queue), "d");
-    queue_drop_sequenced(&queue, 100);
-    ck_assert_str_eq(order(&queue), "d");
-    queue_clear(&queue);
+    hearing_begin(&hearing, (struct name){100, 7}, 1, false);
+    for (size_t i = 0; i < ROWS(table); i++)
+        ck_assert_msg(!hearing_barrier(&hearing, table[i]), "row %zu", i);
+    ck_assert_str_eq(next_of(&hearing), "100 8");
+    hearing_end(&hearing, false);
+    ck_assert(!hearing_barrier(&hearing, (struct name){200, 9})); /* not meant for it any more */
 }
 END_TEST
 
-START_TEST(a_queue_takes_no_more_than_its_bytes) {
-    struct queue queue = {0};
-    enum { PIECE = 16 * 1024 * 1024 };
-    char *payload = keep(calloc(1, PIECE));
+START_TEST(a_cut_is_remembered_until_it_is_settled) {
+    struct hearing hearing = {0};
 
-    for (int i = 0; i < QUEUE_BYTES_MAX / PIECE; i++)
-        ck_assert_int_eq(queue_add(&queue, "c", 1, payload, PIECE), ERR_OK);
-    ck_assert_int_eq(queue_add(&queue, "c", 1, payload, 1), ERR_FULL);
-    ck_assert_int_eq(queue_add(&queue, "c", 1, payload, 0), ERR_OK);
-    queue_drop_through(&queue, queue.head);
-    ck_assert_int_eq(queue_add(&queue, "c", 1, payload, 1), ERR_OK);
-    queue_clear(&queue);
+    hearing_begin(&hearing, (struct name){100, 0}, 1, false);
+    hearing_take(&hearing);
+    hearing_end(&hearing, true);
+    ck_assert(hearing.cut && hearing.broken && !hearing.listening);
+    hearing_settled(&hearing, 500);
+    ck_assert(hearing.broken); /* it does not listen yet: more may be lost */
+    hearing_begin(&hearing, (struct name){200, 5}, 1, true);
+    ck_assert(!hearing.cut && hearing.broken);
+    ck_assert_uint_eq(hearing.before.barrier, 100);
+    ck_assert_uint_eq(hearing.before.number, 1);
+    hearing_settled(&hearing, 199);
+    ck_assert(hearing.broken);
+    hearing_settled(&hearing, 200);
+    ck_assert(!hearing.broken);
 }
 END_TEST
 
-START_TEST(a_queue_takes_no_more_than_its_items) {
-    struct queue queue = {0};
+START_TEST(another_process_of_redis_knows_nothing_of_what_was_heard_before) {
+    struct hearing hearing = {0};
 
-    for (int i = 0; i < QUEUE_ITEMS_MAX; i++)
-        ck_assert_int_eq(queue_add(&queue, "c", 1, "", 0), ERR_OK);
-    ck_assert_int_eq(queue_add(&queue, "c", 1, "", 0), ERR_FULL);
-    ck_assert_uint_eq(queue.count, QUEUE_ITEMS_MAX);
-    queue_clear(&queue);
+    hearing_begin(&hearing, (struct name){100, 0}, 1, false);
+    hearing_end(&hearing, true);
+    hearing_begin(&hearing, (struct name){200, 0}, 2, false);
+    ck_assert_uint_eq(hearing.before.barrier, 0);
+    ck_assert_uint_eq(hearing.barrier_max, 200);
 }
 END_TEST
 
-UNIT_MAIN("queue", items_stay_in_the_order_in_which_they_were_heard, items_are_copies,
-          digests_tell_items_apart, the_same_item_has_the_same_digest_in_every_worker,
-          the_first_of_equal_items_is_found, dropping_through_an_item_takes_it_and_all_before_it,
-          numbered_items_up_to_the_total_are_dropped_and_unnumbered_ones_stay,
-          a_queue_takes_no_more_than_its_bytes, a_queue_takes_no_more_than_its_items)
+UNIT_MAIN("queue", done_takes_out_what_is_behind_that_barrier_up_to_that_number,
+          what_was_not_sent_is_known_whatever_is_taken_out,
+          it_is_full_by_number_and_takes_what_was_on_its_way, it_is_full_by_bytes,
+          names_are_counted_from_the_last_barrier, a_barrier_that_cannot_be_one_is_passed_over,
+          a_cut_is_remembered_until_it_is_settled,
+          another_process_of_redis_knows_nothing_of_what_was_heard_before)

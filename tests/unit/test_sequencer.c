@@ -1,6 +1,8 @@
-/* worker/sequencer and lease: roles and queue, on a Redis that does what the test says. */
-#include "worker/sequencer.h"
+/* worker/station, sequencer, lease and leader, on a Redis that does what the test says. */
+#include "worker/station.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/log.h"
@@ -8,14 +10,27 @@
 #include "tests/unit/fake_redis.h"
 #include "tests/unit/sockets.h"
 #include "tests/unit/unit.h"
-#include "worker/queue.h"
+
+/* One Redis process, its generation; and the barrier at which the worker joins. */
+#define GENERATION "7"
+#define BARRIER    "100"
 
 static struct ev_loop *loop;
 static struct config config;
 static struct redis *commands, *subscriber;
-static struct sequencer *sequencer;
-static const char *marker; /* the last one that was published */
-static int published;
+static struct station *station;
+static int connection; /* the number of the last that joined */
+
+/* The loop does what is due, and what events asked for. */
+static void turn(void) {
+    ev_run(loop, EVRUN_NOWAIT);
+}
+
+/* Turns until Redis is asked something. */
+static const char *asked(void) {
+    until((turn(), fake_waiting(commands) > 0), "nothing is asked");
+    return fake_asked(commands);
+}
 
 static void begin(void) {
     char *argv[] = {keepf("unit"), keepf("-f"), keepf("tests/unit/config/valid/empty.conf"), NULL};
@@ -25,191 +40,292 @@ static void begin(void) {
     log_open("unit", LOG_ERROR);
     ck_assert_int_eq(config_load(&config, &command, 3, argv, problem), 0);
     loop = ev_default_loop(0);
-    sequencer = sequencer_new(loop, &config);
+    station = station_new(loop, &config);
     commands = fake_connection("halley-worker");
-    subscriber = fake_connection("halley-worker-live");
+    turn();
+    ck_assert_ptr_null(fake_find("halley-worker-live")); /* whose the database is, is not settled */
     fake_up(commands);
-    fake_up(subscriber);
-    ck_assert_str_eq(fake_subscriptions(subscriber),
-                     ""); /* whose the database is, is not settled */
     fake_library(commands);
-    ck_assert_str_eq(fake_subscriptions(subscriber),
-                     "subscribe halley.marker|subscribe halley.sequenced|psubscribe halley:*");
+    turn();
+    subscriber = fake_connection("halley-worker-live");
+    fake_up(subscriber);
 }
 
 static void end(void) {
-    sequencer_free(sequencer);
+    station_free(station);
     config_free(&config);
     ev_loop_destroy(loop);
 }
 
-static const char *role(void) {
+static const char *report(void) {
     struct buf out = buf_make(4096);
-    sequencer_report(sequencer, &out);
-    const char *text = keep(out.data), *state = strstr(text, "\"state\":\"") + 9;
+    station_report(station, &out);
+    return keep(out.data);
+}
+
+static const char *role(void) {
+    const char *state = strstr(report(), "\"state\":\"") + 9;
     return keepf("%.*s", (int)strcspn(state, "\""), state);
 }
 
-static size_t queued(void) {
-    struct buf out = buf_make(4096);
-    unsigned count = 99;
-    sequencer_report(sequencer, &out);
-    ck_assert_int_eq(sscanf(strstr(out.data, "\"queue\":"), "\"queue\":%u", &count), 1);
-    buf_free(&out);
-    return count;
+static unsigned figure(const char *name) {
+    const char *at = strstr(report(), keepf("\"%s\":", name));
+    ck_assert_ptr_nonnull(at);
+    return (unsigned)atoi(at + strlen(name) + 3);
 }
 
-/* Answers everything that was asked: markers are remembered, the lease is granted or not. */
-static void answer_all(bool alone, bool granted, int total) {
-    while (fake_waiting(commands) > 0) {
-        const char *asked = fake_asked(commands);
-        if (strncmp(asked, "PUBLISH halley.marker ", 22) == 0) {
-            marker = keepf("%s", asked + 22);
-            fake_answer(commands, reply_number(++published));
-        } else if (strncmp(asked, "PUBSUB NUMSUB", 13) == 0) {
-            fake_answer(commands,
-                        reply_list(2, reply_text("halley.marker"), reply_number(alone ? 1 : 2)));
-        } else if (strstr(asked, " acquire") != NULL) {
-            fake_answer(commands, reply_list(4, reply_number(granted), reply_number(3000),
-                                             reply_number(total), reply_text("owner")));
-        } else if (strstr(asked, " release") != NULL) {
-            fake_answer(commands, reply_list(4, reply_number(0), reply_number(0),
-                                             reply_number(total), reply_text("")));
-        } else {
-            return;
-        }
-    }
+/* What Redis answers to a question for the lease. `done`: of what the worker holds oldest. */
+static void answer(const char *word, int left, const char *settled, const char *done) {
+    const char *question = asked();
+
+    ck_assert_msg(strstr(question, "FCALL halley_lease 1 halley.lease:sequencer ") == question,
+                  "%s", question);
+    fake_answer(commands, reply_list(7, reply_text(word), reply_number(left), reply_text("0"),
+                                     reply_text(GENERATION), reply_text(settled), reply_text(done),
+                                     reply_list(1, reply_text("another"))));
+}
+
+/* Redis has carried out the transaction by which a worker begins to listen. */
+static void join_at(const char *barrier, const char *count) {
+    const char *question = fake_asked(subscriber);
+
+    ck_assert_str_eq(fake_subscriptions(subscriber), "join halley.sequenced halley:*");
+    ck_assert_msg(strstr(question, "FCALL halley_join 1 halley.lease:sequencer join halley ") ==
+                      question,
+                  "%s", question);
+    fake_answer(subscriber, reply_list(2,
+                                       reply_list(4, reply_text(barrier), reply_text(count),
+                                                  reply_text(GENERATION), reply_number(0)),
+                                       reply_number(++connection)));
 }
 
 static void hear(const char *text) {
     fake_say(subscriber, "halley:chat", text);
 }
 
-/* What the leader announces: item number `total` is done. */
-static void sequenced(int total, const char *channel, const char *payload) {
-    char digest[DIGEST_TEXT];
-    queue_digest(channel, strlen(channel), payload, strlen(payload), digest);
-    fake_say(subscriber, "halley.sequenced", keepf("%d %s", total, digest));
+static void tell(const char *word) {
+    fake_say(subscriber, "halley.sequenced", word);
 }
 
-/* A worker that is alone: it joins, is granted the lease, hears its marker and leads. */
-static void lead(int total) {
-    fake_confirm(subscriber);
-    answer_all(true, true, total);
-    ck_assert_str_eq(role(), "taking");
-    fake_say(subscriber, "halley.marker", marker);
+/* It joins behind number 0, and is granted the lease. */
+static void lead(void) {
+    join_at(BARRIER, "0");
+    answer("granted", 3000, BARRIER, "0");
     ck_assert_str_eq(role(), "leading");
 }
 
-START_TEST(a_worker_that_is_alone_leads_when_it_has_heard_its_own_marker) {
+static void stand_by(void) {
+    join_at(BARRIER, "0");
+    answer("held", 60000, "0", "0");
+    ck_assert_str_eq(role(), "standby");
+}
+
+/* The oldest call is the one that carries `payload` under that name, behind another. */
+static void must_sequence(const char *before, const char *name, const char *payload) {
+    const char *question = asked();
+
+    ck_assert_msg(strstr(question, "FCALL halley_sequence 2 chat halley.lease:sequencer ") ==
+                      question,
+                  "%s", question);
+    ck_assert_msg(strstr(question, keepf(" %s %s %s ", before, name, payload)) != NULL,
+                  "\"%s\" does not carry %s %s %s", question, before, name, payload);
+    ck_assert_msg(strstr(question, " 1000 3600 65536 604800 halley") != NULL, "%s", question);
+}
+
+START_TEST(a_worker_begins_to_listen_together_with_its_barrier) {
     begin();
     ck_assert_str_eq(role(), "joining");
-    lead(0);
-    end();
-}
-END_TEST
-
-START_TEST(the_leader_sends_what_it_hears_in_order_and_with_its_number) {
-    begin();
-    lead(7);
-    ck_assert_msg(strstr(fake_asked(commands), "halley_sequence 2  halley.lease:sequencer") !=
-                          NULL &&
-                      strstr(fake_asked(commands), " 8 ") != NULL,
-                  "the marker is number 8: %s", fake_asked(commands));
-    fake_answer(commands, reply_text(""));
-    hear("a");
-    hear("b");
-    for (int i = 9; i <= 10; i++) {
-        const char *asked = fake_asked(commands);
-        ck_assert_msg(strstr(asked, keepf(" %d ", i)) != NULL &&
-                          strstr(asked, i == 9 ? " a 1000 3600 65536" : " b 1000 3600 65536") !=
-                              NULL,
-                      "%s", asked);
-        fake_answer(commands, reply_text("5-1"));
-    }
-    sequenced(8, "", marker);
-    sequenced(9, "chat", "a");
-    ck_assert_uint_eq(queued(), 1);
-    sequenced(10, "chat", "b");
-    ck_assert_uint_eq(queued(), 0);
-    end();
-}
-END_TEST
-
-START_TEST(a_worker_that_is_not_alone_stands_by_once_its_marker_is_done) {
-    begin();
-    fake_confirm(subscriber);
-    answer_all(false, false, 0);
-    ck_assert_str_eq(role(), "joining");
-    fake_say(subscriber, "halley.marker", marker);
-    hear("a");
-    sequenced(40, "", marker);
-    ck_assert_str_eq(role(), "standby");
-    ck_assert_uint_eq(queued(), 1); /* what was heard behind the marker */
-    answer_all(false, false, 40);
-    ck_assert_str_eq(role(), "standby");
-    end();
-}
-END_TEST
-
-START_TEST(a_standby_that_takes_over_does_what_is_left_and_nothing_twice) {
-    begin();
-    fake_confirm(subscriber);
-    answer_all(false, false, 0);
-    fake_say(subscriber, "halley.marker", marker);
-    sequenced(40, "", marker);
-    answer_all(false, false, 40);
-    hear("a");
-    hear("b");
-    hear("c");
-    sequenced(41, "chat", "a");
-    ck_assert_uint_eq(queued(), 2);
-    fake_say(subscriber, "halley.marker", "released"); /* the leader goes */
-    answer_all(false, true, 41);
-    ck_assert_str_eq(role(), "taking");
-    ck_assert_uint_eq(fake_waiting(commands), 0); /* nothing is sent before its marker */
-    sequenced(42, "chat", "b");                   /* the old leader's last word comes late */
-    fake_say(subscriber, "halley.marker", marker);
-    ck_assert_str_eq(role(), "leading");
-    const char *asked = fake_asked(commands);
-    ck_assert_msg(strstr(asked, " 43 ") != NULL && strstr(asked, " c 1000") != NULL, "%s", asked);
-    end();
-}
-END_TEST
-
-START_TEST(a_leader_that_is_refused_steps_down) {
-    begin();
-    lead(0);
-    fake_answer(commands, reply_text(""));
-    hear("a");
-    fake_answer(commands, reply_error("LEASE is not held by me"));
-    ck_assert_str_eq(role(), "standby");
-    ck_assert_uint_eq(queued(), 2); /* the marker and a: not announced, so not done */
-    hear("b");
     ck_assert_uint_eq(fake_waiting(commands), 0);
+    join_at(BARRIER, "5");
+    ck_assert_str_eq(role(), "standby");
+    const char *question = asked();
+    ck_assert_msg(strstr(question, " acquire halley ") != NULL &&
+                      strstr(question, " 3000 7 100 5 100 1 100 5 0 0 0 0 0 0") != NULL,
+                  "%s", question);
     end();
 }
 END_TEST
 
-START_TEST(a_lost_subscription_means_joining_anew) {
+START_TEST(the_leader_sends_what_it_hears_each_behind_the_one_before) {
     begin();
-    lead(0);
-    fake_answer(commands, reply_text(""));
-    fake_down(subscriber);
-    ck_assert_str_eq(role(), "joining");
-    hear("a"); /* cannot happen, and must not be sent */
-    ck_assert_ptr_null(strstr(fake_asked(commands), "halley_sequence"));
-    fake_up(subscriber);
-    lead(1);
+    lead();
+    hear("a");
+    hear("b");
+    tell("begin 200 2"); /* another worker joins: it wants to know what we hold */
+    hear("c");
+    must_sequence("100 0", "100 1", "a 1");
+    fake_answer(commands, reply_text("5-1"));
+    must_sequence("100 1", "100 2", "b 0"); /* the channel is noted already */
+    fake_answer(commands, reply_text("5-2"));
+    ck_assert_uint_eq(figure("queue"), 1);
+    answer("renewed", 3000, BARRIER, "0");
+    must_sequence("100 2", "200 3", "c 0");
+    fake_answer(commands, reply_text("DONE"));
+    ck_assert_uint_eq(figure("queue"), 0);
     end();
 }
 END_TEST
 
-START_TEST(what_cannot_become_a_message_is_not_queued) {
+START_TEST(a_standby_drops_what_is_told_to_be_done_by_its_name_and_nothing_else) {
+    begin();
+    stand_by();
+    hear("a");
+    hear("b");
+    tell("begin 200 2");
+    answer("held", 60000, "0", "0");
+    hear("c");
+    tell("done 7 200 3"); /* of what is behind the barrier, not of what is before it */
+    ck_assert_uint_eq(figure("queue"), 2);
+    tell("done 6 100 2"); /* said of another process of Redis, or another database */
+    tell("done 7 150 9");
+    tell("done 7 100");
+    tell("done");
+    ck_assert_uint_eq(figure("queue"), 2);
+    tell("done 7 100 1");
+    ck_assert_uint_eq(figure("queue"), 1);
+    tell("done 7 100 2");
+    ck_assert_uint_eq(figure("queue"), 0);
+    end();
+}
+END_TEST
+
+START_TEST(a_standby_that_is_granted_the_lease_sends_what_is_left) {
+    begin();
+    stand_by();
+    hear("a");
+    hear("b");
+    tell("done 7 100 1");
+    tell("free somebody-else");
+    turn();
+    ck_assert_uint_eq(fake_waiting(commands), 0);
+    tell("free *"); /* the leader goes */
+    const char *question = asked();
+    ck_assert_msg(strstr(question, " 1 100 2 100 2 0 0 0 0 another") != NULL, "%s", question);
+    answer("granted", 3000, BARRIER, "0");
+    must_sequence("100 1", "100 2", "b 1");
+    end();
+}
+END_TEST
+
+START_TEST(what_redis_did_before_is_answered_and_not_sent_again) {
+    begin();
+    stand_by();
+    hear("a");
+    hear("b");
+    tell("free *");
+    answer("done", 0, "0", "1"); /* the old leader's last word has not come yet */
+    const char *question = asked();
+    ck_assert_msg(strstr(question, " acquire ") != NULL && strstr(question, " 100 2 0 0 ") != NULL,
+                  "%s", question);
+    answer("granted", 3000, BARRIER, "0");
+    must_sequence("100 1", "100 2", "b 1");
+    end();
+}
+END_TEST
+
+START_TEST(who_has_to_wait_for_others_asks_again_soon) {
+    begin();
+    join_at(BARRIER, "0");
+    for (int i = 0; i < 3; i++)
+        answer("wait", 0, "0", "0"); /* asked() has patience for more than that */
+    answer("granted", 3000, BARRIER, "0");
+    ck_assert_str_eq(role(), "leading");
+    end();
+}
+END_TEST
+
+START_TEST(a_leader_that_is_refused_begins_anew_with_the_first_that_is_not_done) {
+    static const char *const errors[] = {"LEASE is not held by me", "ORDER expects another",
+                                         "OOM command not allowed"};
+    begin();
+    lead();
+    for (size_t i = 0; i < ROWS(errors); i++) {
+        hear("a");
+        hear("b");
+        asked();
+        fake_answer(commands, reply_error(errors[i]));
+        ck_assert_str_eq(role(), "standby");
+        asked();
+        fake_answer(commands, reply_error("ORDER expects another")); /* what was sent behind it */
+        ck_assert_uint_eq(figure("queue"), 2);
+        answer("granted", 3000, BARRIER, "0");
+        unsigned last = 2 * (unsigned)i;
+        must_sequence(keepf("100 %u", last), keepf("100 %u", last + 1), "a 1");
+        fake_answer(commands, reply_text("5-1"));
+        must_sequence(keepf("100 %u", last + 1), keepf("100 %u", last + 2), "b 0");
+        fake_answer(commands, reply_text("5-2"));
+    }
+    ck_assert_uint_eq(figure("queue"), 0);
+    end();
+}
+END_TEST
+
+START_TEST(what_was_heard_before_a_cut_is_kept_and_goes_first) {
+    begin();
+    stand_by();
+    hear("a");
+    fake_down(subscriber);
+    ck_assert_uint_eq(figure("cuts"), 1);
+    ck_assert_uint_eq(figure("queue"), 1);
+    answer("held", 60000, "0", "0");
+    fake_up(subscriber);
+    const char *question = fake_asked(subscriber);
+    ck_assert_msg(strstr(question, " 3000 7 100 0 100 0 100 1 100 1 100 1 1 0 another") != NULL,
+                  "%s", question);
+    join_at("200", "9");
+    hear("b");
+    answer("granted", 3000, BARRIER, "0");
+    fake_expect(commands, "CLIENT KILL ID 1", reply_number(1)); /* Redis may not know */
+    must_sequence("100 0", "100 1", "a 1");
+    fake_answer(commands, reply_text("5-1"));
+    question = asked(); /* may it go on behind the next barrier? */
+    ck_assert_msg(strstr(question, " acquire ") != NULL &&
+                      strstr(question, " 200 9 200 1 200 10 200 10 100 1 0 1 another") != NULL,
+                  "%s", question);
+    answer("granted", 3000, "200", "0");
+    must_sequence("200 9", "200 10", "b 1");
+    end();
+}
+END_TEST
+
+START_TEST(gaps_are_told_before_it_goes_on_where_publishes_may_be_lost) {
+    begin();
+    join_at(BARRIER, "0");
+    hear("a");
+    answer("doubt", 3000, "0", "0");
+    ck_assert_str_eq(role(), "standby");
+    const char *question = asked();
+    ck_assert_msg(strncmp(question, "FCALL halley_doubt 1 halley.lease:sequencer ", 44) == 0, "%s",
+                  question);
+    fake_answer(commands, reply_list(2, reply_number(100), reply_number(1)));
+    ck_assert_msg(strstr(asked(), "halley_doubt") != NULL, "%s", asked());
+    ck_assert_uint_eq(figure("doubts"), 0);
+    fake_answer(commands, reply_list(2, reply_number(130), reply_number(0)));
+    ck_assert_uint_eq(figure("doubts"), 1);
+    answer("granted", 3000, BARRIER, "0");
+    must_sequence("100 0", "100 1", "a 1");
+    end();
+}
+END_TEST
+
+START_TEST(what_cannot_be_judged_any_more_is_dropped_and_its_readers_are_told) {
+    begin();
+    stand_by();
+    hear("a");
+    tell("begin 200 1");
+    answer("forgotten", 0, "0", "0");
+    fake_expect(commands, "FCALL halley_gap 1 chat halley", reply_text("OK"));
+    ck_assert_uint_eq(figure("forgotten"), 1);
+    ck_assert_uint_eq(figure("queue"), 0);
+    end();
+}
+END_TEST
+
+START_TEST(what_cannot_become_a_message_is_counted_and_not_queued) {
     char large[65538];
 
     begin();
-    fake_confirm(subscriber);
+    stand_by();
     memset(large, 'x', 65537);
     large[65537] = '\0';
     fake_say(subscriber, "halley:", "x");
@@ -218,22 +334,55 @@ START_TEST(what_cannot_become_a_message_is_not_queued) {
     fake_say(subscriber, "halley:\xff", "x");
     fake_say(subscriber, "halley:chat", large);
     fake_say(subscriber, "other", "x");
-    ck_assert_uint_eq(queued(), 0);
+    ck_assert_uint_eq(figure("queue"), 0);
+    ck_assert_uint_eq(figure("refused"), 5);
     hear("x");
-    ck_assert_uint_eq(queued(), 1);
+    tell("free *");
+    answer("granted", 3000, BARRIER, "0");
+    must_sequence("100 5", "100 6", "x 1"); /* all workers count the same */
     end();
 }
 END_TEST
 
 START_TEST(so_many_are_on_their_way_at_a_time) {
     begin();
-    lead(0);
+    lead();
     for (int i = 0; i < 1000; i++)
         hear("x");
     size_t window = fake_waiting(commands);
     ck_assert_uint_lt(window, 1000);
-    fake_answer(commands, reply_text(""));
+    ck_assert_uint_gt(window, 100);
+    fake_answer(commands, reply_text("5-1"));
     ck_assert_uint_eq(fake_waiting(commands), window); /* one is done, the next goes */
+    end();
+}
+END_TEST
+
+START_TEST(a_worker_that_may_not_join_hangs_up_and_tries_later) {
+    begin();
+    fake_subscriptions(subscriber);
+    fake_answer(subscriber, reply_error("READONLY You can't write against a read only replica."));
+    turn();
+    ck_assert_ptr_null(fake_find("halley-worker-live"));
+    until((turn(), fake_find("halley-worker-live") != NULL), "it does not try again");
+    subscriber = fake_connection("halley-worker-live");
+    fake_up(subscriber);
+    ck_assert_msg(strstr(fake_asked(subscriber), " 0 0 2 0") != NULL, "%s", fake_asked(subscriber));
+    lead();
+    end();
+}
+END_TEST
+
+START_TEST(a_leader_without_its_connection_believes_in_nothing) {
+    begin();
+    lead();
+    hear("a");
+    fake_down(commands);
+    ck_assert_str_eq(role(), "standby");
+    ck_assert_uint_eq(figure("queue"), 1);
+    fake_up(commands);
+    answer("granted", 3000, BARRIER, "0");
+    must_sequence("100 0", "100 1", "a 1");
     end();
 }
 END_TEST
@@ -245,45 +394,80 @@ static void on_drained(void *ctx) {
     drained++;
 }
 
-START_TEST(a_leader_that_drains_finishes_what_it_heard_and_gives_the_lease_back) {
-    begin();
-    lead(0);
-    hear("a");
-    sequencer_drain(sequencer, on_drained, NULL);
-    fake_confirm(subscriber); /* from here on publishers are told that nobody listens */
-    ck_assert_uint_eq(drained, 0);
-    while (strstr(fake_asked(commands), "halley_sequence") != NULL)
-        fake_answer(commands, reply_text("5-1"));
-    sequenced(1, "", marker);
-    ck_assert_uint_eq(drained, 0);
-    sequenced(2, "chat", "a");
-    ck_assert_uint_eq(drained, 1);
-    ck_assert_ptr_nonnull(strstr(fake_asked(commands), " release"));
-    fake_answer(commands, NULL);
-    ck_assert_str_eq(fake_asked(commands), "PUBLISH halley.marker released");
-    end();
+/* From here on publishers are told that nobody listens. */
+static void drain(void) {
+    station_drain(station, on_drained, NULL);
+    turn();
+    ck_assert_str_eq(fake_subscriptions(subscriber), "punsubscribe halley:*");
+    hear("late"); /* it was on its way */
+    fake_confirm(subscriber);
 }
-END_TEST
 
-START_TEST(a_standby_that_drains_leaves_its_queue_to_the_leader) {
+START_TEST(a_leader_that_drains_finishes_what_it_heard_and_leaves) {
     begin();
-    fake_confirm(subscriber);
-    answer_all(false, false, 0);
-    fake_say(subscriber, "halley.marker", marker);
-    sequenced(40, "", marker);
-    hear("a");
-    sequencer_drain(sequencer, on_drained, NULL);
-    fake_confirm(subscriber);
+    lead();
+    drain();
+    ck_assert_uint_eq(drained, 0);
+    must_sequence("100 0", "100 1", "late 1");
+    fake_answer(commands, reply_text("5-1"));
+    answer("renewed", 3000, BARRIER, "0");
+    ck_assert_uint_eq(drained, 0);
+    ck_assert_msg(strstr(asked(), " leave ") != NULL, "%s", asked());
+    answer("left", 0, BARRIER, "0");
     ck_assert_uint_eq(drained, 1);
     end();
 }
 END_TEST
 
-UNIT_MAIN("sequencer", a_worker_that_is_alone_leads_when_it_has_heard_its_own_marker,
-          the_leader_sends_what_it_hears_in_order_and_with_its_number,
-          a_worker_that_is_not_alone_stands_by_once_its_marker_is_done,
-          a_standby_that_takes_over_does_what_is_left_and_nothing_twice,
-          a_leader_that_is_refused_steps_down, a_lost_subscription_means_joining_anew,
-          what_cannot_become_a_message_is_not_queued, so_many_are_on_their_way_at_a_time,
-          a_leader_that_drains_finishes_what_it_heard_and_gives_the_lease_back,
-          a_standby_that_drains_leaves_its_queue_to_the_leader)
+START_TEST(a_standby_that_drains_leaves_when_redis_says_that_the_leader_has_it_all) {
+    begin();
+    stand_by();
+    drain();
+    ck_assert_msg(strstr(asked(), " leave ") != NULL, "%s", asked());
+    answer("held", 10, "0", "0");
+    ck_assert_uint_eq(drained, 0);
+    answer("left", 0, "0", "0");
+    ck_assert_uint_eq(drained, 1);
+    end();
+}
+END_TEST
+
+START_TEST(a_standby_that_drains_alone_finishes_first) {
+    begin();
+    stand_by();
+    drain();
+    answer("granted", 3000, BARRIER, "0");
+    must_sequence("100 0", "100 1", "late 1");
+    fake_answer(commands, reply_text("5-1"));
+    answer("left", 0, BARRIER, "0");
+    ck_assert_uint_eq(drained, 1);
+    end();
+}
+END_TEST
+
+START_TEST(a_worker_that_never_listened_drains_at_once) {
+    begin();
+    fake_subscriptions(subscriber);
+    fake_down(subscriber);
+    station_drain(station, on_drained, NULL);
+    ck_assert_uint_eq(drained, 1);
+    end();
+}
+END_TEST
+
+UNIT_MAIN("sequencer", a_worker_begins_to_listen_together_with_its_barrier,
+          the_leader_sends_what_it_hears_each_behind_the_one_before,
+          a_standby_drops_what_is_told_to_be_done_by_its_name_and_nothing_else,
+          a_standby_that_is_granted_the_lease_sends_what_is_left,
+          what_redis_did_before_is_answered_and_not_sent_again,
+          who_has_to_wait_for_others_asks_again_soon,
+          a_leader_that_is_refused_begins_anew_with_the_first_that_is_not_done,
+          what_was_heard_before_a_cut_is_kept_and_goes_first,
+          gaps_are_told_before_it_goes_on_where_publishes_may_be_lost,
+          what_cannot_be_judged_any_more_is_dropped_and_its_readers_are_told,
+          what_cannot_become_a_message_is_counted_and_not_queued,
+          so_many_are_on_their_way_at_a_time, a_worker_that_may_not_join_hangs_up_and_tries_later,
+          a_leader_without_its_connection_believes_in_nothing,
+          a_leader_that_drains_finishes_what_it_heard_and_leaves,
+          a_standby_that_drains_leaves_when_redis_says_that_the_leader_has_it_all,
+          a_standby_that_drains_alone_finishes_first, a_worker_that_never_listened_drains_at_once)

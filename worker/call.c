@@ -1,0 +1,44 @@
+/* Calls of functions in Redis. A call has as many words as its caller writes down. */
+#include "worker/call.h"
+
+#include <stdio.h>
+#include <string.h>
+
+void call_bytes(struct call *call, const char *bytes, size_t len) {
+    if (call->argc == CALL_WORDS)
+        return;
+    call->argv[call->argc] = bytes;
+    call->lens[call->argc++] = len;
+}
+
+void call_text(struct call *call, const char *text) {
+    call_bytes(call, text, strlen(text));
+}
+
+void call_begin(struct call *call, const char *function) {
+    call->argc = call->numbers = 0;
+    call_text(call, "FCALL");
+    call_text(call, function);
+}
+
+static char *room(struct call *call) {
+    return call->text[call->numbers < CALL_NUMBERS - 1 ? call->numbers++ : call->numbers];
+}
+
+void call_number(struct call *call, uint64_t number) {
+    char *text = room(call);
+    int len = snprintf(text, CALL_NUMBER_TEXT, "%llu", (unsigned long long)number);
+    call_bytes(call, text, (size_t)len);
+}
+
+void call_two(struct call *call, uint64_t first, uint64_t second) {
+    call_number(call, first);
+    call_number(call, second);
+}
+
+void call_pair(struct call *call, uint64_t first, uint64_t second) {
+    char *text = room(call);
+    int len = snprintf(text, CALL_NUMBER_TEXT, "%llu %llu", (unsigned long long)first,
+                       (unsigned long long)second);
+    call_bytes(call, text, (size_t)len);
+}

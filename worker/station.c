@@ -1,0 +1,311 @@
+/*
+ * The station. It carries the sequencer's calls over one connection and what is
+ * heard over another, which it makes when the sequencer wants to hear and the
+ * function library is there, and closes when one of the two is no longer so: a
+ * connection that was subscribed before cannot join.
+ */
+#include "worker/station.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/library.h"
+#include "core/log.h"
+#include "core/mem.h"
+#include "worker/sequencer.h"
+
+#define PATIENCE_FIRST 0.1 /* seconds */
+#define PATIENCE_MAX   3.0
+
+enum ears {
+    EARS_NONE,    /* no connection */
+    EARS_ASKED,   /* connecting */
+    EARS_JOINING, /* the transaction is out */
+    EARS_OPEN,
+    EARS_CLOSING, /* unsubscribing; what still comes is heard */
+    EARS_SPENT    /* to be closed as soon as nobody is inside of it */
+};
+
+struct station {
+    struct ev_loop *loop;
+    const struct config *config;
+    struct redis *commands;
+    struct redis *subscriber;
+    struct library *library;
+    struct sequencer *sequencer;
+    enum ears ears;
+    int64_t connection; /* CLIENT ID of the last that listened; 0: there is none to be ended */
+    double deaf_until;  /* Redis refused to let us join: not again before */
+    double patience;    /* and how long it was for */
+    double due_at;
+    struct ev_timer due; /* the sequencer's */
+    struct ev_prepare prepare;
+};
+
+/* -------------------------------------------------------------- the sequencer's link */
+
+static double on_now(void *ctx) {
+    const struct station *station = ctx;
+    return ev_now(station->loop);
+}
+
+static bool on_send(void *ctx, redis_reply_fn *answer, void *answer_ctx, const struct call *call) {
+    struct station *station = ctx;
+    return redis_command(station->commands, answer, answer_ctx, call->argc,
+                         (const char **)call->argv, call->lens) == ERR_OK;
+}
+
+static void on_refused(void *ctx, const redis_reply *error) {
+    struct station *station = ctx;
+    (void)library_missing(station->library, error); /* if so, it is loaded */
+}
+
+/* ----------------------------------------------------------------- the subscriptions */
+
+/*
+ * Where the last connection was lost on its way, Redis may not know it yet, and would go on
+ * to tell publishers that somebody listens.
+ */
+static void replace_connection(struct station *station, int64_t id) {
+    char text[24];
+    int len = snprintf(text, sizeof text, "%lld", (long long)station->connection);
+    const char *argv[] = {"CLIENT", "KILL", "ID", text};
+    const size_t lens[] = {6, 4, 2, (size_t)len};
+
+    if (station->connection != 0 &&
+        redis_command(station->commands, NULL, NULL, 4, argv, lens) != ERR_OK)
+        log_debug("sequencer.unsent", "CLIENT KILL ID %s",
+                  text); /* Redis notices by itself, later */
+    station->connection = id;
+}
+
+static void on_joined(void *ctx, const redis_reply *reply) {
+    struct station *station = ctx;
+
+    if (reply == NULL || station->ears != EARS_JOINING)
+        return; /* lost: `down` follows */
+    bool joined =
+        sequencer_joined(station->sequencer, redis_is_error(reply) ? reply : redis_item(reply, 0));
+    if (joined) {
+        station->ears = EARS_OPEN;
+        replace_connection(station, redis_integer(redis_item(reply, 1), 0));
+        station->patience = 0;
+        return;
+    }
+    station->ears = EARS_SPENT;
+    station->patience = station->patience > 0 ? station->patience * 2 : PATIENCE_FIRST;
+    if (station->patience > PATIENCE_MAX)
+        station->patience = PATIENCE_MAX;
+    station->deaf_until = ev_now(station->loop) + station->patience;
+}
+
+static void join(struct station *station) {
+    struct call call;
+
+    sequencer_join(station->sequencer, &call);
+    station->ears = EARS_JOINING;
+    if (redis_join(station->subscriber, on_joined, station, call.argc, (const char **)call.argv,
+                   call.lens, sequencer_channel(station->sequencer),
+                   sequencer_pattern(station->sequencer)) != ERR_OK) {
+        station->ears = EARS_ASKED;
+        sequencer_deaf(station->sequencer, true);
+    }
+}
+
+static void on_subscriber_up(void *ctx) {
+    struct station *station = ctx;
+    if (station->ears == EARS_ASKED && library_ready(station->library) &&
+        sequencer_wants_to_hear(station->sequencer))
+        join(station);
+    else
+        station->ears = EARS_SPENT; /* it is asked for again when it can be used */
+}
+
+static void on_subscriber_down(void *ctx) {
+    struct station *station = ctx;
+
+    if (station->ears != EARS_SPENT)
+        station->ears = EARS_ASKED; /* it connects again by itself */
+    sequencer_deaf(station->sequencer, true);
+}
+
+static void on_message(void *ctx, const char *channel, size_t channel_len, const char *payload,
+                       size_t payload_len) {
+    struct station *station = ctx;
+    bool room;
+
+    if (station->ears != EARS_OPEN && station->ears != EARS_CLOSING)
+        return;
+    room = sequencer_heard(station->sequencer, channel, channel_len, payload, payload_len);
+    if (!room) {
+        station->ears = EARS_SPENT;
+        sequencer_deaf(station->sequencer, true);
+    }
+}
+
+static bool named(const char *channel, size_t len, const char *name) {
+    return len == strlen(name) && memcmp(channel, name, len) == 0;
+}
+
+/* Where the pattern is no longer subscribed, publishers are told that nobody listens. */
+static void on_subscribed(void *ctx, const char *channel, size_t channel_len, bool on) {
+    struct station *station = ctx;
+
+    if (on || station->ears != EARS_CLOSING ||
+        !named(channel, channel_len, sequencer_pattern(station->sequencer)))
+        return;
+    station->ears = EARS_SPENT;
+    station->connection = 0;
+    sequencer_deaf(station->sequencer, false);
+}
+
+static const struct redis_events subscriber_events = {.up = on_subscriber_up,
+                                                      .down = on_subscriber_down,
+                                                      .message = on_message,
+                                                      .subscribed = on_subscribed};
+
+static void open_ears(struct station *station) {
+    const struct redis_options options = {.url = station->config->redis,
+                                          .config = station->config,
+                                          .name = "halley-worker-live",
+                                          .prefix = station->config->prefix,
+                                          .timeout = station->config->redis_timeout,
+                                          .subscriber = true,
+                                          .events = &subscriber_events,
+                                          .ctx = station};
+    station->subscriber = redis_new(station->loop, &options);
+    station->ears = EARS_ASKED;
+}
+
+static void close_ears(struct station *station) {
+    redis_free(station->subscriber);
+    station->subscriber = NULL;
+    station->ears = EARS_NONE;
+}
+
+/* ------------------------------------------------------------------------- the loop */
+
+static void settle_ears(struct station *station) {
+    bool wants = sequencer_wants_to_hear(station->sequencer);
+    const char *pattern = sequencer_pattern(station->sequencer);
+
+    if (station->ears == EARS_OPEN && !wants &&
+        redis_unsubscribe(station->subscriber, pattern, strlen(pattern), true) == ERR_OK)
+        station->ears = EARS_CLOSING;
+    if (station->ears == EARS_SPENT || (station->ears == EARS_ASKED && !wants))
+        close_ears(station);
+    if (station->ears == EARS_NONE && wants && library_ready(station->library) &&
+        ev_now(station->loop) >= station->deaf_until)
+        open_ears(station);
+}
+
+/* Before the loop waits, nobody is inside of a connection: what events asked for is done. */
+static void on_prepare(struct ev_loop *loop, struct ev_prepare *prepare, int events) {
+    struct station *station = prepare->data;
+    double due;
+    (void)events;
+
+    settle_ears(station);
+    due = sequencer_due(station->sequencer);
+    if (station->ears == EARS_NONE && station->deaf_until > ev_now(loop) &&
+        station->deaf_until < due)
+        due = station->deaf_until;
+    if (due == station->due_at && ev_is_active(&station->due))
+        return;
+    station->due_at = due;
+    double delay = due - ev_now(loop);
+    ev_timer_stop(loop, &station->due);
+    ev_timer_set(&station->due, delay < 0 ? 0 : delay, 0);
+    ev_timer_start(loop, &station->due);
+}
+
+static void on_due(struct ev_loop *loop, struct ev_timer *timer, int events) {
+    struct station *station = timer->data;
+    (void)loop, (void)events;
+    sequencer_tick(station->sequencer);
+}
+
+/* -------------------------------------------------------------- the other connection */
+
+static void on_commands_up(void *ctx) {
+    struct station *station = ctx;
+    library_up(station->library);
+}
+
+static void on_commands_down(void *ctx) {
+    struct station *station = ctx;
+    library_down(station->library);
+    station->connection = 0; /* of another process, perhaps */
+    sequencer_down(station->sequencer);
+}
+
+static void on_ready(void *ctx) {
+    struct station *station = ctx;
+    sequencer_up(station->sequencer);
+}
+
+static void on_unready(void *ctx, const char *why) {
+    (void)ctx, (void)why; /* the library tries again */
+}
+
+static const struct library_events library_events = {.ready = on_ready, .refused = on_unready};
+static const struct redis_events command_events = {.up = on_commands_up, .down = on_commands_down};
+
+/* ------------------------------------------------------------------------------ life */
+
+struct station *station_new(struct ev_loop *loop, const struct config *config) {
+    struct station *station = mem_new(sizeof *station);
+    const struct redis_options commands = {.url = config->redis,
+                                           .config = config,
+                                           .name = "halley-worker",
+                                           .prefix = config->prefix,
+                                           .timeout = config->redis_timeout,
+                                           .events = &command_events,
+                                           .ctx = station};
+    const struct link link = {
+        .ctx = station, .now = on_now, .send = on_send, .refused = on_refused};
+
+    station->loop = loop;
+    station->config = config;
+    station->sequencer = sequencer_new(config, &link, QUEUE_ITEMS);
+    station->commands = redis_new(loop, &commands);
+    station->library = library_new(
+        loop, station->commands,
+        &(struct library_options){
+            .prefix = config->prefix, .strict = true, .events = &library_events, .ctx = station});
+    ev_timer_init(&station->due, on_due, 0, 0);
+    ev_prepare_init(&station->prepare, on_prepare);
+    station->due.data = station->prepare.data = station;
+    ev_prepare_start(loop, &station->prepare);
+    return station;
+}
+
+void station_free(struct station *station) {
+    if (station == NULL)
+        return;
+    redis_free(station->subscriber);
+    redis_free(station->commands);
+    library_free(station->library);
+    sequencer_free(station->sequencer);
+    ev_timer_stop(station->loop, &station->due);
+    ev_prepare_stop(station->loop, &station->prepare);
+    free(station);
+}
+
+void station_drain(struct station *station, void (*done)(void *ctx), void *ctx) {
+    library_rest(station->library);
+    sequencer_drain(station->sequencer, done, ctx);
+}
+
+void station_report(const struct station *station, struct buf *out) {
+    sequencer_report(station->sequencer, out);
+}
+
+struct redis *station_commands(struct station *station) {
+    return station->commands;
+}
+
+const struct library *station_library(const struct station *station) {
+    return station->library;
+}
