@@ -44,6 +44,7 @@ export class View {
     if (gap && !before) this.#break();
     for (const message of messages) {
       if (this.place && !follows(this.place, message.id)) this.#hole(gap, message.id);
+      else if (gap && this.place && position(message.id).epoch !== this.place.epoch) this.#break(); // another Redis: who knows?
       this.#take(message);
     }
     const end = after ? position(after) : this.place;

@@ -18,6 +18,7 @@ function judged(batches, promised = [], held) {
 const right = {
   'one after the other': [[[false, [said('5-1', 1)], '5-1'], [false, [said('5-2', 2)], '5-2']], [1, 2]],
   'a channel that began later than its reader': [[[false, [said('9-1', 1)], '9-1']], [1]],
+  'a gap before the first message, told by another Redis': [[[true, [said('9-1', 1)], '9-1']], [1]],
   'a told gap to another epoch': [[[false, [said('5-1', 1)], '5-1'], [true, [said('8-1', 4)], '8-1']], [1, 2, 3, 4]],
   'a gap behind what is whole, in one batch': [[[true, [said('5-1', 1), said('8-1', 3), said('8-2', 4)], '8-2']], [1, 2, 3, 4]],
   'a gap without a message': [[[false, [said('5-1', 1)], '5-1'], [true, [], '5-3'], [false, [said('5-4', 4)], '5-4']], [1, 2, 4]],
