@@ -57,6 +57,7 @@ struct config {
     int keepalive;
     int max_stream;
     int jsonp; /* bool */
+    int tags;  /* bool */
     int request_timeout;
     int redis_timeout;
     int meta_ttl;

@@ -36,6 +36,7 @@ local DIGEST = '' -- of this text, which the build puts in here (Makefile)
 
 local HISTORY, TTL, MAX_MESSAGE = 1000, 3600, 65536
 local META_TTL, IDEMPOTENCY_TTL = 604800, 300
+local TAGS_MAX = 1024
 local READ_BYTES, READ_CHUNK, READ_EPOCHS = 1048576, 100, 64
 
 -- Both numbers of an id are below this: what Lua, C and JavaScript count exactly.
@@ -670,6 +671,25 @@ local function halley_serving(keys, args)
   return redis.call('ZCOUNT', keys[1], '(' .. text(now_ms()), '+inf')
 end
 
+-- ----------------------------------------------------------------------- accounts
+
+-- What the requests of one tag have cost. Whoever sends requests invents tags, so there
+-- are TAGS_MAX of them at most, and each is forgotten when it is not used any more.
+-- in:  the tag's key, that of the set of tags; seconds to keep it, tag, field, amount, ...
+-- out: 1, or 0: there are too many, and it was not counted
+local function halley_tally(keys, args)
+  local now, ttl, tag = now_ms(), tonumber(args[1]), args[2]
+  redis.call('ZREMRANGEBYSCORE', keys[2], '-inf', text(now - ttl * 1000))
+  if not redis.call('ZSCORE', keys[2], tag) and redis.call('ZCARD', keys[2]) >= TAGS_MAX then
+    return 0
+  end
+  redis.call('ZADD', keys[2], text(now), tag)
+  redis.call('EXPIRE', keys[2], args[1])
+  for i = 3, #args, 2 do redis.call('HINCRBY', keys[1], args[i], args[i + 1]) end
+  redis.call('EXPIRE', keys[1], args[1])
+  return 1
+end
+
 -- -------------------------------------------------------------- the workers' part
 
 -- What workers hear has names, see the head of worker/sequencer.c: the barrier after
@@ -1133,6 +1153,7 @@ end
 redis.register_function { function_name = 'halley_publish', callback = halley_publish }
 redis.register_function { function_name = 'halley_post', callback = halley_post }
 redis.register_function { function_name = 'halley_rate', callback = halley_rate }
+redis.register_function { function_name = 'halley_tally', callback = halley_tally }
 redis.register_function { function_name = 'halley_read', callback = halley_read, flags = { 'no-writes' } }
 -- A full Redis takes no messages; but a worker that could not join would listen without a name.
 redis.register_function { function_name = 'halley_join', callback = halley_join, flags = { 'allow-oom' } }

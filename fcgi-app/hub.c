@@ -326,7 +326,7 @@ struct hub *hub_new(struct ev_loop *loop, const struct config *config, struct st
     hub->history = history_new(loop, hub->commands, hub->library, config->prefix);
     hub->feeds = feeds_new(loop, stats, config, &hub_feeds_events, hub);
     feeds_attach(hub->feeds, hub->subscriber, hub->history);
-    hub->tallies = tallies_new(loop, hub->commands);
+    hub->tallies = tallies_new(loop, hub->commands, stats);
     hub->tracking = tracking_new(loop, config, stats);
     hub->fetches = fetches_new(stats, hub->history, on_fetched, hub);
     hub->wheel = wheel_new(loop, turn_late, hub);

@@ -156,8 +156,9 @@ static bool take_since(const struct request *request, struct hub_channel *channe
     return false;
 }
 
-static bool take_tag(const struct params *params, struct hub_read *read, struct problem *problem) {
-    const struct param *tag = params_find(params, "tag");
+static bool take_tag(const struct config *config, const struct params *params,
+                     struct hub_read *read, struct problem *problem) {
+    const struct param *tag = config->tags ? params_find(params, "tag") : NULL;
 
     if (tag != NULL && !tag_valid(tag->value, tag->value_len)) {
         problem_set(problem, 400, "tag: must be 1 to %d letters, digits, dots, - and _", TAG_MAX);
@@ -175,7 +176,7 @@ bool read_parse(const struct config *config, const struct request *request, stru
     most = most < (size_t)config->max_channels ? most : (size_t)config->max_channels;
     struct hub_channel *channels = mem_new((most + 1) * sizeof *channels);
 
-    bool valid = take_tag(params, read, problem) &&
+    bool valid = take_tag(config, params, read, problem) &&
                  take_channels(config, params, read, channels, problem) &&
                  take_since(request, channels, read->channel_count, problem) &&
                  take_number(params, "timeout", 0, (unsigned)config->max_wait, &timeout, problem) &&

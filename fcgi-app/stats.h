@@ -41,6 +41,8 @@
     X(library_loads, counter, "times that the function library was loaded into Redis")             \
     X(prefix_conflicts, counter, "times that another installation was found in the way")           \
     X(prefix_renewals, counter, "times that the database had to be told again whose it is")        \
+    X(channels_dropped, counter, "unused channels let go because there were too many")             \
+    X(tags_uncounted, counter, "requests counted under no tag because there were too many")       \
     X(bytes_in, counter, "bytes of requests, as FastCGI brought them")                             \
     X(bytes_out, counter, "bytes of answers")                                                      \
     X(waiters, gauge, "requests that wait now, each at a place that is known")                     \

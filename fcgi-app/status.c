@@ -135,6 +135,10 @@ bool endpoint_status(struct app *app, struct request *request, struct client *cl
                      struct problem *problem) {
     const struct param *tag = params_find(&request->params, "tag");
 
+    if (tag != NULL && !app->config->tags) {
+        problem_set(problem, 404, "tag: nothing is counted by tags here (tags = off)");
+        return false;
+    }
     if (tag != NULL && !tag_valid(tag->value, tag->value_len)) {
         problem_set(problem, 400, "tag: must be 1 to %d letters, digits, dots, - and _", TAG_MAX);
         return false;

@@ -2,7 +2,8 @@
  * Accounts. Those of transports are plain sums of this process. Those of tags
  * are collected here and added, every FLUSH seconds, to a hash in Redis that
  * expires: under mod_fcgid every request of a page may be served by another
- * process, so no process knows the sum by itself.
+ * process, so no process knows the sum by itself. Whoever sends requests invents tags, so
+ * there are at most so many of them at a time, here and (halley_tally) in Redis.
  */
 #include "fcgi-app/tally.h"
 
@@ -14,7 +15,8 @@
 #include "core/mem.h"
 
 #define FLUSH      0.25
-#define KEY_PREFIX "halley.tag:"
+#define KEY_PREFIX "halley.tag:{tags}:"
+#define KEY_ALL    "halley.tags:{tags}"
 #define KEY_TTL    "900"
 
 enum { TRANSPORTS_MAX = 16, FIELDS = sizeof(struct tally) / sizeof(int64_t) };
@@ -36,6 +38,7 @@ struct tag {
 struct tallies {
     struct ev_loop *loop;
     struct redis *redis;
+    struct stats *stats;
     struct tally transports[TRANSPORTS_MAX];
     struct tag *tags;
     struct ev_timer flush;
@@ -54,33 +57,39 @@ bool tag_valid(const char *name, size_t len) {
     return true;
 }
 
-static void send_field(struct tag *tag, const char *key, int field) {
-    char amount[24];
-    snprintf(amount, sizeof amount, "%lld", (long long)tag->unsent[field]);
-    const char *argv[] = {"HINCRBY", key, field_names[field], amount};
-    const size_t lens[] = {7, strlen(key), strlen(field_names[field]), strlen(amount)};
-
-    if (tag->unsent[field] != 0 &&
-        redis_command(tag->tallies->redis, NULL, NULL, 4, argv, lens) == ERR_OK)
-        tag->unsent[field] = 0;
+/* There were too many in Redis already, or it could not count: that is lost. */
+static void on_counted(void *ctx, const redis_reply *reply) {
+    struct stats *stats = ctx;
+    if (reply != NULL)
+        stats->tags_uncounted += redis_integer(reply, 0) == 0;
 }
 
 /* Adds what was spent to Redis. True: nothing is left to send. */
 static bool send_tag(struct tag *tag) {
-    char key[sizeof KEY_PREFIX + TAG_MAX];
-    bool any = false, left = false;
+    enum { FIXED = 7 };
+    char key[sizeof KEY_PREFIX + TAG_MAX], amounts[FIELDS][24];
+    const char *argv[FIXED + 2 * FIELDS] = {"FCALL", "halley_tally", "2",      key,
+                                            KEY_ALL, KEY_TTL,        tag->name};
+    size_t lens[FIXED + 2 * FIELDS];
+    int count = FIXED;
 
     snprintf(key, sizeof key, KEY_PREFIX "%s", tag->name);
     for (int i = 0; i < FIELDS; i++) {
-        any = any || tag->unsent[i] != 0;
-        send_field(tag, key, i);
-        left = left || tag->unsent[i] != 0;
+        if (tag->unsent[i] == 0)
+            continue;
+        snprintf(amounts[i], sizeof amounts[i], "%lld", (long long)tag->unsent[i]);
+        argv[count++] = field_names[i];
+        argv[count++] = amounts[i];
     }
-    const char *argv[] = {"EXPIRE", key, KEY_TTL};
-    const size_t lens[] = {6, strlen(key), strlen(KEY_TTL)};
-    if (any && !left && redis_command(tag->tallies->redis, NULL, NULL, 3, argv, lens) != ERR_OK)
-        return true; /* it expires with the next */
-    return !left;
+    for (int i = 0; i < count; i++)
+        lens[i] = strlen(argv[i]);
+    if (count == FIXED)
+        return true;
+    if (redis_command(tag->tallies->redis, on_counted, tag->tallies->stats, count, argv, lens) !=
+        ERR_OK)
+        return false;
+    memset(tag->unsent, 0, sizeof tag->unsent);
+    return true;
 }
 
 static void on_flush(struct ev_loop *loop, struct ev_timer *timer, int events) {
@@ -98,10 +107,11 @@ static void on_flush(struct ev_loop *loop, struct ev_timer *timer, int events) {
         ev_timer_stop(loop, timer);
 }
 
-struct tallies *tallies_new(struct ev_loop *loop, struct redis *redis) {
+struct tallies *tallies_new(struct ev_loop *loop, struct redis *redis, struct stats *stats) {
     struct tallies *tallies = mem_new(sizeof *tallies);
     tallies->loop = loop;
     tallies->redis = redis;
+    tallies->stats = stats;
     ev_init(&tallies->flush, on_flush);
     tallies->flush.repeat = FLUSH;
     tallies->flush.data = tallies;
@@ -129,8 +139,10 @@ struct tag *tag_take(struct tallies *tallies, const char *name) {
         return NULL;
     HASH_FIND_STR(tallies->tags, name, tag);
     if (tag == NULL) {
-        if (HASH_COUNT(tallies->tags) >= TAGS_MAX)
+        if (HASH_COUNT(tallies->tags) >= TAGS_MAX) {
+            tallies->stats->tags_uncounted++;
             return NULL;
+        }
         tag = mem_new(sizeof *tag);
         tag->tallies = tallies;
         snprintf(tag->name, sizeof tag->name, "%s", name);

@@ -13,6 +13,7 @@
 #include "core/buf.h"
 #include "core/loop.h"
 #include "core/redis.h"
+#include "fcgi-app/stats.h"
 
 enum { TAG_MAX = 64, TAGS_MAX = 256 };
 
@@ -35,7 +36,8 @@ struct tally {
 struct tallies;
 struct tag;
 
-struct tallies *tallies_new(struct ev_loop *loop, struct redis *redis);
+/* `redis` and `stats` are borrowed and outlive it. */
+struct tallies *tallies_new(struct ev_loop *loop, struct redis *redis, struct stats *stats);
 void tallies_free(struct tallies *tallies);
 
 /* Whether a tag is 1 to TAG_MAX letters, digits, dots, dashes and underscores. */
@@ -43,7 +45,8 @@ bool tag_valid(const char *name, size_t len);
 
 /*
  * The tag's account, used once more; NULL where there is no name, or TAGS_MAX
- * are in use already: then nothing is counted. Give it back with tag_release().
+ * are in use already: then nothing is counted but that (tags_uncounted). Nor is anything
+ * where Redis holds the accounts of 1,024 other tags. Give it back with tag_release().
  */
 struct tag *tag_take(struct tallies *tallies, const char *name);
 void tag_release(struct tag *tag);

@@ -129,7 +129,8 @@ async function ask() {
 }
 async function countOf(t) {
   const response = await fetch(`/comet/status?tag=${t.tag}`, {cache: 'no-store'});
-  unseen = response.status === 403 ? ' The server shows its counters to its own machine only (option status).' : '';
+  unseen = response.status === 403 ? ' The server shows its counters to its own machine only (option status).' :
+    response.status === 404 ? ' The server does not count what each technique costs (option tags).' : '';
   const answer = await response.json();
   if (answer.tag === t.tag) t.server = answer;
 }

@@ -72,6 +72,7 @@ static const struct row {
     {NULL, "/comet/poll/more", NULL, 404, NULL},
     {NULL, "/comet/poll%2Fmore?channel=a", NULL, 404, NULL},
     {"POST", "/comet/nothing", NULL, 404, NULL},
+    {NULL, "/comet/status?tag=a", NULL, 404, "tags"},
     {"DELETE", "/comet/poll?channel=a", NULL, 405, NULL},
     {"PUT", "/comet/wait?channel=a", NULL, 405, NULL},
     {NULL, "/comet/publish?channel=open-1", NULL, 405, NULL},
@@ -233,7 +234,17 @@ START_TEST(a_rate_that_is_used_up_is_429_whatever_the_channels_are_called) {
 }
 END_TEST
 
+START_TEST(without_the_option_tags_cost_nothing) {
+    for (int i = 0; i < 20; i++)
+        ck_assert_int_eq(http_get(&lab, "/comet/poll?channel=open&tag=invented%d", i)->status, 200);
+    ck_assert_int_eq(http_get(&lab, "/comet/poll?channel=open&tag=no%%20tag")->status, 200);
+    pause_ms(600); /* more than twice as long as accounts are collected */
+    ck_assert_int_eq((int)store_do(&lab, "KEYS halley.tag*")->elements, 0);
+}
+END_TEST
+
 static void add_tests(TCase *tcase) {
+    tcase_add_test(tcase, without_the_option_tags_cost_nothing);
     tcase_add_test(tcase, each_row_is_answered_with_its_problem);
     tcase_add_test(tcase, a_wrong_method_is_told_the_right_ones);
     tcase_add_test(tcase, more_than_max_channels_is_400);

@@ -83,7 +83,7 @@ START_TEST(the_last_tallies_are_counted) {
         for (int i = 0; i < POLLS; i++)
             fcgi_get(lab.app_socket[0], "/comet/poll?channel=a&tag=last");
         ck_assert_int_eq(proc_stop(&lab.app[0], signals[_i]), 0);
-        const redisReply *reply = store_do(&lab, "HGET halley.tag:last requests");
+        const redisReply *reply = store_do(&lab, "HGET halley.tag:{tags}:last requests");
         ck_assert_int_eq(reply->type, REDIS_REPLY_STRING);
         ck_assert_str_eq(reply->str, keepf("%d", POLLS * round));
         lab_app(&lab, 0);

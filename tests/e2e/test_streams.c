@@ -25,6 +25,7 @@ static void setup(const char *server) {
     memset(&lab, 0, sizeof lab);
     lab_open(&lab, "streams");
     lab_set(&lab, "JSONP", "on");
+    lab_set(&lab, "TAGS", "on");
     lab_set(&lab, "KEEPALIVE", "1"); /* Apache notices by it that a reader has left */
     lab_all(&lab, "streams", server);
 }
