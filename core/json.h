@@ -1,6 +1,6 @@
 /*
- * The little that Halley needs of JSON, by jansson: is this text one valid JSON
- * value, is this text valid UTF-8, write this text as a JSON string. This is
+ * The little that Halley needs of JSON besides scan.h: is this text one valid JSON value,
+ * is this text valid UTF-8, write this text as a JSON string, and read it again. This is
  * the one place that knows jansson.
  */
 #ifndef HALLEY_JSON_H
@@ -13,8 +13,8 @@
 
 /*
  * Whether `len` bytes are one JSON text (RFC 8259) of any kind of value, with
- * white space around it allowed. Numbers beyond the range of a double, and
- * nesting beyond jansson's 2048 levels, count as not valid. Any thread.
+ * white space around it allowed. Numbers beyond the range of a double, surrogates
+ * without their other half, and nesting beyond SCAN_DEPTH count as not valid. Any thread.
  */
 bool json_valid(const char *text, size_t len);
 
@@ -25,36 +25,15 @@ bool json_utf8(const char *text, size_t len);
 void json_quote(struct buf *out, const char *text, size_t len);
 
 /*
+ * What a JSON string says, with a NUL behind it, which it may hold others of: the caller's
+ * to free(). NULL if the text is no string, or says what is no UTF-8 (half a surrogate pair).
+ */
+char *json_unquote(const char *text, size_t len, size_t *said_len);
+
+/*
  * Appends a valid JSON text on one line: line ends can stand only between its
  * tokens, and become spaces, so that line-framed transports stay whole.
  */
 void json_splice(struct buf *out, const char *text, size_t len);
-
-/* --- a parsed value; all looks are safe on NULL and on values of another kind --- */
-
-struct json;
-
-/* Parses one JSON text; NULL if it is not valid. Free it with json_free(). */
-struct json *json_parse(const char *text, size_t len);
-void json_free(struct json *json);
-
-/* A value of its own, to be freed; NULL for NULL. */
-struct json *json_clone(const struct json *json);
-
-/* The member of an object, or NULL. Borrowed. */
-const struct json *json_member(const struct json *json, const char *name);
-
-/* Whether it is an object; how many elements an array has (0 if it is none). */
-bool json_is_map(const struct json *json);
-size_t json_length(const struct json *json);
-
-/* An element of an array, or NULL. Borrowed. */
-const struct json *json_element(const struct json *json, size_t index);
-
-/* The text of a string, which may hold NULs; NULL if it is none. Borrowed. */
-const char *json_text(const struct json *json, size_t *len);
-
-/* Appends the value, compact. */
-void json_write(struct buf *out, const struct json *json);
 
 #endif
