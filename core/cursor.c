@@ -79,9 +79,9 @@ enum err position_parse(const char *text, size_t len, struct position *out) {
     return err == ERR_OK && at == end ? ERR_OK : ERR_SYNTAX;
 }
 
+/* Bytes that stand in a cursor as they are. */
 static bool plain(unsigned char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           (c != '\0' && strchr("-_.:/", c) != NULL);
+    return (c >= 'a' && c <= 'z') || (c >= '-' && c <= ':') || (c >= 'A' && c <= 'Z') || c == '_';
 }
 
 static int hex_value(char c) {
@@ -90,8 +90,9 @@ static int hex_value(char c) {
     return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-/* Decodes a channel name up to its "@"; `*at` is then behind that sign. */
-static enum err take_channel(const char **at, const char *end, struct cursor_item *item) {
+/* Decodes a channel name up to its "@" to where `item` has it; `*at` is then behind that sign. */
+static enum err take_channel(const char **at, const char *end, char *name,
+                             struct cursor_item *item) {
     const char *p = *at;
     size_t len = 0;
 
@@ -105,45 +106,77 @@ static enum err take_channel(const char **at, const char *end, struct cursor_ite
         }
         if (len == CHANNEL_MAX)
             return ERR_SYNTAX;
-        item->channel[len++] = (char)c;
+        name[len++] = (char)c;
     }
-    if (p == end || !channel_valid(item->channel, len))
+    if (p == end || !channel_valid(name, len))
         return ERR_SYNTAX;
+    item->channel = name;
     item->channel_len = len;
     *at = p + 1;
     return ERR_OK;
 }
 
-static enum err take_item(const char **at, const char *end, struct cursor *cursor) {
+/* One item, whose name is written to `*names`, which moves behind it. */
+static enum err take_item(const char **at, const char *end, char **names, struct cursor *cursor) {
     struct cursor_item *item = &cursor->items[cursor->count];
-    enum err err = take_channel(at, end, item);
+    enum err err = take_channel(at, end, *names, item);
     if (err != ERR_OK)
         return err;
-    if (cursor_find(cursor, item->channel, item->channel_len) != NULL)
-        return ERR_SYNTAX;
     const char *comma = memchr(*at, ',', (size_t)(end - *at));
     const char *stop = comma != NULL ? comma : end;
     err = position_parse(*at, (size_t)(stop - *at), &item->position);
     *at = stop;
+    *names += item->channel_len;
     cursor->count++;
     return err;
 }
 
-enum err cursor_parse(const char *text, size_t len, size_t max, struct cursor **out) {
-    const char *at = text, *end = text + len;
+static int by_name(const void *a, const void *b) {
+    const struct cursor_item *one = a, *other = b;
+    size_t least = one->channel_len < other->channel_len ? one->channel_len : other->channel_len;
+    int order = memcmp(one->channel, other->channel, least);
+
+    return order != 0
+               ? order
+               : (one->channel_len > other->channel_len) - (one->channel_len < other->channel_len);
+}
+
+/* Sorts the items, so that the same name twice stands side by side. */
+static enum err sort(struct cursor *cursor) {
+    qsort(cursor->items, cursor->count, sizeof cursor->items[0], by_name);
+    for (size_t i = 1; i < cursor->count; i++) {
+        if (by_name(&cursor->items[i - 1], &cursor->items[i]) == 0)
+            return ERR_SYNTAX;
+    }
+    return ERR_OK;
+}
+
+static size_t count_items(const char *text, const char *end) {
     size_t items = 1;
 
-    for (const char *comma = text; (comma = memchr(comma, ',', (size_t)(end - comma))) != NULL;
-         comma++)
+    while ((text = memchr(text, ',', (size_t)(end - text))) != NULL) {
         items++;
+        text++;
+    }
+    return items;
+}
+
+enum err cursor_parse(const char *text, size_t len, size_t max, struct cursor **out) {
+    const char *at = text, *end = text + len;
+    size_t items = count_items(text, end);
+
     if (items > max)
         return ERR_RANGE;
-    struct cursor *cursor = mem_new(sizeof *cursor + items * sizeof cursor->items[0]);
-    enum err err = take_item(&at, end, cursor);
+    /* a name is never longer than what stands for it */
+    struct cursor *cursor = mem_new(sizeof *cursor + items * sizeof cursor->items[0] + len);
+    char *names = (char *)(cursor->items + items);
+    enum err err = take_item(&at, end, &names, cursor);
     while (err == ERR_OK && at < end) {
         at++; /* the comma */
-        err = take_item(&at, end, cursor);
+        err = take_item(&at, end, &names, cursor);
     }
+    if (err == ERR_OK)
+        err = sort(cursor);
     if (err != ERR_OK) {
         free(cursor);
         return err;
@@ -153,12 +186,13 @@ enum err cursor_parse(const char *text, size_t len, size_t max, struct cursor **
 }
 
 const struct position *cursor_find(const struct cursor *cursor, const char *channel, size_t len) {
-    for (size_t i = 0; cursor != NULL && i < cursor->count; i++) {
-        const struct cursor_item *item = &cursor->items[i];
-        if (item->channel_len == len && memcmp(item->channel, channel, len) == 0)
-            return &item->position;
-    }
-    return NULL;
+    const struct cursor_item wanted = {.channel = channel, .channel_len = len};
+
+    if (cursor == NULL)
+        return NULL;
+    const struct cursor_item *item =
+        bsearch(&wanted, cursor->items, cursor->count, sizeof cursor->items[0], by_name);
+    return item != NULL ? &item->position : NULL;
 }
 
 void cursor_add(struct buf *out, const char *channel, size_t len, struct position position) {

@@ -41,24 +41,25 @@ size_t position_format(struct position position, char out[POSITION_TEXT]);
 enum err position_parse(const char *text, size_t len, struct position *out) MUST_CHECK;
 
 struct cursor_item {
-    char channel[CHANNEL_MAX + 1];
+    const char *channel; /* in the cursor's memory, without a NUL behind it */
     size_t channel_len;
     struct position position;
 };
 
 struct cursor {
     size_t count;
-    struct cursor_item items[];
+    struct cursor_item items[]; /* by their channels' names; and behind them the names */
 };
 
 /*
- * Parses a cursor of up to `max` channels. `*out` is the caller's to free().
- * ERR_SYNTAX for anything that cursor_add() does not write, a channel named
- * twice included; ERR_RANGE for more than `max` channels.
+ * Parses a cursor of up to `max` channels, in a time that is linear in its length but for
+ * sorting them. `*out` is the caller's to free(). ERR_SYNTAX for anything that cursor_add()
+ * does not write, a channel named twice included; ERR_RANGE for more than `max` channels.
  */
 enum err cursor_parse(const char *text, size_t len, size_t max, struct cursor **out) MUST_CHECK;
 
-/* The position of `channel`, or NULL if the cursor does not know it. NULL is no cursor. */
+/* The position of `channel`, by halving; or NULL if the cursor does not know it. NULL is no cursor.
+ */
 const struct position *cursor_find(const struct cursor *cursor, const char *channel, size_t len);
 
 /*

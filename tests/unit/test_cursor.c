@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "core/json.h"
 #include "tests/lib/keep.h"
@@ -176,9 +177,64 @@ START_TEST(a_channel_is_found_by_its_whole_name_only) {
 }
 END_TEST
 
+/* As many channels as a form may name; what was said of each is found, and a repetition seen. */
+START_TEST(a_long_cursor_is_parsed_and_looked_up) {
+    enum { MANY = 2048 };
+    struct buf text = buf_make(100000);
+    struct cursor *cursor = NULL;
+
+    for (unsigned i = 0; i < MANY; i++) { /* not in the order of their names */
+        const char *name = keepf("c%u", i * 1237 % MANY);
+        cursor_add(&text, name, strlen(name), (struct position){5, i * 1237 % MANY});
+    }
+    ck_assert_int_eq(cursor_parse(text.data, text.len, MANY, &cursor), ERR_OK);
+    for (unsigned i = 0; i < MANY; i++) {
+        const char *name = keepf("c%u", i);
+        const struct position *at = cursor_find(cursor, name, strlen(name));
+        ck_assert_msg(at != NULL && at->n == i, "%s", name);
+    }
+    ck_assert_ptr_null(cursor_find(cursor, "c", 1));
+    ck_assert_ptr_null(cursor_find(cursor, "c2048", 5));
+    free(cursor);
+    cursor = NULL;
+    cursor_add(&text, "c777", 4, (struct position){9, 9});
+    ck_assert_int_eq(cursor_parse(text.data, text.len, MANY + 1, &cursor), ERR_SYNTAX);
+    ck_assert_ptr_null(cursor);
+    buf_free(&text);
+}
+END_TEST
+
+/* 64 times the channels take 64 times as long, and a little; never 4,096 times. */
+static double parsing_takes(unsigned count, unsigned times) {
+    struct buf text = buf_make(100000);
+    struct cursor *cursor = NULL;
+
+    for (unsigned i = 0; i < count; i++) {
+        const char *name = keepf("%u", 10000 + i);
+        cursor_add(&text, name, strlen(name), (struct position){1, 1});
+    }
+    clock_t before = clock();
+    for (unsigned k = 0; k < times; k++) {
+        ck_assert_int_eq(cursor_parse(text.data, text.len, 2048, &cursor), ERR_OK);
+        for (unsigned i = 0; i < count; i++)
+            ck_assert_ptr_nonnull(cursor_find(cursor, cursor->items[i].channel, 5));
+        free(cursor);
+    }
+    buf_free(&text);
+    return (double)(clock() - before);
+}
+
+START_TEST(a_cursor_costs_what_it_is_long) {
+    double few = parsing_takes(32, 640), many = parsing_takes(2048, 10);
+
+    ck_assert_msg(many < few * 4, "2,048 channels: %.1f times what 64 times 32 take", many / few);
+}
+END_TEST
+
 UNIT_MAIN("cursor", positions_compare_by_epoch_and_then_by_number,
           a_position_survives_being_written_and_parsed, the_longest_position_fits_its_room,
           other_texts_are_no_positions, a_parser_that_is_given_a_length_reads_no_further,
           a_cursor_is_safe_in_a_url_a_header_and_an_event_stream, what_was_written_is_parsed_again,
           a_name_of_only_escaped_bytes_has_room, other_texts_are_no_cursors,
-          more_channels_than_allowed_are_out_of_range, a_channel_is_found_by_its_whole_name_only)
+          more_channels_than_allowed_are_out_of_range, a_long_cursor_is_parsed_and_looked_up,
+          a_cursor_costs_what_it_is_long, a_channel_is_found_by_its_whole_name_only)
