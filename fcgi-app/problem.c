@@ -51,6 +51,8 @@ const char *problem_title(int status) {
         return "Method Not Allowed";
     case 413:
         return "Content Too Large";
+    case 426:
+        return "Upgrade Required";
     case 429:
         return "Too Many Requests";
     case 503:
@@ -104,17 +106,19 @@ void problem_render(const struct problem *problem, struct buf *out) {
         buf_printf(out, "Retry-After: %u\r\n", problem->retry_after);
     if (problem->allow != NULL)
         buf_printf(out, "Allow: %s\r\n", problem->allow);
+    if (problem->upgrade != NULL)
+        buf_text(out, problem->upgrade);
     answer_length(out, body.len);
     buf_add(out, body.data, body.len);
     buf_free(&body);
 }
 
-void problem_render_error(const struct problem *problem, const struct json *ref, struct buf *out) {
+void problem_render_error(const struct problem *problem, struct scan_value ref, struct buf *out) {
     buf_text(out, "{\"error\":");
     problem_put(problem, out);
-    if (ref != NULL) {
+    if (ref.at != NULL) {
         buf_text(out, ",\"ref\":");
-        json_write(out, ref);
+        buf_add(out, ref.at, ref.len);
     }
     buf_char(out, '}');
 }

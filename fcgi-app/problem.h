@@ -9,7 +9,7 @@
 
 #include "core/buf.h"
 #include "core/err.h"
-#include "core/json.h"
+#include "core/scan.h"
 
 enum { PROBLEM_DETAIL = 256 };
 
@@ -17,6 +17,7 @@ struct problem {
     int status;           /* HTTP; 0: no problem */
     unsigned retry_after; /* seconds, written if not 0 */
     const char *allow;    /* the Allow header of a 405, or NULL */
+    const char *upgrade;  /* header lines of a 426, each with its end, or NULL */
     char detail[PROBLEM_DETAIL];
 };
 
@@ -42,9 +43,9 @@ bool problem_passes(const struct problem *problem);
 
 /*
  * Appends the problem as a WebSocket tells it, {"error":{...}}, with the `ref` of
- * the message that caused it (NULL: none).
+ * the message that caused it, as it came (or none).
  */
-void problem_render_error(const struct problem *problem, const struct json *ref, struct buf *out);
+void problem_render_error(const struct problem *problem, struct scan_value ref, struct buf *out);
 
 /* Appends the header fields of an answer that is no problem (200), without the empty line. */
 void answer_head(struct buf *out, const char *content_type);

@@ -12,6 +12,7 @@
 #include "core/cursor.h"
 #include "core/mem.h"
 #include "fcgi-app/app.h"
+#include "fcgi-app/channel_index.h"
 #include "fcgi-app/waiter.h"
 
 enum { LIMIT_DEFAULT = 100, LAST_MAX = 1000000 };
@@ -47,16 +48,6 @@ static bool take_number(const struct params *params, const char *name, unsigned 
     return true;
 }
 
-static bool named_before(const struct hub_channel *channels, size_t count,
-                         const struct param *param) {
-    for (size_t i = 0; i < count; i++) {
-        if (channels[i].len == param->value_len &&
-            memcmp(channels[i].name, param->value, param->value_len) == 0)
-            return true;
-    }
-    return false;
-}
-
 bool read_allowed(const struct config *config, const char *name, size_t len,
                   struct problem *problem) {
     if (!channel_valid(name, len))
@@ -72,10 +63,10 @@ bool read_allowed(const struct config *config, const char *name, size_t len,
 
 static bool take_channel(const struct config *config, const struct param *param,
                          struct hub_read *read, struct hub_channel *channels,
-                         struct problem *problem) {
+                         struct channel_index *index, struct problem *problem) {
     if (!read_allowed(config, param->value, param->value_len, problem))
         return false;
-    if (named_before(channels, read->channel_count, param))
+    if (channel_index_find(index, param->value, param->value_len) >= 0)
         return true;
     if (read->channel_count == (size_t)config->max_channels) {
         problem_set(problem, 400, "channel: the most is %d of them (max_channels)",
@@ -84,18 +75,24 @@ static bool take_channel(const struct config *config, const struct param *param,
     }
     channels[read->channel_count++] =
         (struct hub_channel){.name = param->value, .len = param->value_len};
+    channel_index_note(index);
     return true;
 }
 
-static bool take_channels(const struct config *config, const struct params *params,
+static bool take_channels(const struct config *config, const struct params *params, size_t most,
                           struct hub_read *read, struct hub_channel *channels,
                           struct problem *problem) {
-    for (size_t i = 0; i < params->count; i++) {
+    struct channel_index index = channel_index_make(channels, most);
+    bool valid = true;
+
+    for (size_t i = 0; valid && i < params->count; i++) {
         const struct param *param = &params->items[i];
-        if (strcmp(param->name, "channel") == 0 &&
-            !take_channel(config, param, read, channels, problem))
-            return false;
+        valid = strcmp(param->name, "channel") != 0 ||
+                take_channel(config, param, read, channels, &index, problem);
     }
+    channel_index_free(&index);
+    if (!valid)
+        return false;
     bool enough = read->channel_count > 0 || read->transport->socket;
     if (!enough)
         problem_set(problem, 400, "channel: at least one is required");
@@ -177,7 +174,7 @@ bool read_parse(const struct config *config, const struct request *request, stru
     struct hub_channel *channels = mem_new((most + 1) * sizeof *channels);
 
     bool valid = take_tag(config, params, read, problem) &&
-                 take_channels(config, params, read, channels, problem) &&
+                 take_channels(config, params, most, read, channels, problem) &&
                  take_since(request, channels, read->channel_count, problem) &&
                  take_number(params, "timeout", 0, (unsigned)config->max_wait, &timeout, problem) &&
                  take_number(params, "limit", 1, LIMIT_MAX, &limit, problem) &&

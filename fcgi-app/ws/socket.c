@@ -2,7 +2,10 @@
  * WebSocket framing, by wslay's event interface, over a non-blocking descriptor.
  * wslay serialises into the socket's own queue, which the loop empties, so the
  * backlog is known in bytes. It also answers pings, checks masks, UTF-8 and
- * sizes, and closes with the code that each mistake has.
+ * sizes, and closes with the code that each mistake has. What it does not do is to
+ * collect a message from its fragments: each would cost memory of its own, and an empty one
+ * costs as much as any. They are added to one buffer, which is never longer than a
+ * message may be.
  *
  * Life: OPEN ─► CLOSING (our close frame is queued; the other side has
  * CLOSE_WAIT seconds to answer) ─► freed. What the browser says is handled after
@@ -10,7 +13,8 @@
  * drop only marks it `dead`.
  *
  * A browser that floods us, with pings or anything else, is read no further
- * while more than max_queue bytes wait to be sent to it.
+ * while more than max_queue bytes wait to be sent to it, or while its session has
+ * enough to do. What is said to it while its messages are handled is sent at once for all.
  */
 #include "fcgi-app/ws/socket.h"
 
@@ -25,7 +29,6 @@
 
 #include "core/buf.h"
 #include "core/collections.h"
-#include "core/json.h"
 #include "core/mem.h"
 #include "fcgi-app/problem.h"
 
@@ -34,8 +37,7 @@ enum { READ_CHUNK = 16384 };
 
 struct inbound {
     struct inbound *prev, *next;
-    size_t len;
-    char *text;
+    struct buf text;
 };
 
 struct web_socket {
@@ -51,17 +53,22 @@ struct web_socket {
     struct ev_io io;
     struct ev_timer close_wait;
     int fd;
-    struct buf in;  /* read, not yet taken by wslay */
-    struct buf out; /* framed, not yet taken by the descriptor */
+    struct buf in;      /* read, not yet taken by wslay */
+    struct buf out;     /* framed, not yet taken by the descriptor */
+    struct buf message; /* what has come of a text message that is not whole */
     struct inbound *inbox;
     double heard;
-    unsigned busy; /* depth of our own callbacks; see above */
+    double arriving; /* since when that message is; 0: none is */
+    unsigned busy;   /* depth of our own callbacks; see above */
     bool dead;
     bool closing;   /* a close frame is queued: nothing else follows it */
     bool orphan;    /* finished: nobody watches it any more */
     bool failing;   /* the browser broke the rules: nothing more is expected of it */
     bool half_code; /* the last frame was a close with one byte */
     bool broken;    /* what came were no frames: wslay is not asked any more */
+    bool refused;   /* a frame was no part of a message that is taken: nothing more is read */
+    bool control;   /* the frame that is being read is a control frame */
+    bool paused;    /* the session has enough to do */
 };
 
 static const struct client_kind socket_kind;
@@ -71,14 +78,15 @@ static struct web_socket *of(const struct client *client) {
 }
 
 static void watch(struct web_socket *socket) {
-    bool reading = socket->out.len <= socket->limits.max_queue;
+    bool reading = !socket->paused && socket->out.len <= socket->limits.max_queue;
     int events = (reading ? EV_READ : 0) | (socket->out.len > 0 ? EV_WRITE : 0);
 
     if (socket->dead || (ev_is_active(&socket->io) && socket->io.events == events))
         return;
     ev_io_stop(socket->loop, &socket->io);
     ev_io_set(&socket->io, socket->fd, events);
-    ev_io_start(socket->loop, &socket->io);
+    if (events != 0)
+        ev_io_start(socket->loop, &socket->io);
 }
 
 static void destroy(struct web_socket *socket) {
@@ -94,8 +102,9 @@ static void destroy(struct web_socket *socket) {
     wslay_event_context_free(socket->wslay);
     buf_free(&socket->in);
     buf_free(&socket->out);
+    buf_free(&socket->message);
     DL_FOREACH_SAFE (socket->inbox, message, next) {
-        free(message->text);
+        buf_free(&message->text);
         free(message);
     }
     socket->stats->clients--;
@@ -138,30 +147,56 @@ static ssize_t on_wslay_send(wslay_event_context_ptr wslay, const uint8_t *data,
     return (ssize_t)len;
 }
 
-/* Half a status code in a close frame (RFC 6455 §5.5.1), which wslay takes for none. */
+/* Closes, and takes nothing more; from inside of wslay. */
+static void refuse_frame(struct web_socket *socket, unsigned code, const char *reason) {
+    (void)wslay_event_queue_close(socket->wslay, (uint16_t)code, (const uint8_t *)reason,
+                                  strlen(reason));
+    wslay_event_shutdown_read(socket->wslay);
+    socket->refused = true;
+}
+
+/*
+ * A frame begins. wslay knows how long it is, but not how long the fragments before it
+ * were; and it takes half a status code in a close frame (RFC 6455 §5.5.1) for none.
+ */
 static void on_wslay_frame(wslay_event_context_ptr wslay,
                            const struct wslay_event_on_frame_recv_start_arg *arg, void *ctx) {
     struct web_socket *socket = ctx;
     (void)wslay;
+
     socket->half_code = arg->opcode == WSLAY_CONNECTION_CLOSE && arg->payload_length == 1;
+    socket->control = wslay_is_ctrl_frame(arg->opcode) != 0;
+    if (socket->control)
+        return;
+    if (socket->arriving == 0)
+        socket->arriving = ev_now(socket->loop);
+    if (arg->opcode == WSLAY_BINARY_FRAME)
+        refuse_frame(socket, SOCKET_UNSUPPORTED, "messages must be text");
+    else if (arg->payload_length > socket->limits.max_message - socket->message.len)
+        refuse_frame(socket, SOCKET_TOO_BIG, "");
 }
 
+static void on_wslay_chunk(wslay_event_context_ptr wslay,
+                           const struct wslay_event_on_frame_recv_chunk_arg *arg, void *ctx) {
+    struct web_socket *socket = ctx;
+    (void)wslay;
+    if (!socket->control && !socket->refused)
+        buf_add(&socket->message, arg->data, arg->data_length);
+}
+
+/* A text message is whole. */
 static void on_wslay_message(wslay_event_context_ptr wslay,
                              const struct wslay_event_on_msg_recv_arg *arg, void *ctx) {
     struct web_socket *socket = ctx;
+    (void)wslay;
 
-    if (wslay_is_ctrl_frame(arg->opcode))
+    if (wslay_is_ctrl_frame(arg->opcode) || socket->refused)
         return;
-    if (arg->opcode != WSLAY_TEXT_FRAME) {
-        static const char reason[] = "messages must be text";
-        wslay_event_queue_close(wslay, SOCKET_UNSUPPORTED, (const uint8_t *)reason,
-                                sizeof reason - 1);
-        return;
-    }
     struct inbound *message = mem_new(sizeof *message);
-    message->text = mem_copy(arg->msg, arg->msg_length);
-    message->len = arg->msg_length;
+    message->text = socket->message;
     DL_APPEND(socket->inbox, message);
+    socket->message = buf_make(socket->limits.max_message);
+    socket->arriving = 0;
 }
 
 /* --------------------------------------------------------------------- sending */
@@ -196,6 +231,30 @@ static void queue(struct web_socket *socket, uint8_t opcode, const char *text, s
         (void)wslay_event_queue_msg(socket->wslay, &message); /* refused once it is closing */
 }
 
+static void begin_close(struct web_socket *socket, unsigned code, const char *reason) {
+    if (socket->closing)
+        return;
+    (void)wslay_event_queue_close(socket->wslay, (uint16_t)code, (const uint8_t *)reason,
+                                  strlen(reason));
+    socket->closing = true;
+    ev_timer_again(socket->loop, &socket->close_wait);
+}
+
+/*
+ * Looked at with every ping: one that follows too long a silence was not the first; and a
+ * message that is not whole after as long a time keeps memory that others need.
+ */
+static bool is_stuck(struct web_socket *socket) {
+    double earliest = ev_now(socket->loop) - socket->limits.silence;
+
+    if (socket->arriving > 0 && socket->arriving < earliest && !socket->closing) {
+        begin_close(socket, SOCKET_POLICY, "a message took too long to arrive");
+        (void)flush(socket);
+        return true;
+    }
+    return socket->heard < earliest;
+}
+
 static enum err socket_send(struct client *client, const struct part *parts, size_t count) {
     struct web_socket *socket = of(client);
     struct buf text = buf_make(SIZE_MAX / 2);
@@ -208,10 +267,9 @@ static enum err socket_send(struct client *client, const struct part *parts, siz
         queue(socket, WSLAY_TEXT_FRAME, text.data, text.len);
     else
         queue(socket, WSLAY_PING, "", 0);
-    /* a ping that follows too long a silence was not the first */
-    bool silent = text.len == 0 && ev_now(socket->loop) - socket->heard > socket->limits.silence;
+    bool stuck = text.len == 0 && is_stuck(socket);
     buf_free(&text);
-    return silent ? ERR_GONE : flush(socket);
+    return stuck ? ERR_GONE : flush(socket);
 }
 
 void socket_say(struct client *client, const char *text, size_t len) {
@@ -220,17 +278,8 @@ void socket_say(struct client *client, const char *text, size_t len) {
     if (socket->dead)
         return;
     queue(socket, WSLAY_TEXT_FRAME, text, len);
-    if (flush(socket) != ERR_OK)
+    if (socket->busy == 0 && flush(socket) != ERR_OK)
         leave(socket);
-}
-
-static void begin_close(struct web_socket *socket, unsigned code, const char *reason) {
-    if (socket->closing)
-        return;
-    (void)wslay_event_queue_close(socket->wslay, (uint16_t)code, (const uint8_t *)reason,
-                                  strlen(reason));
-    socket->closing = true;
-    ev_timer_again(socket->loop, &socket->close_wait);
 }
 
 void socket_hold(struct client *client) {
@@ -239,8 +288,18 @@ void socket_hold(struct client *client) {
 
 void socket_let_go(struct client *client) {
     struct web_socket *socket = of(client);
-    if (--socket->busy == 0 && socket->dead)
+
+    if (--socket->busy > 0)
+        return;
+    if (socket->dead)
         destroy(socket);
+    else if (flush(socket) != ERR_OK)
+        leave(socket);
+}
+
+void socket_read_on(struct client *client, bool on) {
+    of(client)->paused = !on;
+    watch(of(client));
 }
 
 /* ------------------------------------------------------------ as a kind of client */
@@ -272,7 +331,7 @@ static void socket_refuse(struct client *client, const struct problem *problem) 
     struct web_socket *socket = of(client);
     struct buf text = buf_make(4096);
 
-    problem_render_error(problem, NULL, &text);
+    problem_render_error(problem, (struct scan_value){NULL, 0}, &text);
     queue(socket, WSLAY_TEXT_FRAME, text.data, text.len);
     buf_free(&text);
     end_with(socket, problem->status == 503 ? SOCKET_TRY_LATER : SOCKET_POLICY,
@@ -302,8 +361,8 @@ static void handle_inbox(struct web_socket *socket) {
     while ((message = socket->inbox) != NULL) {
         DL_DELETE(socket->inbox, message);
         if (!socket->dead && !socket->closing)
-            socket->events->message(socket->ctx, message->text, message->len);
-        free(message->text);
+            socket->events->message(socket->ctx, message->text.data, message->text.len);
+        buf_free(&message->text);
         free(message);
     }
 }
@@ -331,7 +390,7 @@ static void break_off(struct web_socket *socket) {
 
 /* Gives wslay what was read, then handles what it found. */
 static enum err receive(struct web_socket *socket) {
-    bool failed = !socket->broken && wslay_event_recv(socket->wslay) != 0;
+    bool failed = !socket->broken && wslay_event_recv(socket->wslay) != 0 && !socket->refused;
 
     handle_inbox(socket);
     if (socket->dead)
@@ -401,6 +460,7 @@ struct client *socket_new(struct ev_loop *loop, struct stats *stats, int fd,
         .recv_callback = on_wslay_recv,
         .send_callback = on_wslay_send,
         .on_frame_recv_start_callback = on_wslay_frame,
+        .on_frame_recv_chunk_callback = on_wslay_chunk,
         .on_msg_recv_callback = on_wslay_message};
     struct web_socket *socket = mem_new(sizeof *socket);
 
@@ -414,9 +474,11 @@ struct client *socket_new(struct ev_loop *loop, struct stats *stats, int fd,
     socket->heard = ev_now(loop);
     socket->in = buf_make(READ_CHUNK * 4);
     socket->out = buf_make(SIZE_MAX / 2);
+    socket->message = buf_make(limits->max_message);
     if (wslay_event_context_server_init(&socket->wslay, &callbacks, socket) != 0)
         abort(); /* out of memory */
     wslay_event_config_set_max_recv_msg_length(socket->wslay, limits->max_message);
+    wslay_event_config_set_no_buffering(socket->wslay, 1);
     ev_io_init(&socket->io, on_ready, fd, EV_READ);
     ev_init(&socket->close_wait, on_close_wait);
     socket->close_wait.repeat = CLOSE_WAIT;

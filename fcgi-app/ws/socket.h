@@ -5,6 +5,7 @@
 #ifndef HALLEY_WS_SOCKET_H
 #define HALLEY_WS_SOCKET_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,6 +18,7 @@ enum {
     SOCKET_GOING_AWAY = 1001,
     SOCKET_UNSUPPORTED = 1003,
     SOCKET_POLICY = 1008,
+    SOCKET_TOO_BIG = 1009,
     SOCKET_TRY_LATER = 1013 /* IANA's registry */
 };
 
@@ -30,7 +32,8 @@ struct socket_events {
 struct socket_limits {
     size_t max_message; /* bytes of a message from the browser; above: close 1009 */
     size_t max_queue;   /* bytes to send above which nothing more is read */
-    double silence;     /* seconds without a byte, pings answered, that count as gone */
+    double silence;     /* seconds without a byte, pings answered, that count as gone; and */
+                        /* for which a message may be arriving: above: close 1008 */
 };
 
 /*
@@ -42,8 +45,17 @@ struct client *socket_new(struct ev_loop *loop, struct stats *stats, int fd,
                           const struct socket_limits *limits, const struct socket_events *events,
                           void *ctx);
 
-/* Sends one text message, between batches; ignored if the socket is closing. */
+/*
+ * Sends one text message, between batches; ignored if the socket is closing. While the
+ * client is held it is sent when that is over.
+ */
 void socket_say(struct client *client, const char *text, size_t len);
+
+/*
+ * Whether what the browser says is read on. What it says meanwhile waits in the kernel, and
+ * then in the browser.
+ */
+void socket_read_on(struct client *client, bool on);
 
 /*
  * Between these two the client is not freed, whatever happens to it; the last one
