@@ -26,19 +26,21 @@ enum field {
     FIELD_FORWARDED_FOR,
     FIELD_ORIGIN,
     FIELD_UPGRADE,
+    FIELD_CONNECTION,
     FIELD_KEY,
     FIELD_VERSION,
     FIELD_LAST_EVENT_ID,
     FIELD_COUNT
 };
 static const char *const field_names[] = {
-    "Host",    "X-Forwarded-Host",  "X-Forwarded-For",       "Origin",
-    "Upgrade", "Sec-WebSocket-Key", "Sec-WebSocket-Version", "Last-Event-ID"};
+    "Host",       "X-Forwarded-Host",  "X-Forwarded-For",       "Origin",       "Upgrade",
+    "Connection", "Sec-WebSocket-Key", "Sec-WebSocket-Version", "Last-Event-ID"};
 
 struct handshake {
     struct buf url;
     struct buf name; /* of the header that is being read */
     struct buf fields[FIELD_COUNT];
+    unsigned seen[FIELD_COUNT]; /* how many headers each of them had */
     bool in_value;
     bool complete;
 };
@@ -58,18 +60,38 @@ static int on_name(http_parser *parser, const char *at, size_t len) {
     return 0;
 }
 
+/* Which of the fields the header is that is being read; FIELD_COUNT: none of them. */
+static int field_of(const struct buf *name) {
+    int i = 0;
+    while (i < FIELD_COUNT && (name->len == 0 || strcasecmp(name->data, field_names[i]) != 0))
+        i++;
+    return i;
+}
+
+/* What is said in several headers is one list (RFC 9110 §5.3). */
 static int on_value(http_parser *parser, const char *at, size_t len) {
     struct handshake *handshake = parser->data;
-    handshake->in_value = true;
-    for (int i = 0; i < FIELD_COUNT; i++) {
-        if (handshake->name.len > 0 && strcasecmp(handshake->name.data, field_names[i]) == 0)
-            buf_add(&handshake->fields[i], at, len);
+    int which = field_of(&handshake->name);
+
+    if (which < FIELD_COUNT) {
+        struct buf *value = &handshake->fields[which];
+        if (!handshake->in_value && handshake->seen[which]++ > 0)
+            buf_text(value, ", ");
+        buf_add(value, at, len);
     }
+    handshake->in_value = true;
     return 0;
 }
 
+/* Blanks at the end of a value are no part of it (RFC 9112 §5.1). */
 static int on_headers(http_parser *parser) {
     struct handshake *handshake = parser->data;
+
+    for (int i = 0; i < FIELD_COUNT; i++) {
+        struct buf *value = &handshake->fields[i];
+        while (value->len > 0 && strchr(" \t", value->data[value->len - 1]) != NULL)
+            value->data[--value->len] = '\0';
+    }
     handshake->complete = true;
     return 0;
 }
@@ -77,6 +99,29 @@ static int on_headers(http_parser *parser) {
 static const char *field(const struct handshake *handshake, enum field which) {
     const char *text = handshake->fields[which].data;
     return text != NULL ? text : "";
+}
+
+/* Whether a list has a token in it, in any case (RFC 9110 §5.6.1). */
+static bool has_token(const char *list, const char *token) {
+    size_t len = strlen(token);
+
+    while (*list != '\0') {
+        list += strspn(list, " \t,");
+        size_t end = strcspn(list, " \t,");
+        if (end == len && strncasecmp(list, token, len) == 0)
+            return true;
+        list += end;
+    }
+    return false;
+}
+
+/* 16 bytes in base64: the last of 22 letters holds two bits of them (RFC 4648 §4). */
+static bool valid_key(const char *key) {
+    static const char letters[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+    return strlen(key) == KEY_TEXT && strspn(key, letters) == KEY_TEXT - 2 &&
+           strcmp(key + KEY_TEXT - 2, "==") == 0;
 }
 
 /* Sec-Fetch-Site is not looked at: browsers do not agree what it is for a ws: URL. */
@@ -111,20 +156,35 @@ static struct request *request_of(const struct handshake *handshake) {
                                 .claims = claims_of(handshake)});
 }
 
+/* What RFC 6455 §4.2.1 asks of a handshake besides its version, in its order. */
+static void check_request(const struct handshake *handshake, const http_parser *parser,
+                          struct problem *problem) {
+    if (parser->method != HTTP_GET) {
+        problem_set(problem, 405, "method: must be GET");
+        problem->allow = "GET";
+    } else if (parser->http_major != 1 || parser->http_minor != 1) {
+        problem_set(problem, 400, "Upgrade: must be websocket, in HTTP/1.1");
+    } else if (handshake->seen[FIELD_HOST] != 1 || field(handshake, FIELD_HOST)[0] == '\0') {
+        problem_set(problem, 400, "Host: must be there, once");
+    } else if (!parser->upgrade || !has_token(field(handshake, FIELD_UPGRADE), "websocket")) {
+        problem_set(problem, 400, "Upgrade: must be websocket, in HTTP/1.1");
+    } else if (!has_token(field(handshake, FIELD_CONNECTION), "upgrade")) {
+        problem_set(problem, 400, "Connection: must be Upgrade");
+    } else if (handshake->seen[FIELD_KEY] != 1 || !valid_key(field(handshake, FIELD_KEY))) {
+        problem_set(problem, 400, "Sec-WebSocket-Key: must be 16 bytes in base64");
+    }
+}
+
 static bool check(const struct handshake *handshake, const http_parser *parser, const char *origins,
                   struct problem *problem) {
     const struct site_claims claims = claims_of(handshake);
 
-    if (parser->method != HTTP_GET) {
-        problem_set(problem, 405, "method: must be GET");
-        problem->allow = "GET";
-    } else if (parser->http_major != 1 || parser->http_minor != 1 || !parser->upgrade ||
-               strcasestr(field(handshake, FIELD_UPGRADE), "websocket") == NULL) {
-        problem_set(problem, 400, "Upgrade: must be websocket, in HTTP/1.1");
-    } else if (strcmp(field(handshake, FIELD_VERSION), "13") != 0) {
-        problem_set(problem, 400, "Sec-WebSocket-Version: must be 13");
-    } else if (strlen(field(handshake, FIELD_KEY)) != KEY_TEXT) {
-        problem_set(problem, 400, "Sec-WebSocket-Key: must be 16 bytes in base64");
+    check_request(handshake, parser, problem);
+    if (problem->status != 0)
+        return false;
+    if (strcmp(field(handshake, FIELD_VERSION), "13") != 0) {
+        problem_set(problem, 426, "Sec-WebSocket-Version: must be 13");
+        problem->upgrade = "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
     } else if (!site_allows(&claims, origins)) {
         problem_set(problem, 403, "Origin: pages of that origin are not allowed");
     }

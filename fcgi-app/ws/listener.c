@@ -73,7 +73,8 @@ static void refuse(struct caller *caller, const struct problem *problem) {
     buf_text(&http, "HTTP/1.1");
     const char *line = strstr(cgi.data, "\r\n");
     buf_add(&http, cgi.data + status, (size_t)(line - cgi.data) - status);
-    buf_text(&http, "\r\nConnection: close");
+    buf_text(&http,
+             problem->upgrade != NULL ? "\r\nConnection: Upgrade, close" : "\r\nConnection: close");
     buf_add(&http, line, cgi.len - (size_t)(line - cgi.data));
     if (send(caller->fd, http.data, http.len, MSG_NOSIGNAL | MSG_DONTWAIT) > 0)
         stats->bytes_out += http.len;

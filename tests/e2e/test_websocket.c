@@ -633,9 +633,9 @@ static const struct hand {
     {GET("/comet/ws?channel=a") UPGRADE VERSION "\r\n", 400, "Sec-WebSocket-Key"},
     {GET("/comet/ws?channel=a") UPGRADE VERSION "Sec-WebSocket-Key: short\r\n\r\n", 400,
      "Sec-WebSocket-Key"},
-    {GET("/comet/ws?channel=a") UPGRADE KEY "\r\n", 400, "Sec-WebSocket-Version"},
-    {GET("/comet/ws?channel=a") UPGRADE KEY "Sec-WebSocket-Version: 8\r\n\r\n", 400,
-     "Sec-WebSocket-Version"},
+    {GET("/comet/ws?channel=a") UPGRADE KEY "\r\n", 426, "Sec-WebSocket-Version: 13\r\n"},
+    {GET("/comet/ws?channel=a") UPGRADE KEY "Sec-WebSocket-Version: 8\r\n\r\n", 426,
+     "Sec-WebSocket-Version: 13\r\n"},
     {GET("/comet/ws?channel=a") "Host: h\r\n" KEY VERSION "\r\n", 400, "Upgrade"},
     {GET("/comet/ws?channel=a") "Host: h\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n" KEY VERSION
                                 "\r\n",

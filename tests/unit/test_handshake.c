@@ -1,0 +1,140 @@
+/* fcgi-app/ws/handshake: what is a WebSocket's opening handshake, and what is said to the
+ * rest (RFC 6455 §4.2).
+ */
+#include "fcgi-app/ws/handshake.h"
+
+#include <string.h>
+
+#include "tests/lib/keep.h"
+#include "tests/unit/unit.h"
+
+#define GET        "GET /comet/ws?channel=a HTTP/1.1\r\n"
+#define HOST       "Host: h\r\n"
+#define CONNECTION "Connection: Upgrade\r\n"
+#define UPGRADE    "Upgrade: websocket\r\n"
+#define KEY        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+#define VERSION    "Sec-WebSocket-Version: 13\r\n"
+#define ALL        HOST CONNECTION UPGRADE KEY VERSION
+
+static struct problem problem;
+
+/* The status of the answer to a handshake; 101 if it is one. */
+static int answer(const char *text) {
+    struct request *request = NULL;
+    struct buf accept = buf_make(64);
+    size_t used;
+    enum handshake_state state =
+        handshake_parse(text, strlen(text), "", &used, &request, &accept, &problem);
+
+    ck_assert_msg(state != HANDSHAKE_PARTIAL, "%s", text);
+    if (state == HANDSHAKE_WHOLE) {
+        ck_assert_uint_eq(used, strlen(text));
+        ck_assert_str_eq(accept.data, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+    }
+    request_free(request);
+    buf_free(&accept);
+    return state == HANDSHAKE_WHOLE ? 101 : problem.status;
+}
+
+START_TEST(tokens_stand_in_lists_and_in_any_case) {
+    static const char *const rows[] = {
+        GET ALL "\r\n",
+        GET HOST "Connection: keep-alive, Upgrade\r\n" UPGRADE KEY VERSION "\r\n",
+        GET HOST "Connection: keep-alive\r\nConnection: upgrade\r\n" UPGRADE KEY VERSION "\r\n",
+        GET HOST "connection: UPGRADE ,x\r\nupgrade: WebSocket\r\n" KEY VERSION "\r\n",
+        GET HOST CONNECTION "Upgrade: h2c, websocket\r\n" KEY VERSION "\r\n",
+        GET HOST CONNECTION "Upgrade: h2c\r\nUpgrade: websocket\r\n" KEY VERSION "\r\n",
+        GET HOST CONNECTION UPGRADE "SEC-WEBSOCKET-KEY:\t dGhlIHNhbXBsZSBub25jZQ== \t\r\n"
+                                    "sec-websocket-version:  13 \r\n\r\n"};
+
+    for (size_t i = 0; i < ROWS(rows); i++)
+        ck_assert_msg(answer(rows[i]) == 101, "row %zu: %d %s", i, problem.status, problem.detail);
+}
+END_TEST
+
+START_TEST(another_version_is_told_which_one_is_understood) {
+    static const char *const versions[] = {"",
+                                           "Sec-WebSocket-Version: 8\r\n",
+                                           "Sec-WebSocket-Version: 0\r\n",
+                                           "Sec-WebSocket-Version: 013\r\n",
+                                           "Sec-WebSocket-Version: 14\r\n",
+                                           "Sec-WebSocket-Version: \r\n",
+                                           "Sec-WebSocket-Version: rubbish\r\n",
+                                           "Sec-WebSocket-Version: 13, 8\r\n",
+                                           "Sec-WebSocket-Version: 8, 13\r\n",
+                                           VERSION "Sec-WebSocket-Version: 8\r\n",
+                                           VERSION VERSION};
+    for (size_t i = 0; i < ROWS(versions); i++) {
+        struct buf out = buf_make(4096);
+        ck_assert_msg(answer(keepf(GET HOST CONNECTION UPGRADE KEY "%s\r\n", versions[i])) == 426,
+                      "%s: %d", versions[i], problem.status);
+        problem_render(&problem, &out);
+        ck_assert_ptr_nonnull(strstr(out.data, "Status: 426 Upgrade Required\r\n"));
+        ck_assert_ptr_nonnull(strstr(out.data, "\r\nSec-WebSocket-Version: 13\r\n"));
+        ck_assert_ptr_nonnull(strstr(out.data, "\r\nUpgrade: websocket\r\n"));
+        buf_free(&out);
+    }
+}
+END_TEST
+
+START_TEST(what_is_missing_or_wrong_is_named) {
+    static const struct {
+        const char *text;
+        int status;
+        const char *names;
+    } rows[] = {
+        {"POST /comet/ws HTTP/1.1\r\n" ALL "Content-Length: 0\r\n\r\n", 405, "GET"},
+        {"GET /comet/ws HTTP/1.0\r\n" ALL "\r\n", 400, "HTTP/1.1"},
+        {GET CONNECTION UPGRADE KEY VERSION "\r\n", 400, "Host"},
+        {GET "Host:\r\n" CONNECTION UPGRADE KEY VERSION "\r\n", 400, "Host"},
+        {GET HOST ALL "\r\n", 400, "Host"},
+        {GET HOST UPGRADE KEY VERSION "\r\n", 400, "Upgrade"},
+        {GET HOST "Connection: close\r\n" UPGRADE KEY VERSION "\r\n", 400, "Upgrade"},
+        {GET HOST "Connection: upgraded\r\n" UPGRADE KEY VERSION "\r\n", 400, "Upgrade"},
+        {GET HOST CONNECTION KEY VERSION "\r\n", 400, "Upgrade"},
+        {GET HOST CONNECTION "Upgrade: websockets\r\n" KEY VERSION "\r\n", 400, "Upgrade"},
+        {GET HOST CONNECTION "Upgrade: not-websocket\r\n" KEY VERSION "\r\n", 400, "Upgrade"},
+        {GET HOST CONNECTION UPGRADE VERSION "\r\n", 400, "Key"},
+        {GET HOST CONNECTION UPGRADE VERSION KEY KEY "\r\n", 400, "Key"},
+        {GET HOST CONNECTION UPGRADE VERSION "Sec-WebSocket-Key: short\r\n\r\n", 400, "Key"},
+        {GET HOST CONNECTION UPGRADE VERSION "Sec-WebSocket-Key: "
+                                             "dGhlIHNhbXBsZSBub25jZQQ=\r\n\r\n",
+         400, "Key"},
+        {GET HOST CONNECTION UPGRADE VERSION "Sec-WebSocket-Key: "
+                                             "dGhlIHNhb!BsZSBub25jZQ==\r\n\r\n",
+         400, "Key"},
+        {GET HOST CONNECTION UPGRADE "\r\n", 400, "Key"}, /* before the version is looked at */
+        {GET ALL "Origin: http://evil.example\r\n\r\n", 403, "Origin"},
+        {"GET /comet/ws HTTP/2.0\r\n" ALL "\r\n", 400, "HTTP/1.1"},
+        {"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400, "HTTP/1.1"},
+    };
+
+    for (size_t i = 0; i < ROWS(rows); i++) {
+        ck_assert_msg(answer(rows[i].text) == rows[i].status, "row %zu: %d %s", i, problem.status,
+                      problem.detail);
+        ck_assert_msg(strstr(problem.detail, rows[i].names), "row %zu: %s", i, problem.detail);
+    }
+}
+END_TEST
+
+START_TEST(a_handshake_in_pieces_is_partial_until_it_is_whole) {
+    const char *text = GET ALL "\r\n";
+
+    for (size_t len = 0; len < strlen(text); len++) {
+        struct request *request = NULL;
+        struct buf accept = buf_make(64);
+        size_t used;
+
+        ck_assert_int_eq(handshake_parse(keepf("%.*s", (int)len, text), len, "", &used, &request,
+                                         &accept, &problem),
+                         HANDSHAKE_PARTIAL);
+        ck_assert_ptr_null(request);
+        buf_free(&accept);
+    }
+    ck_assert_int_eq(answer(text), 101);
+}
+END_TEST
+
+UNIT_MAIN("handshake", tokens_stand_in_lists_and_in_any_case,
+          another_version_is_told_which_one_is_understood, what_is_missing_or_wrong_is_named,
+          a_handshake_in_pieces_is_partial_until_it_is_whole)
