@@ -22,10 +22,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { BACKLOG = 4096, LOCK_TRIES = 100, LOCK_PAUSE = 50 /* milliseconds */ };
+enum { BACKLOG = 4096, TCP_HOST = 256, LOCK_TRIES = 100, LOCK_PAUSE = 50 /* milliseconds */ };
 
 static enum err fail(char *problem, const char *address, const char *why, int fd) {
-    snprintf(problem, LISTEN_PROBLEM, "listen = %s: %s", address, why);
+    snprintf(problem, LISTEN_PROBLEM, "%s: %s", address, why);
     if (fd >= 0)
         close(fd);
     return ERR_SYSTEM;
@@ -114,19 +114,33 @@ static enum err listen_unix(const char *address, int mode, struct listening *lis
     return err;
 }
 
-static enum err listen_tcp(const char *address, int *fd, char *problem) {
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *found = NULL;
-    const char *colon = strrchr(address, ':');
-    char host[256];
-    const char *from = address + strlen("tcp:");
-    size_t len = colon > from ? (size_t)(colon - from) : 0;
-    int on = 1;
+/* The host of tcp:host:port, where an IPv6 address stands in brackets; returns the port, or
+ * NULL where this is neither. */
+static const char *tcp_parts(const char *address, char host[TCP_HOST]) {
+    const char *from = address + strlen("tcp:"), *colon = strrchr(from, ':');
+    bool bracketed = colon != NULL && colon > from && from[0] == '[' && colon[-1] == ']';
+    size_t len = colon == NULL ? 0 : (size_t)(colon - from);
 
-    if (len == 0 || len >= sizeof host)
-        return fail(problem, address, "must be tcp:host:port", -1);
+    if (bracketed) {
+        from++;
+        len -= 2;
+    }
+    if (len == 0 || len >= TCP_HOST || colon[1] == '\0')
+        return NULL;
     memcpy(host, from, len);
     host[len] = '\0';
-    int failed = getaddrinfo(host, colon + 1, &hints, &found);
+    return strpbrk(host, "[]") == NULL ? colon + 1 : NULL;
+}
+
+static enum err listen_tcp(const char *address, int *fd, char *problem) {
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *found = NULL;
+    char host[TCP_HOST];
+    const char *port = tcp_parts(address, host);
+    int on = 1;
+
+    if (port == NULL)
+        return fail(problem, address, "must be tcp:host:port or tcp:[IPv6]:port", -1);
+    int failed = getaddrinfo(host, port, &hints, &found);
     if (failed != 0)
         return fail(problem, address, gai_strerror(failed), -1);
     int s = socket(found->ai_family, found->ai_socktype | SOCK_CLOEXEC, 0);
@@ -140,7 +154,7 @@ static enum err listen_tcp(const char *address, int *fd, char *problem) {
     return ERR_OK;
 }
 
-static enum err listen_on(const char *address, int mode, struct listening *listening,
+static enum err listen_at(const char *address, int mode, struct listening *listening,
                           char *problem) {
     *listening = (struct listening){.fd = -1};
     if (strncmp(address, "unix:/", 6) == 0)
@@ -148,6 +162,16 @@ static enum err listen_on(const char *address, int mode, struct listening *liste
     if (strncmp(address, "tcp:", 4) == 0)
         return listen_tcp(address, &listening->fd, problem);
     return fail(problem, address, "must be unix:/path or tcp:host:port", -1);
+}
+
+static enum err listen_on(const char *option, const char *address, int mode,
+                          struct listening *listening, char *problem) {
+    char why[LISTEN_PROBLEM];
+    enum err err = listen_at(address, mode, listening, why);
+
+    if (err != ERR_OK)
+        snprintf(problem, LISTEN_PROBLEM, "%s = %.*s", option, LISTEN_PROBLEM - 16, why);
+    return err;
 }
 
 static bool is_path(const char *address) {
@@ -184,7 +208,8 @@ enum err listeners_open(struct listeners *listeners, int mode, int processes,
 
     for (; listeners->count < wanted; listeners->count++) {
         listeners_address(listeners, listeners->count, address);
-        enum err err = listen_on(address, mode, &listeners->fcgi[listeners->count], problem);
+        enum err err =
+            listen_on("listen", address, mode, &listeners->fcgi[listeners->count], problem);
         if (err != ERR_OK) {
             listeners_remove(listeners);
             listeners_close(listeners);
@@ -198,7 +223,8 @@ enum err listeners_open_websocket(struct listeners *listeners, int mode,
                                   char problem[LISTEN_PROBLEM]) {
     if (listeners->websocket_address[0] == '\0')
         return ERR_OK;
-    return listen_on(listeners->websocket_address, mode, &listeners->websocket, problem);
+    return listen_on("websocket", listeners->websocket_address, mode, &listeners->websocket,
+                     problem);
 }
 
 void listeners_choose(struct listeners *listeners, int number) {

@@ -284,6 +284,31 @@ START_TEST(a_tcp_address_is_one_socket_for_all) {
 }
 END_TEST
 
+/* Listens for both at addresses of IPv6, and is reached there. */
+START_TEST(an_address_of_ipv6_stands_in_brackets) {
+    static const char *const addresses[] = {"tcp:[::1]:0", "tcp:[::]:0", "tcp:::1:0"};
+
+    for (size_t i = 0; i < ROWS(addresses); i++) {
+        struct sockaddr_in6 name = {0};
+        socklen_t size = sizeof name;
+
+        listeners_init(&listeners, addresses[i], addresses[i]);
+        ck_assert_msg(listeners_open(&listeners, 0, 2, problem) == ERR_OK, "%s", problem);
+        ck_assert_msg(listeners_open_websocket(&listeners, 0, problem) == ERR_OK, "%s", problem);
+        for (int k = 0; k < 2; k++) {
+            int there = k == 0 ? listeners.fcgi[0].fd : listeners.websocket.fd;
+            ck_assert_int_eq(getsockname(there, (struct sockaddr *)&name, &size), 0);
+            ck_assert_int_eq(name.sin6_family, AF_INET6);
+            name.sin6_addr = in6addr_loopback;
+            int fd = socket(AF_INET6, SOCK_STREAM, 0);
+            ck_assert_int_eq(connect(fd, (struct sockaddr *)&name, size), 0);
+            close(fd);
+        }
+        listeners_close(&listeners);
+    }
+}
+END_TEST
+
 START_TEST(websockets_have_one_socket_for_all) {
     setup();
     listeners_init(&listeners, "", address);
@@ -304,13 +329,23 @@ START_TEST(an_address_that_is_none_is_told) {
     } rows[] = {{"/run/halley.sock", "must be unix:/path or tcp:host:port"},
                 {"unix:halley.sock", "must be unix:/path or tcp:host:port"},
                 {"tcp:8080", "must be tcp:host:port"},
+                {"tcp:127.0.0.1:", "must be tcp:host:port"},
+                {"tcp:[::1]", "must be tcp:host:port"},
+                {"tcp:[::1", "must be tcp:host:port"},
+                {"tcp:[]:1", "must be tcp:host:port"},
+                {"tcp:[[::1]]:1", "must be tcp:host:port"},
                 {"unix:/no/such/folder/halley.sock", "No such file"}};
 
     for (size_t i = 0; i < ROWS(rows); i++) {
         listeners_init(&listeners, rows[i].address, "");
         ck_assert_int_eq(listeners_open(&listeners, 0600, 2, problem), ERR_SYSTEM);
         ck_assert_msg(strstr(problem, rows[i].says) != NULL, "%s: %s", rows[i].address, problem);
-        ck_assert_msg(strstr(problem, rows[i].address) != NULL, "%s", problem);
+        ck_assert_msg(strstr(problem, keepf("listen = %s: ", rows[i].address)) == problem, "%s",
+                      problem);
+        listeners_init(&listeners, "", rows[i].address);
+        ck_assert_int_eq(listeners_open_websocket(&listeners, 0600, problem), ERR_SYSTEM);
+        ck_assert_msg(strstr(problem, keepf("websocket = %s: ", rows[i].address)) == problem, "%s",
+                      problem);
     }
     listeners_init(&listeners, keepf("unix:/%0*d", 110, 0), "");
     ck_assert_int_eq(listeners_open(&listeners, 0600, 1, problem), ERR_SYSTEM);
@@ -323,5 +358,5 @@ UNIT_MAIN("listen", one_process_listens_at_the_path_itself, each_of_several_has_
           what_a_dead_process_left_is_replaced, nothing_but_a_left_over_socket_is_ever_removed,
           what_was_put_in_a_sockets_place_is_not_removed_with_it,
           of_many_that_start_at_once_on_a_dead_socket_one_listens,
-          a_tcp_address_is_one_socket_for_all, websockets_have_one_socket_for_all,
-          an_address_that_is_none_is_told)
+          a_tcp_address_is_one_socket_for_all, an_address_of_ipv6_stands_in_brackets,
+          websockets_have_one_socket_for_all, an_address_that_is_none_is_told)
