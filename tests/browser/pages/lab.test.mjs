@@ -101,3 +101,16 @@ for (const server of SERVERS) {
     });
   });
 }
+
+test('the lab says why it has no counters where the server shows them to nobody', async () => {
+  const halley = await Running.start('lighttpd', {HALLEY_STATUS: 'none'});
+  try {
+    const page = await (await halley.browser()).newPage();
+    await page.goto(halley.url + 'lab.html');
+    await page.click('#go');
+    await page.getByText('shows its counters to its own machine only').waitFor({timeout: 60000});
+    await until(() => page.evaluate(() => TECHNIQUES.some(t => t.samples.length > 0)), 'it works all the same', 60);
+  } finally {
+    await halley.stop();
+  }
+});
