@@ -20,7 +20,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static char *take_text(const uint8_t **data, size_t *size) {
     const uint8_t *end = *size > 0 ? memchr(*data, '\n', *size) : NULL;
     size_t len = end != NULL ? (size_t)(end - *data) : *size, used = end != NULL ? len + 1 : len;
-    char *text = malloc(len + 1);
+    char *text = calloc(1, len + 1);
 
     if (text == NULL)
         abort();
@@ -57,7 +57,7 @@ static long decode(const char *text, size_t len, int form, char *out) {
 
 static void check_decoding(const char *text, int form) {
     size_t len = strlen(text);
-    char *in_place = strdup(text), *plain = malloc(len + 1);
+    char *in_place = strdup(text), *plain = calloc(1, len + 1);
 
     if (in_place == NULL || plain == NULL)
         abort();
