@@ -1038,6 +1038,7 @@ end
 local function halley_lease(keys, args)
   local now = now_ms()
   local lease, r = lease_of(keys[1], now), report_of(args)
+  if r.gen ~= lease.gen then r.broken, r.before = false, { 0, 0 } end -- of another process
   local barrier = text(r.oldest[1])
   local done = r.oldest[1] > 0 and tonumber(redis.call('HGET', keys[1], 'done:' .. barrier)) or 0
   local free = lease.owner == r.owner and not r.held or lease.ends <= now

@@ -50,6 +50,11 @@ void hearing_end(struct hearing *hearing, bool cut) {
     hearing->broken = hearing->broken || cut;
 }
 
+void hearing_known(struct hearing *hearing, uint64_t generation) {
+    if (hearing->listening)
+        hearing->generation = generation;
+}
+
 void hearing_settled(struct hearing *hearing, uint64_t barrier) {
     if (hearing->listening && barrier >= hearing->from.barrier)
         hearing->broken = false;

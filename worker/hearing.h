@@ -34,6 +34,10 @@ void hearing_take(struct hearing *hearing);
 /* It listens no more, by its own will or because the subscription was cut. */
 void hearing_end(struct hearing *hearing, bool cut);
 
+/* Redis says that this is its generation now: it has forgotten everything, if that is another one
+ * while the worker goes on listening. */
+void hearing_known(struct hearing *hearing, uint64_t generation);
+
 /* Everything up to that barrier is done, or was told as a gap. */
 void hearing_settled(struct hearing *hearing, uint64_t barrier);
 

@@ -208,7 +208,7 @@ static void on_lease(void *ctx, const redis_reply *reply) {
         return;
     }
     s->total = answer.total;
-    s->hearing.generation = answer.generation;
+    hearing_known(&s->hearing, answer.generation);
     hearing_settled(&s->hearing, answer.settled);
     queue_done(&s->queue, answer.done);
     act_on(s, &answer);
