@@ -46,7 +46,7 @@ static long decode(const char *text, size_t len, int form, char *out) {
         if (text[i] == '%') {
             if (i + 2 >= len || hex(text[i + 1]) < 0 || hex(text[i + 2]) < 0)
                 return -1;
-            out[used++] = (char)(hex(text[i + 1]) << 4 | hex(text[i + 2]));
+            out[used++] = (char)(hex(text[i + 1]) * 16 + hex(text[i + 2]));
             i += 2;
         } else {
             out[used++] = (char)(text[i] == '+' && form ? ' ' : text[i]);
