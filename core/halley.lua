@@ -37,6 +37,7 @@ local DIGEST = '' -- of this text, which the build puts in here (Makefile)
 local HISTORY, TTL, MAX_MESSAGE = 1000, 3600, 65536
 local META_TTL, IDEMPOTENCY_TTL = 604800, 300
 local TAGS_MAX = 1024
+local REPORTS_MAX, REPORTS_BYTES = 512, 1048576
 local READ_BYTES, READ_CHUNK, READ_EPOCHS = 1048576, 100, 64
 
 -- Both numbers of an id are below this: what Lua, C and JavaScript count exactly.
@@ -671,6 +672,42 @@ local function halley_serving(keys, args)
   return redis.call('ZCOUNT', keys[1], '(' .. text(now_ms()), '+inf')
 end
 
+-- ------------------------------------------------------------- processes' reports
+
+-- Takes out what is older than so many seconds, by this Redis's clock: that of whoever
+-- reads the list, or of whoever wrote it, may be wrong. Returns the ids that are left.
+local function forget_stale(processes, seconds)
+  local now, left = now_ms() / 1000, {}
+  for _, id in ipairs(redis.call('HKEYS', processes)) do
+    local at = tonumber(string.match(redis.call('HGET', processes, id), '^(%d+) '))
+    if not at or math.abs(now - at) > seconds then redis.call('HDEL', processes, id)
+    else left[#left + 1] = id end
+  end
+  return left
+end
+
+-- in:  the list's key; the process's id, what it says of itself, seconds until that is stale
+-- out: 1, or 0: there are too many of them
+local function halley_report(keys, args)
+  if redis.call('HEXISTS', keys[1], args[1]) == 0 and redis.call('HLEN', keys[1]) >= REPORTS_MAX
+    and #forget_stale(keys[1], tonumber(args[3])) >= REPORTS_MAX then return 0 end
+  redis.call('HSET', keys[1], args[1], text(math.floor(now_ms() / 1000)) .. ' ' .. args[2])
+  return 1
+end
+
+-- in:  the list's key; seconds until a report is stale
+-- out: the reports that are not, up to REPORTS_BYTES
+local function halley_reports(keys, args)
+  local out, bytes = {}, 0
+  for _, id in ipairs(forget_stale(keys[1], tonumber(args[1]))) do
+    local report = string.match(redis.call('HGET', keys[1], id), '^%d+ (.*)$')
+    bytes = bytes + #report
+    if bytes > REPORTS_BYTES then break end
+    out[#out + 1] = report
+  end
+  return out
+end
+
 -- ----------------------------------------------------------------------- accounts
 
 -- What the requests of one tag have cost. Whoever sends requests invents tags, so there
@@ -1154,6 +1191,8 @@ end
 redis.register_function { function_name = 'halley_publish', callback = halley_publish }
 redis.register_function { function_name = 'halley_post', callback = halley_post }
 redis.register_function { function_name = 'halley_rate', callback = halley_rate }
+redis.register_function { function_name = 'halley_report', callback = halley_report }
+redis.register_function { function_name = 'halley_reports', callback = halley_reports }
 redis.register_function { function_name = 'halley_tally', callback = halley_tally }
 redis.register_function { function_name = 'halley_read', callback = halley_read, flags = { 'no-writes' } }
 -- A full Redis takes no messages; but a worker that could not join would listen without a name.

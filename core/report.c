@@ -1,7 +1,9 @@
 /*
  * Reports of processes. Each is `<unix seconds> <JSON object>` in the hash
  * halley.processes. A process that was killed leaves its last report behind; who
- * reads the list takes out what is stale.
+ * reads the list takes out what is stale. Both is done by functions in Redis
+ * (halley_report, halley_reports), whose clock tells the age: a host whose own is wrong
+ * would else delete what others have just said.
  */
 #include "core/report.h"
 
@@ -14,7 +16,10 @@
 #include "core/log.h"
 #include "core/mem.h"
 
-#define REPORT_KEY "halley.processes"
+#define REPORT_KEY      "halley.processes"
+#define TEXT(number)    TEXT_OF(number)
+#define TEXT_OF(number) #number
+#define STALE           TEXT(REPORT_STALE)
 
 enum { ID_MAX = 300, REPORT_MAX = 16384, LIST_MAX = 4 * 1024 * 1024 };
 
@@ -37,16 +42,17 @@ struct list_call {
 static void on_tick(struct ev_loop *loop, struct ev_timer *timer, int events) {
     struct report *report = timer->data;
     struct buf text = buf_make(REPORT_MAX);
-    (void)events;
+    (void)loop, (void)events;
 
-    buf_printf(&text, "%.0f {\"id\":", ev_now(loop));
+    buf_text(&text, "{\"id\":");
     json_quote(&text, report->id, strlen(report->id));
     buf_printf(&text, ",\"role\":\"%s\",", report->role);
     report->write(report->ctx, &text);
     buf_char(&text, '}');
-    const char *argv[] = {"HSET", REPORT_KEY, report->id, text.data};
-    const size_t lens[] = {4, strlen(REPORT_KEY), strlen(report->id), text.len};
-    if (text.overflow || redis_command(report->redis, NULL, NULL, 4, argv, lens) != ERR_OK)
+    const char *argv[] = {"FCALL", "halley_report", "1", REPORT_KEY, report->id, text.data, STALE};
+    const size_t lens[] = {5,        13,           1, strlen(REPORT_KEY), strlen(report->id),
+                           text.len, strlen(STALE)};
+    if (text.overflow || redis_command(report->redis, NULL, NULL, 7, argv, lens) != ERR_OK)
         log_debug("report.unsent", "id=%s", report->id); /* the next tick says it */
     buf_free(&text);
 }
@@ -69,17 +75,13 @@ struct report *report_new(struct ev_loop *loop, struct redis *redis, const char 
     return report;
 }
 
-static void forget(struct report *report, const char *id, size_t len) {
-    const char *argv[] = {"HDEL", REPORT_KEY, id};
-    const size_t lens[] = {4, strlen(REPORT_KEY), len};
-    if (redis_command(report->redis, NULL, NULL, 3, argv, lens) != ERR_OK)
-        return; /* it becomes stale */
-}
-
 void report_free(struct report *report) {
     if (report == NULL)
         return;
-    forget(report, report->id, strlen(report->id));
+    const char *argv[] = {"HDEL", REPORT_KEY, report->id};
+    const size_t lens[] = {4, strlen(REPORT_KEY), strlen(report->id)};
+    if (redis_command(report->redis, NULL, NULL, 3, argv, lens) != ERR_OK)
+        log_debug("report.left", "id=%s", report->id); /* it becomes stale */
     ev_timer_stop(report->loop, &report->timer);
     free(report);
 }
@@ -91,36 +93,29 @@ const char *report_id(const struct report *report) {
 static void on_list(void *ctx, const redis_reply *reply) {
     struct list_call *call = ctx;
     struct buf list = buf_make(LIST_MAX);
-    double now = ev_now(call->report->loop);
-    size_t len, id_len;
+    size_t len;
 
-    for (size_t i = 0; i + 1 < redis_count(reply); i += 2) {
-        const char *id = redis_text(redis_item(reply, i), &id_len);
-        const char *text = redis_text(redis_item(reply, i + 1), &len);
-        const char *json = text != NULL ? strchr(text, ' ') : NULL;
+    for (size_t i = 0; i < redis_count(reply); i++) {
+        const char *json = redis_text(redis_item(reply, i), &len);
         if (json == NULL)
             continue;
-        if (now - strtod(text, NULL) > REPORT_STALE) {
-            forget(call->report, id, id_len);
-            continue;
-        }
         if (list.len > 0)
             buf_char(&list, ',');
-        buf_add(&list, json + 1, len - (size_t)(json + 1 - text));
+        buf_add(&list, json, len);
     }
-    call->done(call->ctx, reply != NULL ? &list : NULL);
+    call->done(call->ctx, reply != NULL && !redis_is_error(reply) ? &list : NULL);
     buf_free(&list);
     free(call);
 }
 
 enum err report_all(struct report *report, void (*done)(void *ctx, const struct buf *list),
                     void *ctx) {
-    const char *argv[] = {"HGETALL", REPORT_KEY};
-    const size_t lens[] = {7, strlen(REPORT_KEY)};
+    const char *argv[] = {"FCALL", "halley_reports", "1", REPORT_KEY, STALE};
+    const size_t lens[] = {5, 14, 1, strlen(REPORT_KEY), strlen(STALE)};
     struct list_call *call = mem_new(sizeof *call);
 
     *call = (struct list_call){.report = report, .done = done, .ctx = ctx};
-    enum err err = redis_command(report->redis, on_list, call, 2, argv, lens);
+    enum err err = redis_command(report->redis, on_list, call, 5, argv, lens);
     if (err != ERR_OK)
         free(call);
     return err;
