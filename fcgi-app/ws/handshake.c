@@ -68,11 +68,13 @@ static int field_of(const struct buf *name) {
     return i;
 }
 
-/* What is said in several headers is one list (RFC 9110 §5.3). */
+/* What is said in several headers is one list (RFC 9110 §5.3); no value holds a NUL (§5.5). */
 static int on_value(http_parser *parser, const char *at, size_t len) {
     struct handshake *handshake = parser->data;
     int which = field_of(&handshake->name);
 
+    if (memchr(at, '\0', len) != NULL)
+        return 1;
     if (which < FIELD_COUNT) {
         struct buf *value = &handshake->fields[which];
         if (!handshake->in_value && handshake->seen[which]++ > 0)
@@ -83,7 +85,10 @@ static int on_value(http_parser *parser, const char *at, size_t len) {
     return 0;
 }
 
-/* Blanks at the end of a value are no part of it (RFC 9112 §5.1). */
+/*
+ * Blanks at the end of a value are no part of it (RFC 9112 §5.1). Nothing behind the header
+ * is read here, whatever it is: not another request either.
+ */
 static int on_headers(http_parser *parser) {
     struct handshake *handshake = parser->data;
 
@@ -93,7 +98,7 @@ static int on_headers(http_parser *parser) {
             value->data[--value->len] = '\0';
     }
     handshake->complete = true;
-    return 0;
+    return 2; /* so the parser stops */
 }
 
 static const char *field(const struct handshake *handshake, enum field which) {
@@ -166,7 +171,7 @@ static void check_request(const struct handshake *handshake, const http_parser *
         problem_set(problem, 400, "Upgrade: must be websocket, in HTTP/1.1");
     } else if (handshake->seen[FIELD_HOST] != 1 || field(handshake, FIELD_HOST)[0] == '\0') {
         problem_set(problem, 400, "Host: must be there, once");
-    } else if (!parser->upgrade || !has_token(field(handshake, FIELD_UPGRADE), "websocket")) {
+    } else if (!has_token(field(handshake, FIELD_UPGRADE), "websocket")) {
         problem_set(problem, 400, "Upgrade: must be websocket, in HTTP/1.1");
     } else if (!has_token(field(handshake, FIELD_CONNECTION), "upgrade")) {
         problem_set(problem, 400, "Connection: must be Upgrade");

@@ -1,6 +1,6 @@
 /*
- * An open WebSocket (RFC 6455 §5): a kind of client whose pieces are text
- * messages. The one place that knows wslay. Belongs to the loop's thread.
+ * An open WebSocket (RFC 6455): a kind of client whose pieces are text messages.
+ * Belongs to the loop's thread.
  */
 #ifndef HALLEY_WS_SOCKET_H
 #define HALLEY_WS_SOCKET_H
@@ -12,15 +12,6 @@
 #include "core/loop.h"
 #include "fcgi-app/client.h"
 #include "fcgi-app/stats.h"
-
-/* Close codes that Halley gives itself (RFC 6455 §7.4.1); the library gives the others. */
-enum {
-    SOCKET_GOING_AWAY = 1001,
-    SOCKET_UNSUPPORTED = 1003,
-    SOCKET_POLICY = 1008,
-    SOCKET_TOO_BIG = 1009,
-    SOCKET_TRY_LATER = 1013 /* IANA's registry */
-};
 
 struct socket_events {
     /* a text message from the browser, borrowed; may drop or finish the client */

@@ -19,21 +19,24 @@
 static struct problem problem;
 
 /* The status of the answer to a handshake; 101 if it is one. */
-static int answer(const char *text) {
+static int answer_bytes(const char *text, size_t len) {
     struct request *request = NULL;
     struct buf accept = buf_make(64);
     size_t used;
-    enum handshake_state state =
-        handshake_parse(text, strlen(text), "", &used, &request, &accept, &problem);
+    enum handshake_state state = handshake_parse(text, len, "", &used, &request, &accept, &problem);
 
     ck_assert_msg(state != HANDSHAKE_PARTIAL, "%s", text);
     if (state == HANDSHAKE_WHOLE) {
-        ck_assert_uint_eq(used, strlen(text));
+        ck_assert_uint_eq(used, len);
         ck_assert_str_eq(accept.data, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
     }
     request_free(request);
     buf_free(&accept);
     return state == HANDSHAKE_WHOLE ? 101 : problem.status;
+}
+
+static int answer(const char *text) {
+    return answer_bytes(text, strlen(text));
 }
 
 START_TEST(tokens_stand_in_lists_and_in_any_case) {
@@ -88,9 +91,9 @@ START_TEST(what_is_missing_or_wrong_is_named) {
         {GET CONNECTION UPGRADE KEY VERSION "\r\n", 400, "Host"},
         {GET "Host:\r\n" CONNECTION UPGRADE KEY VERSION "\r\n", 400, "Host"},
         {GET HOST ALL "\r\n", 400, "Host"},
-        {GET HOST UPGRADE KEY VERSION "\r\n", 400, "Upgrade"},
-        {GET HOST "Connection: close\r\n" UPGRADE KEY VERSION "\r\n", 400, "Upgrade"},
-        {GET HOST "Connection: upgraded\r\n" UPGRADE KEY VERSION "\r\n", 400, "Upgrade"},
+        {GET HOST UPGRADE KEY VERSION "\r\n", 400, "Connection"},
+        {GET HOST "Connection: close\r\n" UPGRADE KEY VERSION "\r\n", 400, "Connection"},
+        {GET HOST "Connection: upgraded\r\n" UPGRADE KEY VERSION "\r\n", 400, "Connection"},
         {GET HOST CONNECTION KEY VERSION "\r\n", 400, "Upgrade"},
         {GET HOST CONNECTION "Upgrade: websockets\r\n" KEY VERSION "\r\n", 400, "Upgrade"},
         {GET HOST CONNECTION "Upgrade: not-websocket\r\n" KEY VERSION "\r\n", 400, "Upgrade"},
@@ -105,6 +108,8 @@ START_TEST(what_is_missing_or_wrong_is_named) {
          400, "Key"},
         {GET HOST CONNECTION UPGRADE "\r\n", 400, "Key"}, /* before the version is looked at */
         {GET ALL "Origin: http://evil.example\r\n\r\n", 403, "Origin"},
+        {"GET /other\r\n\r\n" GET ALL "\r\n", 400, "HTTP/1.1"}, /* two requests are not one */
+        {GET "\r\n" GET ALL "\r\n", 400, "Host"},
         {"GET /comet/ws HTTP/2.0\r\n" ALL "\r\n", 400, "HTTP/1.1"},
         {"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400, "HTTP/1.1"},
     };
@@ -135,6 +140,14 @@ START_TEST(a_handshake_in_pieces_is_partial_until_it_is_whole) {
 }
 END_TEST
 
+START_TEST(a_nul_in_a_header_is_no_http) {
+    static const char text[] = GET ALL "Origin: x\0y\r\n\r\n";
+
+    ck_assert_int_eq(answer_bytes(text, sizeof text - 1), 400);
+    ck_assert_ptr_nonnull(strstr(problem.detail, "HTTP/1.1"));
+}
+END_TEST
+
 UNIT_MAIN("handshake", tokens_stand_in_lists_and_in_any_case,
           another_version_is_told_which_one_is_understood, what_is_missing_or_wrong_is_named,
-          a_handshake_in_pieces_is_partial_until_it_is_whole)
+          a_handshake_in_pieces_is_partial_until_it_is_whole, a_nul_in_a_header_is_no_http)
