@@ -72,7 +72,7 @@ static void check_decoding(const char *text, int form) {
  * stands behind a NUL or # forgotten, empty and dotted segments resolved. */
 static char *tidied(const char *path) {
     size_t len = strlen(path), used = 0;
-    char *text = malloc(len + 2), *out = malloc(len + 2);
+    char *text = calloc(1, len + 2), *out = calloc(1, len + 2);
 
     if (text == NULL || out == NULL)
         abort();
