@@ -22,7 +22,21 @@
 #include "core/names.h"
 #include "core/target.h"
 
-enum kind { TEXT, PREFIX, REDIS, NUMBER, SIZE, OCTAL, SWITCH, LEVEL, ACCESS, RATE, MOUNT, VIEWERS };
+enum kind {
+    TEXT,
+    PREFIX,
+    REDIS,
+    NUMBER,
+    SIZE,
+    OCTAL,
+    SWITCH,
+    LOG,
+    LEVEL,
+    ACCESS,
+    RATE,
+    MOUNT,
+    VIEWERS
+};
 
 struct option {
     const char *name;
@@ -48,6 +62,7 @@ static const struct option global_options[] = {
     OPTION(status, VIEWERS, "local", 0, 0),
     OPTION(class, TEXT, "", 0, 0),
     OPTION(listen_mode, OCTAL, "0660", 0, 0777),
+    OPTION(log, LOG, "stderr", 0, 0),
     OPTION(log_level, LEVEL, "info", 0, 0),
     OPTION(timeout, NUMBER, "25", 0, 3600),
     OPTION(max_wait, NUMBER, "55", 0, 3600),
@@ -212,6 +227,11 @@ static enum err option_set(const struct option *option, void *base, const char *
         return parse_mount(text, (char **)number);
     case VIEWERS:
         return parse_one_of(text, viewers, number);
+    case LOG:
+        if (!log_target_valid(text))
+            return ERR_SYNTAX;
+        set_text((char **)number, text);
+        return ERR_OK;
     case LEVEL:
         err = log_level_parse(text, &level);
         *number = err == ERR_OK ? (int)level : *number;
@@ -234,6 +254,7 @@ static void option_print(const struct option *option, const void *base, FILE *ou
     switch (option->kind) {
     case TEXT:
     case PREFIX:
+    case LOG:
         fprintf(out, "%s\n", *(char *const *)number);
         break;
     case REDIS:
@@ -303,6 +324,7 @@ static void say_wrong(char *problem, const char *where, const struct option *opt
         [SIZE] = "a whole number of bytes, K or M",
         [OCTAL] = "an octal file mode",
         [SWITCH] = "on or off",
+        [LOG] = "stderr, syslog or a file's whole path",
         [LEVEL] = "error, warning, info or debug",
         [ACCESS] = "anyone or none",
         [RATE] = "COUNT/SECONDS, or 0",
@@ -518,6 +540,7 @@ void config_free(struct config *config) {
     free(config->websocket);
     free(config->class);
     free(config->mount);
+    free(config->log);
     free(config->origins);
     memset(config, 0, sizeof *config);
 }

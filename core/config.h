@@ -45,6 +45,7 @@ struct config {
     char *mount;     /* the path below which the endpoints are; "" is the root */
     char *origins;   /* besides our own: whose pages may change things; "*": all others */
     int status;      /* enum viewers */
+    char *log;       /* where lines go: log_to() */
     int log_level;   /* enum log_level */
     int timeout;     /* seconds, as every time below unless it says otherwise */
     int max_wait;

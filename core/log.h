@@ -1,8 +1,9 @@
 /*
- * Log lines on standard error: time, program, level, event, key=value. Web
- * servers and systemd both collect standard error, so there is no log file to
- * rotate. Control characters are escaped, so that no stranger writes a line of
- * their own.
+ * Log lines: time, program, level, event, key=value. They go to standard error, which web
+ * servers and systemd collect; or, where nobody collects it (a lighttpd that has become
+ * a daemon), to syslog or to a file. Control characters are escaped, so that no stranger
+ * writes a line of their own. Nothing here ever waits: a line that cannot be written now
+ * is lost, and counted.
  */
 #ifndef HALLEY_LOG_H
 #define HALLEY_LOG_H
@@ -15,6 +16,22 @@ enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
 
 /* Names the program and sets what is written. Once, from main(). */
 void log_open(const char *program, enum log_level level);
+
+/* Whether `target` says where lines may go: "stderr", "syslog" or a file's whole path. */
+bool log_target_valid(const char *target);
+
+/*
+ * From now on lines go to `target`, a valid one. A file is created if it is not there (mode
+ * 0640). While it, or syslog, cannot be had, lines go to standard error, and it is tried
+ * again every ten seconds. Once, from main().
+ */
+void log_to(const char *target);
+
+/* Opens the file, or syslog's socket, anew: whoever rotates logs has moved it away. */
+void log_reopen(void);
+
+/* How many lines were lost because nobody took them. */
+unsigned long log_lost(void);
 
 /* Parses "error", "warning", "info" or "debug". */
 enum err log_level_parse(const char *text, enum log_level *level) MUST_CHECK;

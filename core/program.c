@@ -4,6 +4,7 @@
  */
 #include "core/program.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,11 +41,21 @@ static int load(struct config *config, struct config_command *command, int argc,
     return result;
 }
 
+/* What is closed may be given out again: a log line must not get into a connection. */
+static void fill_standard_descriptors(void) {
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) < 0)
+            (void)open("/dev/null", O_RDWR);
+    }
+}
+
 int program_run(const char *name, int argc, char **argv, int (*work)(struct config *config)) {
     struct config config;
     struct config_command command;
     char problem[CONFIG_PROBLEM];
 
+    fill_standard_descriptors();
+    signal(SIGHUP, SIG_IGN); /* until it is watched for */
     log_open(name, LOG_INFO);
     int result = load(&config, &command, argc, argv, problem);
     if (result != 0) {
@@ -55,11 +66,17 @@ int program_run(const char *name, int argc, char **argv, int (*work)(struct conf
         config_print(&config, stdout);
     } else {
         log_open(name, (enum log_level)config.log_level);
+        log_to(config.log);
         program_seed();
         result = work(&config);
     }
     config_free(&config);
     return result;
+}
+
+static void on_hangup(struct ev_loop *loop, struct ev_signal *signal, int events) {
+    (void)loop, (void)signal, (void)events;
+    log_reopen();
 }
 
 void program_watch_signals(struct program_signals *signals, struct ev_loop *loop,
@@ -71,7 +88,9 @@ void program_watch_signals(struct program_signals *signals, struct ev_loop *loop
 
     sigemptyset(&watched);
     signal(SIGPIPE, SIG_IGN);
-    signal(SIGHUP, SIG_IGN);
+    ev_signal_init(&signals->hangup, on_hangup, SIGHUP);
+    ev_signal_start(loop, &signals->hangup);
+    sigaddset(&watched, SIGHUP);
     for (int i = 0; i < PROGRAM_SIGNALS; i++) {
         ev_signal_init(&signals->watchers[i], drain, numbers[i]);
         signals->watchers[i].data = ctx;

@@ -12,6 +12,7 @@
 enum { PROGRAM_SIGNALS = 3 };
 struct program_signals {
     struct ev_signal watchers[PROGRAM_SIGNALS];
+    struct ev_signal hangup;
 };
 
 /*
@@ -26,7 +27,7 @@ void program_seed(void);
 
 /*
  * Calls `drain` on each of the signals, which a parent may have left blocked until
- * now; SIGPIPE and SIGHUP are ignored from now on.
+ * now; SIGHUP opens the log anew, SIGPIPE is ignored from now on.
  */
 void program_watch_signals(struct program_signals *signals, struct ev_loop *loop,
                            void (*drain)(struct ev_loop *loop, struct ev_signal *signal,

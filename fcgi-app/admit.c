@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/log.h"
 #include "core/mem.h"
 #include "fcgi-app/deliver.h"
 #include "fcgi-app/hub.h"
@@ -44,6 +45,16 @@ static uint64_t held(const struct hub *hub) {
     return hub->stats->waiters + hub->unresolved;
 }
 
+/* Descriptors may have made less of max_waiters than was configured. */
+static void say_full(struct hub *hub) {
+    unsigned long quiet;
+
+    if (log_allowed(&hub->full, ev_now(hub->loop), &quiet))
+        log_warning("waiters.full",
+                    "held=%llu max_waiters=%d: raise it, and LimitNOFILE not_logged=%lu",
+                    (unsigned long long)held(hub), hub->config->max_waiters, quiet);
+}
+
 /* Near the limit a long-poller is answered at once and told to poll: slower, not refused. */
 static void degrade_near_limit(struct hub *hub, struct waiter *waiter) {
     uint64_t most = (uint64_t)hub->config->max_waiters;
@@ -53,6 +64,7 @@ static void degrade_near_limit(struct hub *hub, struct waiter *waiter) {
     waiter->waits = false;
     waiter->retry = true;
     hub->stats->answers_retry++;
+    say_full(hub);
 }
 
 /* Room for what few requests bring along; their callback is taken over. */
@@ -102,18 +114,20 @@ static struct waiter *waiter_new(struct hub *hub, struct client *client,
  * it is answered: it is refused only where as many as there may be waiters have no
  * answer yet.
  */
-bool hub_admits(const struct hub *hub, const struct hub_read *read, struct problem *problem) {
+bool hub_admits(struct hub *hub, const struct hub_read *read, struct problem *problem) {
     uint64_t most = (uint64_t)hub->config->max_waiters;
 
-    if (hub->draining)
+    if (hub->draining) {
         problem_later(problem, 503, 1, "this process is shutting down");
-    else if (!hub_redis_hopeful(hub))
+    } else if (!hub_redis_hopeful(hub)) {
         problem_later(problem, 503, 2, "Redis is away");
-    else if (hub->unresolved >= most || (read->transport->stream && held(hub) >= most))
+    } else if (hub->unresolved >= most || (read->transport->stream && held(hub) >= most)) {
         problem_later(problem, 503, 5, "no room for another waiter: max_waiters is %d",
                       hub->config->max_waiters);
-    else
+        say_full(hub);
+    } else {
         return true;
+    }
     return false;
 }
 

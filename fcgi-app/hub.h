@@ -69,7 +69,7 @@ void hub_put_off(struct hub *hub, struct client *client, const struct hub_read *
                  const struct problem *problem);
 
 /* Whether hub_read() would take the request now; else fills `problem`. */
-bool hub_admits(const struct hub *hub, const struct hub_read *read,
+bool hub_admits(struct hub *hub, const struct hub_read *read,
                 struct problem *problem) MUST_CHECK;
 
 /*

@@ -9,6 +9,7 @@
 
 #include "core/config.h"
 #include "core/history.h"
+#include "core/log.h"
 #include "core/loop.h"
 #include "core/pool.h"
 #include "core/redis.h"
@@ -57,6 +58,7 @@ struct hub {
     uint64_t pulse; /* the number of the sign of life that is awaited; 0: none is */
     bool fresh;     /* requests came since what Redis has sent was read */
     bool draining;
+    struct log_limit full; /* complaints that max_waiters is near */
 };
 
 static inline const struct transport *waiter_transport(const struct waiter *waiter) {

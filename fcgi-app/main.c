@@ -93,7 +93,10 @@ static void on_done(struct ev_loop *loop, struct ev_prepare *prepare, int events
         ev_break(loop, EVBREAK_ALL);
 }
 
-/* As many descriptors as the system allows; max_waiters never promises more than there are. */
+/*
+ * As many descriptors as the system allows; max_waiters never promises more than there are.
+ * The first line of the log says how many that is: a process of mod_fcgid's holds one.
+ */
 static void limit_waiters(struct config *config) {
     struct rlimit files;
 
@@ -103,11 +106,8 @@ static void limit_waiters(struct config *config) {
     (void)setrlimit(RLIMIT_NOFILE, &files);
     (void)getrlimit(RLIMIT_NOFILE, &files);
     long room = (long)files.rlim_cur - SPARE_FILES;
-    if (room < config->max_waiters) {
-        log_warning("limit.max_waiters", "configured=%d descriptors=%ld", config->max_waiters,
-                    (long)files.rlim_cur);
+    if (room < config->max_waiters)
         config->max_waiters = room > 1 ? (int)room : 1;
-    }
 }
 
 /* The longest body that any channel accepts; posted parameters fit too. */
@@ -161,11 +161,12 @@ static int serve_on(struct program *program, int number) {
     char address[LISTEN_ADDRESS];
 
     listeners_address(listeners, number, address);
-    log_info("start", "as=%s address=\"%s\" websocket=\"%s\" class=\"%s\" version=%s",
+    log_info("start",
+             "as=%s address=\"%s\" websocket=\"%s\" class=\"%s\" max_waiters=%d version=%s",
              config->listen[0]       ? "fcgi-listening"
              : listeners->count != 0 ? "fcgi-spawned"
                                      : "websocket",
-             address, config->websocket, config->class, HALLEY_VERSION);
+             address, config->websocket, config->class, config->max_waiters, HALLEY_VERSION);
     program->app.report = report_new(program->app.loop, hub_commands(program->app.hub), "fcgi",
                                      status_report, &program->app);
     if (listeners->count != 0)

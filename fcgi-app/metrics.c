@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "core/log.h"
 #include "fcgi-app/app.h"
 #include "fcgi-app/tally.h"
 #include "fcgi-app/transport.h"
@@ -43,6 +44,7 @@ bool endpoint_metrics(struct app *app, struct request *request, struct client *c
     (void)request, (void)problem;
 
     hub_count_library(app->hub);
+    app->stats->log_lost = log_lost();
 #define PUT(name, kind, help) put(&body, process, #name, #kind, help, app->stats->name);
     STATS_LIST(PUT)
 #undef PUT

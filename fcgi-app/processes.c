@@ -5,6 +5,7 @@
  *     CHLD             whoever ended unexpectedly is started again, at once; one
  *                      that keeps ending, after a pause that grows
  *                      all are told to end when one finds that the configuration is wrong
+ *     HUP              passes it on: each opens its log anew
  *     TERM, INT, USR1  lets go of the sockets, passes the signal on, and ends when
  *                      all children have drained
  *
@@ -88,15 +89,15 @@ static double schedule(struct child *child, double lived, double at) {
 /* ------------------------------------------------------------------- beginning */
 
 static void block_signals(struct family *family) {
-    static const int numbers[] = {SIGCHLD, SIGTERM, SIGINT, SIGUSR1};
+    static const int numbers[] = {SIGCHLD, SIGTERM, SIGINT, SIGUSR1, SIGHUP};
 
     sigemptyset(&family->signals);
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         sigaddset(&family->signals, numbers[i]);
     sigprocmask(SIG_BLOCK, &family->signals, NULL);
     signal(SIGCHLD, SIG_DFL); /* whoever started us may have had it ignored */
+    signal(SIGHUP, SIG_DFL);
     signal(SIGPIPE, SIG_IGN);
-    signal(SIGHUP, SIG_IGN);
 }
 
 /* What a child does first. A signal to end waits, blocked, until it is watched for. */
@@ -231,7 +232,11 @@ int processes_start(int count, void (*stop)(void *ctx), void *ctx, int *result) 
         say_children(&family);
     while (child < 0 && (!family.draining || any_runs(&family))) {
         int number = next_signal(&family, now());
-        if (number != 0 && number != SIGCHLD)
+        if (number == SIGHUP)
+            log_reopen();
+        if (number == SIGHUP)
+            signal_all(&family, number);
+        else if (number != 0 && number != SIGCHLD)
             drain(&family, number, stop, ctx);
         reap(&family, now());
         if (family.misfit && !family.draining)

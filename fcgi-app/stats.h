@@ -43,6 +43,7 @@
     X(prefix_renewals, counter, "times that the database had to be told again whose it is")        \
     X(channels_dropped, counter, "unused channels let go because there were too many")             \
     X(tags_uncounted, counter, "requests counted under no tag because there were too many")       \
+    X(log_lost, counter, "lines of the log that nobody took")                                      \
     X(bytes_in, counter, "bytes of requests, as FastCGI brought them")                             \
     X(bytes_out, counter, "bytes of answers")                                                      \
     X(waiters, gauge, "requests that wait now, each at a place that is known")                     \

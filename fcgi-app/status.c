@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/log.h"
 #include "core/mem.h"
 #include "fcgi-app/tally.h"
 #include "fcgi-app/transport.h"
@@ -21,11 +22,12 @@ static const char *redis_word(const struct hub *hub) {
 
 void status_report(void *ctx, struct buf *out) {
     const struct app *app = ctx;
-    const struct stats *stats = app->stats;
+    struct stats *stats = app->stats;
     double uptime = ev_now(app->loop) - app->started;
 
     hub_count_library(app->hub);
     buf_printf(out, "\"prefix\":\"%s\",", app->config->prefix);
+    stats->log_lost = log_lost();
     buf_printf(out, "\"version\":\"%s\",\"pid\":%d,\"uptime\":%.0f,\"redis\":\"%s\"",
                HALLEY_VERSION, (int)getpid(), uptime, redis_word(app->hub));
 #define PUT(name, kind, help)                                                                      \

@@ -101,6 +101,7 @@ START_TEST(a_file_sets_every_option) {
     ck_assert_str_eq(config.origins, "https://a.example *");
     ck_assert_int_eq(config.listen_mode, 0600);
     ck_assert_int_eq(config.log_level, LOG_DEBUG);
+    ck_assert_str_eq(config.log, "/var/log/halley/halley.log");
     ck_assert_int_eq(config.timeout, 20);
     ck_assert_int_eq(config.max_wait, 40);
     ck_assert_int_eq(config.max_channels, 8);
@@ -171,7 +172,9 @@ END_TEST
 /* What must stand in the message about each invalid file, beside its name. */
 static const struct wrong {
     const char *file, *says;
-} wrongs[] = {{"unknown-option", "no option is called colour"},
+} wrongs[] = {{"log-word", "log = sylog: must be stderr, syslog or a file's whole path"},
+              {"log-relative", "log = log/halley.log: must be stderr, syslog"},
+              {"unknown-option", "no option is called colour"},
               {"unknown-channel-option", "no option is called timeout in a channel's section"},
               {"not-a-line", ":2: not a [section]"},
               {"section-kind", "[room a]: must be [channel PATTERN]"},
