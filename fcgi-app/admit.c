@@ -25,18 +25,24 @@ static void sub_begin(struct sub *sub, const struct hub_channel *channel) {
     sub->at = channel->at;
 }
 
+/* What is read of the history, later than the request came, needs no other sign of life. */
 static bool take_feeds(struct waiter *waiter, const struct hub_read *read) {
+    bool bare = read->channel_count > 0;
+
     for (size_t i = 0; i < read->channel_count; i++) {
         struct sub *sub = &waiter->subs[i];
         sub->index = (unsigned)i & 1023; /* max_channels is 1024 at most */
-        sub->feed = feeds_take(waiter->hub->feeds, read->channels[i].name, read->channels[i].len);
+        sub->feed = feeds_take(waiter->hub->feeds, read->channels[i].name, read->channels[i].len,
+                               !waiter->waits);
         if (sub->feed == NULL)
             return false;
         ring_add(&feed_row(sub->feed)->subs, &sub->ring);
         feed_row(sub->feed)->told = false;
         sub_begin(sub, &read->channels[i]);
         waiter->fenced = waiter->fenced || sub->kind == SUB_NOW;
+        bare = bare && feed_bare(sub->feed);
     }
+    waiter->heard = bare;
     return true;
 }
 

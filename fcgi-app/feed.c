@@ -13,7 +13,9 @@
  * uses it is told that, and whoever comes when the pause is over makes it try again.
  *
  * A feed that nobody uses is kept `linger` seconds, for a long-poller that comes
- * back.
+ * back; where there are too many, the one that has been unused for longest goes first. A
+ * channel that is only polled, and not often, is not subscribed at all: its feed is bare.
+ * No feed is freed but when the loop comes round: whoever uses it may be on the stack.
  */
 #include "fcgi-app/feed.h"
 
@@ -26,8 +28,14 @@
 #include "fcgi-app/feed_state.h"
 #include "fcgi-app/mend.h"
 
-#define SWEEP 2.0  /* seconds between looks for feeds that nobody uses */
-#define LOOK  0.01 /* and for those whose doubts can be settled, while there are any */
+#define SWEEP    2.0  /* seconds between looks for feeds that nobody uses */
+#define SWEEP_ON 0.05 /* and between those that leave SWEEP_MOST, while there are more */
+#define LOOK     0.01 /* and for those whose doubts can be settled, while there are any */
+
+enum {
+    SWEEP_MOST = 256,   /* feeds that are left in one look */
+    PARTING_MAX = 4096, /* feeds over FEEDS_MAX while others are on their way out */
+};
 
 /* ---------------------------------------------------------------- subscriptions */
 
@@ -76,17 +84,29 @@ static void wake(struct feed *feed) {
 void feeds_up(struct feeds *feeds) {
     struct feed *feed, *next;
     HASH_ITER (hh, feeds->by_name, feed, next) {
-        if (!wanted(feed))
+        if (feed->bare || !wanted(feed))
             continue;
         forgive(feed);
         subscribe(feed);
     }
 }
 
+/* It is neither used nor subscribed. */
+static void spend(struct feed *feed) {
+    struct feeds *feeds = feed->feeds;
+
+    ring_remove(&feed->unused);
+    ring_add(&feeds->spent, &feed->unused);
+    if (!ev_is_active(&feeds->tidy))
+        ev_timer_start(feeds->loop, &feeds->tidy);
+}
+
 void feeds_down(struct feeds *feeds) {
     struct feed *feed, *next;
     HASH_ITER (hh, feeds->by_name, feed, next) {
         mend_set_state(feed, FEED_OFF);
+        if (feed->users == 0)
+            spend(feed); /* it need not be subscribed again */
     }
 }
 
@@ -120,6 +140,7 @@ static void feed_free(struct feed *feed) {
     mend_forget(feed);
     gather_begin(&feed->gather);
     ring_remove(&feed->row.turn);
+    ring_remove(&feed->unused);
     HASH_DEL(feed->feeds->by_name, feed);
     free(feed->name);
     free(feed);
@@ -134,12 +155,10 @@ void feeds_subscribed(struct feeds *feeds, const char *channel, size_t len, bool
         mend_read(feed);
     } else if (!on && feed->state == FEED_LEAVING) {
         mend_set_state(feed, FEED_OFF);
-        if (feed->refusal != NULL)
-            return; /* whoever comes later makes it try again */
-        if (feed->users > 0)
+        if (feed->users == 0)
+            spend(feed);
+        else if (feed->refusal == NULL && !feed->bare) /* else whoever comes later tries again */
             subscribe(feed);
-        else if (feed->reads == 0)
-            feed_free(feed);
     }
 }
 
@@ -174,19 +193,56 @@ static void on_gathered(struct ev_loop *loop, struct ev_timer *timer, int events
     mend_show(feed);
 }
 
-/* Leaves the feeds that nobody has used for `linger` seconds. */
+static void rest(struct feed *feed) {
+    feed->idle_since = ev_now(feed->feeds->loop);
+    ring_remove(&feed->unused);
+    ring_add(&feed->feeds->unused, &feed->unused);
+}
+
+/* Lets go of a feed that nobody uses. What is being subscribed or read rests once more. */
+static void leave(struct feed *feed) {
+    if (feed->state == FEED_LIVE || feed->state == FEED_SUBSCRIBED) {
+        ring_remove(&feed->unused);
+        feed->bare = true;
+        unsubscribe(feed);
+    } else if (feed->state == FEED_OFF) {
+        spend(feed);
+    } else {
+        rest(feed);
+    }
+}
+
+static struct feed *longest_unused(struct feeds *feeds) {
+    return ring_empty(&feeds->unused) ? NULL : RING_OF(feeds->unused.next, struct feed, unused);
+}
+
+/* Leaves the feeds that nobody has used for `linger` seconds, some at a time. */
 static void on_sweep(struct ev_loop *loop, struct ev_timer *timer, int events) {
     struct feeds *feeds = timer->data;
-    struct feed *feed, *next;
+    struct feed *feed = longest_unused(feeds);
+    int left = 0;
     (void)events;
 
-    HASH_ITER (hh, feeds->by_name, feed, next) {
-        if (feed->users > 0 || ev_now(loop) - feed->idle_since < feeds->config->linger)
-            continue;
-        if (feed->state == FEED_LIVE || feed->state == FEED_SUBSCRIBED)
-            unsubscribe(feed);
-        else if (feed->state == FEED_OFF && feed->reads == 0)
+    while (feed != NULL && left < SWEEP_MOST &&
+           ev_now(loop) - feed->idle_since >= feeds->config->linger) {
+        leave(feed);
+        left++;
+        feed = longest_unused(feeds);
+    }
+    timer->repeat = left < SWEEP_MOST ? SWEEP : SWEEP_ON;
+    ev_timer_again(loop, timer);
+}
+
+static void on_tidy(struct ev_loop *loop, struct ev_timer *timer, int events) {
+    struct feeds *feeds = timer->data;
+    (void)loop, (void)events;
+
+    while (!ring_empty(&feeds->spent)) {
+        struct feed *feed = RING_OF(feeds->spent.next, struct feed, unused);
+        if (feed->reads == 0 && feed->state == FEED_OFF)
             feed_free(feed);
+        else
+            rest(feed);
     }
 }
 
@@ -206,6 +262,10 @@ struct feeds *feeds_new(struct ev_loop *loop, struct stats *stats, const struct 
     ev_timer_init(&feeds->sweep, on_sweep, SWEEP, SWEEP);
     feeds->sweep.data = feeds;
     ev_timer_start(loop, &feeds->sweep);
+    ring_init(&feeds->unused);
+    ring_init(&feeds->spent);
+    ev_timer_init(&feeds->tidy, on_tidy, 0, 0);
+    feeds->tidy.data = feeds;
     ring_init(&feeds->due);
     ev_init(&feeds->look, on_look);
     feeds->look.repeat = LOOK;
@@ -225,40 +285,74 @@ void feeds_free(struct feeds *feeds) {
         return;
     ev_timer_stop(feeds->loop, &feeds->look);
     ev_timer_stop(feeds->loop, &feeds->sweep);
+    ev_timer_stop(feeds->loop, &feeds->tidy);
     HASH_ITER (hh, feeds->by_name, feed, next) {
         feed_free(feed);
     }
     free(feeds);
 }
 
-struct feed *feeds_take(struct feeds *feeds, const char *channel, size_t len) {
+/* Whether there may be one more feed: one that nobody uses gives way. */
+static bool make_room(struct feeds *feeds) {
+    struct feed *feed = longest_unused(feeds);
+
+    if (HASH_COUNT(feeds->by_name) < FEEDS_MAX)
+        return true;
+    if (feed != NULL) {
+        feeds->stats->channels_dropped++;
+        leave(feed);
+    }
+    return (feed != NULL || !ring_empty(&feeds->spent)) &&
+           HASH_COUNT(feeds->by_name) < FEEDS_MAX + PARTING_MAX;
+}
+
+static struct feed *feed_new(struct feeds *feeds, const char *channel, size_t len) {
+    struct feed *feed = mem_new(sizeof *feed);
+
+    feed->feeds = feeds;
+    feed->name = mem_copy(channel, len);
+    feed->len = len;
+    feed->bare = true;
+    feed->resets = 1;
+    feed->serial = ++feeds->serial;
+    gather_init(&feed->gather, feeds->loop, config_channel(feeds->config, channel, len)->batch_ms,
+                on_gathered, feed);
+    ring_init(&feed->row.subs);
+    ring_init(&feed->row.ready);
+    HASH_ADD_KEYPTR(hh, feeds->by_name, feed->name, feed->len, feed);
+    return feed;
+}
+
+struct feed *feeds_take(struct feeds *feeds, const char *channel, size_t len, bool polls) {
     struct feed *feed;
 
     HASH_FIND(hh, feeds->by_name, channel, len, feed);
-    if (feed == NULL) {
-        if (HASH_COUNT(feeds->by_name) >= FEEDS_MAX)
-            return NULL;
-        feed = mem_new(sizeof *feed);
-        feed->feeds = feeds;
-        feed->name = mem_copy(channel, len);
-        feed->len = len;
-        feed->resets = 1;
-        feed->serial = ++feeds->serial;
-        gather_init(&feed->gather, feeds->loop,
-                    config_channel(feeds->config, channel, len)->batch_ms, on_gathered, feed);
-        ring_init(&feed->row.subs);
-        ring_init(&feed->row.ready);
-        HASH_ADD_KEYPTR(hh, feeds->by_name, feed->name, feed->len, feed);
-        subscribe(feed);
-    }
+    if (feed == NULL && !make_room(feeds))
+        return NULL;
+    if (feed == NULL)
+        feed = feed_new(feeds, channel, len);
+    ring_remove(&feed->unused);
     feed->users++;
+    if (feed->bare && (!polls || heat_add(&feeds->heat, feed->hh.hashv, ev_now(feeds->loop)))) {
+        feed->bare = false;
+        if (feed->state == FEED_OFF) /* else as soon as it has left */
+            subscribe(feed);
+    }
     wake(feed);
     return feed;
 }
 
 void feed_release(struct feed *feed) {
-    if (--feed->users == 0)
-        feed->idle_since = ev_now(feed->feeds->loop);
+    if (--feed->users > 0)
+        return;
+    if (feed->bare && feed->state == FEED_OFF)
+        spend(feed);
+    else
+        rest(feed);
+}
+
+bool feed_bare(const struct feed *feed) {
+    return feed->bare;
 }
 
 const char *feed_name(const struct feed *feed, size_t *len) {

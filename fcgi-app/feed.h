@@ -39,12 +39,16 @@ void feeds_message(struct feeds *feeds, const char *channel, size_t len, const c
                    size_t text_len);
 
 /*
- * The feed of a channel, used once more: made and subscribed if there was none.
- * NULL when FEEDS_MAX are in use. Give it back with feed_release().
+ * The feed of a channel, used once more: made if there was none, and subscribed unless it
+ * is used by a few polls only. When there are FEEDS_MAX, the one that nobody has used for
+ * longest is let go; NULL when all are in use. Give it back with feed_release().
  */
 enum { FEEDS_MAX = 65536 };
-struct feed *feeds_take(struct feeds *feeds, const char *channel, size_t len);
+struct feed *feeds_take(struct feeds *feeds, const char *channel, size_t len, bool polls);
 void feed_release(struct feed *feed);
+
+/* Whether it is not followed, so that whoever uses it, a poll, asks the history. */
+bool feed_bare(const struct feed *feed);
 
 const char *feed_name(const struct feed *feed, size_t *len);
 

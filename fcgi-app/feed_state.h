@@ -17,6 +17,7 @@
 #include "fcgi-app/doubts.h"
 #include "fcgi-app/feed_row.h"
 #include "fcgi-app/gather.h"
+#include "fcgi-app/heat.h"
 #include "fcgi-app/pause.h"
 #include "fcgi-app/stats.h"
 #include "fcgi-app/tail.h"
@@ -37,6 +38,8 @@ struct feed {
     size_t len;
     enum feed_state state;
     unsigned users;
+    bool bare;          /* nobody waits on it: it is not subscribed, and polls ask the history */
+    struct ring unused; /* of feeds that nobody uses, or that are spent */
     ev_tstamp idle_since;
     unsigned reads;           /* under way; a feed with any is not freed */
     unsigned attempt;         /* which read counts; the answers of others are dropped */
@@ -67,8 +70,12 @@ struct feeds {
     struct redis *subscriber;
     struct history *history;
     struct feed *by_name;
-    uint64_t serial; /* of the last feed that was made */
+    uint64_t serial;    /* of the last feed that was made */
+    struct ring unused; /* who has been so for longest is first */
+    struct ring spent;  /* neither used nor subscribed: freed when the loop comes round */
+    struct heat heat;
     struct ev_timer sweep;
+    struct ev_timer tidy; /* frees the spent */
     struct ring due;      /* feeds whose doubts are to be settled when their pause is over */
     struct ev_timer look; /* runs while there are any */
     struct log_limit complaint, refusals;

@@ -59,6 +59,10 @@ static bool may_remember(const struct sub *sub) {
 static bool sub_resolve(struct sub *sub, struct fetches *fetches, size_t bytes, bool now) {
     if (sub->read != NULL)
         return sub->read->fetch->done;
+    if (feed_bare(sub->feed)) {
+        ask(sub, fetches, bytes);
+        return false;
+    }
     if (!feed_live(sub->feed))
         return sub_waiter(sub)->parked && sub->kind == SUB_AT;
     if (sub->kind == SUB_NOW && !now)

@@ -109,7 +109,7 @@ static void end(void) {
 
 /* The feed of "chat", live and standing at 5-10. */
 static struct feed *live_feed(void) {
-    struct feed *feed = feeds_take(feeds, "chat", 4);
+    struct feed *feed = feeds_take(feeds, "chat", 4, false);
 
     ck_assert_str_eq(fake_subscriptions(subscriber), "subscribe " LIVE);
     fake_confirm(subscriber);
@@ -129,7 +129,7 @@ static long after(struct feed *feed, uint64_t epoch, uint64_t n) {
 
 START_TEST(a_feed_subscribes_first_and_reads_then) {
     begin();
-    struct feed *feed = feeds_take(feeds, "chat", 4);
+    struct feed *feed = feeds_take(feeds, "chat", 4, false);
     ck_assert_uint_eq(fake_waiting(commands), 0);
     ck_assert(!feed_live(feed));
     fake_confirm(subscriber);
@@ -148,9 +148,9 @@ END_TEST
 START_TEST(a_channel_has_one_feed_and_one_subscription) {
     begin();
     struct feed *feed = live_feed();
-    ck_assert_ptr_eq(feeds_take(feeds, "chat", 4), feed);
+    ck_assert_ptr_eq(feeds_take(feeds, "chat", 4, false), feed);
     ck_assert_str_eq(fake_subscriptions(subscriber), "");
-    ck_assert_ptr_ne(feeds_take(feeds, "cha", 3), feed);
+    ck_assert_ptr_ne(feeds_take(feeds, "cha", 3, false), feed);
     end();
 }
 END_TEST
@@ -234,7 +234,7 @@ END_TEST
 
 START_TEST(messages_that_came_before_the_answer_are_joined_by_their_ids) {
     begin();
-    struct feed *feed = feeds_take(feeds, "chat", 4);
+    struct feed *feed = feeds_take(feeds, "chat", 4, false);
     say(9); /* on its way before Redis confirmed */
     fake_confirm(subscriber);
     say(10);
@@ -310,7 +310,7 @@ END_TEST
 
 START_TEST(a_position_from_before_the_channel_takes_its_first_messages_without_a_reset) {
     begin();
-    struct feed *feed = feeds_take(feeds, "chat", 4);
+    struct feed *feed = feeds_take(feeds, "chat", 4, false);
     fake_confirm(subscriber);
     fake_answer(commands, reply_page("4-0", false, false, "")); /* no channel yet */
     unsigned resets = feed_resets(feed);
@@ -343,7 +343,7 @@ END_TEST
 
 START_TEST(an_answer_from_before_the_connection_was_lost_is_dropped) {
     begin();
-    struct feed *feed = feeds_take(feeds, "chat", 4);
+    struct feed *feed = feeds_take(feeds, "chat", 4, false);
     fake_confirm(subscriber);
     fake_down(subscriber);
     fake_up(subscriber);
@@ -360,7 +360,7 @@ END_TEST
 
 START_TEST(a_read_that_failed_is_repeated_when_the_history_is_ready) {
     begin();
-    struct feed *feed = feeds_take(feeds, "chat", 4);
+    struct feed *feed = feeds_take(feeds, "chat", 4, false);
     fake_confirm(subscriber);
     fake_down(commands);
     library_down(library);
@@ -408,8 +408,87 @@ START_TEST(a_feed_that_nobody_uses_is_left_after_its_linger) {
     loop_until(loop, strcmp(fake_subscriptions(subscriber), "unsubscribe " LIVE) == 0);
     fake_confirm(subscriber);
     ck_assert_uint_eq(stats.channels, 0);
-    struct feed *feed = feeds_take(feeds, "chat", 4); /* a new one */
+    struct feed *feed = feeds_take(feeds, "chat", 4, false); /* a new one */
     ck_assert(!feed_live(feed));
+    end();
+}
+END_TEST
+
+static struct feed *take_number(int i, bool polls) {
+    const char *name = keepf("%d", i);
+    struct feed *feed = feeds_take(feeds, name, strlen(name), polls);
+
+    fake_subscriptions(subscriber);
+    return feed;
+}
+
+/* As many feeds as there may be, all live. */
+static struct feed **fill_table(void) {
+    struct feed **all = keep(calloc(FEEDS_MAX, sizeof *all));
+
+    config.linger = 600;
+    for (int i = 0; i < FEEDS_MAX; i++) {
+        all[i] = take_number(i, false);
+        fake_confirm(subscriber);
+        fake_answer(commands, reply_page("5-10", false, false, ""));
+        ck_assert(all[i] != NULL && feed_live(all[i]));
+    }
+    return all;
+}
+
+START_TEST(a_full_table_lets_the_oldest_unused_feed_go) {
+    begin();
+    struct feed **all = fill_table();
+    ck_assert_ptr_null(take_number(FEEDS_MAX, false)); /* all are in use */
+    ck_assert_ptr_null(take_number(FEEDS_MAX, true));
+    for (int i = 100; i < 200; i++)
+        feed_release(all[i]);
+    ck_assert_ptr_eq(take_number(100, false), all[100]);
+    for (int i = 0; i < 99; i++) { /* 101 is the oldest now */
+        ck_assert_ptr_nonnull(feeds_take(feeds, keepf("new%d", i), 6 - (i < 10) - 1, false));
+        ck_assert_str_eq(
+            fake_subscriptions(subscriber),
+            keepf("unsubscribe halley.live:{%d}|subscribe halley.live:{new%d}", 101 + i, i));
+    }
+    ck_assert_uint_eq(stats.channels_dropped, 99);
+    fake_confirm(subscriber);
+    loop_turn(loop);
+    ck_assert_ptr_null(take_number(FEEDS_MAX, false));
+    ck_assert_uint_eq(stats.channels, FEEDS_MAX);
+    end();
+}
+END_TEST
+
+START_TEST(names_that_are_polled_or_waited_on_once_never_fill_the_table) {
+    begin();
+    config.linger = 600;
+    for (int i = 0; i < FEEDS_MAX + 20000; i++) {
+        struct feed *feed = take_number(i, i % 2 == 0);
+        ck_assert_msg(feed != NULL, "the %dth", i);
+        ck_assert_int_eq(feed_bare(feed), i % 2 == 0);
+        fake_confirm(subscriber);
+        if (i % 2 != 0)
+            fake_answer(commands, reply_page("5-10", false, false, ""));
+        feed_release(feed);
+        if (i % 100 == 0)
+            loop_turn(loop);
+    }
+    ck_assert_uint_le(stats.channels, FEEDS_MAX);
+    end();
+}
+END_TEST
+
+START_TEST(a_feed_that_nobody_uses_is_not_subscribed_again_after_a_loss) {
+    begin();
+    config.linger = 600;
+    feed_release(live_feed());
+    struct feed *used = take_number(1, false);
+    fake_down(subscriber);
+    feeds_down(feeds);
+    loop_turn(loop);
+    fake_up(subscriber);
+    ck_assert_str_eq(fake_subscriptions(subscriber), "subscribe halley.live:{1}");
+    feed_release(used);
     end();
 }
 END_TEST
@@ -418,7 +497,7 @@ START_TEST(a_feed_taken_again_while_leaving_is_subscribed_again) {
     begin();
     feed_release(live_feed());
     loop_until(loop, strcmp(fake_subscriptions(subscriber), "unsubscribe " LIVE) == 0);
-    struct feed *feed = feeds_take(feeds, "chat", 4);
+    struct feed *feed = feeds_take(feeds, "chat", 4, false);
     ck_assert_str_eq(fake_subscriptions(subscriber), ""); /* not before Redis has confirmed */
     fake_confirm(subscriber);
     ck_assert_str_eq(fake_subscriptions(subscriber), "subscribe " LIVE);
@@ -545,6 +624,9 @@ UNIT_MAIN("feed", a_feed_subscribes_first_and_reads_then,
           so_many_messages_kept_aside_are_forgotten_and_read_again,
           what_others_publish_into_our_name_is_ignored,
           a_feed_that_nobody_uses_is_left_after_its_linger,
+          a_full_table_lets_the_oldest_unused_feed_go,
+          names_that_are_polled_or_waited_on_once_never_fill_the_table,
+          a_feed_that_nobody_uses_is_not_subscribed_again_after_a_loss,
           a_feed_taken_again_while_leaving_is_subscribed_again,
           who_asks_the_same_in_one_turn_shares_one_read,
           a_read_that_nobody_waits_for_any_more_is_forgotten, a_read_that_was_lost_goes_out_again,
