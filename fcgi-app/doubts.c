@@ -26,6 +26,18 @@ bool doubts_any(const struct doubts *doubts) {
     return doubts->count > 0 || doubts->forgotten;
 }
 
+bool doubts_has(const struct doubts *doubts, struct position id) {
+    for (size_t i = 0; i < doubts->count; i++) {
+        if (position_compare(doubts->ids[i], id) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool doubts_overflowed(const struct doubts *doubts) {
+    return doubts->more > 0 || doubts->forgotten;
+}
+
 /* Whether the read explains why this one did not follow: it lies ahead, or the channel went back.
  */
 static bool explained(struct position id, struct position from, struct position tail) {

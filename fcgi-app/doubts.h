@@ -28,6 +28,10 @@ void doubts_add_forgotten(struct doubts *doubts);
 
 bool doubts_any(const struct doubts *doubts);
 
+/* Whether this id is among them, and whether some are not known one by one. */
+bool doubts_has(const struct doubts *doubts, struct position id);
+bool doubts_overflowed(const struct doubts *doubts);
+
 /*
  * How many of them a read refutes that began after them, at `from`, and found that the
  * channel stands at `tail`: what it brings lies between the two.

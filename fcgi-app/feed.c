@@ -365,7 +365,7 @@ bool feed_live(const struct feed *feed) {
 }
 
 bool feed_sure(const struct feed *feed) {
-    return !doubts_any(&feed->doubts) && feed->told == NULL;
+    return !doubts_any(&feed->doubts) && feed->suspects.count == 0;
 }
 
 const char *feed_refusal(const struct feed *feed) {

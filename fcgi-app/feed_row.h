@@ -31,7 +31,8 @@ struct feeds_events {
     void (*refused)(void *ctx, struct feed *feed);
     /*
      * what was shown of the messages behind `from`, up to `to`, is not what history holds:
-     * whoever stands between the two has missed something, and goes on at `from`
+     * whoever stands behind `from` may have missed something; who stands up to `to` goes on
+     * at `from`
      */
     void (*misled)(void *ctx, struct feed *feed, struct position from, struct position to);
 };

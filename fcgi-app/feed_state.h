@@ -20,6 +20,7 @@
 #include "fcgi-app/heat.h"
 #include "fcgi-app/pause.h"
 #include "fcgi-app/stats.h"
+#include "fcgi-app/suspects.h"
 #include "fcgi-app/tail.h"
 
 enum feed_state {
@@ -49,13 +50,13 @@ struct feed {
     struct tail tail;
     struct message **aside; /* heard while it is not live: ASIDE_MAX of them, or NULL */
     size_t aside_count;
-    bool aside_lost;       /* there was no room for all */
-    struct doubts doubts;  /* heard before the next read begins, which is to explain them */
-    struct message *told;  /* was passed on, and another of its id was heard since; or NULL */
-    struct pause pause;    /* until Redis is asked again */
-    struct ring due;       /* of feeds that are live and have doubts */
-    char *refusal;         /* what Redis said when it refused the channel, or NULL */
-    struct position shown; /* up to where those who wait may see */
+    bool aside_lost;          /* there was no room for all */
+    struct doubts doubts;     /* heard before the next read begins, which is to explain them */
+    struct suspects suspects; /* passed on, and to be looked for in history */
+    struct pause pause;       /* until Redis is asked again */
+    struct ring due;          /* of feeds that are live and have doubts */
+    char *refusal;            /* what Redis said when it refused the channel, or NULL */
+    struct position shown;    /* up to where those who wait may see */
     struct gather gather;
     struct feed_row row;
     uint64_t serial;

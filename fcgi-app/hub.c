@@ -77,18 +77,23 @@ static void on_fetched(void *ctx, struct fetch *fetch) {
     }
 }
 
-/* They go on in front of what they were told wrongly, and behind a gap. */
-static void on_feed_misled(void *ctx, struct feed *feed, struct position from, struct position to) {
+/*
+ * They go on in front of what they were told wrongly, and behind a gap. Who has read on from
+ * there in history is told of the gap as well: it may have gone over a message.
+ */
+static void on_feed_misled(void *ctx, struct feed *feed, struct position from,
+                           struct position to) {
     struct ring *subs = &feed_row(feed)->subs;
     (void)ctx;
 
     for (struct ring *at = subs->next; at != subs; at = at->next) {
         struct sub *sub = RING_OF(at, struct sub, ring);
-        if (sub->kind != SUB_AT || position_compare(sub->at, from) <= 0 ||
-            position_compare(sub->at, to) > 0)
+        if (sub->kind != SUB_AT || position_compare(sub->at, from) <= 0)
+            continue;
+        sub->misled = true;
+        if (position_compare(sub->at, to) > 0)
             continue;
         sub->at = from;
-        sub->misled = true;
         sub_forget_read(sub);
     }
 }

@@ -84,12 +84,17 @@ static bool same(const struct message *a, const struct message *b) {
            memcmp(a->payload, b->payload, a->payload_len) == 0;
 }
 
-/* What was passed on, and what was heard now, have one id: which of them does history hold? */
-static void suspect(struct feed *feed, struct message *told) {
-    if (feed->told != NULL && position_compare(feed->told->id, told->id) <= 0)
-        return;
-    message_unref(feed->told);
-    feed->told = message_ref(told);
+/* What was passed on under that id, if it is still known; or NULL. */
+static const struct message *told_of(const struct feed *feed, struct position id) {
+    const struct message *told = suspects_find(&feed->suspects, id);
+    return told != NULL ? told : tail_find(&feed->tail, id);
+}
+
+/* All that was passed on, as far as memory goes. False: that is nothing. */
+static bool suspect_tail(struct feed *feed) {
+    if (feed->tail.count > 0)
+        suspects_add(&feed->suspects, tail_at(&feed->tail, 0));
+    return feed->tail.count > 0;
 }
 
 /* Whether a message was passed on already, as far as one can tell. */
@@ -97,26 +102,40 @@ static bool is_known(struct feed *feed, const struct message *message) {
     struct position at = feed->position, id = message->id;
     struct message *told = tail_find(&feed->tail, id);
 
-    if (told != NULL && !same(told, message))
-        suspect(feed, told);
+    if (told != NULL && !same(told, message)) {
+        suspects_add(&feed->suspects, told);
+        feed->suspects.rival = true;
+    }
     return id.epoch == at.epoch && id.n <= at.n;
+}
+
+/* Of a message that is passed on, another may be among the doubts. */
+static void compare_doubts(struct feed *feed, struct message *message) {
+    bool rival = doubts_has(&feed->doubts, message->id);
+
+    if (rival || doubts_overflowed(&feed->doubts))
+        suspects_add(&feed->suspects, message);
+    feed->suspects.rival = feed->suspects.rival || rival;
 }
 
 /* Takes a message of a live feed: the next one, one already known, or a doubt. */
 static void take(struct feed *feed, struct message *message) {
     struct position at = feed->position, id = message->id;
 
-    if (id.epoch == at.epoch && id.n == at.n + 1)
+    if (id.epoch == at.epoch && id.n == at.n + 1) {
+        if (doubts_any(&feed->doubts))
+            compare_doubts(feed, message);
         append(feed, message);
-    else if (!is_known(feed, message))
+    } else if (!is_known(feed, message))
         doubts_add(&feed->doubts, id);
 }
 
 static void take_aside(struct feed *feed) {
     struct message **aside = feed->aside;
     size_t count = feed->aside_count;
+    bool lost = feed->aside_lost;
 
-    if (feed->aside_lost)
+    if (lost)
         doubts_add_forgotten(&feed->doubts);
     feed->aside = NULL;
     feed->aside_count = 0;
@@ -126,6 +145,8 @@ static void take_aside(struct feed *feed) {
         message_unref(aside[i]);
     }
     free(aside);
+    if (lost)
+        suspect_tail(feed);
 }
 
 /* The read that begins now comes after all that was heard, and explains that too. */
@@ -134,6 +155,10 @@ static void doubt_aside(struct feed *feed) {
         struct message *message = feed->aside[i];
         if (!feed->known || !is_known(feed, message))
             doubts_add(&feed->doubts, message->id);
+    }
+    if (feed->aside_lost) {
+        doubts_add_forgotten(&feed->doubts);
+        suspect_tail(feed); /* what was lost may have been another message of one of its ids */
     }
     aside_clear(feed);
 }
@@ -156,8 +181,7 @@ void mend_set_state(struct feed *feed, enum feed_state state) {
 
 void mend_forget(struct feed *feed) {
     mend_set_state(feed, FEED_OFF);
-    message_unref(feed->told);
-    feed->told = NULL;
+    suspects_clear(&feed->suspects);
     free(feed->refusal);
     feed->refusal = NULL;
     tail_reset(&feed->tail, feed->position);
@@ -203,7 +227,7 @@ static void complain(struct feed *feed, uint64_t refuted) {
 static void settle_doubts(struct feed *feed, const struct history_page *page) {
     struct position from = feed->known ? feed->position : (struct position){0};
     uint64_t refuted = doubts_refuted(&feed->doubts, from, page->tail);
-    bool doubtful = doubts_any(&feed->doubts) || feed->told != NULL;
+    bool doubtful = doubts_any(&feed->doubts) || feed->suspects.count > 0;
 
     complain(feed, refuted);
     doubts_clear(&feed->doubts);
@@ -231,58 +255,132 @@ static void append_page(struct feed *feed, const struct history_page *page) {
         feed->tail.base = page->tail;
 }
 
-/* Whether history holds what was passed on, from the suspected message to the end of the page. */
-static bool bears_out(const struct feed *feed, const struct history_page *page) {
-    if (page->count == 0 || position_compare(page->messages[0]->id, feed->told->id) != 0 ||
-        !same(page->messages[0], feed->told))
-        return false;
-    for (size_t i = 1; i < page->count; i++) {
-        const struct message *told = tail_find(&feed->tail, page->messages[i]->id);
-        if (told != NULL && !same(told, page->messages[i]))
-            return false;
-    }
-    return true;
+/* Whether a page that ends in this place says that the feed went too far. */
+static bool too_far(const struct feed *feed, const struct history_page *page) {
+    return feed->known && page->tail.epoch == feed->position.epoch &&
+           page->tail.n < feed->position.n;
 }
 
-/* A page that begins before the suspected message. False: what was passed on was forged. */
-static bool clear_suspect(struct feed *feed, const struct history_page *page) {
+static bool begins_with(const struct history_page *page, struct position id) {
+    return page->count > 0 && position_compare(page->messages[0]->id, id) == 0;
+}
+
+/* Whether what was passed on, if anything was, is the message that history holds. */
+static bool agrees(const struct message *told, const struct message *held) {
+    return told == NULL || (position_compare(told->id, held->id) == 0 && same(told, held));
+}
+
+/*
+ * Up to where history holds what was passed on, by a page that begins in front of the
+ * suspected message; the feed's own place if nothing speaks against that.
+ */
+static struct position good_until(const struct feed *feed, const struct history_page *page) {
+    struct position good = position_before(feed->suspects.list[0]->id);
+
+    bool held_no_more = !feed->suspects.rival && !begins_with(page, feed->suspects.list[0]->id);
+
+    if (held_no_more) /* nothing speaks against it */
+        good = page->count > 0 ? position_before(page->messages[0]->id) : feed->position;
+    for (size_t i = 0; i < page->count; i++) {
+        const struct message *held = page->messages[i];
+        bool first = i == 0 && !held_no_more;
+        if (!agrees(first ? feed->suspects.list[0] : told_of(feed, held->id), held) ||
+            !agrees(told_of(feed, (struct position){good.epoch, good.n + 1}), held))
+            return good;
+        good = held->id;
+    }
+    bool lacks = told_of(feed, (struct position){good.epoch, good.n + 1}) != NULL;
+    if (too_far(feed, page))
+        return page->count > 0 ? good : page->tail;
+    return page->count == 0 || (lacks && !page->more) ? good : feed->position;
+}
+
+/* The feed goes on at the end of the channel; who was told what is behind `good` is led back. */
+static void lead_back(struct feed *feed, struct position good, struct position tail) {
     struct feeds *feeds = feed->feeds;
-    struct position id = feed->told->id, to = feed->position;
-    bool good = bears_out(feed, page);
+    struct position to = feed->position;
+
+    feeds->stats->misled++;
+    reset_to(feed, tail);
+    feeds->events->misled(feeds->ctx, feed, good, to);
+}
+
+static void complain_forged(struct feed *feed, bool rightly) {
+    struct feeds *feeds = feed->feeds;
+    struct position id = feed->suspects.list[0]->id;
     unsigned long quiet;
 
-    feeds->stats->phantoms += good;
-    feeds->stats->misled += !good;
-    if (log_allowed(&feeds->complaint, now_of(feed), &quiet))
+    feeds->stats->phantoms += rightly && feed->suspects.rival;
+    if ((!rightly || feed->suspects.rival) && log_allowed(&feeds->complaint, now_of(feed), &quiet))
         log_warning("feed.forged", "channel=\"%.*s\" id=%llu-%llu told=%s not_logged=%lu",
                     (int)feed->len, feed->name, (unsigned long long)id.epoch,
-                    (unsigned long long)id.n, good ? "rightly" : "wrongly", quiet);
-    message_unref(feed->told);
-    feed->told = NULL;
-    if (!good) {
-        reset_to(feed, page->tail);
-        feeds->events->misled(feeds->ctx, feed, position_before(id), to);
+                    (unsigned long long)id.n, rightly ? "rightly" : "wrongly", quiet);
+}
+
+/* What was passed on behind the end of a page is looked for with the next. */
+static void suspect_behind(struct feed *feed, struct position end) {
+    struct message *told = tail_find(&feed->tail, (struct position){end.epoch, end.n + 1});
+
+    suspects_clear_to(&feed->suspects, end);
+    if (told != NULL)
+        suspects_add(&feed->suspects, told);
+}
+
+/* A page that begins before the suspected messages. False: what was passed on was forged. */
+static bool clear_suspects(struct feed *feed, const struct history_page *page) {
+    struct position good = good_until(feed, page);
+    bool rightly = position_compare(good, feed->position) == 0;
+
+    complain_forged(feed, rightly);
+    if (rightly && page->more) {
+        suspect_behind(feed, page->messages[page->count - 1]->id);
+        return true;
     }
-    return good;
+    suspects_clear(&feed->suspects);
+    if (!rightly)
+        lead_back(feed, good, page->tail);
+    return rightly;
+}
+
+/* A page that begins where the feed stands. True: it is read again, from further back. */
+static bool take_end(struct feed *feed, const struct history_page *page) {
+    if (feed->known && !page->gap && !page->more)
+        append_page(feed, page);
+    else if (!too_far(feed, page))
+        reset_to(feed, page->tail);
+    else if (suspect_tail(feed))
+        return true;
+    else
+        lead_back(feed, page->tail, page->tail);
+    return false;
+}
+
+/* Does what a page says. True: it is to be read again, from where the feed is now. */
+static bool apply(struct feed *feed, const struct history_page *page, bool from_told) {
+    if (!from_told)
+        return take_end(feed, page);
+    if (clear_suspects(feed, page)) {
+        if (page->gap || page->more)
+            return true; /* what it lacks behind its place, this page does not say */
+        append_page(feed, page);
+    }
+    return false;
 }
 
 static void take_page(struct feed *feed, const struct history_page *page, bool from_told) {
-    bool whole = !page->gap && !page->more;
+    bool lost = feed->aside_lost && feed->tail.count > 0;
+    struct message *first = lost ? message_ref(tail_at(&feed->tail, 0)) : NULL;
 
     settle_doubts(feed, page);
-    if (from_told && !clear_suspect(feed, page)) {
-        go_live(feed);
-        return;
-    }
-    if (from_told && (!whole || position_compare(page->tail, feed->position) < 0)) {
-        mend_read(feed); /* what it lacks behind its place, this page does not say */
-        return;
-    }
-    if (feed->known && whole)
-        append_page(feed, page);
+    bool again = apply(feed, page, from_told);
+    if (first != NULL)
+        suspects_add(&feed->suspects,
+                     first); /* what was lost may have been another message of a known id */
+    message_unref(first);
+    if (again)
+        mend_read(feed);
     else
-        reset_to(feed, page->tail);
-    go_live(feed);
+        go_live(feed);
 }
 
 static void on_page(void *ctx, const struct history_page *page) {
@@ -310,13 +408,14 @@ void mend_read(struct feed *feed) {
 
     doubt_aside(feed);
     if (feed->known) {
-        position_format(feed->told != NULL ? position_before(feed->told->id) : feed->position,
+        position_format(feed->suspects.count > 0 ? position_before(feed->suspects.list[0]->id)
+                                                 : feed->position,
                         since);
         feeds->stats->resyncs++;
     }
     struct mend_call *call = mem_new(sizeof *call);
     *call = (struct mend_call){
-        .feed = feed, .attempt = ++feed->attempt, .from_told = feed->told != NULL};
+        .feed = feed, .attempt = ++feed->attempt, .from_told = feed->suspects.count > 0};
     feeds->stats->reads++;
     mend_set_state(feed, FEED_SUBSCRIBED);
     if (history_read(feeds->history, feed->name, feed->len, since, (unsigned)feeds->config->tail,
@@ -334,7 +433,7 @@ void mend_settle(struct feed *feed) {
     struct feeds *feeds = feed->feeds;
 
     if (feed->state != FEED_LIVE || feed->users == 0 || ring_linked(&feed->due) ||
-        (!doubts_any(&feed->doubts) && feed->told == NULL))
+        (!doubts_any(&feed->doubts) && feed->suspects.count == 0))
         return; /* where nobody looks there is no hurry: whoever comes settles them */
     if (pause_over(&feed->pause, now_of(feed))) {
         mend_read(feed);
@@ -367,10 +466,16 @@ void mend_doubt(struct feed *feed) {
 
 /* A number was given, and no message has it: the history says so, if it is asked from now on. */
 static void hear_number(struct feed *feed, struct position id) {
-    if (feed->state == FEED_LIVE)
-        doubts_add(&feed->doubts, id);
-    else
+    struct message *told = tail_find(&feed->tail, id);
+
+    if (told != NULL) {
+        suspects_add(&feed->suspects, told);
+        feed->suspects.rival = true;
+    }
+    if (feed->state != FEED_LIVE)
         feed->aside_lost = true;
+    else if (told == NULL)
+        doubts_add(&feed->doubts, id);
 }
 
 void mend_hear(struct feed *feed, const struct page_live *live) {
