@@ -87,8 +87,9 @@ UNIT_SRC   := $(wildcard tests/unit/*.c)
 E2E_SRC    := $(wildcard tests/e2e/*.c)
 FUZZ_SRC   := $(wildcard tests/fuzz/*.c)
 BENCH_SRC  := $(wildcard tests/bench/*.c tests/bench/*/*.c)
+MODEL_SRC  := $(wildcard tests/model/*.c) # included whole by tests
 ALL_SRC    := $(CORE_SRC) $(FCGI_SRC) $(WORKER_SRC) $(LIB_SRC) $(UNIT_SRC) $(E2E_SRC) $(FUZZ_SRC) \
-              $(BENCH_SRC)
+              $(BENCH_SRC) $(MODEL_SRC)
 ALL_HDR    := $(wildcard core/*.h fcgi-app/*.h fcgi-app/*/*.h worker/*.h tests/*/*.h tests/bench/*/*.h)
 
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))

@@ -127,7 +127,7 @@ static void forget_first(struct redis *redis) {
  */
 static const redisReplyObjectFunctions *hiredis_functions;
 
-static redisReply *put_refusal(const struct asked *asked, char *text, size_t len) {
+static redisReply *put_refusal(const struct asked *asked, const char *text, size_t len) {
     const redisReadTask string = {.type = REDIS_REPLY_STRING};
     struct part {
         const char *text;

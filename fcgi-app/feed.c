@@ -333,11 +333,10 @@ struct feed *feeds_take(struct feeds *feeds, const char *channel, size_t len, bo
         feed = feed_new(feeds, channel, len);
     ring_remove(&feed->unused);
     feed->users++;
-    if (feed->bare && (!polls || heat_add(&feeds->heat, feed->hh.hashv, ev_now(feeds->loop)))) {
+    if (feed->bare && (!polls || heat_add(&feeds->heat, feed->hh.hashv, ev_now(feeds->loop))))
         feed->bare = false;
-        if (feed->state == FEED_OFF) /* else as soon as it has left */
-            subscribe(feed);
-    }
+    if (!feed->bare && feed->state == FEED_OFF && feed->refusal == NULL)
+        subscribe(feed); /* one that is leaving is subscribed as soon as it has left */
     wake(feed);
     return feed;
 }

@@ -1,8 +1,8 @@
 /*
  * The model: one channel in a Redis of a few fields, two connections as queues, a clock that
  * only the story moves, and the hub as a few subscribers. It is included whole by the unit
- * test and by the fuzz target; what it defines of libev, core/redis, core/history and
- * core/config takes the place of those modules.
+ * test and by the fuzz target; what it defines of libev, core/redis, core/history,
+ * core/config and core/log takes the place of those modules.
  */
 #include "tests/model/feed_model.h"
 
@@ -14,6 +14,7 @@
 
 #include "core/config.h"
 #include "core/history.h"
+#include "core/log.h"
 #include "core/loop.h"
 #include "core/mem.h"
 #include "core/names.h"
@@ -69,12 +70,14 @@ ev_tstamp ev_now(struct ev_loop *loop) {
 
 void ev_timer_stop(struct ev_loop *loop, ev_timer *timer) {
     (void)loop;
+    if (timer->active)
+        timer->at -= now;
     timer->active = 0;
     for (size_t i = 0; i < TIMERS_MAX; i++)
         timers[i] = timers[i] == timer ? NULL : timers[i];
 }
 
-/* `at` is the time of the clock while a timer runs, as libev has it. */
+/* `at` is the time of the clock while a timer runs, else how long it will, as libev has it. */
 void ev_timer_start(struct ev_loop *loop, ev_timer *timer) {
     ev_timer_stop(loop, timer);
     timer->active = 1;
@@ -194,10 +197,17 @@ static struct position give(void) {
     return server.log[server.log_count - 1];
 }
 
+static void drop_first(void *list, size_t *count, size_t size) {
+    char *bytes = list;
+
+    --*count;
+    for (size_t i = 0; i < *count * size; i++)
+        bytes[i] = bytes[i + size];
+}
+
 static void trim(void) {
-    while (server.held_count > server.keeps) {
-        memmove(server.held, server.held + 1, --server.held_count * sizeof server.held[0]);
-    }
+    while (server.held_count > server.keeps)
+        drop_first(server.held, &server.held_count, sizeof server.held[0]);
 }
 
 static void publish(void) {
@@ -353,6 +363,17 @@ const redis_reply *redis_item(const redis_reply *reply, size_t index) {
     return NULL;
 }
 
+/* A story is not a log. */
+void log_line(enum log_level level, const char *event, const char *fmt, ...) {
+    (void)level, (void)event, (void)fmt;
+}
+
+bool log_allowed(struct log_limit *limit, double at, unsigned long *suppressed) {
+    (void)limit, (void)at;
+    *suppressed = 0;
+    return true;
+}
+
 const struct channel_policy *config_channel(const struct config *config, const char *name,
                                             size_t len) {
     static const struct channel_policy policy;
@@ -371,11 +392,11 @@ static struct sub {
     bool on, begun;
     struct position at;
     unsigned confirmed;
-    size_t last;     /* the number of the last message that it had, or is not owed */
-    bool gap;        /* told since */
-    bool fooled;     /* had a forged message since */
-    bool owed;       /* went over a message because of that: a gap is to follow */
-    unsigned resets; /* of the feed, when it was looked at last */
+    size_t last;            /* the number of the last message that it had, or is not owed */
+    bool gap;               /* told since */
+    bool fooled;            /* had a forged message since */
+    bool owed;              /* went over a message because of that: a gap is to follow */
+    struct position forged; /* where it stood when it was fooled */
 } subs[SUBS];
 
 static bool fooled; /* the last message that the feed has is forged */
@@ -406,6 +427,8 @@ static void show(struct sub *sub, const struct message *message) {
     sub->at = message->id;
     if (number == FORGED) {
         feed_model_seen.fooled++;
+        if (!sub->fooled && !sub->owed)
+            sub->forged = message->id;
         sub->fooled = true;
         return;
     }
@@ -455,12 +478,11 @@ static void look(struct sub *sub) {
         sub->confirmed = feed_resets(feed);
         sub->last = given_up_to(sub->at);
         sub->gap = false;
-        sub->resets = feed_resets(feed);
+        sub->forged = sub->at;
         sub->fooled = fooled; /* it begins behind what others were told */
     }
-    if (sub->resets != feed_resets(feed) && (sub->fooled || sub->owed))
-        tell_gap(sub); /* with its tail the feed has forgotten what it passed on */
-    sub->resets = feed_resets(feed);
+    if ((sub->fooled || sub->owed) && feed_after(feed, position_before(sub->forged)) < 0)
+        tell_gap(sub), sub->fooled = false; /* the feed remembers only its tail */
     if (sub->confirmed == feed_resets(feed) && position_compare(sub->at, feed_position(feed)) > 0)
         return;
     if (feed_after(feed, sub->at) < 0)
@@ -562,7 +584,7 @@ static void execute_command(void) {
     if (server.command_count == 0)
         return;
     enum command command = server.commands[0];
-    memmove(server.commands, server.commands + 1, --server.command_count * sizeof command);
+    drop_first(server.commands, &server.command_count, sizeof command);
     if (command == SUBSCRIBE && server.refuses) {
         say(REFUSAL, "");
         return;
@@ -615,7 +637,7 @@ static void answer_read(enum err err) {
     if (err == ERR_OK && !server.reads[0].executed)
         execute_read();
     struct answer read = server.reads[0];
-    memmove(server.reads, server.reads + 1, --server.read_count * sizeof read);
+    drop_first(server.reads, &server.read_count, sizeof read);
     if (err != ERR_OK) {
         page_free(&read.page);
         read.page = (struct history_page){.err = err, .why = "WRONGTYPE"};
@@ -676,9 +698,12 @@ static void kill_redis(unsigned forgotten) {
     feed_model_seen.lost++;
 }
 
-/* Somebody deletes the last entries; not just those in whose place a forged one was told. */
+/*
+ * Somebody deletes the last entries; not just those in whose place a forged one was told. Where
+ * neither they nor the counter are left, nobody can tell that there were any.
+ */
 static void take_away(size_t count) {
-    if (!fooled && (feed == NULL || feed_live(feed)) && server.held_count >= count)
+    if (!fooled && server.counts && (feed == NULL || feed_live(feed)) && server.held_count >= count)
         server.held_count -= count;
 }
 
@@ -688,18 +713,21 @@ static void subscribe(struct sub *sub) {
         return;
     }
     server.tokens += 2;
-    feed = feeds_take(feeds, CHANNEL, strlen(CHANNEL));
+    feed = feeds_take(feeds, CHANNEL, strlen(CHANNEL), false);
     sub->on = true;
 }
 
+static void tick(double seconds) {
+    now += seconds;
+    server.clock += (uint64_t)(seconds * 1000);
+    server.tokens += 2 * seconds / PAUSE;
+    run_timers();
+    look_all();
+}
+
 static void pass(double seconds) {
-    for (double until = now + seconds; now < until;) {
-        now += STEP;
-        server.clock += 10;
-        server.tokens += 2 * STEP / PAUSE;
-        run_timers();
-        look_all();
-    }
+    for (double until = now + seconds; now < until;)
+        tick(STEP);
 }
 
 /* A poll begins now: when what was said before is heard, memory must know all, or say that it
@@ -717,24 +745,27 @@ static void poll(void) {
     feed_model_seen.polls++;
 }
 
-/* Everything that is under way arrives. */
+static bool quiet(void) {
+    return server.command_count == 0 && server.said_from == server.said_to &&
+           server.read_count == 0;
+}
+
+/* Everything that is under way arrives, and all pauses end. */
 static void settle(void) {
     server.refuses = false;
     connect_again();
-    for (int i = 0; i < 400; i++) {
-        connect_again();
-        execute_command();
-        hear();
-        answer_read(ERR_OK);
-        look_all();
-        if (i % 4 == 0)
-            pass(STEP);
-        if (server.command_count == 0 && server.said_from == server.said_to &&
-            server.read_count == 0 && i > 300)
-            break;
+    for (int idle = 0; idle < 24; idle++) {
+        for (int i = 0; !quiet(); i++) {
+            execute_command();
+            hear();
+            answer_read(ERR_OK);
+            look_all();
+            if (i % 4 == 0)
+                tick(STEP);
+            idle = 0;
+        }
+        tick(0.1);
     }
-    while (server.said_from < server.said_to)
-        hear();
 }
 
 /* FEED_TRACE=1: what a story does, for who follows one. */
@@ -750,6 +781,30 @@ static void trace(uint8_t what, uint8_t how) {
                               : "dead",
             (unsigned long long)at.epoch, (unsigned long long)at.n, fooled ? " fooled" : "",
             server.said_to - server.said_from);
+}
+
+/* What seldom happens. */
+static void step_rarely(uint8_t how) {
+    if (how < 30)
+        lose_subscriber();
+    else if (how < 50)
+        lose_commands();
+    else if (how < 70)
+        answer_read(ERR_REFUSED);
+    else if (how < 90)
+        server.refuses = !server.refuses;
+    else if (how < 110)
+        kill_redis(how % 4);
+    else if (how < 120)
+        take_away(1);
+    else if (how < 125)
+        take_away(server.held_count);
+    else if (how < 130)
+        server.counts = server.counts && server.held_count == 0; /* evicted */
+    else if (how < 160)
+        answer_read(ERR_REDIS), lose_commands();
+    else
+        pass(3);
 }
 
 static void step(uint8_t what, uint8_t how) {
@@ -801,26 +856,7 @@ static void step(uint8_t what, uint8_t how) {
             forge(2 + i % 6, i);
         break;
     default:
-        if (how < 30)
-            lose_subscriber();
-        else if (how < 50)
-            lose_commands();
-        else if (how < 70)
-            answer_read(ERR_REFUSED);
-        else if (how < 90)
-            server.refuses = !server.refuses;
-        else if (how < 110)
-            kill_redis(how % 4);
-        else if (how < 120)
-            take_away(1);
-        else if (how < 125)
-            take_away(server.held_count);
-        else if (how < 130)
-            server.counts = false;
-        else if (how < 160)
-            answer_read(ERR_REDIS), lose_commands();
-        else
-            pass(3);
+        step_rarely(how);
     }
     look_all();
 }

@@ -72,7 +72,22 @@ static void on_down(void *ctx) {
     feeds_down(feeds);
 }
 
-static const struct feeds_events events = {.message = on_message, .moved = on_moved};
+static unsigned refusals;
+static struct position misled_from, misled_to;
+
+static void on_feed_refused(void *ctx, struct feed *feed) {
+    (void)ctx, (void)feed;
+    refusals++;
+}
+
+static void on_misled(void *ctx, struct feed *feed, struct position from, struct position to) {
+    (void)ctx, (void)feed;
+    misled_from = from;
+    misled_to = to;
+}
+
+static const struct feeds_events events = {
+    .message = on_message, .moved = on_moved, .refused = on_feed_refused, .misled = on_misled};
 static const struct redis_events subscriber_events = {
     .up = on_up, .down = on_down, .message = on_live, .subscribed = on_subscribed};
 
@@ -389,6 +404,111 @@ START_TEST(so_many_messages_kept_aside_are_forgotten_and_read_again) {
 }
 END_TEST
 
+START_TEST(what_history_does_not_hold_is_dropped_and_counted) {
+    begin();
+    struct feed *feed = live_feed();
+    fake_say(subscriber, LIVE, "9007199254740991-1 1 x");
+    fake_expect(commands, "FCALL_RO halley_read 1 chat 5-10 5",
+                reply_page("5-10", false, false, ""));
+    ck_assert(feed_live(feed) && feed_sure(feed));
+    ck_assert_uint_eq(fake_waiting(commands), 0);
+    ck_assert_uint_eq(stats.phantoms, 1);
+    say(11);
+    ck_assert_str_eq(told, "a");
+    end();
+}
+END_TEST
+
+START_TEST(after_a_read_in_vain_the_next_one_waits_and_messages_do_not) {
+    begin();
+    struct feed *feed = live_feed();
+    fake_say(subscriber, LIVE, "6-7 1 x");
+    fake_answer(commands, reply_page("5-10", false, false, ""));
+    fake_say(subscriber, LIVE, "6-8 1 x");
+    ck_assert_uint_eq(fake_waiting(commands), 0); /* not yet */
+    ck_assert(feed_live(feed) && !feed_sure(feed));
+    say(11);
+    ck_assert_str_eq(told, "a"); /* at once */
+    loop_until(loop, fake_waiting(commands) == 1);
+    fake_expect(commands, "FCALL_RO halley_read 1 chat 5-11 5",
+                reply_page("5-11", false, false, ""));
+    ck_assert(feed_sure(feed));
+    ck_assert_uint_eq(stats.phantoms, 2);
+    end();
+}
+END_TEST
+
+START_TEST(a_doubt_of_a_feed_that_nobody_uses_waits_for_somebody) {
+    begin();
+    struct feed *feed = live_feed();
+    feed_release(feed);
+    fake_say(subscriber, LIVE, "6-7 1 x");
+    ck_assert_uint_eq(fake_waiting(commands), 0);
+    ck_assert_ptr_eq(feeds_take(feeds, "chat", 4, false), feed);
+    ck_assert_uint_eq(fake_waiting(commands), 1);
+    end();
+}
+END_TEST
+
+START_TEST(of_two_messages_of_one_id_history_says_which_is_true) {
+    begin();
+    struct feed *feed = live_feed();
+    fake_say(subscriber, LIVE, "5-11 1 forged");
+    ck_assert_uint_eq(fake_waiting(commands), 0);
+    say(11);
+    fake_expect(commands, "FCALL_RO halley_read 1 chat 5-10 5",
+                reply_page("5-11", false, false, "5-11 1011 a"));
+    ck_assert_uint_eq(misled_from.n, 10);
+    ck_assert_uint_eq(misled_to.n, 11);
+    ck_assert_uint_eq(stats.misled, 1);
+    say(12);
+    ck_assert_str_eq(told, "forgedb"); /* the first is told by who is led back to it */
+    misled_to.n = 0;
+    fake_say(subscriber, LIVE, "5-12 1 forged");
+    loop_until(loop, fake_waiting(commands) == 1);
+    fake_expect(commands, "FCALL_RO halley_read 1 chat 5-11 5",
+                reply_page("5-12", false, false, "5-12 1012 b"));
+    ck_assert_uint_eq(misled_to.n, 0); /* what was told was true */
+    ck_assert_uint_eq(stats.phantoms, 1);
+    ck_assert(feed_live(feed) && feed_sure(feed));
+    end();
+}
+END_TEST
+
+START_TEST(a_number_without_a_message_has_the_history_read) {
+    begin();
+    struct feed *feed = live_feed();
+    unsigned resets = feed_resets(feed);
+    fake_say(subscriber, LIVE, "5-11");
+    fake_expect(commands, "FCALL_RO halley_read 1 chat 5-10 5",
+                reply_page("5-11", true, false, ""));
+    ck_assert_uint_eq(feed_resets(feed), resets + 1);
+    ck_assert_uint_eq(feed_position(feed).n, 11);
+    say(12);
+    ck_assert_str_eq(told, "b");
+    end();
+}
+END_TEST
+
+START_TEST(a_channel_that_cannot_be_read_says_why_and_is_tried_again_when_somebody_comes) {
+    begin();
+    struct feed *feed = feeds_take(feeds, "chat", 4, false);
+    fake_confirm(subscriber);
+    fake_answer(commands, reply_error("WRONGTYPE no hash script: halley_read, on @x:1."));
+    ck_assert_uint_eq(refusals, 1);
+    ck_assert_str_eq(feed_refusal(feed), "WRONGTYPE no hash");
+    ck_assert_ptr_eq(feeds_take(feeds, "chat", 4, false), feed);
+    ck_assert_uint_eq(fake_waiting(commands), 0); /* it has just been refused */
+    ev_sleep(0.15);
+    ev_now_update(loop);
+    ck_assert_ptr_eq(feeds_take(feeds, "chat", 4, false), feed);
+    fake_answer(commands, reply_page("5-3", false, false, ""));
+    ck_assert_ptr_null(feed_refusal(feed));
+    ck_assert(feed_live(feed));
+    end();
+}
+END_TEST
+
 START_TEST(what_others_publish_into_our_name_is_ignored) {
     begin();
     struct feed *feed = live_feed();
@@ -622,6 +742,12 @@ UNIT_MAIN("feed", a_feed_subscribes_first_and_reads_then,
           an_answer_from_before_the_connection_was_lost_is_dropped,
           a_read_that_failed_is_repeated_when_the_history_is_ready,
           so_many_messages_kept_aside_are_forgotten_and_read_again,
+          what_history_does_not_hold_is_dropped_and_counted,
+          after_a_read_in_vain_the_next_one_waits_and_messages_do_not,
+          a_doubt_of_a_feed_that_nobody_uses_waits_for_somebody,
+          of_two_messages_of_one_id_history_says_which_is_true,
+          a_number_without_a_message_has_the_history_read,
+          a_channel_that_cannot_be_read_says_why_and_is_tried_again_when_somebody_comes,
           what_others_publish_into_our_name_is_ignored,
           a_feed_that_nobody_uses_is_left_after_its_linger,
           a_full_table_lets_the_oldest_unused_feed_go,

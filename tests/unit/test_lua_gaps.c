@@ -61,7 +61,7 @@ static const char *follow(const char *since) {
     char *all = keepf("%s", "");
 
     for (int round = 0;; round++) {
-        const char *ids[100];
+        const char *ids[100] = {0};
         const char *seen = page(since, 100, ids);
         size_t lead = strspn(seen, "-"), front = strcspn(seen + lead, "-+");
         size_t run = lead > 0 ? run_of(ids, front) : front;
