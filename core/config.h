@@ -57,8 +57,9 @@ struct config {
     int max_backlog; /* bytes */
     int keepalive;
     int max_stream;
-    int jsonp; /* bool */
-    int tags;  /* bool */
+    int jsonp;    /* bool */
+    int tags;     /* bool */
+    int tracking; /* bool */
     int request_timeout;
     int redis_timeout;
     int meta_ttl;

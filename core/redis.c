@@ -644,6 +644,17 @@ static bool await(const struct redis *redis, bool write, int milliseconds) {
     return (ready[0].revents & ~POLLOUT) != 0;
 }
 
+bool redis_waits(const struct redis *redis) {
+    if (redis->hiredis == NULL)
+        return false;
+    struct pollfd ready = {.fd = redis->hiredis->c.fd, .events = POLLIN};
+    return poll(&ready, 1, 0) == 1;
+}
+
+bool redis_owed(const struct redis *redis) {
+    return redis->pulses_back != redis->pulses_sent;
+}
+
 void redis_drain(struct redis *redis) {
     for (int i = 0; i < DRAIN_READS && redis->state == REDIS_UP && redis->hiredis != NULL; i++) {
         if (!await(redis, false, 0))

@@ -102,6 +102,13 @@ enum err redis_unsubscribe(struct redis *redis, const char *channel, size_t len,
 void redis_drain(struct redis *redis);
 
 /*
+ * Whether something that Redis has sent on this connection lies in its socket, or is to come
+ * because the connection asked for it by itself (a sign of life).
+ */
+bool redis_waits(const struct redis *redis);
+bool redis_owed(const struct redis *redis);
+
+/*
  * Writes at once what was asked since the last time, instead of when the loop finds the
  * connection writable. Never from inside a callback of this module.
  */

@@ -42,10 +42,11 @@
     X(prefix_conflicts, counter, "times that another installation was found in the way")           \
     X(prefix_renewals, counter, "times that the database had to be told again whose it is")        \
     X(channels_dropped, counter, "unused channels let go because there were too many")             \
-    X(tags_uncounted, counter, "requests counted under no tag because there were too many")       \
+    X(tags_uncounted, counter, "requests counted under no tag because there were too many")        \
     X(log_lost, counter, "lines of the log that nobody took")                                      \
     X(bytes_in, counter, "bytes of requests, as FastCGI brought them")                             \
     X(bytes_out, counter, "bytes of answers")                                                      \
+    X(tracking, gauge, "1 while polls rest on what Redis tells of changes")                        \
     X(waiters, gauge, "requests that wait now, each at a place that is known")                     \
     X(clients, gauge, "requests being held or answered now, WebSockets among them")                \
     X(connections, gauge, "connections from the web server now")                                   \

@@ -16,7 +16,12 @@
  *
  * That holds where a write fills the other side's socket at once, and one thread writes:
  * with Redis 7 itself at the other end of a unix socket (it names its process, the kernel
- * names our peer), without io-threads. Elsewhere nothing is known, and polls ask.
+ * names our peer), without io-threads. Elsewhere nothing is known, and polls ask. And where
+ * it ought to hold it is tried first (order.c), each time that the connection is made.
+ *
+ * One thing would stand in the way: an answer to a question of this connection's own is
+ * queued before the invalidations of the same turn, so that others' answers are written
+ * first. So memory is not fresh while such a question is under way.
  *
  * The connection costs Redis a message for each turn in which something is published, so
  * there is one only while many polls come.
@@ -30,6 +35,7 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/redis.h"
+#include "fcgi-app/order.h"
 
 #define CHANNEL "__redis__:invalidate"
 #define PREFIX  "halley.meta:" /* of the keys that every publish changes (core/halley.lua) */
@@ -43,6 +49,7 @@ enum {
 enum tracking_state {
     TRACKING_OFF,     /* there is no connection */
     TRACKING_SETTING, /* it is being made, or made again, and set up */
+    TRACKING_TRYING,  /* it is set up; whether what it tells can be relied on is being tried */
     TRACKING_ON,      /* what changes is told */
     TRACKING_REFUSED  /* this Redis will not do: the connection is closed by the timer */
 };
@@ -52,6 +59,7 @@ struct tracking {
     const struct config *config;
     struct stats *stats;
     struct redis *redis; /* NULL: off */
+    struct order *order; /* the trial; or NULL */
     enum tracking_state state;
     bool stale;           /* something changed that may not be heard yet */
     uint64_t sign;        /* the sign of life with which it is; 0: none was asked for yet */
@@ -158,8 +166,16 @@ static void on_up(void *ctx) {
     ask(tracking, on_info, 2, (const char *[]){"INFO", "server"});
 }
 
+static void end_trial(struct tracking *tracking) {
+    order_free(tracking->order);
+    tracking->order = NULL;
+}
+
 static void on_down(void *ctx) {
     struct tracking *tracking = ctx;
+
+    end_trial(tracking);
+    tracking->stats->tracking = 0;
     if (tracking->state != TRACKING_REFUSED)
         tracking->state = TRACKING_SETTING;
 }
@@ -170,14 +186,29 @@ static void stale(struct tracking *tracking) {
     tracking->sign = 0;
 }
 
+static void on_tried(void *ctx, int rounds) {
+    struct tracking *tracking = ctx;
+
+    end_trial(tracking);
+    if (rounds < ORDER_ROUNDS) {
+        refuse(tracking, "it answered before it told of the change");
+        return;
+    }
+    log_info("tracking.on", "rounds=%d: Redis tells of changes before it answers", rounds);
+    tracking->state = TRACKING_ON;
+    tracking->stats->tracking = 1;
+    stale(tracking);
+}
+
 static void on_subscribed(void *ctx, const char *channel, size_t channel_len, bool on) {
     struct tracking *tracking = ctx;
     (void)channel, (void)channel_len, (void)on;
 
     if (tracking->state != TRACKING_SETTING)
         return;
-    tracking->state = TRACKING_ON;
-    stale(tracking);
+    tracking->state = TRACKING_TRYING;
+    tracking->order =
+        order_new(tracking->loop, tracking->config, tracking->redis, PREFIX, on_tried, tracking);
 }
 
 static void on_message(void *ctx, const char *channel, size_t channel_len, const char *payload,
@@ -185,7 +216,8 @@ static void on_message(void *ctx, const char *channel, size_t channel_len, const
     struct tracking *tracking = ctx;
     (void)channel, (void)channel_len, (void)payload, (void)payload_len;
 
-    tracking->told++;
+    order_heard(tracking->order);
+    tracking->told += tracking->state == TRACKING_ON;
     stale(tracking);
 }
 
@@ -208,6 +240,8 @@ static void start(struct tracking *tracking) {
 }
 
 static void stop(struct tracking *tracking) {
+    end_trial(tracking);
+    tracking->stats->tracking = 0;
     redis_free(tracking->redis);
     tracking->redis = NULL;
     tracking->state = TRACKING_OFF;
@@ -223,10 +257,10 @@ void tracking_look(struct tracking *tracking) {
 bool tracking_fresh(struct tracking *tracking) {
     if (tracking->polls++ == 0)
         ev_timer_again(tracking->loop, &tracking->second);
-    if (tracking->polls == MANY && tracking->state == TRACKING_OFF && tracking->refused == 0 &&
-        strncmp(tracking->config->redis, "unix:", 5) == 0)
+    if (tracking->config->tracking && tracking->polls == MANY && tracking->state == TRACKING_OFF &&
+        tracking->refused == 0 && strncmp(tracking->config->redis, "unix:", 5) == 0)
         start(tracking);
-    bool fresh = tracking->state == TRACKING_ON && !tracking->stale;
+    bool fresh = tracking->state == TRACKING_ON && !tracking->stale && !redis_owed(tracking->redis);
     tracking->stats->polls_fresh += fresh;
     return fresh;
 }
@@ -243,7 +277,8 @@ void tracking_came(struct tracking *tracking, uint64_t number) {
 }
 
 void tracking_judge(struct tracking *tracking) {
-    bool worth = tracking->state != TRACKING_SETTING && tracking->polls >= MANY &&
+    bool set_up = tracking->state != TRACKING_SETTING && tracking->state != TRACKING_TRYING;
+    bool worth = set_up && tracking->polls >= MANY &&
                  tracking->told < tracking->polls; /* a set-up that gets stuck begins anew */
 
     tracking->refused -= tracking->refused > 0;

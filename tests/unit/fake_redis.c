@@ -46,6 +46,7 @@ struct redis {
     struct asked *unconfirmed, *unread;
     uint64_t pulses, passed; /* asked for, and come back */
     char *subscriptions;
+    bool owed;
     bool library; /* fake_library() was called: it says so by itself from then on */
 };
 
@@ -160,6 +161,18 @@ void redis_flush(struct redis *redis) {
 
 void redis_finish(struct redis *redis, double seconds) {
     (void)redis, (void)seconds; /* nobody answers but the test */
+}
+
+bool redis_waits(const struct redis *redis) {
+    return redis->unread != NULL;
+}
+
+bool redis_owed(const struct redis *redis) {
+    return redis->owed;
+}
+
+void fake_owe(struct redis *redis, bool owed) {
+    redis->owed = owed;
 }
 
 void redis_drain(struct redis *redis) {

@@ -72,6 +72,9 @@ redis_reply *reply_list(size_t count, ...);
 /* What halley_installation answers: nobody else is there, the prefix was put down at `since`. */
 redis_reply *reply_library(const char *since);
 
+/* A sign of life that the connection asked for by itself is under way, or not any more. */
+void fake_owe(struct redis *redis, bool owed);
+
 /* What halley_read answers; `entries` are "id at payload|id at payload". `gap`: in front of
  * which of them, 1 for the first; 0: none. */
 redis_reply *reply_page(const char *tail, int gap, bool more, const char *entries);

@@ -1,14 +1,18 @@
 /* fcgi-app/tracking: beside a Redis that says what the test says. */
 #include "fcgi-app/tracking.h"
 
+#include <unistd.h>
+
+#include "fcgi-app/order.h"
 #include "tests/lib/keep.h"
 #include "tests/unit/fake_redis.h"
+#include "tests/unit/sockets.h"
 #include "tests/unit/unit.h"
 
 enum { MANY = 200 }; /* polls in a second that are worth a connection */
 
 static struct ev_loop *loop;
-static struct config config;
+static struct config config = {.tracking = 1};
 static struct stats stats;
 static struct tracking *tracking;
 
@@ -42,8 +46,48 @@ static redis_reply *info(long process, const char *version) {
         keepf("# Server\r\nredis_version:%s\r\nprocess_id:%ld\r\n", version, process));
 }
 
-/* Many polls come, and Redis answers what it is asked until it tracks. */
-static void set_up(void) {
+static struct redis *writer(void) {
+    return fake_find("halley.fcgi-writer");
+}
+
+static struct redis *ballast(void) {
+    return fake_find("halley.fcgi-ballast");
+}
+
+static void answer_ballast(void) {
+    while (fake_waiting(ballast()) > 0)
+        fake_answer(ballast(), reply_text("much"));
+}
+
+/* One round of the trial, whose change is told in time or not. */
+static void try_round(bool told) {
+    loop_until(loop, fake_waiting(writer()) > 0);
+    if (told)
+        fake_say_later(connection(), "__redis__:invalidate", "");
+    fake_expect(writer(), keepf("SET halley.meta:~order:%d x PX 60000", (int)getpid()),
+                reply_text("OK"));
+    tracking_look(tracking); /* not what reads it: it is not relied on yet */
+    answer_ballast();
+    fake_deliver(connection());
+}
+
+static void begin_trial(void) {
+    fake_up(writer());
+    fake_up(ballast());
+    answer_ballast();
+}
+
+static void try_order(void) {
+    begin_trial();
+    for (int i = 0; i < ORDER_ROUNDS; i++) {
+        ck_assert(!tracking_fresh(tracking));
+        try_round(true);
+    }
+    loop_until(loop, writer() == NULL);
+}
+
+/* Many polls come, and Redis answers what it is asked until it tracks; that is tried, too. */
+static void ask_to_track(void) {
     poll_often();
     fake_up(connection());
     fake_expect(connection(), "INFO server", info(FAKE_PEER, "7.0.15"));
@@ -54,6 +98,11 @@ static void set_up(void) {
                 "CLIENT TRACKING ON REDIRECT 12 BCAST PREFIX halley.meta:", reply_text("OK"));
     ck_assert_str_eq(fake_subscriptions(connection()), "subscribe __redis__:invalidate");
     fake_confirm(connection());
+}
+
+static void set_up(void) {
+    ask_to_track();
+    try_order();
 }
 
 static void become_fresh(uint64_t number) {
@@ -200,6 +249,58 @@ START_TEST(a_redis_that_would_not_do_is_asked_again_after_a_minute) {
 }
 END_TEST
 
+START_TEST(a_redis_that_answers_before_it_tells_of_the_change_will_not_do) {
+    begin();
+    ask_to_track();
+    begin_trial();
+    for (int i = 0; i < ORDER_ROUNDS - 1; i++)
+        try_round(true);
+    try_round(false);
+    loop_until(loop, writer() == NULL);
+    ck_assert(!tracking_fresh(tracking));
+    ck_assert_uint_eq(stats.tracking, 0);
+    tracking_judge(tracking);
+    ck_assert_ptr_null(connection());
+    end();
+}
+END_TEST
+
+START_TEST(a_loss_in_the_midst_of_the_trial_begins_it_anew) {
+    begin();
+    ask_to_track();
+    begin_trial();
+    try_round(true);
+    fake_down(connection());
+    ck_assert_ptr_null(writer());
+    set_up();
+    become_fresh(1);
+    ck_assert_uint_eq(stats.tracking, 1);
+    end();
+}
+END_TEST
+
+START_TEST(nothing_is_known_while_an_answer_to_itself_is_under_way) {
+    begin();
+    set_up();
+    become_fresh(1);
+    fake_owe(connection(), true);
+    ck_assert(!tracking_fresh(tracking));
+    fake_owe(connection(), false);
+    ck_assert(tracking_fresh(tracking));
+    end();
+}
+END_TEST
+
+START_TEST(where_it_is_switched_off_there_is_no_connection) {
+    begin();
+    config.tracking = 0;
+    poll_often();
+    ck_assert_ptr_null(connection());
+    config.tracking = 1;
+    end();
+}
+END_TEST
+
 START_TEST(a_redis_that_refuses_to_track_will_not_do) {
     begin();
     poll_often();
@@ -263,6 +364,10 @@ UNIT_MAIN("tracking", few_polls_are_not_worth_a_connection,
           a_loss_in_the_midst_of_setting_up_begins_it_anew, setting_up_that_gets_stuck_begins_anew,
           a_redis_whose_order_is_not_known_will_not_do,
           a_redis_that_would_not_do_is_asked_again_after_a_minute,
+          a_redis_that_answers_before_it_tells_of_the_change_will_not_do,
+          a_loss_in_the_midst_of_the_trial_begins_it_anew,
+          nothing_is_known_while_an_answer_to_itself_is_under_way,
+          where_it_is_switched_off_there_is_no_connection,
           a_redis_that_refuses_to_track_will_not_do, only_a_unix_socket_will_do,
           the_connection_ends_when_polls_are_few,
           the_connection_ends_when_changes_are_more_than_polls)
