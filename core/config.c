@@ -26,6 +26,7 @@ enum kind {
     TEXT,
     PREFIX,
     REDIS,
+    SECRET,
     NUMBER,
     SIZE,
     OCTAL,
@@ -51,6 +52,7 @@ struct option {
 
 static const struct option global_options[] = {
     OPTION(redis, REDIS, "redis://127.0.0.1:6379", 0, 0),
+    OPTION(sentinel_password, SECRET, "", 0, 0),
     OPTION(redis_ca, TEXT, "", 0, 0),
     OPTION(redis_cert, TEXT, "", 0, 0),
     OPTION(redis_key, TEXT, "", 0, 0),
@@ -199,6 +201,7 @@ static enum err option_set(const struct option *option, void *base, const char *
 
     switch (option->kind) {
     case TEXT:
+    case SECRET:
         set_text((char **)number, text);
         return ERR_OK;
     case REDIS:
@@ -243,6 +246,8 @@ static enum err option_set(const struct option *option, void *base, const char *
 
 /* A value as people may see it: without its passwords. Free it. */
 static char *shown_value(const struct option *option, const char *value) {
+    if (option->kind == SECRET)
+        return mem_string(value[0] != '\0' ? "***" : "");
     return option->kind == REDIS ? target_masked(value) : mem_string(value);
 }
 
@@ -258,6 +263,7 @@ static void option_print(const struct option *option, const void *base, FILE *ou
     case LOG:
         fprintf(out, "%s\n", *(char *const *)number);
         break;
+    case SECRET:
     case REDIS:
         shown = shown_value(option, *(char *const *)number);
         fprintf(out, "%s\n", shown);
@@ -318,6 +324,7 @@ static void say_wrong(char *problem, const char *where, const struct option *opt
     static const char *const wanted[] = {
         [TEXT] = "text",
         [PREFIX] = "1 to 64 letters, digits, - and _",
+        [SECRET] = "text",
         [REDIS] = "redis:// or rediss://[[user]:password@]host[:port][/db], "
                   "unix:/path[?user=&password=&db=] or "
                   "sentinel://[[user]:password@]name@host[:port],host[:port].../db",
@@ -533,6 +540,7 @@ void config_free(struct config *config) {
         free(config->channels[i].pattern);
     free(config->channels);
     free(config->redis);
+    free(config->sentinel_password);
     free(config->redis_ca);
     free(config->redis_cert);
     free(config->redis_key);

@@ -36,6 +36,7 @@ struct channel_policy {
 
 struct config {
     char *redis;                             /* an address (core/target.h) */
+    char *sentinel_password;                 /* of the sentinels themselves; "": none */
     char *redis_ca, *redis_cert, *redis_key; /* files for TLS, or "" (core/tls.h) */
     char *prefix;                            /* of every pub/sub name (core/names.h) */
     char *listen; /* "" is: on the descriptor that we were started with */

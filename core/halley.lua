@@ -31,7 +31,7 @@
 -- VERSION (tests/lint/library-version --update). Programs load this file when Redis
 -- has none or an older one; when it has another text of the same number, once each.
 
-local VERSION = 2
+local VERSION = 3
 local DIGEST = '' -- of this text, which the build puts in here (Makefile)
 
 local HISTORY, TTL, MAX_MESSAGE = 1000, 3600, 65536
@@ -372,6 +372,18 @@ local function seen_before(kind, channel, idempotency)
   if not seen then return nil, idempotency_key end
   local id, at = string.match(seen, '^(%S+) (%d+)$')
   return id, tonumber(at)
+end
+
+-- Meets whatever a publish would: writes a key that nobody reads, and tells the live feed of
+-- no channel.
+-- in:  that key; prefix
+-- out: 1, or why not
+local function halley_health(keys, args)
+  local prefix = known_prefix(args[1])
+  if not prefix then return fail(UNKNOWN_PREFIX) end
+  redis.call('SET', keys[1], '', 'PX', 60000)
+  tell(prefix .. '.live:{}', '')
+  return 1
 end
 
 -- FCALL halley_publish 1 <channel> <payload> [IDEMPOTENCY key] [HISTORY n] [TTL seconds]
@@ -1188,6 +1200,7 @@ local function halley_version()
   return VERSION
 end
 
+redis.register_function { function_name = 'halley_health', callback = halley_health }
 redis.register_function { function_name = 'halley_publish', callback = halley_publish }
 redis.register_function { function_name = 'halley_post', callback = halley_post }
 redis.register_function { function_name = 'halley_rate', callback = halley_rate }

@@ -3,16 +3,17 @@
  *
  * The conversation, in order: look the host up, which the resolver does elsewhere; connect to
  * its addresses in turn, until one takes us, through a relay where there is TLS; AUTH and SELECT
- * where the url asks for them; CLIENT SETNAME, whose answer means "up". From then on a question
- * goes out at least every PULSE seconds (PING, or on a subscribed connection SUBSCRIBE to the same
- * channel again, which Redis confirms each time: hiredis 0.14 keeps a callback for every PING that
- * is sent in subscribed mode). If nothing at all comes back for `timeout` seconds, the connection
- * is given up.
+ * where the address asks for them; ROLE, since only a master will do; CLIENT SETNAME, whose answer
+ * means "up". From then on a question goes out at least every PULSE seconds (ROLE again, or on a
+ * subscribed connection SUBSCRIBE to the same channel again, which Redis confirms each time:
+ * hiredis 0.14 keeps a callback for every PING that is sent in subscribed mode). If nothing at all
+ * comes back for `timeout` seconds, the connection is given up.
  *
- * Whatever fails goes through lose(): state, callbacks, and a timer for the next
- * attempt. The first attempt after a loss is made at once, then after a random
- * part of a delay that doubles from 50 ms to 3 s, so that a thousand processes
- * do not come back in step.
+ * Whatever fails goes through lose(): state, callbacks, and a timer for the next attempt. Only a
+ * connection that had worked for SETTLED seconds is replaced at once; otherwise the next attempt
+ * follows after a random part of a delay that doubles from 50 ms to 3 s, so that neither a Redis
+ * that lets us in and throws us out again nor a thousand processes that come back in step make a
+ * storm.
  *
  * To use another Redis client library, this file is all that changes.
  */
@@ -44,6 +45,7 @@
 #pragma GCC diagnostic pop
 
 #define PULSE         2.0
+#define SETTLED       5.0
 #define BACKOFF_FIRST 0.05
 #define BACKOFF_MAX   3.0
 
@@ -87,8 +89,18 @@ struct redis {
     enum redis_state state;
     bool freeing;
     double backoff;
-    uint64_t losses;
-    uint64_t pulses_sent; /* on a subscribed connection */
+    ev_tstamp up_since;      /* of a connection that is up */
+    bool settled;            /* it has worked for SETTLED seconds */
+    bool any_role;           /* it is a sentinel's */
+    bool no_role;            /* ROLE is not permitted */
+    struct redis *companion; /* neither stays where the other leaves; or NULL */
+    const struct target_host *(*where)(void *ctx); /* or NULL */
+    void *where_ctx;
+    int port;
+    char *host;            /* that was asked for last; NULL: a unix socket, or none yet */
+    char trouble[TLS_WHY]; /* why the last one ended; "" once the next one has settled */
+    struct ev_timer end;   /* runs once it is to be given up, for `trouble` */
+    uint64_t pulses_sent;  /* on a subscribed connection */
     uint64_t pulses_back;
     struct ev_timer retry; /* the next attempt */
     struct ev_timer pulse;
@@ -183,38 +195,52 @@ static void drop_relay(struct redis *redis) {
     redis->relay = NULL;
 }
 
-/* Every way in which a connection ends comes here, once; `hiredis` is gone already. */
-static void lose(struct redis *redis, const char *why) {
-    bool was_up = redis->state == REDIS_UP;
+static void note_trouble(struct redis *redis, const char *why) {
+    if (why != redis->trouble)
+        snprintf(redis->trouble, sizeof redis->trouble, "%s", why);
+}
 
+/* When the next attempt is made: at once only after a connection that has proved good. */
+static double next_attempt(struct redis *redis, bool settled) {
+    if (settled) {
+        redis->backoff = BACKOFF_FIRST;
+        return 0;
+    }
+    redis->backoff = redis->backoff * 2 > BACKOFF_MAX ? BACKOFF_MAX : redis->backoff * 2;
+    return redis->backoff * (0.1 + 0.9 * drand48());
+}
+
+/* What belonged to the connection that is gone. */
+static void forget_connection(struct redis *redis) {
     redis->hiredis = NULL;
     redis->resolving = 0;
     redis->asked = 0;
-    redis->joining = 0;
+    redis->settled = false;
     redis->pulses_back = redis->pulses_sent; /* the lost ones are never answered */
     ev_timer_stop(redis->loop, &redis->pulse);
+    ev_timer_stop(redis->loop, &redis->end);
     while (redis->unconfirmed != NULL)
         forget_first(redis);
     if (redis->resolver != NULL)
         resolver_forget(redis->resolver);
+}
+
+/* Every way in which a connection ends comes here, once; `hiredis` is gone already. */
+static void lose(struct redis *redis, const char *why) {
+    bool was_up = redis->state == REDIS_UP, settled = was_up && redis->settled;
+
+    forget_connection(redis);
     if (redis->freeing)
         return;
-    complain(redis, why);
+    note_trouble(redis, why);
+    complain(redis, redis->trouble);
     drop_relay(redis);
-    if (was_up) {
-        redis->losses++;
-        redis->state = REDIS_CONNECTING;
-        redis->backoff = BACKOFF_FIRST;
-    } else {
-        redis->state = REDIS_DOWN;
-        redis->backoff = redis->backoff * 2 > BACKOFF_MAX ? BACKOFF_MAX : redis->backoff * 2;
-    }
-    double delay = was_up ? 0 : redis->backoff * (0.1 + 0.9 * drand48());
-    ev_timer_set(&redis->retry, delay, 0);
+    redis->state = settled ? REDIS_CONNECTING : REDIS_DOWN;
+    ev_timer_set(&redis->retry, next_attempt(redis, settled), 0);
     ev_timer_start(redis->loop, &redis->retry);
     if (was_up)
         redis->events->down(redis->ctx);
-    else if (redis->events->away != NULL)
+    if (!settled && redis->events->away != NULL)
         redis->events->away(redis->ctx);
 }
 
@@ -239,6 +265,28 @@ static void give_up(struct redis *redis, const char *why) {
     redisAsyncFree(redis->hiredis); /* calls on_disconnect() only if it was connected */
     if (redis->hiredis != NULL)
         lose(redis, why);
+}
+
+/*
+ * Gives the connection up as soon as its callbacks have returned, and its companion's: it
+ * works, but what it leads to does not serve.
+ */
+static void doom(struct redis *redis, const char *why) {
+    if (redis->hiredis == NULL || ev_is_active(&redis->end))
+        return;
+    note_trouble(redis, why);
+    redis->settled = false;
+    ev_timer_set(&redis->end, 0, 0);
+    ev_timer_start(redis->loop, &redis->end);
+    if (redis->companion != NULL)
+        doom(redis->companion, redis->trouble);
+}
+
+static void on_end(struct ev_loop *loop, struct ev_timer *timer, int events) {
+    struct redis *redis = timer->data;
+    (void)loop, (void)events;
+    if (redis->hiredis != NULL)
+        give_up(redis, redis->trouble);
 }
 
 static void on_disconnect(const redisAsyncContext *hiredis, int status) {
@@ -275,52 +323,99 @@ static void asked(struct redis *redis) {
         redis->asked = ev_now(redis->loop);
 }
 
-/* Who does not know AUTH says back what stood behind it: the password. */
-static void complain_of_greeting(struct redis *redis, const char *text) {
-    const char *said_back = strstr(text, ", with args");
+/*
+ * A question of the greeting was answered; `verb` is what it began with. False: it was
+ * refused. (Who does not know AUTH says back what stood behind it: the password.)
+ */
+static bool greeted(redisAsyncContext *hiredis, const redisReply *answer, const char *verb) {
+    struct redis *redis = hiredis->data;
     char why[TLS_WHY];
 
-    snprintf(why, sizeof why, "%.*s", said_back != NULL ? (int)(said_back - text) : TLS_WHY, text);
-    complain(redis, why);
+    if (answer == NULL || redis->hiredis != hiredis)
+        return false;
+    heard(redis);
+    if (answer->type != REDIS_REPLY_ERROR)
+        return true;
+    const char *said_back = strstr(answer->str, ", with args");
+    snprintf(why, sizeof why, "%s: %.*s", verb,
+             said_back != NULL ? (int)(said_back - answer->str) : TLS_WHY, answer->str);
+    doom(redis, why);
+    return false;
 }
 
 static void on_greeting(redisAsyncContext *hiredis, void *reply, void *ctx) {
-    struct redis *redis = hiredis->data;
-    const redisReply *answer = reply;
-    bool last = ctx != NULL;
+    (void)greeted(hiredis, reply, ctx);
+}
 
-    if (answer == NULL || redis->hiredis != hiredis)
+/* A replica takes no publish, and hears none once its master is gone. */
+static void judge_role(struct redis *redis, const redisReply *answer) {
+    if (answer->type == REDIS_REPLY_ERROR)
+        redis->no_role = true; /* not permitted: READONLY will have to tell */
+    else if (answer->type == REDIS_REPLY_ARRAY && answer->elements > 0 &&
+             answer->element[0]->type == REDIS_REPLY_STRING &&
+             strcmp(answer->element[0]->str, "slave") == 0)
+        doom(redis, "it is a replica");
+}
+
+static void on_role(redisAsyncContext *hiredis, void *reply, void *ctx) {
+    struct redis *redis = hiredis->data;
+    (void)ctx;
+    if (reply == NULL || redis->hiredis != hiredis)
         return;
     heard(redis);
-    if (answer->type == REDIS_REPLY_ERROR) {
-        complain_of_greeting(redis, answer->str);
-        redisAsyncDisconnect(hiredis);
+    judge_role(redis, reply);
+}
+
+/* A name is a courtesy, which need not be permitted. */
+static bool only_nameless(const redisReply *answer) {
+    return answer != NULL && answer->type == REDIS_REPLY_ERROR &&
+           (strncmp(answer->str, "NOPERM", 6) == 0 || strncmp(answer->str, "ERR unknown", 11) == 0);
+}
+
+/* The last answer of the greeting: what was refused before has doomed the connection. */
+static void on_named(redisAsyncContext *hiredis, void *reply, void *ctx) {
+    struct redis *redis = hiredis->data;
+
+    if (reply == NULL || redis->hiredis != hiredis || ev_is_active(&redis->end) ||
+        (!only_nameless(reply) && !greeted(hiredis, reply, ctx)))
         return;
-    }
-    if (!last)
-        return;
+    heard(redis);
     redis->state = REDIS_UP;
+    redis->up_since = ev_now(redis->loop);
     if (redis->subscriber)
         catch_refusals(redis->hiredis, redis);
-    redis->backoff = BACKOFF_FIRST;
-    redis->complaint = (struct log_limit){0};
-    log_info("redis.up", "connection=%s", redis->name);
+    if (redis->trouble[0] == '\0')
+        log_info("redis.up", "connection=%s", redis->name);
     redis->events->up(redis->ctx);
 }
 
+/* A connection that has worked for a while has earned that its loss is news again. */
+static void settle(struct redis *redis) {
+    if (redis->settled || ev_now(redis->loop) - redis->up_since < SETTLED)
+        return;
+    if (redis->trouble[0] != '\0')
+        log_info("redis.up", "connection=%s", redis->name);
+    redis->settled = true;
+    redis->backoff = BACKOFF_FIRST;
+    redis->complaint = (struct log_limit){0};
+    redis->trouble[0] = '\0';
+}
+
 static void greet(struct redis *redis) {
-    static char last;
+    static char auth[] = "AUTH", select[] = "SELECT", name[] = "CLIENT SETNAME";
     const struct target *target = &redis->target;
     redisAsyncContext *hiredis = redis->hiredis;
 
     asked(redis);
     if (target->user[0] != '\0')
-        redisAsyncCommand(hiredis, on_greeting, NULL, "AUTH %s %s", target->user, target->password);
+        redisAsyncCommand(hiredis, on_greeting, auth, "AUTH %s %s", target->user, target->password);
     else if (target->password[0] != '\0')
-        redisAsyncCommand(hiredis, on_greeting, NULL, "AUTH %s", target->password);
+        redisAsyncCommand(hiredis, on_greeting, auth, "AUTH %s", target->password);
     if (target->db != 0)
-        redisAsyncCommand(hiredis, on_greeting, NULL, "SELECT %d", target->db);
-    redisAsyncCommand(hiredis, on_greeting, &last, "CLIENT SETNAME %s", redis->name);
+        redisAsyncCommand(hiredis, on_greeting, select, "SELECT %d", target->db);
+    if (!redis->any_role && !redis->no_role)
+        redisAsyncCommand(hiredis, on_role, NULL, "ROLE");
+    redisAsyncCommand(hiredis, on_named, name, "CLIENT SETNAME %s", redis->name);
 }
 
 /* From now on hiredis speaks to the relay, and the relay to Redis. */
@@ -333,8 +428,7 @@ static enum err encrypt(struct redis *redis, redisAsyncContext *hiredis, char wh
         err = tls_new(redis->config, &redis->tls, why);
     if (err != ERR_OK)
         return err;
-    err = tls_relay_new(redis->tls, redis->loop, hiredis->c.fd, redis->target.hosts[0].name,
-                        &redis->relay);
+    err = tls_relay_new(redis->tls, redis->loop, hiredis->c.fd, redis->host, &redis->relay);
     if (err != ERR_OK)
         snprintf(why, TLS_WHY, "no TLS");
     return err;
@@ -358,9 +452,8 @@ static void converse(struct redis *redis, redisAsyncContext *hiredis) {
 static void connect_to(struct redis *redis, const char *address) {
     const struct target *target = &redis->target;
     char why[TLS_WHY] = "out of memory";
-    redisAsyncContext *hiredis = address == NULL
-                                     ? redisAsyncConnectUnix(target->path)
-                                     : redisAsyncConnect(address, target->hosts[0].port);
+    redisAsyncContext *hiredis = address == NULL ? redisAsyncConnectUnix(target->path)
+                                                 : redisAsyncConnect(address, redis->port);
 
     if (hiredis != NULL && hiredis->err != 0)
         snprintf(why, sizeof why, "%s", hiredis->errstr);
@@ -382,8 +475,21 @@ static void on_found(void *ctx, const char *address, const char *why) {
         connect_to(redis, address);
         return;
     }
-    snprintf(text, sizeof text, "%.128s: %s", redis->target.hosts[0].name, why);
+    snprintf(text, sizeof text, "%.128s: %s", redis->host, why);
     lose(redis, text);
+}
+
+/* Where Redis is now. False: nobody knows. */
+static bool locate(struct redis *redis) {
+    const struct target_host *host =
+        redis->where != NULL ? redis->where(redis->where_ctx) : &redis->target.hosts[0];
+
+    if (host == NULL)
+        return false;
+    free(redis->host);
+    redis->host = mem_string(host->name);
+    redis->port = host->port;
+    return true;
 }
 
 static void attempt(struct redis *redis) {
@@ -391,8 +497,12 @@ static void attempt(struct redis *redis) {
         connect_to(redis, NULL);
         return;
     }
+    if (!locate(redis)) {
+        lose(redis, "no sentinel has named a master");
+        return;
+    }
     redis->resolving = ev_now(redis->loop);
-    resolver_ask(redis->resolver, redis->target.hosts[0].name);
+    resolver_ask(redis->resolver, redis->host);
     ev_timer_again(redis->loop, &redis->pulse);
 }
 
@@ -403,14 +513,23 @@ static void on_retry(struct ev_loop *loop, struct ev_timer *timer, int events) {
 
 /* --------------------------------------------------------- commands and replies */
 
+/* Answers by which a Redis says that it is not the master, whatever was asked. */
+static bool says_replica(const redisReply *reply) {
+    return reply->type == REDIS_REPLY_ERROR &&
+           (strncmp(reply->str, "READONLY", 8) == 0 || strncmp(reply->str, "MASTERDOWN", 10) == 0);
+}
+
 static void on_reply(redisAsyncContext *hiredis, void *reply, void *ctx) {
     struct pending *pending = ctx;
-    (void)hiredis;
+    struct redis *redis = pending->redis;
+
     if (reply != NULL)
-        heard(pending->redis);
-    pending->redis->unanswered--;
+        heard(redis);
+    redis->unanswered--;
     if (pending->fn != NULL)
         pending->fn(pending->ctx, reply);
+    if (reply != NULL && redis->hiredis == hiredis && says_replica(reply))
+        doom(redis, ((const redisReply *)reply)->str);
     free(pending);
 }
 
@@ -496,12 +615,16 @@ static void on_pulse(struct ev_loop *loop, struct ev_timer *timer, int events) {
     }
     if (redis->state != REDIS_UP)
         return;
+    settle(redis);
     if (redis->subscriber) {
         redis_pulse(redis);
         return;
     }
     asked(redis);
-    redisAsyncCommand(redis->hiredis, on_pong, NULL, "PING");
+    if (redis->any_role || redis->no_role)
+        redisAsyncCommand(redis->hiredis, on_pong, NULL, "PING");
+    else
+        redisAsyncCommand(redis->hiredis, on_role, NULL, "ROLE");
 }
 
 enum err redis_command(struct redis *redis, redis_reply_fn *reply, void *ctx, int argc,
@@ -685,6 +808,13 @@ void redis_finish(struct redis *redis, double seconds) {
 
 /* -------------------------------------------------------------- life and looks */
 
+static void pair(struct redis *redis, struct redis *companion) {
+    if (companion->companion != NULL)
+        companion->companion->companion = NULL;
+    redis->companion = companion;
+    companion->companion = redis;
+}
+
 struct redis *redis_new(struct ev_loop *loop, const struct redis_options *options) {
     struct redis *redis = mem_new(sizeof *redis);
     redis->loop = loop;
@@ -701,11 +831,17 @@ struct redis *redis_new(struct ev_loop *loop, const struct redis_options *option
     if (redis->target.path == NULL)
         redis->resolver = resolver_new(loop, on_found, redis);
     redis->config = options->config;
+    redis->where = options->where;
+    redis->where_ctx = options->where_ctx;
+    redis->any_role = options->any_role;
+    if (options->companion != NULL)
+        pair(redis, options->companion);
+    ev_timer_init(&redis->end, on_end, 0, 0);
     ev_timer_init(&redis->retry, on_retry, 0, 0);
     ev_init(&redis->pulse, on_pulse);
     double pulse = redis->timeout / 2 < PULSE ? redis->timeout / 2 : PULSE;
     redis->pulse.repeat = pulse;
-    redis->retry.data = redis->pulse.data = redis;
+    redis->retry.data = redis->pulse.data = redis->end.data = redis;
     ev_timer_start(loop, &redis->retry);
     return redis;
 }
@@ -716,12 +852,16 @@ void redis_free(struct redis *redis) {
     redis->freeing = true;
     ev_timer_stop(redis->loop, &redis->retry);
     ev_timer_stop(redis->loop, &redis->pulse);
+    ev_timer_stop(redis->loop, &redis->end);
+    if (redis->companion != NULL)
+        redis->companion->companion = NULL;
     if (redis->hiredis != NULL)
         redisAsyncFree(redis->hiredis);
     drop_relay(redis);
     tls_free(redis->tls);
     resolver_free(redis->resolver);
     target_free(&redis->target);
+    free(redis->host);
     free(redis->name);
     free(redis);
 }
@@ -744,8 +884,12 @@ int redis_database(const struct redis *redis) {
     return redis->target.db;
 }
 
-uint64_t redis_losses(const struct redis *redis) {
-    return redis->losses;
+void redis_leave(struct redis *redis, const char *why) {
+    doom(redis, why);
+}
+
+const char *redis_trouble(const struct redis *redis) {
+    return redis->trouble[0] != '\0' ? redis->trouble : NULL;
 }
 
 bool redis_is_error(const redis_reply *reply) {

@@ -15,6 +15,7 @@
 #include "core/config.h"
 #include "core/err.h"
 #include "core/loop.h"
+#include "core/target.h"
 
 struct redis;
 
@@ -57,6 +58,11 @@ struct redis_options {
     const char *prefix;          /* of the name that a subscriber asks for its signs of life by */
     double timeout;              /* seconds of silence to a question that count as a loss */
     bool subscriber;             /* this connection is for subscriptions */
+    bool any_role;               /* else a Redis that is no master is left again */
+    struct redis *companion;     /* neither stays where the other leaves; or NULL */
+    /* the host to connect to, asked at each attempt; NULL: nobody knows yet. Optional. */
+    const struct target_host *(*where)(void *ctx);
+    void *where_ctx;
     const struct redis_events *events;
     void *ctx;
 };
@@ -137,8 +143,14 @@ long redis_peer(const struct redis *redis);
 /* The number of the database that it is in. */
 int redis_database(const struct redis *redis);
 
-/* How often the connection was lost since it was made. */
-uint64_t redis_losses(const struct redis *redis);
+/* Leaves this Redis, its companion too, and connects again; `why` is copied. */
+void redis_leave(struct redis *redis, const char *why);
+
+/*
+ * Why the last connection ended or what refused it, in Redis's words or the system's; NULL
+ * once another has worked for some seconds. Borrowed until the loop runs again.
+ */
+const char *redis_trouble(const struct redis *redis);
 
 /* --- looking into replies; all are safe on NULL and on replies of another kind --- */
 

@@ -208,7 +208,8 @@ static void on_message(void *ctx, const char *channel, size_t channel_len, const
 
 static void on_subscribed(void *ctx, const char *channel, size_t channel_len, bool on) {
     struct hub *hub = ctx;
-    feeds_subscribed(hub->feeds, channel, channel_len, on);
+    if (!health_subscribed(hub->health, channel, channel_len, NULL, 0))
+        feeds_subscribed(hub->feeds, channel, channel_len, on);
 }
 
 static void on_subscription_refused(void *ctx, const char *channel, size_t channel_len,
@@ -216,6 +217,8 @@ static void on_subscription_refused(void *ctx, const char *channel, size_t chann
     struct hub *hub = ctx;
     char words[WORDS_MAX];
 
+    if (health_subscribed(hub->health, channel, channel_len, why, why_len))
+        return;
     words_take(words, why, why_len);
     feeds_refused(hub->feeds, channel, channel_len, words);
 }
@@ -306,6 +309,11 @@ static void drop(void *ctx, struct wheel_entry *entry) {
     deliver_drop(RING_OF(entry, struct waiter, deadline));
 }
 
+static void on_moved(void *ctx) {
+    struct hub *hub = ctx;
+    redis_leave(hub->commands, "the sentinels name another master");
+}
+
 struct hub *hub_new(struct ev_loop *loop, const struct config *config, struct stats *stats) {
     struct hub *hub = mem_new(sizeof *hub);
     struct redis_options commands = {.url = config->redis,
@@ -315,6 +323,8 @@ struct hub *hub_new(struct ev_loop *loop, const struct config *config, struct st
                                      .timeout = config->redis_timeout,
                                      .events = &command_events,
                                      .ctx = hub};
+    hub->sentinel = sentinel_new(loop, config, on_moved, hub);
+    sentinel_guide(hub->sentinel, &commands);
     struct redis_options subscriber = commands;
 
     subscriber.name = "halley.fcgi-live";
@@ -324,10 +334,12 @@ struct hub *hub_new(struct ev_loop *loop, const struct config *config, struct st
     hub->config = config;
     hub->stats = stats;
     hub->commands = redis_new(loop, &commands);
+    subscriber.companion = hub->commands;
     hub->subscriber = redis_new(loop, &subscriber);
     hub->library = library_new(
         loop, hub->commands,
         &(struct library_options){.prefix = config->prefix, .events = &library_events, .ctx = hub});
+    hub->health = health_new(loop, config, hub->library, hub->commands, hub->subscriber);
     hub->history = history_new(loop, hub->commands, hub->library, config->prefix);
     hub->feeds = feeds_new(loop, stats, config, &hub_feeds_events, hub);
     feeds_attach(hub->feeds, hub->subscriber, hub->history);
@@ -357,11 +369,13 @@ void hub_free(struct hub *hub) {
     redis_finish(hub->commands, FINISH_MAX);
     redis_free(hub->commands);
     redis_free(hub->subscriber);
+    sentinel_free(hub->sentinel);
     tracking_free(hub->tracking);
     memo_clear(&hub->memo);
     fetches_free(hub->fetches);
     feeds_free(hub->feeds);
     history_free(hub->history);
+    health_free(hub->health);
     library_free(hub->library);
     rows_stop(hub);
     ev_timer_stop(hub->loop, &hub->call_timer);
@@ -374,6 +388,20 @@ struct tallies *hub_tallies(struct hub *hub) {
 
 struct history *hub_history(struct hub *hub) {
     return hub->history;
+}
+
+struct health *hub_health(struct hub *hub) {
+    return hub->health;
+}
+
+const char *hub_trouble(const struct hub *hub) {
+    const char *words = library_trouble(hub->library);
+
+    if (words[0] == '\0' && redis_trouble(hub->commands) != NULL)
+        words = redis_trouble(hub->commands);
+    if (words[0] == '\0' && redis_trouble(hub->subscriber) != NULL)
+        words = redis_trouble(hub->subscriber);
+    return words;
 }
 
 struct library *hub_library(struct hub *hub) {

@@ -69,8 +69,7 @@ void hub_put_off(struct hub *hub, struct client *client, const struct hub_read *
                  const struct problem *problem);
 
 /* Whether hub_read() would take the request now; else fills `problem`. */
-bool hub_admits(struct hub *hub, const struct hub_read *read,
-                struct problem *problem) MUST_CHECK;
+bool hub_admits(struct hub *hub, const struct hub_read *read, struct problem *problem) MUST_CHECK;
 
 /*
  * For a client whose channels change while it is held, a WebSocket: hub_read()
@@ -109,6 +108,10 @@ void hub_when_up(struct hub *hub, double seconds, void (*run)(void *ctx, bool up
 struct tallies *hub_tallies(struct hub *hub);
 struct history *hub_history(struct hub *hub);
 struct library *hub_library(struct hub *hub);
+struct health *hub_health(struct hub *hub);
+
+/* What Redis or the system said last instead of serving us; "" while it does. */
+const char *hub_trouble(const struct hub *hub);
 
 /* Brings what the stats say of the library up to date. */
 void hub_count_library(struct hub *hub);

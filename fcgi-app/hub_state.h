@@ -14,9 +14,11 @@
 #include "core/pool.h"
 #include "core/redis.h"
 #include "core/ring.h"
+#include "core/sentinel.h"
 #include "core/wheel.h"
 #include "fcgi-app/feed.h"
 #include "fcgi-app/fetch.h"
+#include "fcgi-app/health.h"
 #include "fcgi-app/memo.h"
 #include "fcgi-app/retry.h"
 #include "fcgi-app/stats.h"
@@ -28,10 +30,12 @@ struct hub {
     struct ev_loop *loop;
     const struct config *config;
     struct stats *stats;
+    struct sentinel *sentinel; /* where both find Redis, or NULL */
     struct redis *subscriber;
     struct redis *commands;
     struct library *library;
     struct history *history;
+    struct health *health;
     struct feeds *feeds;
     struct fetches *fetches;
     struct tallies *tallies;

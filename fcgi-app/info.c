@@ -9,7 +9,9 @@
 
 #include "core/json.h"
 #include "core/mem.h"
+#include "core/words.h"
 
+#include "fcgi-app/health.h"
 #include "fcgi-app/transport.h"
 #include "fcgi-app/waiter.h"
 #include "fcgi-app/ws/listener.h"
@@ -79,28 +81,45 @@ static void put_conflict(const char *conflict, struct buf *out) {
     json_quote(out, conflict, strlen(conflict));
 }
 
-static void answer_health(void *ctx, bool up) {
-    struct asked *asked = ctx;
-    struct buf body = buf_make(256);
+static void refuse_health(struct asked *asked, unsigned later, const char *what,
+                          const char *trouble) {
     struct problem problem;
 
-    const struct library *library = hub_library(asked->app->hub);
-    const char *conflict = library_conflict(library);
+    problem_later(&problem, 503, later, "%s%s", what, trouble);
+    app_refuse(asked->app, asked->client, &problem);
+    free(asked);
+}
 
-    if (conflict != NULL && library_stands_back(library)) {
-        problem_later(&problem, 503, 5, "%s", conflict);
-        app_refuse(asked->app, asked->client, &problem);
-    } else if (up) {
-        buf_text(&body, "{\"status\":\"ok\",\"redis\":\"up\"");
-        put_conflict(conflict, &body);
-        buf_text(&body, "}\n");
-        app_answer(asked->client, "application/json", &body);
-    } else {
-        problem_later(&problem, 503, 2, "Redis is away");
-        app_refuse(asked->app, asked->client, &problem);
+static void answer_health(void *ctx, const char *trouble) {
+    struct asked *asked = ctx;
+    struct buf body = buf_make(1024);
+
+    if (trouble != NULL) {
+        refuse_health(asked, 2, "", trouble);
+        return;
     }
+    buf_text(&body, "{\"status\":\"ok\",\"redis\":\"up\"");
+    put_conflict(library_conflict(hub_library(asked->app->hub)), &body);
+    buf_text(&body, "}\n");
+    app_answer(asked->client, "application/json", &body);
     buf_free(&body);
     free(asked);
+}
+
+static void examine_health(void *ctx, bool up) {
+    struct asked *asked = ctx;
+    struct hub *hub = asked->app->hub;
+    const struct library *library = hub_library(hub);
+    const char *trouble = hub_trouble(hub);
+    char words[WORDS_MAX];
+
+    words_take(words, trouble, strlen(trouble));
+    if (library_conflict(library) != NULL && library_stands_back(library))
+        refuse_health(asked, 5, library_conflict(library), "");
+    else if (!up)
+        refuse_health(asked, 2, words[0] != '\0' ? "Redis is away: " : "Redis is away", words);
+    else
+        health_ask(hub_health(hub), answer_health, asked);
 }
 
 bool endpoint_health(struct app *app, struct request *request, struct client *client,
@@ -111,6 +130,6 @@ bool endpoint_health(struct app *app, struct request *request, struct client *cl
         problem_later(problem, 503, 1, "this process is shutting down");
         return false;
     }
-    hub_when_up(app->hub, app->config->redis_timeout, answer_health, ask_for(app, client));
+    hub_when_up(app->hub, app->config->redis_timeout, examine_health, ask_for(app, client));
     return true;
 }

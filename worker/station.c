@@ -13,6 +13,7 @@
 #include "core/library.h"
 #include "core/log.h"
 #include "core/mem.h"
+#include "core/sentinel.h"
 #include "worker/sequencer.h"
 
 #define PATIENCE_FIRST 0.1 /* seconds */
@@ -30,6 +31,7 @@ enum ears {
 struct station {
     struct ev_loop *loop;
     const struct config *config;
+    struct sentinel *sentinel; /* where both find Redis, or NULL */
     struct redis *commands;
     struct redis *subscriber;
     struct library *library;
@@ -166,14 +168,16 @@ static const struct redis_events subscriber_events = {.up = on_subscriber_up,
                                                       .subscribed = on_subscribed};
 
 static void open_ears(struct station *station) {
-    const struct redis_options options = {.url = station->config->redis,
-                                          .config = station->config,
-                                          .name = "halley-worker-live",
-                                          .prefix = station->config->prefix,
-                                          .timeout = station->config->redis_timeout,
-                                          .subscriber = true,
-                                          .events = &subscriber_events,
-                                          .ctx = station};
+    struct redis_options options = {.url = station->config->redis,
+                                    .config = station->config,
+                                    .name = "halley-worker-live",
+                                    .prefix = station->config->prefix,
+                                    .timeout = station->config->redis_timeout,
+                                    .subscriber = true,
+                                    .events = &subscriber_events,
+                                    .companion = station->commands,
+                                    .ctx = station};
+    sentinel_guide(station->sentinel, &options);
     station->subscriber = redis_new(station->loop, &options);
     station->ears = EARS_ASKED;
 }
@@ -254,21 +258,28 @@ static const struct redis_events command_events = {.up = on_commands_up, .down =
 
 /* ------------------------------------------------------------------------------ life */
 
+static void on_moved(void *ctx) {
+    struct station *station = ctx;
+    redis_leave(station->commands, "the sentinels name another master");
+}
+
 struct station *station_new(struct ev_loop *loop, const struct config *config) {
     struct station *station = mem_new(sizeof *station);
-    const struct redis_options commands = {.url = config->redis,
-                                           .config = config,
-                                           .name = "halley-worker",
-                                           .prefix = config->prefix,
-                                           .timeout = config->redis_timeout,
-                                           .events = &command_events,
-                                           .ctx = station};
+    struct redis_options commands = {.url = config->redis,
+                                     .config = config,
+                                     .name = "halley-worker",
+                                     .prefix = config->prefix,
+                                     .timeout = config->redis_timeout,
+                                     .events = &command_events,
+                                     .ctx = station};
     const struct link link = {
         .ctx = station, .now = on_now, .send = on_send, .refused = on_refused};
 
     station->loop = loop;
     station->config = config;
     station->sequencer = sequencer_new(config, &link, QUEUE_ITEMS);
+    station->sentinel = sentinel_new(loop, config, on_moved, station);
+    sentinel_guide(station->sentinel, &commands);
     station->commands = redis_new(loop, &commands);
     station->library = library_new(
         loop, station->commands,
@@ -286,6 +297,7 @@ void station_free(struct station *station) {
         return;
     redis_free(station->subscriber);
     redis_free(station->commands);
+    sentinel_free(station->sentinel);
     library_free(station->library);
     sequencer_free(station->sequencer);
     ev_timer_stop(station->loop, &station->due);

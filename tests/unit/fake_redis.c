@@ -101,8 +101,13 @@ int redis_database(const struct redis *redis) {
     return 0;
 }
 
-uint64_t redis_losses(const struct redis *redis) {
-    return redis->losses;
+void redis_leave(struct redis *redis, const char *why) {
+    (void)redis, (void)why;
+}
+
+const char *redis_trouble(const struct redis *redis) {
+    (void)redis;
+    return NULL;
 }
 
 enum err redis_command(struct redis *redis, redis_reply_fn *reply, void *ctx, int argc,
