@@ -763,7 +763,7 @@ local SEGMENTS, CHANNELS, DOUBT_CHUNK = 1000, 10000, 100
 local GONE_MS = 600000
 local DEAF = 9007199254740991
 local WORKER = { 'ends', 'ttl', 'gen', 'from', 'start', 'seen', 'heard', 'oldest', 'before_barrier',
-  'before_number', 'broken', 'unsure' }
+  'before_number', 'since_barrier', 'since_number', 'broken', 'unsure' }
 
 local last_stamp, last_count = 0, 0
 local count_from -- when this library began to count: it does not go on from what another counted
@@ -809,7 +809,7 @@ end
 
 -- What a worker says of itself: which is the oldest name that it holds, or 0 0; since which
 -- barrier it heard that and what followed (`from`, with the count of that barrier), and what
--- it hears now (`start`); what it heard last; where it stopped to hear (`before`), and whether
+-- it hears now (`start`); what it heard last; where it stopped to hear (`before`; and since which barrier it had, `since`), and whether
 -- that was because it was cut (1), which is not settled yet, or it heard something that had no
 -- name (2).
 local function report_of(args)
@@ -817,7 +817,8 @@ local function report_of(args)
     gen = tonumber(args[5]), from = tonumber(args[6]), count = tonumber(args[7]),
     start = tonumber(args[8]), listening = args[9] == '1', heard = name_of(args[10], args[11]),
     oldest = name_of(args[12], args[13]), before = name_of(args[14], args[15]),
-    broken = args[16] == '1', nameless = args[16] == '2', held = args[17] == '1', peers = { unpack(args, 18) } }
+    since = name_of(args[16], args[17]), broken = args[18] == '1', nameless = args[18] == '2',
+    held = args[19] == '1', peers = { unpack(args, 20) } }
 end
 
 -- Tells all workers of an installation.
@@ -911,13 +912,14 @@ local function register(lease_key, lease, r, now, unsure)
   put_worker(lease_key, r.owner, { ends = now + r.ttl, ttl = r.ttl, gen = lease.gen,
     from = r.from, start = r.start, seen = r.listening and r.heard[1] or DEAF, heard = r.heard[2], oldest = r.oldest[1],
     before_barrier = r.before[1], before_number = r.before[2],
+    since_barrier = r.since[1], since_number = r.since[2],
     broken = (r.broken or r.nameless) and 1 or 0, unsure = unsure and 1 or 0 })
   if r.heard[1] > lease.barrier then
     redis.call('HSET', lease_key, 'barrier', text(r.heard[1]))
   end
   if r.gen == lease.gen then return true end
   for _, peer in ipairs(r.peers) do
-    redis.call('HSETNX', lease_key .. ':workers', peer, '0 ' .. text(r.ttl) .. ' 0 0 0 0 0 0 0 0 0 0')
+    redis.call('HSETNX', lease_key .. ':workers', peer, '0 ' .. text(r.ttl) .. ' 0 0 0 0 0 0 0 0 0 0 0 0')
   end
   return true
 end
@@ -972,7 +974,7 @@ local function halley_join(keys, args)
   local before = redis.call('HGET', keys[1] .. ':workers', r.owner)
   local unheard = before and not same and string.match(before, '^%d+ %d+ (%d+)') == text(lease.gen)
   r.broken = (r.broken and same) or unheard or r.nameless
-  if not same then r.before = { 0, 0 } end
+  if not same then r.before, r.since = { 0, 0 }, { 0, 0 } end
   r.from = r.oldest[1] > 0 and r.from or barrier
   r.start, r.heard, r.listening = barrier, { barrier, count }, true
   register(keys[1], lease, r, now, false)
@@ -989,10 +991,13 @@ local function objection(lease, r, workers)
   local wait, first = false, nil
   local lost = (r.broken or r.nameless) and r.before[1] < r.from
   local unsettled, heard = lease.settled[1] < r.from, lease.settled
-  local function heard_to(barrier, number)
-    if barrier < r.from then heard = later(heard, { barrier, number }) end
+  -- what was heard from `since` to `before` counts where it goes on from what is settled
+  local function heard_to(before, since)
+    if before[1] < r.from and (since[1] <= lease.settled[1] or since[2] == lease.settled[2]) then
+      heard = later(heard, before)
+    end
   end
-  heard_to(r.before[1], r.before[2])
+  heard_to(r.before, r.since)
   for owner, w in pairs(workers) do
     if owner ~= r.owner then
       if not w.live then
@@ -1001,7 +1006,7 @@ local function objection(lease, r, workers)
         wait = true
       else
         lost = lost or (w.broken == 1 and w.before_barrier < r.from)
-        heard_to(w.before_barrier, w.before_number)
+        heard_to({ w.before_barrier, w.before_number }, { w.since_barrier, w.since_number })
         local holds = w.oldest > 0 and w.oldest < r.from
         local can_vouch = unsettled and w.seen ~= DEAF and w.from < r.from
         if (holds or can_vouch) and (not first or w.from < workers[first].from) then first = owner end
@@ -1087,7 +1092,9 @@ end
 local function halley_lease(keys, args)
   local now = now_ms()
   local lease, r = lease_of(keys[1], now), report_of(args)
-  if r.gen ~= lease.gen then r.broken, r.before = false, { 0, 0 } end -- of another process
+  if r.gen ~= lease.gen then -- what it stopped to hear was of another process
+    r.broken, r.before, r.since = false, { 0, 0 }, { 0, 0 }
+  end
   local barrier = text(r.oldest[1])
   local done = r.oldest[1] > 0 and tonumber(redis.call('HGET', keys[1], 'done:' .. barrier)) or 0
   local free = lease.owner == r.owner and not r.held or lease.ends <= now

@@ -11,7 +11,7 @@ void hearing_begin(struct hearing *hearing, struct name barrier, uint64_t genera
     bool same = hearing->generation == generation;
 
     if (!same)
-        hearing->before = (struct name){0};
+        hearing->before = hearing->since = (struct name){0};
     hearing->generation = generation;
     hearing->from = barrier;
     hearing->at = barrier;
@@ -43,8 +43,10 @@ void hearing_take(struct hearing *hearing) {
 void hearing_end(struct hearing *hearing, bool cut) {
     if (!hearing->listening)
         return;
-    if (!hearing->broken)
+    if (!hearing->broken) {
         hearing->before = hearing->at;
+        hearing->since = hearing->from;
+    }
     hearing->listening = false;
     hearing->cut = cut;
     hearing->broken = hearing->broken || cut;

@@ -18,6 +18,7 @@ struct hearing {
     struct name from;     /* the barrier since which it hears, or heard, without a break */
     struct name at;       /* what it heard last */
     struct name before;   /* where it first stopped to hear what is not settled, in this process */
+    struct name since;    /* and the barrier since which it had heard all up to there */
     uint64_t barrier_max; /* the greatest barrier that it ever heard of */
 };
 

@@ -61,6 +61,7 @@ void lease_report(const struct lease *lease, struct call *call, const char *verb
     call_two(call, hearing->at.barrier, hearing->at.number);
     call_two(call, name.barrier, name.number);
     call_two(call, hearing->before.barrier, hearing->before.number);
+    call_two(call, hearing->since.barrier, hearing->since.number);
     call_text(call, hearing->nameless ? "2" : hearing->broken ? "1" : "0");
     call_text(call, lease->held ? "1" : "0");
     for (unsigned i = 0; i < lease->peers; i++)
