@@ -173,7 +173,7 @@ end
 
 -- Another process of Redis, with the data that this one had.
 function new_process(id)
-  run, calls = id, 0
+  run, calls = id, 100000 -- so that it is seen when they are reset
   flush_functions()
 end
 
