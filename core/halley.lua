@@ -747,10 +747,12 @@ end
 --
 --   owner, until, ttl   who leads; until when, in milliseconds of this Redis; for how long he asked
 --   from                the barrier behind which he may go on
---   last                the name of what he did last
---   done:<barrier>      the number up to which everything behind that barrier is done
+--   last                the name of what he did last; how many were ever done; the number up to
+--                       which others had done what is behind that barrier; behind these "granted"
+--                       where he has done nothing yet, and this is what he goes on from
+--   done:<barrier>      the number up to which everything behind that barrier is done;
+--                       where `last` is behind it too, that counts
 --   forgotten           the greatest barrier of which the last was taken out for want of room
---   total               how many bare publishes were ever done
 --   settled             the name up to which everything is done, or was told as a gap
 --   doubt               how many channels were told a gap of those that have to be, while that goes on
 --   barrier             the last one
@@ -795,7 +797,7 @@ local function name_of(barrier, number)
 end
 
 local function parse_name(words)
-  return name_of(string.match(words or '', '^(%d+) (%d+)$'))
+  return name_of(string.match(words or '', '^(%d+) (%d+)'))
 end
 
 local function name_text(name)
@@ -859,20 +861,46 @@ local function forget_silent(lease_key)
   end
 end
 
+-- How many bare publishes were ever done, as `last` says.
+local function total_of(last)
+  return tonumber(string.match(last or '', '^%d+ %d+ (%d+)')) or 0
+end
+
+-- Up to which number everything behind that barrier is done.
+local function done_behind(lease_key, barrier, last)
+  local done = tonumber(redis.call('HGET', lease_key, 'done:' .. barrier)) or 0
+  local last_barrier, number = string.match(last or '', '^(%d+) (%d+) %d+ %d+$')
+  return last_barrier == barrier and math.max(done, tonumber(number)) or done
+end
+
+-- Puts what `last` says into the record of its barrier, before it says something else.
+local function keep_last(lease_key, last)
+  local barrier = string.match(last or '', '^(%d+) %d+ %d+ %d+$')
+  if barrier then
+    redis.call('HSET', lease_key, 'done:' .. barrier, text(done_behind(lease_key, barrier, last)))
+  end
+end
+
+local function going_on_from(name, total, done)
+  return name_text(name) .. ' ' .. text(total) .. ' ' .. text(done) .. ' granted'
+end
+
 -- The lease as it stands. In a Redis process that does not know it, nobody holds it.
 local function lease_of(lease_key, now)
   know_process(now)
-  local f = redis.call('HMGET', lease_key, 'owner', 'until', 'ttl', 'from', 'last', 'settled', 'total',
+  local f = redis.call('HMGET', lease_key, 'owner', 'until', 'ttl', 'from', 'last', 'settled',
     'run', 'gen', 'since', 'barrier', 'doubt', 'forgotten')
   local lease = { owner = f[1] or '', ends = tonumber(f[2]) or 0, ttl = tonumber(f[3]) or 0,
     from = tonumber(f[4]) or 0, last = parse_name(f[5]), settled = parse_name(f[6]),
-    total = tonumber(f[7]) or 0, gen = tonumber(f[9]) or 0, since = tonumber(f[10]) or now,
-    barrier = tonumber(f[11]) or 0, doubt = f[12], forgotten = tonumber(f[13]) or 0 }
-  if f[8] ~= run then
+    last_text = f[5] or '', gen = tonumber(f[8]) or 0, since = tonumber(f[9]) or now,
+    barrier = tonumber(f[10]) or 0, doubt = f[11], forgotten = tonumber(f[12]) or 0 }
+  if f[7] ~= run then
     lease.gen, lease.since, lease.ends, lease.doubt = stamp(lease.barrier), now, 0, nil
+    keep_last(lease_key, lease.last_text)
     lease.last, lease.settled = { 0, 0 }, { 0, 0 }
+    lease.last_text = going_on_from({ 0, 0 }, total_of(lease.last_text), 0)
     redis.call('HSET', lease_key, 'run', run, 'gen', text(lease.gen), 'since', text(now),
-      'until', '0', 'settled', '0 0', 'last', '')
+      'until', '0', 'settled', '0 0', 'last', lease.last_text)
     redis.call('HDEL', lease_key, 'doubt')
     forget_silent(lease_key)
   end
@@ -1021,12 +1049,16 @@ end
 local function grant(lease_key, lease, r, workers, next_to, doubt, now)
   redis.call('HSET', lease_key, 'owner', r.owner, 'until', text(now + r.ttl), 'ttl', text(r.ttl),
     'from', text(r.from))
-  if doubt then -- nothing may be done, and nothing counts as settled, until that is over
+  keep_last(lease_key, lease.last_text)
+  if doubt then -- nothing is done, and nothing more is settled, until that is over
+    set_settled(lease_key, lease, lease.settled)
+    redis.call('HSET', lease_key, 'last', going_on_from({ 0, 0 }, total_of(lease.last_text), 0))
     if not lease.doubt then redis.call('HSET', lease_key, 'doubt', '0') end
     return 'doubt'
   end
   redis.call('HDEL', lease_key, 'doubt')
-  redis.call('HSET', lease_key, 'last', name_text(next_to))
+  local done = done_behind(lease_key, text(next_to[1]), lease.last_text)
+  redis.call('HSET', lease_key, 'last', going_on_from(next_to, total_of(lease.last_text), done))
   set_settled(lease_key, lease, later(name_of(r.from, r.count), lease.settled))
   forget_gone(lease_key, workers, now)
   return 'granted'
@@ -1096,7 +1128,7 @@ local function halley_lease(keys, args)
     r.broken, r.before, r.since = false, { 0, 0 }, { 0, 0 }
   end
   local barrier = text(r.oldest[1])
-  local done = r.oldest[1] > 0 and tonumber(redis.call('HGET', keys[1], 'done:' .. barrier)) or 0
+  local done = r.oldest[1] > 0 and done_behind(keys[1], barrier, lease.last_text) or 0
   local free = lease.owner == r.owner and not r.held or lease.ends <= now
   local word, left
   if r.oldest[1] > 0 and r.oldest[1] <= lease.forgotten and done == 0 then
@@ -1110,7 +1142,7 @@ local function halley_lease(keys, args)
   for owner, worker in pairs(workers_of(keys[1], lease, now)) do
     if owner ~= r.owner and worker.live then others[#others + 1] = owner end
   end
-  return { word, left, text(lease.total), text(lease.gen), text(lease.settled[1]), text(done), others }
+  return { word, left, text(total_of(lease.last_text)), text(lease.gen), text(lease.settled[1]), text(done), others }
 end
 
 local function holds(lease_key, owner, now)
@@ -1121,21 +1153,27 @@ end
 -- One bare publish becomes history. Only the holder of the lease may, and each call names
 -- the one before it, so that nothing is passed over where that failed.
 -- in:  channel, lease key; owner, name before ("barrier number"), barrier, number, payload,
---      1 if the channel is to be remembered, history, ttl, max_message, meta_ttl, prefix
+--      1 if the channel is to be remembered, history, ttl, max_message, meta_ttl, prefix,
+--      generation where the others are to be told; '': not now
 -- out: the message's id; "DONE" where that was done before; "SKIPPED why" for what cannot
 --      be kept; or the errors "LEASE ..." and "ORDER ..."
 local function halley_sequence(keys, args)
-  local now, done = now_ms(), 'done:' .. args[3]
-  local lease = redis.call('HMGET', keys[2], 'owner', 'until', 'total', 'last', 'gen', 'doubt', done)
-  if lease[1] ~= args[1] or tonumber(lease[2]) <= now or lease[6] then
+  local now = now_ms()
+  local lease = redis.call('HMGET', keys[2], 'owner', 'until', 'last')
+  if lease[1] ~= args[1] or tonumber(lease[2]) <= now then
     return redis.error_reply('LEASE is not held by ' .. args[1])
   end
-  if lease[4] ~= args[2] then
-    return redis.error_reply('ORDER expects what follows ' .. tostring(lease[4]))
+  local before, total, done = string.match(lease[3] or '', '^(%d+ %d+) (%d+) (%d+)')
+  if before ~= args[2] then
+    return redis.error_reply('ORDER expects what follows ' .. tostring(before))
+  end
+  if string.find(before, args[3] .. ' ', 1, true) ~= 1 then
+    keep_last(keys[2], lease[3])
+    done = redis.call('HGET', keys[2], 'done:' .. args[3]) or '0'
   end
   local name = args[3] .. ' ' .. args[4]
-  if lease[7] and tonumber(lease[7]) >= tonumber(args[4]) then
-    redis.call('HSET', keys[2], 'last', name)
+  if tonumber(done) >= tonumber(args[4]) then
+    redis.call('HSET', keys[2], 'last', name .. ' ' .. total .. ' ' .. done)
     return 'DONE'
   end
   local prefix = args[11] or known_prefix()
@@ -1144,14 +1182,14 @@ local function halley_sequence(keys, args)
     history = tonumber(args[7]), ttl = tonumber(args[8]), max_message = tonumber(args[9]),
     meta_ttl = tonumber(args[10]), prefix = prefix, remember = true }, now)
   if not ok then id, why = nil, type(id) == 'table' and id.err or tostring(id) end
-  redis.call('HSET', keys[2], 'last', name, done, args[4], 'total', text((tonumber(lease[3]) or 0) + 1))
+  redis.call('HSET', keys[2], 'last', name .. ' ' .. text(total + 1) .. ' ' .. done)
   if args[6] == '1' then
     local channels = keys[2] .. ':channels'
     redis.call('ZADD', channels, text(now), keys[1])
     redis.call('ZREMRANGEBYSCORE', channels, '-inf', text(now - META_TTL * 1000))
     redis.call('ZREMRANGEBYRANK', channels, 0, -CHANNELS - 1)
   end
-  tell_workers(prefix, 'done ' .. lease[5] .. ' ' .. name)
+  if args[12] ~= '' then tell_workers(prefix, 'done ' .. args[12] .. ' ' .. name) end
   return id or 'SKIPPED ' .. why
 end
 

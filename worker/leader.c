@@ -15,6 +15,8 @@
 #define NOTE_AGAIN  60.0 /* seconds after which a channel is noted again */
 #define AFTER_ERROR 0.1
 
+enum { TELL_EVERY = 16 };
+
 struct sent {
     struct leader *leader;
     struct name name;
@@ -39,6 +41,12 @@ static bool must_note(struct leader *leader, const struct item *item) {
         return false;
     *note = (struct leader_note){.digest = digest, .at = now};
     return true;
+}
+
+/* The others drop everything up to what they are told of, so some of many are enough. */
+static bool must_tell(const struct item *item) {
+    return item->next == NULL || item->next->from.barrier != item->from.barrier ||
+           item->name.number % TELL_EVERY == 0;
 }
 
 void leader_begin(struct leader *leader, struct name next_to) {
@@ -113,6 +121,10 @@ static bool send_item(struct leader *leader, const struct item *item) {
     call_two(&call, (uint64_t)policy->history, (uint64_t)policy->ttl);
     call_two(&call, (uint64_t)policy->max_message, (uint64_t)leader->config->meta_ttl);
     call_text(&call, leader->config->prefix);
+    if (must_tell(item))
+        call_number(&call, leader->lease->generation);
+    else
+        call_text(&call, "");
     if (leader->link->send(leader->link->ctx, on_sequenced, sent, &call))
         return true;
     free(sent);

@@ -133,7 +133,7 @@ enum err lease_answered(struct lease *lease, const redis_reply *reply, double no
         return ERR_REDIS; /* lost, or refused: the next question is due as it was */
     answer->left = (double)redis_integer(redis_item(reply, 1), 0) / 1000;
     answer->total = number_of(redis_item(reply, 2));
-    answer->generation = number_of(redis_item(reply, 3));
+    answer->generation = lease->generation = number_of(redis_item(reply, 3));
     answer->settled = number_of(redis_item(reply, 4));
     answer->done = (struct name){lease->next_to.barrier, number_of(redis_item(reply, 5))};
     read_peers(lease, redis_item(reply, 6));

@@ -45,6 +45,7 @@ struct lease {
     char key[LEASE_KEY_MAX];
     double length; /* seconds */
     bool held;
+    uint64_t generation; /* as Redis said last */
     struct name from;    /* where it is held: what was heard without a break since that barrier */
     bool asking;         /* a question is out */
     bool again;          /* another has to follow it at once */

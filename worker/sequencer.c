@@ -17,7 +17,8 @@
  *    It takes a call only from who holds the lease, and only if that follows the call
  *    before it; a name that was done is answered DONE. So sending again is always
  *    right, also to a Redis that was killed and came back with half of it on disk.
- *    Whoever listens hears what is done, and drops exactly that. Nothing is ever
+ *    Whoever listens hears up to which name all is done behind a barrier, and drops
+ *    exactly that (the leader tells it of some of many). Nothing is ever
  *    taken for done because something behind it is.
  * 3. Order. Everybody reports to Redis which is the oldest name that he holds, since
  *    which barrier he has it all, and which barrier he heard last. halley_lease gives
@@ -39,7 +40,6 @@
  */
 #include "worker/sequencer.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -52,7 +52,7 @@
 #include "worker/lease.h"
 #include "worker/queue.h"
 
-enum { FORGET_AT_ONCE = 1000, WORD_MAX = 128 };
+enum { FORGET_AT_ONCE = 1000, DIGITS_MAX = 19 };
 
 enum verb { NONE, ACQUIRE, REPORT, RELEASE, LEAVE };
 static const char *const verbs[] = {"", "acquire", "report", "release", "leave"};
@@ -336,34 +336,48 @@ static bool hear_publish(struct sequencer *s, struct heard *heard) {
         log_warning("sequencer.full", "queue=%zu bytes=%zu: not listening until there is room",
                     s->queue.count, s->queue.bytes);
     }
-    leader_send(&s->leader);
     return true;
-}
-
-/* "begin <barrier> <count>", "done <generation> <barrier> <number>", "free <whose turn>" */
-static void hear_word(struct sequencer *s, const char *text, size_t len) {
-    char line[LEASE_OWNER_MAX + WORD_MAX], turn[LEASE_OWNER_MAX];
-    unsigned long long generation, barrier, number;
-
-    if (len >= sizeof line)
-        return;
-    memcpy(line, text, len);
-    line[len] = '\0';
-    if (sscanf(line, "done %llu %llu %llu", &generation, &barrier, &number) == 3) {
-        if (generation == s->hearing.generation)
-            queue_done(&s->queue, (struct name){barrier, number});
-    } else if (sscanf(line, "begin %llu %llu", &barrier, &number) == 2) {
-        if (hearing_barrier(&s->hearing, (struct name){barrier, number}))
-            lease_hurry(&s->lease); /* who began wants to know what we have */
-    } else if (sscanf(line, "free %319s", turn) == 1) {
-        if (strcmp(turn, "*") == 0 || strcmp(turn, s->lease.owner) == 0)
-            lease_hurry(&s->lease);
-    }
-    move(s);
 }
 
 static bool named(const char *channel, size_t len, const char *name) {
     return len == strlen(name) && memcmp(channel, name, len) == 0;
+}
+
+/* Reads numbers with a blank before each, up to the end of the text. */
+static bool read_numbers(const char *text, const char *end, uint64_t *out, int count) {
+    for (int i = 0; i < count; i++) {
+        const char *first = text + 1;
+        if (text == end || *text++ != ' ')
+            return false;
+        out[i] = 0;
+        for (; text < end && *text >= '0' && *text <= '9' && text - first < DIGITS_MAX; text++)
+            out[i] = out[i] * 10 + (uint64_t)(*text - '0');
+        if (text == first)
+            return false;
+    }
+    return text == end;
+}
+
+static bool begins(const char *text, size_t len, const char *word) {
+    return len > strlen(word) && memcmp(text, word, strlen(word)) == 0;
+}
+
+/* "begin <barrier> <count>", "done <generation> <barrier> <number>", "free <whose turn>" */
+static void hear_word(struct sequencer *s, const char *text, size_t len) {
+    const char *end = text + len;
+    uint64_t n[3];
+
+    if (begins(text, len, "done") && read_numbers(text + 4, end, n, 3)) {
+        if (n[0] == s->hearing.generation)
+            queue_done(&s->queue, (struct name){n[1], n[2]});
+    } else if (begins(text, len, "begin") && read_numbers(text + 5, end, n, 2)) {
+        if (hearing_barrier(&s->hearing, (struct name){n[0], n[1]}))
+            lease_hurry(&s->lease); /* who began wants to know what we have */
+    } else if (begins(text, len, "free ")) {
+        if (named(text + 5, len - 5, "*") || named(text + 5, len - 5, s->lease.owner))
+            lease_hurry(&s->lease);
+    }
+    move(s);
 }
 
 bool sequencer_heard(struct sequencer *s, const char *channel, size_t channel_len,

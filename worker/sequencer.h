@@ -42,7 +42,8 @@ bool sequencer_wants_to_hear(const struct sequencer *sequencer);
 void sequencer_join(struct sequencer *sequencer, struct call *call);
 bool sequencer_joined(struct sequencer *sequencer, const redis_reply *reply);
 
-/* A message of the subscriptions. False: there is no room, so the connection has to be closed. */
+/* A message of the subscriptions; what it makes to do is done by the next sequencer_tick(). False:
+ * there is no room, so the connection has to be closed. */
 bool sequencer_heard(struct sequencer *sequencer, const char *channel, size_t channel_len,
                      const char *payload, size_t payload_len);
 
@@ -53,7 +54,8 @@ void sequencer_deaf(struct sequencer *sequencer, bool cut);
 void sequencer_up(struct sequencer *sequencer);
 void sequencer_down(struct sequencer *sequencer);
 
-/* Does what is due; and when that will be, in the link's seconds. */
+/* Does what there is to do: after messages were heard, and when it is due; and when that will be,
+ * in the link's seconds. */
 void sequencer_tick(struct sequencer *sequencer);
 double sequencer_due(const struct sequencer *sequencer);
 

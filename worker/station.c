@@ -210,6 +210,7 @@ static void on_prepare(struct ev_loop *loop, struct ev_prepare *prepare, int eve
     double due;
     (void)events;
 
+    sequencer_tick(station->sequencer);
     settle_ears(station);
     due = sequencer_due(station->sequencer);
     if (station->ears == EARS_NONE && station->deaf_until > ev_now(loop) &&

@@ -486,7 +486,7 @@ static void look_after(struct world *world, int which) {
     } else if (worker->ears == DEAF && wants && worker->ready) {
         worker->ears = CONNECTING;
     }
-    if ((double)world->clock / 1e6 >= sequencer_due(worker->sequencer))
+    if ((double)world->clock / 1e6 >= sequencer_due(worker->sequencer) || roll(world, 2) == 0)
         sequencer_tick(worker->sequencer);
 }
 

@@ -70,8 +70,9 @@ START_TEST(the_workers_words_have_the_prefix_too) {
     server_start(false);
     listen_to("site.sequenced");
     ck_assert_int_eq(strncmp(ask_for_lease("site", "a"), "[granted ", 9), 0);
-    must_ask("HSET halley.lease:job last after");
-    must_ask("FCALL halley_sequence 2 chat halley.lease:job a after 5 1 x 1 10 60 10 600 site");
+    must_ask("HSET halley.lease:job last %s", "5 0 0 0");
+    must_ask("FCALL halley_sequence 2 chat halley.lease:job a %s 5 1 x 1 10 60 10 600 site 7",
+             "5 0");
     const char *words = heard(1);
     ck_assert_msg(strncmp(words, "site.sequenced: done ", 21) == 0, "%s", words);
 }
