@@ -17,6 +17,19 @@ struct rendering {
     struct buf text;
 };
 
+/*
+ * A channel's part of a cursor. Where each message is told with the cursor behind it, a
+ * thousand cursors are made of a batch, in each of which one place is another than before.
+ */
+struct piece {
+    const char *name; /* as cursors have it */
+    size_t name_len;
+    struct position at;
+    struct position written; /* as `place` */
+    char place[POSITION_TEXT];
+    size_t place_len;
+};
+
 struct batch {
     unsigned refs;
     unsigned retry;
@@ -24,6 +37,8 @@ struct batch {
     size_t entry_count;
     struct batch_channel *channels; /* their names stand behind them, in one block */
     struct batch_entry *entries;
+    struct piece *pieces; /* of every channel; NULL until they are needed */
+    struct buf names;     /* what they point into */
     struct buf json;
     struct rendering kept[BATCH_RENDERINGS];
     size_t kept_count;
@@ -57,7 +72,7 @@ struct batch *batch_new(const struct batch_channel *channels, size_t channel_cou
         batch->entries[i] = entries[i];
         message_ref(entries[i].message);
     }
-    batch->json = buf_make(SIZE_MAX / 2); /* its parts are bounded */
+    batch->json = batch->names = buf_make(SIZE_MAX / 2); /* their parts are bounded */
     return batch;
 }
 
@@ -83,6 +98,8 @@ void batch_unref(struct batch *batch) {
     for (size_t i = 0; i < batch->kept_count; i++)
         buf_free(&batch->kept[i].text);
     buf_free(&batch->json);
+    buf_free(&batch->names);
+    free(batch->pieces);
     free(batch->entries);
     free(batch->channels);
     free(batch);
@@ -116,20 +133,70 @@ unsigned batch_retry(const struct batch *batch) {
     return batch->retry;
 }
 
-void batch_cursor(const struct batch *batch, size_t taken, struct buf *out) {
+static void write_place(struct piece *piece) {
+    piece->written = piece->at;
+    piece->place_len = position_format(piece->at, piece->place);
+}
+
+static void make_pieces(struct batch *batch) {
+    batch->pieces = mem_new(batch->channel_count * sizeof *batch->pieces);
+    for (size_t i = 0; i < batch->channel_count; i++) {
+        size_t before = batch->names.len;
+        cursor_add_name(&batch->names, batch->channels[i].name, batch->channels[i].len);
+        batch->pieces[i].name_len = batch->names.len - before;
+        batch->pieces[i].at = batch->channels[i].from;
+        write_place(&batch->pieces[i]);
+    }
+    const char *name = batch->names.data;
+    for (size_t i = 0; i < batch->channel_count; i++) {
+        batch->pieces[i].name = name;
+        name += batch->pieces[i].name_len;
+    }
+}
+
+/* Where every channel is after the first `taken` entries, which are not all. */
+static void move_pieces(struct batch *batch, size_t taken) {
+    for (size_t i = 0; i < batch->channel_count; i++)
+        batch->pieces[i].at = batch->channels[i].from;
+    for (size_t k = 0; k < taken; k++)
+        batch->pieces[batch->entries[k].channel].at = batch->entries[k].message->id;
+}
+
+static void put_pieces(struct batch *batch, struct buf *out) {
+    for (size_t i = 0; i < batch->channel_count; i++) {
+        struct piece *piece = &batch->pieces[i];
+        if (position_compare(piece->at, piece->written) != 0)
+            write_place(piece);
+        if (i > 0)
+            buf_char(out, ',');
+        buf_add(out, piece->name, piece->name_len);
+        buf_add(out, piece->place, piece->place_len);
+    }
+}
+
+/* The cursor behind the whole batch is made once or twice. */
+static void put_end(const struct batch *batch, struct buf *out) {
     struct buf text = buf_make(out->max);
 
     for (size_t i = 0; i < batch->channel_count; i++) {
         const struct batch_channel *channel = &batch->channels[i];
-        struct position at = taken == batch->entry_count ? channel->to : channel->from;
-        for (size_t k = 0; k < taken && taken < batch->entry_count; k++) {
-            if (batch->entries[k].channel == i)
-                at = batch->entries[k].message->id;
-        }
-        cursor_add(&text, channel->name, channel->len, at);
+        cursor_add(&text, channel->name, channel->len, channel->to);
     }
     buf_add(out, text.data, text.len);
     buf_free(&text);
+}
+
+void batch_cursor(const struct batch *batch, size_t taken, struct buf *out) {
+    struct batch *known = (struct batch *)(uintptr_t)batch; /* what is kept changes no answer */
+
+    if (taken == batch->entry_count) {
+        put_end(batch, out);
+        return;
+    }
+    if (known->pieces == NULL)
+        make_pieces(known);
+    move_pieces(known, taken);
+    put_pieces(known, out);
 }
 
 static void put_gap(const struct batch *batch, struct buf *out) {

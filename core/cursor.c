@@ -195,18 +195,33 @@ const struct position *cursor_find(const struct cursor *cursor, const char *chan
     return item != NULL ? &item->position : NULL;
 }
 
+void cursor_add_name(struct buf *out, const char *channel, size_t len) {
+    static const char digits[] = "0123456789ABCDEF";
+    char *to = buf_reserve(out, 3 * len + 1);
+
+    if (to == NULL)
+        return;
+    char *at = to;
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)channel[i];
+        if (plain(c)) {
+            *at++ = (char)c;
+            continue;
+        }
+        *at++ = '~';
+        *at++ = digits[c >> 4];
+        *at++ = digits[c & 15];
+    }
+    *at++ = '@';
+    *at = '\0'; /* there is room for it behind what was reserved */
+    out->len += (size_t)(at - to);
+}
+
 void cursor_add(struct buf *out, const char *channel, size_t len, struct position position) {
     char text[POSITION_TEXT];
 
     if (out->len > 0)
         buf_char(out, ',');
-    for (size_t i = 0; i < len; i++) {
-        unsigned char c = (unsigned char)channel[i];
-        if (plain(c))
-            buf_char(out, (char)c);
-        else
-            buf_printf(out, "~%02X", c);
-    }
-    buf_char(out, '@');
+    cursor_add_name(out, channel, len);
     buf_add(out, text, position_format(position, text));
 }

@@ -69,4 +69,7 @@ const struct position *cursor_find(const struct cursor *cursor, const char *chan
  */
 void cursor_add(struct buf *out, const char *channel, size_t len, struct position position);
 
+/* Appends a channel's name as it stands there, with the "@" behind it. */
+void cursor_add_name(struct buf *out, const char *channel, size_t len);
+
 #endif

@@ -38,13 +38,14 @@ void memo_clear(struct memo_table *table) {
 
 /* Everything that decides what a waiter is owed, as a row of words. */
 static void memo_key(const struct waiter *waiter, const struct portion *portion, struct buf *key) {
-    size_t words = 4 + 10 * (size_t)waiter->sub_count;
+    size_t words = 5 + 10 * (size_t)waiter->sub_count;
 
     buf_clear(key);
     uint64_t *at = (uint64_t *)(void *)buf_reserve(key, words * sizeof *at);
     *at++ = (uint64_t)waiter->limit << 1 | waiter_stream(waiter);
     *at++ = portion->retry;
     *at++ = portion->bytes;
+    *at++ = portion->each;
     *at++ = waiter->parked;
     for (size_t i = 0; i < waiter->sub_count; i++) {
         const struct sub *sub = &waiter->subs[i];

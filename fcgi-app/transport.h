@@ -28,6 +28,7 @@ struct transport {
     const char *content_type; /* NULL: an answer that has no header */
     bool waits;               /* holds a request that has nothing to deliver yet */
     bool stream;              /* goes on after a batch */
+    bool cursors;             /* tells the cursor behind every message, not once a batch */
     bool socket;              /* needs a WebSocket, so it is no endpoint of FastCGI */
 
     /* Whether the configuration turns it on; NULL: always. */

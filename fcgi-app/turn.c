@@ -33,10 +33,17 @@ static size_t batch_bytes(const struct waiter *waiter) {
                                             : BATCH_BYTES;
 }
 
+/* With one channel its cursor is short, and with each message as ever. */
+static size_t each_message(const struct waiter *waiter) {
+    return waiter_transport(waiter)->cursors && waiter->sub_count > 1 ? waiter_cursor_bytes(waiter)
+                                                                      : 0;
+}
+
 /* What is kept of a place that others stand at too; NULL: Redis has yet to tell. */
 static struct memo *look_up(struct waiter *waiter) {
     struct hub *hub = waiter->hub;
-    struct portion portion = {.bytes = batch_bytes(waiter), .retry = waiter_retry(waiter)};
+    struct portion portion = {
+        .bytes = batch_bytes(waiter), .each = each_message(waiter), .retry = waiter_retry(waiter)};
     struct memo *memo = memo_find(&hub->memo, waiter, &portion);
 
     if (memo != NULL || !waiter_resolve(waiter, hub->fetches, portion.bytes, true) ||

@@ -186,7 +186,7 @@ static size_t oldest(const struct source *sources, size_t count) {
 }
 
 static size_t merge(struct source *sources, size_t count, struct batch_entry *entries, size_t limit,
-                    size_t bytes) {
+                    const struct portion *portion) {
     size_t used = 0, payload = 0;
 
     while (used < limit) {
@@ -194,9 +194,9 @@ static size_t merge(struct source *sources, size_t count, struct batch_entry *en
         if (i == count)
             break;
         struct message *message = source_at(&sources[i], sources[i].taken);
-        if (used > 0 && payload + message->payload_len > bytes)
+        if (used > 0 && payload + message->payload_len + portion->each > portion->bytes)
             break;
-        payload += message->payload_len;
+        payload += message->payload_len + portion->each;
         sources[i].taken++;
         entries[used++] = (struct batch_entry){.message = message, .channel = i};
     }
@@ -246,7 +246,7 @@ struct batch *waiter_collect(struct waiter *waiter, const struct portion *portio
 
     for (size_t i = 0; i < waiter->sub_count; i++)
         sources[i] = source_of(&waiter->subs[i]);
-    size_t used = merge(sources, waiter->sub_count, entries, waiter->limit, portion->bytes);
+    size_t used = merge(sources, waiter->sub_count, entries, waiter->limit, portion);
     for (size_t i = 0; i < waiter->sub_count; i++) {
         struct sub *sub = &waiter->subs[i];
         bool first_time = sub->kind != SUB_AT;
@@ -275,4 +275,14 @@ struct batch *waiter_empty(const struct waiter *waiter, unsigned retry) {
     struct batch *batch = batch_new(channels, waiter->sub_count, NULL, 0, retry);
     free(channels);
     return batch;
+}
+
+size_t waiter_cursor_bytes(const struct waiter *waiter) {
+    size_t bytes = 0, len;
+
+    for (size_t i = 0; i < waiter->sub_count; i++) {
+        (void)feed_name(waiter->subs[i].feed, &len);
+        bytes += len + sizeof ",@1795219200000-1000000";
+    }
+    return bytes;
 }

@@ -82,6 +82,7 @@ struct waiter {
 /* What one answer may carry. */
 struct portion {
     size_t bytes;   /* of payload; at least one message */
+    size_t each;    /* bytes that come with every message, and count as its payload */
     unsigned retry; /* milliseconds that it says to come back after; 0: it does not */
 };
 
@@ -114,6 +115,9 @@ struct batch *waiter_empty(const struct waiter *waiter, unsigned retry);
 
 /* What Redis said when it refused one of its channels: it cannot be answered. NULL: nothing. */
 const char *waiter_refusal(const struct waiter *waiter);
+
+/* About as many bytes as its cursor has. */
+size_t waiter_cursor_bytes(const struct waiter *waiter);
 
 /*
  * Up to where a live feed's messages are for this subscriber: a poll takes all, who waits

@@ -26,10 +26,10 @@
 #include "core/collections.h"
 #include "core/json.h"
 #include "core/mem.h"
-#include "fcgi-app/channel_index.h"
 #include "fcgi-app/publish.h"
 #include "fcgi-app/read.h"
 #include "fcgi-app/transport.h"
+#include "fcgi-app/ws/change.h"
 #include "fcgi-app/ws/order.h"
 #include "fcgi-app/ws/socket.h"
 
@@ -122,141 +122,33 @@ static void hold(struct session *session, const struct hub_places *places) {
         client_refuse(session->client, &problem);
 }
 
-/*
- * The channels of a list, each once, where `since` says. False, with `problem`, if one is
- * not allowed, or they alone are too many. The names are borrowed.
- */
-static bool take_names(const struct session *session, const struct order_names *names,
-                       struct hub_channel *channels, size_t *count, struct problem *problem) {
-    const struct config *config = session->app->config;
-    size_t most = (size_t)config->max_channels;
-    struct channel_index index = channel_index_make(channels, names->count);
-
-    *count = 0;
-    for (size_t i = 0; problem->status == 0 && i < names->count; i++) {
-        const struct order_name *name = &names->names[i];
-        if (!read_allowed(config, name->name, name->len, problem) ||
-            channel_index_find(&index, name->name, name->len) >= 0)
-            continue;
-        if (*count == most) {
-            problem_set(problem, 400, "subscribe: the most is %zu channels (max_channels)", most);
-            break;
-        }
-        channels[(*count)++] = (struct hub_channel){.name = name->name, .len = name->len};
-        channel_index_note(&index);
-    }
-    channel_index_free(&index);
-    return problem->status == 0;
-}
-
-static bool take_since(struct scan_value since, struct hub_channel *channels, size_t count,
-                       struct problem *problem) {
-    size_t len = 3;
-    char *text = since.at == NULL ? mem_string("now") : json_unquote(since.at, since.len, &len);
-    bool valid = text != NULL && read_since(text, len, channels, count);
-
-    free(text);
-    if (!valid)
-        problem_set(problem, 400, "since: must be now, start, -K or a cursor");
-    return valid;
-}
-
-/* An index that finds the channels of `places`. */
-static struct channel_index index_of(const struct hub_places *places) {
-    struct channel_index index = channel_index_make(places->channels, places->count);
-    for (size_t i = 0; i < places->count; i++)
-        channel_index_note(&index);
-    return index;
-}
-
-/* Adds the channels that are not there already; those that are stay where they are. */
-static bool add(struct hub_places *places, struct hub_channel *fresh, size_t count, int most,
-                struct problem *problem) {
-    struct channel_index index = index_of(places);
-    size_t added = 0;
-
-    for (size_t i = 0; i < count; i++) {
-        if (channel_index_find(&index, fresh[i].name, fresh[i].len) < 0)
-            fresh[added++] = fresh[i];
-    }
-    channel_index_free(&index);
-    if (places->count + added > (size_t)most) {
-        problem_set(problem, 400, "subscribe: the most is %d channels (max_channels)", most);
-        return false;
-    }
-    places->channels =
-        mem_resize(places->channels, (places->count + added + 1) * sizeof *places->channels);
-    for (size_t i = 0; i < added; i++) {
-        fresh[i].name = mem_copy(fresh[i].name, fresh[i].len);
-        places->channels[places->count++] = fresh[i];
-    }
-    return true;
-}
-
 static bool subscribe(struct session *session, const struct order *order, struct problem *problem) {
-    struct order_names names;
-    size_t count;
+    const struct config *config = session->app->config;
+    struct change change;
 
-    if (!order_names(order->subscribe, "subscribe", &names, problem))
-        return false;
-    struct hub_channel *fresh = mem_new(names.count * sizeof *fresh);
-    bool valid = take_names(session, &names, fresh, &count, problem) &&
-                 take_since(order->since, fresh, count, problem);
+    bool valid = change_subscribe(config, order, &change, problem);
     if (valid && session->holder.waiter != NULL) { /* else it is ending */
         struct hub_places places = hub_release(session->holder.waiter);
-        valid = add(&places, fresh, count, session->app->config->max_channels, problem);
+        valid = change_add(&change, config, &places, problem);
         hold(session, &places);
         hub_places_free(&places);
     }
-    free(fresh);
-    order_names_free(&names);
+    change_free(&change);
     return valid;
-}
-
-static bool all_allowed(const struct session *session, const struct order_names *names,
-                        struct problem *problem) {
-    for (size_t i = 0; i < names->count; i++) {
-        const struct order_name *name = &names->names[i];
-        if (!read_allowed(session->app->config, name->name, name->len, problem))
-            return false;
-    }
-    return true;
-}
-
-/* Takes channels away; the others stay in their order. */
-static void drop(struct hub_places *places, const struct order_names *names) {
-    struct channel_index index = index_of(places);
-    size_t left = 0;
-
-    for (size_t i = 0; i < names->count; i++) {
-        long at = channel_index_find(&index, names->names[i].name, names->names[i].len);
-        if (at < 0)
-            continue;
-        free((void *)(uintptr_t)places->channels[at].name);
-        places->channels[at] = (struct hub_channel){.name = NULL, .len = 0};
-    }
-    channel_index_free(&index);
-    for (size_t i = 0; i < places->count; i++) {
-        if (places->channels[i].name != NULL)
-            places->channels[left++] = places->channels[i];
-    }
-    places->count = left;
 }
 
 static bool unsubscribe(struct session *session, const struct order *order,
                         struct problem *problem) {
-    struct order_names names;
+    struct change change;
 
-    if (!order_names(order->unsubscribe, "unsubscribe", &names, problem))
-        return false;
-    bool valid = all_allowed(session, &names, problem);
+    bool valid = change_unsubscribe(session->app->config, order, &change, problem);
     if (valid && session->holder.waiter != NULL) {
         struct hub_places places = hub_release(session->holder.waiter);
-        drop(&places, &names);
+        change_drop(&change, &places);
         hold(session, &places);
         hub_places_free(&places);
     }
-    order_names_free(&names);
+    change_free(&change);
     return valid;
 }
 
@@ -370,12 +262,14 @@ static void take(struct session *session, const char *text, size_t len, bool res
 static void on_message(void *ctx, const char *text, size_t len) {
     struct session *session = ctx;
     struct problem problem;
+    struct order order;
 
     if (session->begun && session->later == NULL) {
         take(session, text, len, false);
     } else if (session->later_count >= LATER_MAX) {
+        (void)order_parse(text, len, &order, &problem); /* for its ref */
         problem_later(&problem, 429, 1, "message: at most %d may wait for Redis", LATER_MAX);
-        say_error(session, &problem, (struct scan_value){NULL, 0});
+        say_error(session, &problem, order.ref);
     } else {
         put_off(session, text, len, false);
     }

@@ -9,6 +9,7 @@
 
 #include "core/buf.h"
 #include "fcgi-app/channel_index.h"
+#include "fcgi-app/ws/change.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -72,6 +73,45 @@ static void check_publish(const struct order *order, const char *text, size_t le
     order_post_free(&post);
 }
 
+static bool is_there(const struct hub_places *places, const char *name, size_t len) {
+    size_t found = 0;
+
+    for (size_t i = 0; i < places->count; i++)
+        found += places->channels[i].len == len && memcmp(places->channels[i].name, name, len) == 0;
+    must(found <= 1);
+    return found == 1;
+}
+
+/* The channels of a session that stands in "a", "b" and "c1" are what the order makes them. */
+static void check_changes(const struct order *order) {
+    static const char *const first[] = {"a", "b", "c1"};
+    static const struct config config = {.max_channels = 20}; /* and defaults for every channel */
+    struct hub_places places = {.channels = calloc(4, sizeof *places.channels)};
+    struct problem problem = {0};
+    struct change change;
+
+    for (; places.count < 3; places.count++)
+        places.channels[places.count] = (struct hub_channel){.name = strdup(first[places.count]),
+                                                             .len = strlen(first[places.count])};
+    if (order->subscribe.at != NULL) {
+        if (change_subscribe(&config, order, &change, &problem) &&
+            change_add(&change, &config, &places, &problem))
+            for (size_t i = 0; i < change.names.count; i++)
+                must(is_there(&places, change.names.names[i].name, change.names.names[i].len));
+        change_free(&change);
+    }
+    must(places.count >= 3 && places.count <= 20 && is_there(&places, "a", 1));
+    if (order->unsubscribe.at != NULL) {
+        if (change_unsubscribe(&config, order, &change, &problem)) {
+            change_drop(&change, &places);
+            for (size_t i = 0; i < change.names.count; i++)
+                must(!is_there(&places, change.names.names[i].name, change.names.names[i].len));
+        }
+        change_free(&change);
+    }
+    hub_places_free(&places);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct problem problem = {0};
     struct order order;
@@ -84,6 +124,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     must_be_part(order.ref, text, size);
     must_be_part(order.since, text, size);
     if (good) {
+        check_changes(&order);
         if (order.subscribe.at != NULL)
             check_names(order.subscribe, "subscribe");
         if (order.unsubscribe.at != NULL)

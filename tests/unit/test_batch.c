@@ -2,6 +2,7 @@
 #include "core/batch.h"
 
 #include <string.h>
+#include <time.h>
 
 #include "core/json.h"
 #include "tests/lib/keep.h"
@@ -170,7 +171,55 @@ START_TEST(only_so_many_renderings_are_kept) {
 }
 END_TEST
 
-UNIT_MAIN("batch", a_batch_has_its_messages_in_order_and_its_cursor,
+/* All the cursors of a batch of 64 channels, `times` times over: how long that takes. */
+static double cursors_take(size_t count, unsigned times) {
+    static struct batch_channel channels[64];
+    struct batch_entry entries[1000];
+
+    for (size_t i = 0; i < 64; i++)
+        channels[i] = (struct batch_channel){.name = keepf("c%zu", i), .len = i < 10 ? 2 : 3};
+    for (size_t i = 0; i < count; i++)
+        entries[i] = (struct batch_entry){message("c", 17, i), i % 64};
+    clock_t before = clock();
+    for (unsigned k = 0; k < times; k++) {
+        struct batch *batch = batch_new(channels, 64, entries, count, 0);
+        struct buf out = buf_make(100000);
+        for (size_t taken = 0; taken < count; taken++) {
+            buf_clear(&out);
+            batch_cursor(batch, taken, &out);
+        }
+        buf_free(&out);
+        batch_unref(batch);
+    }
+    double took = (double)(clock() - before);
+    for (size_t i = 0; i < count; i++)
+        message_unref(entries[i].message);
+    return took;
+}
+
+START_TEST(a_cursor_behind_each_of_many_messages_costs_no_more_than_behind_few) {
+    double few = cursors_take(100, 20), many = cursors_take(1000, 2);
+
+    ck_assert_msg(many < 4 * few, "behind one of 1,000: %.1f times behind one of 100", many / few);
+}
+END_TEST
+
+START_TEST(every_cursor_says_where_each_channel_is_in_any_order) {
+    struct batch *batch = three_messages(0);
+
+    for (int i = 0; i < 2; i++) {
+        ck_assert_str_eq(cursor(batch, 2), "chat@17-2,news@20-1");
+        ck_assert_str_eq(cursor(batch, 0), "chat@17-1,news@20-0");
+        ck_assert_str_eq(cursor(batch, 3), "chat@17-3,news@20-1");
+        ck_assert_str_eq(cursor(batch, 1), "chat@17-2,news@20-0");
+    }
+    batch_unref(batch);
+}
+END_TEST
+
+UNIT_MAIN("batch", a_cursor_behind_each_of_many_messages_costs_no_more_than_behind_few,
+          every_cursor_says_where_each_channel_is_in_any_order,
+          a_batch_has_its_messages_in_order_and_its_cursor,
           an_empty_batch_has_its_cursor_and_neither_gap_nor_retry,
           gaps_name_the_channels_that_have_one, retry_is_written_when_the_client_should_poll,
           the_cursor_after_each_message_follows_the_messages, a_cursor_is_appended_to_what_is_there,
