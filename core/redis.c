@@ -544,9 +544,14 @@ static bool is_pulse(const struct redis *redis, const redisReply *channel) {
            memcmp(channel->str, redis->pulse_name, channel->len) == 0;
 }
 
-/* Without signs of life the connection is good for nothing. */
+/*
+ * Without signs of life the connection is good for nothing. But while a script runs for long
+ * Redis refuses everything, and the next sign of life says what this one would have.
+ */
 static void on_refusal(struct redis *redis, const redisReply *channel, const redisReply *why) {
-    if (redis->events->refused == NULL || is_pulse(redis, channel))
+    if (is_pulse(redis, channel) && strncmp(why->str, "BUSY ", 5) == 0)
+        redis->pulses_back++;
+    else if (redis->events->refused == NULL || is_pulse(redis, channel))
         give_up(redis, why->str);
     else
         redis->events->refused(redis->ctx, channel->str, channel->len, why->str, why->len);

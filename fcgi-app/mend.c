@@ -23,6 +23,7 @@
 #include <string.h>
 
 #include "core/mem.h"
+#include "fcgi-app/verify.h"
 
 enum { ASIDE_MAX = 256 }; /* messages kept aside while a feed is being read */
 
@@ -79,17 +80,6 @@ static void aside_add(struct feed *feed, struct message *message) {
     feed->aside[feed->aside_count++] = message_ref(message);
 }
 
-static bool same(const struct message *a, const struct message *b) {
-    return a->at == b->at && a->payload_len == b->payload_len &&
-           memcmp(a->payload, b->payload, a->payload_len) == 0;
-}
-
-/* What was passed on under that id, if it is still known; or NULL. */
-static const struct message *told_of(const struct feed *feed, struct position id) {
-    const struct message *told = suspects_find(&feed->suspects, id);
-    return told != NULL ? told : tail_find(&feed->tail, id);
-}
-
 /* All that was passed on, as far as memory goes. False: that is nothing. */
 static bool suspect_tail(struct feed *feed) {
     if (feed->tail.count > 0)
@@ -102,7 +92,7 @@ static bool is_known(struct feed *feed, const struct message *message) {
     struct position at = feed->position, id = message->id;
     struct message *told = tail_find(&feed->tail, id);
 
-    if (told != NULL && !same(told, message)) {
+    if (told != NULL && !verify_same(told, message)) {
         suspects_add(&feed->suspects, told);
         feed->suspects.rival = true;
     }
@@ -255,46 +245,6 @@ static void append_page(struct feed *feed, const struct history_page *page) {
         feed->tail.base = page->tail;
 }
 
-/* Whether a page that ends in this place says that the feed went too far. */
-static bool too_far(const struct feed *feed, const struct history_page *page) {
-    return feed->known && page->tail.epoch == feed->position.epoch &&
-           page->tail.n < feed->position.n;
-}
-
-static bool begins_with(const struct history_page *page, struct position id) {
-    return page->count > 0 && position_compare(page->messages[0]->id, id) == 0;
-}
-
-/* Whether what was passed on, if anything was, is the message that history holds. */
-static bool agrees(const struct message *told, const struct message *held) {
-    return told == NULL || (position_compare(told->id, held->id) == 0 && same(told, held));
-}
-
-/*
- * Up to where history holds what was passed on, by a page that begins in front of the
- * suspected message; the feed's own place if nothing speaks against that.
- */
-static struct position good_until(const struct feed *feed, const struct history_page *page) {
-    struct position good = position_before(feed->suspects.list[0]->id);
-
-    bool held_no_more = !feed->suspects.rival && !begins_with(page, feed->suspects.list[0]->id);
-
-    if (held_no_more) /* nothing speaks against it */
-        good = page->count > 0 ? position_before(page->messages[0]->id) : feed->position;
-    for (size_t i = 0; i < page->count; i++) {
-        const struct message *held = page->messages[i];
-        bool first = i == 0 && !held_no_more;
-        if (!agrees(first ? feed->suspects.list[0] : told_of(feed, held->id), held) ||
-            !agrees(told_of(feed, (struct position){good.epoch, good.n + 1}), held))
-            return good;
-        good = held->id;
-    }
-    bool lacks = told_of(feed, (struct position){good.epoch, good.n + 1}) != NULL;
-    if (too_far(feed, page))
-        return page->count > 0 ? good : page->tail;
-    return page->count == 0 || (lacks && !page->more) ? good : feed->position;
-}
-
 /* The feed goes on at the end of the channel; who was told what is behind `good` is led back. */
 static void lead_back(struct feed *feed, struct position good, struct position tail) {
     struct feeds *feeds = feed->feeds;
@@ -328,7 +278,7 @@ static void suspect_behind(struct feed *feed, struct position end) {
 
 /* A page that begins before the suspected messages. False: what was passed on was forged. */
 static bool clear_suspects(struct feed *feed, const struct history_page *page) {
-    struct position good = good_until(feed, page);
+    struct position good = verify_page(feed, page);
     bool rightly = position_compare(good, feed->position) == 0;
 
     complain_forged(feed, rightly);
@@ -346,7 +296,7 @@ static bool clear_suspects(struct feed *feed, const struct history_page *page) {
 static bool take_end(struct feed *feed, const struct history_page *page) {
     if (feed->known && !page->gap && !page->more)
         append_page(feed, page);
-    else if (!too_far(feed, page))
+    else if (!verify_too_far(feed, page))
         reset_to(feed, page->tail);
     else if (suspect_tail(feed))
         return true;

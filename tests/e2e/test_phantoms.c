@@ -290,6 +290,32 @@ START_TEST(a_stream_whose_channel_is_refused_ends_and_may_come_back) {
 }
 END_TEST
 
+START_TEST(a_redis_that_is_busy_for_a_while_costs_nobody_his_place) {
+    const char *channel = keep_fresh("busy");
+    store_add(&lab, channel, "0"); /* the first of a channel is looked up */
+    struct stream *stream = follow(EVENTS, channel);
+    long before = figure("resyncs");
+    redisContext *other = redisConnectUnix(lab.redis_socket);
+
+    ck_assert(other != NULL && !other->err);
+    store_do(&lab, "CONFIG SET busy-reply-threshold 20");
+    redisAppendCommand(other, "EVAL %s 0", "while true do end");
+    for (int done = 0; !done;)
+        ck_assert_int_eq(redisBufferWrite(other, &done), REDIS_OK);
+    until(store_try(&lab, "PING")->type == REDIS_REPLY_ERROR, "it is not busy");
+    struct flight *poll = http_get_begin(&lab, "/comet/poll?channel=%s", channel);
+    for (int i = 0; i < 150; i++)
+        http_pump(10); /* signs of life are asked for, and refused */
+    store_do(&lab, "SCRIPT KILL");
+    must_be_batch(http_land(poll));
+    store_add(&lab, channel, "1");
+    must_bring(stream, "1");
+    ck_assert_int_eq(figure("resyncs"), before); /* its connection was kept */
+    redisFree(other);
+    stream_close(stream);
+}
+END_TEST
+
 static Suite *suite(void) {
     Suite *all = suite_create("phantoms");
     TCase *tcase = e2e_case(all, "phantoms", setup, teardown);
@@ -304,6 +330,7 @@ static Suite *suite(void) {
     tcase_add_loop_test(tcase, a_channel_that_redis_refuses_is_503_with_its_words_and_comes_back, 0,
                         REFUSALS);
     tcase_add_test(tcase, a_stream_whose_channel_is_refused_ends_and_may_come_back);
+    tcase_add_test(tcase, a_redis_that_is_busy_for_a_while_costs_nobody_his_place);
     return all;
 }
 
