@@ -62,11 +62,13 @@ const char *problem_title(int status) {
     }
 }
 
+/* "none": lighttpd would answer a Range with a part of what is made for who asked now. */
 static void put_head(struct buf *out, int status, const char *content_type) {
-    buf_printf(out,
-               "Status: %d %s\r\nContent-Type: %s\r\nCache-Control: no-store\r\n"
-               "X-Content-Type-Options: nosniff\r\nX-Accel-Buffering: no\r\n",
-               status, problem_title(status), content_type);
+    buf_printf(
+        out,
+        "Status: %d %s\r\nContent-Type: %s\r\nCache-Control: no-store\r\n"
+        "X-Content-Type-Options: nosniff\r\nX-Accel-Buffering: no\r\nAccept-Ranges: none\r\n",
+        status, problem_title(status), content_type);
 }
 
 void answer_head(struct buf *out, const char *content_type) {

@@ -23,7 +23,7 @@ START_TEST(a_problem_is_a_whole_answer) {
                      "Content-Type: application/problem+json\r\n"
                      "Cache-Control: no-store\r\n"
                      "X-Content-Type-Options: nosniff\r\n"
-                     "X-Accel-Buffering: no\r\n"
+                     "X-Accel-Buffering: no\r\nAccept-Ranges: none\r\n"
                      "Content-Length: 86\r\n"
                      "\r\n"
                      "{\"type\":\"about:blank\",\"title\":\"Bad Request\",\"status\":400,"
@@ -96,7 +96,7 @@ START_TEST(an_answer_begins_with_headers_that_forbid_keeping_and_guessing) {
                                "Content-Type: application/json\r\n"
                                "Cache-Control: no-store\r\n"
                                "X-Content-Type-Options: nosniff\r\n"
-                               "X-Accel-Buffering: no\r\n"
+                               "X-Accel-Buffering: no\r\nAccept-Ranges: none\r\n"
                                "Content-Length: 12\r\n"
                                "\r\n");
     buf_free(&out);

@@ -34,7 +34,7 @@ static void frame(struct image *image, enum part part, const char *status, const
     head.length = 0;
     put(&head,
         "%s%s\r\nContent-Type: %s\r\nCache-Control: no-store\r\n"
-        "X-Content-Type-Options: nosniff\r\nX-Accel-Buffering: no\r\n",
+        "X-Content-Type-Options: nosniff\r\nX-Accel-Buffering: no\r\nAccept-Ranges: none\r\n",
         wire->status, status, type);
     if (wire->lengths && part == PART_BEGIN)
         put(&head, "Transfer-Encoding: chunked\r\n");
