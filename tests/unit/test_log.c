@@ -3,6 +3,7 @@
 #include "core/log.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -224,6 +225,42 @@ START_TEST(a_full_disk_stops_nobody) {
 }
 END_TEST
 
+enum { WRITERS = 4, LINES = 200 };
+
+static void *write_lines(void *number) {
+    for (int i = 0; i < LINES; i++)
+        log_info("thread", "number=%d line=%d end", *(int *)number, i);
+    return NULL;
+}
+
+START_TEST(lines_of_several_threads_never_mix_while_the_file_is_rotated) {
+    const char *in = folder(), *path = keepf("%s/log", in);
+    pthread_t threads[WRITERS];
+    int numbers[WRITERS], lines = 0;
+
+    log_open("unit", LOG_INFO);
+    log_to(path);
+    for (int i = 0; i < WRITERS; i++) {
+        numbers[i] = i;
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, write_lines, &numbers[i]), 0);
+    }
+    for (int i = 0; i < 50; i++)
+        log_reopen();
+    for (int i = 0; i < WRITERS; i++)
+        pthread_join(threads[i], NULL);
+    FILE *file = fopen(path, "re");
+    char line[256];
+    for (; fgets(line, sizeof line, file) != NULL; lines++)
+        ck_assert_msg(strstr(line, " info thread number=") != NULL && strstr(line, " end\n"), "%s",
+                      line);
+    fclose(file);
+    ck_assert_int_eq(lines, WRITERS * LINES);
+    ck_assert_uint_eq(log_lost(), 0);
+    unlink(path);
+    rmdir(in);
+}
+END_TEST
+
 /* Where syslog would listen. */
 static int syslog_at(const char *path, int type) {
     struct sockaddr_un name = {.sun_family = AF_UNIX};
@@ -336,7 +373,8 @@ UNIT_MAIN("log", a_line_has_time_program_level_event_and_text, a_target_is_a_wor
           a_file_that_was_moved_away_is_made_anew_when_told,
           what_cannot_be_opened_leaves_standard_error, a_failing_reopen_keeps_the_file_that_is_open,
           a_pipe_that_nobody_reads_stops_nobody_and_lost_lines_are_counted,
-          a_full_disk_stops_nobody, syslog_has_a_priority_the_program_and_the_text,
+          lines_of_several_threads_never_mix_while_the_file_is_rotated, a_full_disk_stops_nobody,
+          syslog_has_a_priority_the_program_and_the_text,
           a_syslog_that_stands_still_or_goes_stops_nobody,
           lines_above_the_threshold_are_not_written, control_characters_cannot_forge_a_line,
           a_line_that_is_too_long_is_cut_and_still_ends, levels_are_parsed_by_their_exact_names,
