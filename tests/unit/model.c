@@ -454,8 +454,9 @@ static void end(struct worker *worker) {
     struct world *world = worker->world;
     struct sequencer *sequencer = worker->sequencer;
 
+    worker->up = worker->ready = false;
+    lose_calls(worker, true); /* as the connection does when it is freed */
     worker->sequencer = NULL;
-    lose_calls(worker, true); /* answered by nobody */
     worker->ghosts = 0;
     close_ears(worker);
     sequencer_free(sequencer);
