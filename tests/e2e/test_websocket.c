@@ -782,6 +782,21 @@ START_TEST(a_page_of_another_site_is_refused_and_one_of_this_is_not) {
 }
 END_TEST
 
+START_TEST(a_version_that_is_not_understood_is_told_through_the_web_server) {
+    static const char *const versions[] = {"Sec-WebSocket-Version: 8\r\n", ""};
+
+    for (size_t i = 0; i < 2; i++) {
+        const char *hello = keepf(GET("/comet/ws?channel=a") UPGRADE KEY "%s\r\n", versions[i]);
+        struct websock *socket = websock_raw(connected(), hello, strlen(hello));
+
+        ck_assert_msg(websock_reach_status(socket) == 426, "%s", socket->head);
+        ck_assert_msg(strcasestr(socket->head, "\r\nSec-WebSocket-Version: 13\r\n"), "%s",
+                      socket->head);
+        websock_close(socket);
+    }
+}
+END_TEST
+
 static const char *rated_message(void) {
     return keepf("{\"publish\":{\"channel\":\"%s\",\"data\":1}}", keep_fresh("rated"));
 }
@@ -810,6 +825,7 @@ static void add_tests(TCase *tcase) {
     add_ordinary_tests(tcase);
     tcase_add_test(tcase, mistakes_have_their_codes_through_the_web_server_too);
     tcase_add_test(tcase, a_page_of_another_site_is_refused_and_one_of_this_is_not);
+    tcase_add_test(tcase, a_version_that_is_not_understood_is_told_through_the_web_server);
     tcase_add_test(tcase, a_rate_counts_what_is_posted_and_what_is_said_together);
     tcase_add_test(tcase, info_says_that_there_are_websockets);
 }
