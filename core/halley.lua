@@ -765,7 +765,7 @@ local SEGMENTS, CHANNELS, DOUBT_CHUNK = 1000, 10000, 100
 local GONE_MS = 600000
 local DEAF = 9007199254740991
 local WORKER = { 'ends', 'ttl', 'gen', 'from', 'start', 'seen', 'heard', 'oldest', 'before_barrier',
-  'before_number', 'since_barrier', 'since_number', 'broken', 'unsure' }
+  'before_number', 'since_barrier', 'since_number', 'broken', 'joins', 'unsure' }
 
 local last_stamp, last_count = 0, 0
 local count_from -- when this library began to count: it does not go on from what another counted
@@ -813,14 +813,14 @@ end
 -- barrier it heard that and what followed (`from`, with the count of that barrier), and what
 -- it hears now (`start`); what it heard last; where it stopped to hear (`before`; and since which barrier it had, `since`), and whether
 -- that was because it was cut (1), which is not settled yet, or it heard something that had no
--- name (2).
+-- name (2); how often it joined.
 local function report_of(args)
   return { verb = args[1], prefix = args[2], owner = args[3], ttl = tonumber(args[4]),
     gen = tonumber(args[5]), from = tonumber(args[6]), count = tonumber(args[7]),
     start = tonumber(args[8]), listening = args[9] == '1', heard = name_of(args[10], args[11]),
     oldest = name_of(args[12], args[13]), before = name_of(args[14], args[15]),
     since = name_of(args[16], args[17]), broken = args[18] == '1', nameless = args[18] == '2',
-    held = args[19] == '1', peers = { unpack(args, 20) } }
+    held = args[19] == '1', joins = tonumber(args[20]), peers = { unpack(args, 21) } }
 end
 
 -- Tells all workers of an installation.
@@ -932,7 +932,7 @@ end
 -- where it said that before it joined, on its other connection, and Redis knows better.
 local function register(lease_key, lease, r, now, unsure)
   local known = said_by_all(lease_key)[r.owner]
-  if known and known.gen == lease.gen and known.start > r.start then
+  if known and known.gen == lease.gen and known.joins > r.joins then
     known.ends, known.unsure = now + r.ttl, 1
     put_worker(lease_key, r.owner, known)
     return false
@@ -941,13 +941,13 @@ local function register(lease_key, lease, r, now, unsure)
     from = r.from, start = r.start, seen = r.listening and r.heard[1] or DEAF, heard = r.heard[2], oldest = r.oldest[1],
     before_barrier = r.before[1], before_number = r.before[2],
     since_barrier = r.since[1], since_number = r.since[2],
-    broken = (r.broken or r.nameless) and 1 or 0, unsure = unsure and 1 or 0 })
+    broken = (r.broken or r.nameless) and 1 or 0, joins = r.joins, unsure = unsure and 1 or 0 })
   if r.heard[1] > lease.barrier then
     redis.call('HSET', lease_key, 'barrier', text(r.heard[1]))
   end
   if r.gen == lease.gen then return true end
   for _, peer in ipairs(r.peers) do
-    redis.call('HSETNX', lease_key .. ':workers', peer, '0 ' .. text(r.ttl) .. ' 0 0 0 0 0 0 0 0 0 0 0 0')
+    redis.call('HSETNX', lease_key .. ':workers', peer, '0 ' .. text(r.ttl) .. ' 0 0 0 0 0 0 0 0 0 0 0 0 0')
   end
   return true
 end
@@ -1028,12 +1028,13 @@ local function objection(lease, r, workers)
   heard_to(r.before, r.since)
   for owner, w in pairs(workers) do
     if owner ~= r.owner then
-      if not w.live then
-        lost = lost or (w.known and w.start < r.from)
+      local cut_before = w.broken == 1 and w.before_barrier < r.from
+      if not w.live then -- with what he held of before, or may have heard
+        lost = lost or (w.known and (w.from < r.from or cut_before))
       elseif not w.known or w.unsure == 1 then
         wait = true
       else
-        lost = lost or (w.broken == 1 and w.before_barrier < r.from)
+        lost = lost or cut_before
         heard_to({ w.before_barrier, w.before_number }, { w.since_barrier, w.since_number })
         local holds = w.oldest > 0 and w.oldest < r.from
         local can_vouch = unsettled and w.seen ~= DEAF and w.from < r.from

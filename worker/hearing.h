@@ -19,6 +19,7 @@ struct hearing {
     struct name at;       /* what it heard last */
     struct name before;   /* where it first stopped to hear what is not settled, in this process */
     struct name since;    /* and the barrier since which it had heard all up to there */
+    uint64_t joins;       /* how often it tried to listen; one that is under way does not count */
     uint64_t barrier_max; /* the greatest barrier that it ever heard of */
 };
 

@@ -64,6 +64,7 @@ void lease_report(const struct lease *lease, struct call *call, const char *verb
     call_two(call, hearing->since.barrier, hearing->since.number);
     call_text(call, hearing->nameless ? "2" : hearing->broken ? "1" : "0");
     call_text(call, lease->held ? "1" : "0");
+    call_number(call, hearing->joins);
     for (unsigned i = 0; i < lease->peers; i++)
         call_text(call, lease->peer[i]);
 }

@@ -270,6 +270,7 @@ void sequencer_join(struct sequencer *s, struct call *call) {
     struct hearing said = s->hearing;
 
     said.at.barrier = said.barrier_max; /* the new barrier has to be above all that we know */
+    said.joins++;
     s->joining = true;
     call_begin(call, "halley_join");
     lease_report(&s->lease, call, "join", &said, &s->queue);
@@ -285,6 +286,7 @@ bool sequencer_joined(struct sequencer *s, const redis_reply *reply) {
     struct name barrier = {number_of(redis_item(reply, 0)), number_of(redis_item(reply, 1))};
 
     s->joining = false;
+    s->hearing.joins++;
     if (redis_count(reply) != 4 || barrier.barrier == 0) {
         if (redis_is_error(reply))
             s->link.refused(s->link.ctx, reply);
@@ -396,6 +398,7 @@ bool sequencer_heard(struct sequencer *s, const char *channel, size_t channel_le
 
 void sequencer_deaf(struct sequencer *s, bool cut) {
     s->hearing.broken = s->hearing.broken || s->joining;
+    s->hearing.joins += s->joining;
     s->joining = false;
     if (!s->hearing.listening) {
         move(s);

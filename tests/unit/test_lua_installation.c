@@ -61,7 +61,7 @@ END_TEST
 /* What a worker that listens since barrier 5, and holds nothing, is answered. */
 static const char *ask_for_lease(const char *prefix, const char *owner) {
     return must_ask(
-        "FCALL halley_lease 1 halley.lease:job acquire %s %s 60000 0 5 0 5 1 5 0 0 0 0 0 0 0 "
+        "FCALL halley_lease 1 halley.lease:job acquire %s %s 60000 0 5 0 5 1 5 0 0 0 0 0 0 0 0 "
         "0 0",
         prefix, owner);
 }

@@ -33,7 +33,7 @@ static const char *generation(void) {
 static const char *call(const char *function, const char *verb, const struct says *says) {
     const char *start = or (says->start, "0"), *nothing = "0 0";
     char *words =
-        keepf("FCALL %s 1 " KEY " %s halley %s %d %s %s %s %s %d %s %s %s 0 0 %d %d %s", function,
+        keepf("FCALL %s 1 " KEY " %s halley %s %d %s %s %s %s %d %s %s %s 0 0 %d %d 0 %s", function,
               verb, says->owner, says->ttl ? says->ttl : FOREVER, or (says->gen, generation()),
               or (says->from, start), or (says->count, "0"), start, !says->deaf,
               or (says->heard, keepf("%s 0", start)), or (says->oldest, nothing),

@@ -140,7 +140,7 @@ START_TEST(a_worker_begins_to_listen_together_with_its_barrier) {
     ck_assert_str_eq(role(), "standby");
     const char *question = asked();
     ck_assert_msg(strstr(question, " acquire halley ") != NULL &&
-                      strstr(question, " 3000 7 100 5 100 1 100 5 0 0 0 0 0 0 0 0") != NULL,
+                      strstr(question, " 3000 7 100 5 100 1 100 5 0 0 0 0 0 0 0 0 1") != NULL,
                   "%s", question);
     end();
 }
@@ -200,7 +200,7 @@ START_TEST(a_standby_that_is_granted_the_lease_sends_what_is_left) {
     ck_assert_uint_eq(fake_waiting(commands), 0);
     tell("free *"); /* the leader goes */
     const char *question = asked();
-    ck_assert_msg(strstr(question, " 1 100 2 100 2 0 0 0 0 0 0 another") != NULL, "%s", question);
+    ck_assert_msg(strstr(question, " 1 100 2 100 2 0 0 0 0 0 0 1 another") != NULL, "%s", question);
     answer("granted", 3000, BARRIER, "0");
     must_sequence("100 1", "100 2", "b 1");
     end();
@@ -270,7 +270,7 @@ START_TEST(what_was_heard_before_a_cut_is_kept_and_goes_first) {
     answer("held", 60000, "0", "0");
     fake_up(subscriber);
     const char *question = fake_asked(subscriber);
-    ck_assert_msg(strstr(question, " 3000 7 100 0 100 0 100 1 100 1 100 1 100 0 1 0 another") !=
+    ck_assert_msg(strstr(question, " 3000 7 100 0 100 0 100 1 100 1 100 1 100 0 1 0 2 another") !=
                       NULL,
                   "%s", question);
     join_at("200", "9");
@@ -281,7 +281,7 @@ START_TEST(what_was_heard_before_a_cut_is_kept_and_goes_first) {
     fake_answer(commands, reply_text("5-1"));
     question = asked(); /* may it go on behind the next barrier? */
     ck_assert_msg(strstr(question, " acquire ") != NULL &&
-                      strstr(question, " 200 9 200 1 200 10 200 10 100 1 100 0 0 1 another") !=
+                      strstr(question, " 200 9 200 1 200 10 200 10 100 1 100 0 0 1 2 another") !=
                           NULL,
                   "%s", question);
     answer("granted", 3000, "200", "0");
