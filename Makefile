@@ -257,7 +257,7 @@ FUZZ_SECONDS = 60
 FUZZERS := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_LIB_SRC := $(CORE_SRC) $(filter-out fcgi-app/main.c,$(FCGI_SRC)) \
                 $(filter-out worker/main.c,$(WORKER_SRC)) \
-                $(filter-out tests/fuzz/fuzz_%,$(FUZZ_SRC)) tests/unit/model.c
+                $(filter-out tests/fuzz/fuzz_%,$(FUZZ_SRC)) $(wildcard tests/unit/model*.c)
 fuzz_objects = $(patsubst %.c,build/fuzz/obj/%.o,$(1))
 FUZZ_SAN     = address,undefined -fno-sanitize-recover=all
 FUZZ_COMPILE = clang $(ALL_CPPFLAGS) -std=c11 -g -O1 -fno-strict-aliasing -pthread

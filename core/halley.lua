@@ -933,12 +933,14 @@ end
 local function register(lease_key, lease, r, now, unsure)
   local known = said_by_all(lease_key)[r.owner]
   if known and known.gen == lease.gen and known.joins > r.joins then
-    known.ends, known.unsure = now + r.ttl, 1
+    known.ends = now + r.ttl
     put_worker(lease_key, r.owner, known)
     return false
   end
+  -- what it hears of another process says nothing of this one
+  local seen = r.listening and ((r.joins_now or r.gen == lease.gen) and r.heard[1] or 0) or DEAF
   put_worker(lease_key, r.owner, { ends = now + r.ttl, ttl = r.ttl, gen = lease.gen,
-    from = r.from, start = r.start, seen = r.listening and r.heard[1] or DEAF, heard = r.heard[2], oldest = r.oldest[1],
+    from = r.from, start = r.start, seen = seen, heard = r.heard[2], oldest = r.oldest[1],
     before_barrier = r.before[1], before_number = r.before[2],
     since_barrier = r.since[1], since_number = r.since[2],
     broken = (r.broken or r.nameless) and 1 or 0, joins = r.joins, unsure = unsure and 1 or 0 })
@@ -999,12 +1001,12 @@ local function halley_join(keys, args)
   local lease, r = lease_of(keys[1], now), report_of(args)
   local same = r.gen == lease.gen
   local barrier, count = stamp(math.max(lease.barrier, r.heard[1])), bare_count()
-  local before = redis.call('HGET', keys[1] .. ':workers', r.owner)
-  local unheard = before and not same and string.match(before, '^%d+ %d+ (%d+)') == text(lease.gen)
+  local said = said_by_all(keys[1])[r.owner]
+  local unheard = said and not same and said.gen == lease.gen and said.seen ~= DEAF and said.seen > 0
   r.broken = (r.broken and same) or unheard or r.nameless
   if not same then r.before, r.since = { 0, 0 }, { 0, 0 } end
   r.from = r.oldest[1] > 0 and r.from or barrier
-  r.start, r.heard, r.listening = barrier, { barrier, count }, true
+  r.start, r.heard, r.listening, r.joins_now = barrier, { barrier, count }, true, true
   register(keys[1], lease, r, now, false)
   forget_old(keys[1], lease)
   tell_workers(r.prefix, 'begin ' .. text(barrier) .. ' ' .. text(count))

@@ -51,8 +51,9 @@
 #include "worker/leader.h"
 #include "worker/lease.h"
 #include "worker/queue.h"
+#include "worker/word.h"
 
-enum { FORGET_AT_ONCE = 1000, DIGITS_MAX = 19 };
+enum { FORGET_AT_ONCE = 1000 };
 
 enum verb { NONE, ACQUIRE, REPORT, RELEASE, LEAVE };
 static const char *const verbs[] = {"", "acquire", "report", "release", "leave"};
@@ -345,40 +346,16 @@ static bool named(const char *channel, size_t len, const char *name) {
     return len == strlen(name) && memcmp(channel, name, len) == 0;
 }
 
-/* Reads numbers with a blank before each, up to the end of the text. */
-static bool read_numbers(const char *text, const char *end, uint64_t *out, int count) {
-    for (int i = 0; i < count; i++) {
-        const char *first = text + 1;
-        if (text == end || *text++ != ' ')
-            return false;
-        out[i] = 0;
-        for (; text < end && *text >= '0' && *text <= '9' && text - first < DIGITS_MAX; text++)
-            out[i] = out[i] * 10 + (uint64_t)(*text - '0');
-        if (text == first)
-            return false;
-    }
-    return text == end;
-}
-
-static bool begins(const char *text, size_t len, const char *word) {
-    return len > strlen(word) && memcmp(text, word, strlen(word)) == 0;
-}
-
-/* "begin <barrier> <count>", "done <generation> <barrier> <number>", "free <whose turn>" */
 static void hear_word(struct sequencer *s, const char *text, size_t len) {
-    const char *end = text + len;
-    uint64_t n[3];
+    struct word word = word_read(text, len);
 
-    if (begins(text, len, "done") && read_numbers(text + 4, end, n, 3)) {
-        if (n[0] == s->hearing.generation)
-            queue_done(&s->queue, (struct name){n[1], n[2]});
-    } else if (begins(text, len, "begin") && read_numbers(text + 5, end, n, 2)) {
-        if (hearing_barrier(&s->hearing, (struct name){n[0], n[1]}))
-            lease_hurry(&s->lease); /* who began wants to know what we have */
-    } else if (begins(text, len, "free ")) {
-        if (named(text + 5, len - 5, "*") || named(text + 5, len - 5, s->lease.owner))
-            lease_hurry(&s->lease);
-    }
+    if (word.kind == WORD_DONE && word.generation == s->hearing.generation)
+        queue_done(&s->queue, word.name);
+    else if (word.kind == WORD_BEGIN && hearing_barrier(&s->hearing, word.name))
+        lease_hurry(&s->lease); /* who began wants to know what we have */
+    else if (word.kind == WORD_FREE && (named(word.turn, word.turn_len, "*") ||
+                                        named(word.turn, word.turn_len, s->lease.owner)))
+        lease_hurry(&s->lease);
     move(s);
 }
 

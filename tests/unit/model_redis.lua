@@ -168,7 +168,7 @@ function flush_functions()
 end
 
 function load_functions()
-  library()
+  if not next(functions) then library() end
 end
 
 -- Another process of Redis, with the data that this one had.

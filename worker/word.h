@@ -1,0 +1,31 @@
+/*
+ * What Redis tells all workers on their channel, see core/halley.lua. Values only.
+ */
+#ifndef HALLEY_WORD_H
+#define HALLEY_WORD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "worker/queue.h"
+
+enum word_kind {
+    WORD_NONE,  /* not ours */
+    WORD_BEGIN, /* somebody begins to listen: a barrier */
+    WORD_DONE,  /* behind a barrier all is done up to that name */
+    WORD_FREE   /* the lease is free: somebody's turn, or anybody's */
+};
+
+struct word {
+    enum word_kind kind;
+    struct name name;    /* of BEGIN and DONE */
+    uint64_t generation; /* of DONE: in which it was said */
+    const char *turn;    /* of FREE, in the text: whose turn it is; "*": anybody's */
+    size_t turn_len;
+};
+
+/* Reads "begin BARRIER NUMBER", "done GENERATION BARRIER NUMBER" or "free TURN". */
+struct word word_read(const char *text, size_t len);
+
+#endif
