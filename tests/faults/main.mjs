@@ -72,6 +72,7 @@ async function held(site, channel, from) {
 async function judge(site, readers, publishers) {
   log('every reader is to come to the end');
   const late = await settle(readers, publishers);
+  await pause(3000); // what nobody was promised may have been done last
   for (const text of late) complain('lost', `${text}, ${HEAL_SECONDS} s after everything was whole again`);
   for (const channel of CHANNELS) {
     const acknowledged = new Map(publishers.filter(one => one.acknowledged.has(channel)).map(one => [one.name, one.acknowledged.get(channel)]));
