@@ -55,7 +55,10 @@ function fields(block) {
 
 /* The batch of format=json, one event. */
 function eventsJson(take) {
-  return pieces('\n\n', block => { const {data} = fields(block); if (data) take(JSON.parse(data)); });
+  return pieces('\n\n', block => {
+    const {event, data} = fields(block);
+    if (data && event === undefined) take(JSON.parse(data)); // else it says why it ends
+  });
 }
 
 /* Raw events: a message's id is the place of its channel in the cursor. */

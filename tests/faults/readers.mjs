@@ -53,7 +53,8 @@ export class Reader {
         await (this.transport === 'ws' ? this.#socket() : this.#request());
       } catch (error) {
         why = error.status || 'broken';
-        if (error instanceof SyntaxError || error instanceof TypeError) this.complain('differs', `${this.transport}: ${error.stack}`);
+        const page = /"<!DOCTYPE/.test(error.message); // Apache's own, behind what an application that died had sent
+        if (!page && (error instanceof SyntaxError || error instanceof TypeError)) this.complain('differs', `${this.transport}: ${error.stack}`);
       }
       if (why !== 'ok') this.refusals[why] = (this.refusals[why] || 0) + 1;
       await pause(why === 'ok' ? this.pause || Math.min(this.retry, 500) : LEAST_PAUSE_MS + this.random.between(0, 250));
