@@ -19,6 +19,13 @@ function follows(before, id) {
   return before.n === 0 && next.n === 1; // nothing had been said yet in the old epoch
 }
 
+/*
+ * What only a worker that was stopped or cut off had heard is sequenced when it is back:
+ * late, behind what others published meanwhile. It is counted, and no fault of a bare
+ * publish; of all others it is.
+ */
+export const MAY_BE_LATE = new Set(['bare']);
+
 export const KINDS = ['lost', 'doubled', 'reordered', 'false gap', 'gap not told', 'differs', 'withheld'];
 
 /* A reader's view of one channel. */
@@ -75,26 +82,37 @@ export class View {
     this.ids.add(id);
     this.place = position(id);
     if (data?.p === undefined) return;
-    const stream = this.streams.get(data.p) || {last: 0, gapped: this.everBroken, jumps: []};
+    const stream = this.streams.get(data.p) || {last: 0, gapped: this.everBroken, jumps: [], late: new Set()};
     this.streams.set(data.p, stream);
     if (data.n === stream.last) this.complain('doubled', `${data.p} ${data.n} as ${id}`);
+    else if (data.n < stream.last && MAY_BE_LATE.has(data.p)) this.#late(stream, data.n, id);
     else if (data.n < stream.last) this.complain('reordered', `${data.p} ${data.n} behind ${stream.last} as ${id}`);
     else if (data.n > stream.last + 1) stream.jumps.push({from: stream.last, to: data.n, gapped: stream.gapped, id});
     stream.last = Math.max(stream.last, data.n);
     stream.gapped = false;
   }
 
+  #late(stream, n, id) {
+    if (stream.late.has(n)) this.complain('doubled', `${n} as ${id}, late`);
+    else if (!stream.jumps.some(({from, to}) => n > from && n < to)) this.complain('doubled', `${n} again as ${id}`);
+    stream.late.add(n);
+  }
+
+  get lateCount() {
+    return [...this.streams.values()].reduce((sum, stream) => sum + stream.late.size, 0);
+  }
+
   /* `acknowledged`: publisher -> Set of the numbers that it was promised. */
   finish(acknowledged) {
     for (const [publisher, numbers] of acknowledged) {
-      const stream = this.streams.get(publisher) || {last: 0, gapped: this.everBroken, jumps: []};
+      const stream = this.streams.get(publisher) || {last: 0, gapped: this.everBroken, jumps: [], late: new Set()};
       const jumps = [...stream.jumps, {from: stream.last, to: Infinity, gapped: stream.gapped, id: 'the end'}];
       let most = 0;
       for (const n of numbers) most = Math.max(most, n);
       for (const {from, to, gapped, id} of jumps) {
         const missing = [];
         for (let n = from + 1; n < Math.min(to, most + 1); n++) {
-          if (numbers.has(n)) missing.push(n);
+          if (numbers.has(n) && !stream.late.has(n)) missing.push(n);
         }
         if (gapped) this.inGaps += missing.length;
         else if (missing.length > 0) this.complain('lost', `${publisher} ${missing.slice(0, 8)} (${missing.length}) before ${id}`);

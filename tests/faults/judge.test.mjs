@@ -22,6 +22,8 @@ const right = {
   'a told gap to another epoch': [[[false, [said('5-1', 1)], '5-1'], [true, [said('8-1', 4)], '8-1']], [1, 2, 3, 4]],
   'a gap behind what is whole, in one batch': [[[true, [said('5-1', 1), said('8-1', 3), said('8-2', 4)], '8-2']], [1, 2, 3, 4]],
   'a gap without a message': [[[false, [said('5-1', 1)], '5-1'], [true, [], '5-3'], [false, [said('5-4', 4)], '5-4']], [1, 2, 4]],
+  'a bare publish that comes late':
+    [[[false, [said('5-1', 1, 'bare')], '5-1'], [false, [said('5-2', 3, 'bare')], '5-2'], [false, [said('5-3', 2, 'bare')], '5-3']], []],
   'a number that nobody was promised': [[[false, [said('5-1', 1)], '5-1'], [false, [said('5-2', 3)], '5-2']], [1, 3]]
 };
 for (const [name, [batches, promised]] of Object.entries(right)) {
@@ -33,6 +35,7 @@ const wrong = {
   'lost at the end': [[[false, [said('5-1', 1)], '5-1']], [1, 2]],
   'doubled': [[[false, [said('5-1', 1)], '5-1'], [false, [said('5-2', 1)], '5-2']], [1]],
   'reordered': [[[false, [said('5-1', 2)], '5-1'], [false, [said('5-2', 1)], '5-2']], []],
+  'doubled and late': [[[false, [said('5-1', 1, 'bare')], '5-1'], [false, [said('5-2', 2, 'bare')], '5-2'], [false, [said('5-3', 1, 'bare')], '5-3']], []],
   'false gap': [[[true, [said('5-1', 1)], '5-1']], [1]],
   'gap not told': [[[false, [said('5-1', 1)], '5-1'], [false, [said('5-3', 2)], '5-3']], [1, 2]],
   'gap not told by a place': [[[false, [said('5-1', 1)], '5-1'], [false, [], '5-2']], [1]],

@@ -100,7 +100,8 @@ function report(site, readers, publishers, counts) {
   for (const text of site.strange) console.log(`  STRANGE: ${text}`);
   const messages = sum(publishers.map(publisher => publisher.count));
   const inGaps = Math.max(...readers.map(reader => sum([...reader.views.values()].map(view => view.inGaps))));
-  console.log(`${SERVER}: ${faults} faults, ${messages} messages, at most ${inGaps} in told gaps; ` +
+  const late = Math.max(...readers.map(reader => sum([...reader.views.values()].map(view => view.lateCount))));
+  console.log(`${SERVER}: ${faults} faults, ${messages} messages, at most ${inGaps} in told gaps, ${late} late; ` +
     KINDS.map(kind => `${wrong[kind].length} ${kind}`).join(', ') + `, ${site.strange.length} strange`);
   return faults > 0 && messages > 0 && site.strange.length === 0 && KINDS.every(kind => wrong[kind].length === 0);
 }
