@@ -11,7 +11,7 @@
 #include "tests/unit/records.h"
 #include "tests/unit/unit.h"
 
-enum { RUNS = 4000, STEPS = 40, BODY_MAX = 300, PARAMS_LIMIT = 2000, LOG_MAX = 1 << 20 };
+enum { RUNS = 1200, STEPS = 40, BODY_MAX = 300, PARAMS_LIMIT = 2000, LOG_MAX = 1 << 20 };
 
 static const struct arrival_limits limits = {
     .params_max = PARAMS_LIMIT, .body_max = BODY_MAX, .most = 77};
