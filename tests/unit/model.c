@@ -390,7 +390,6 @@ static void close_world(struct world *world) {
         DL_DELETE(world->orphans, sent);
         model_sent_free(sent);
     }
-    lua_close(world->lua);
 }
 
 const char *model_run(const struct dice *dice, int workers, struct model_counts *counts,

@@ -84,12 +84,20 @@ static int lua_clock(lua_State *lua) {
     return 1;
 }
 
+/* The library is compiled once; each time that Redis loads it, its variables are new. */
 static int lua_library(lua_State *lua) {
-    const char *line = strchr(halley_lua, '\n'); /* behind "#!lua name=halley" */
-    if (luaL_loadbuffer(lua, line, halley_lua_len - (size_t)(line - halley_lua), "halley.lua"))
-        return lua_error(lua);
+    lua_getfield(lua, LUA_REGISTRYINDEX, "library");
     lua_call(lua, 0, 0);
     return 0;
+}
+
+static int compile_library(lua_State *lua) {
+    const char *line = strchr(halley_lua, '\n'); /* behind "#!lua name=halley" */
+    int err =
+        luaL_loadbuffer(lua, line, halley_lua_len - (size_t)(line - halley_lua), "halley.lua");
+    if (err == 0)
+        lua_setfield(lua, LUA_REGISTRYINDEX, "library");
+    return err;
 }
 
 /* Calls a function of model_redis.lua that takes one text, or none, and gives nothing. */
@@ -218,15 +226,27 @@ void model_each_entry(struct world *world, void (*fn)(struct world *, int, int, 
     }
 }
 
+static lua_State *lua_new(struct world *world) {
+    lua_State *lua = luaL_newstate();
+
+    luaL_openlibs(lua);
+    lua_register(lua, "deliver", lua_deliver);
+    lua_register(lua, "clock", lua_clock);
+    lua_register(lua, "library", lua_library);
+    if (compile_library(lua) || luaL_dofile(lua, "tests/unit/model_redis.lua"))
+        model_complain(world, "%s", lua_tostring(lua, -1));
+    return lua;
+}
+
+/* One Lua serves all worlds; each of them begins with an empty Redis. */
 void model_open_redis(struct world *world) {
-    world->lua = luaL_newstate();
-    luaL_openlibs(world->lua);
-    lua_pushlightuserdata(world->lua, world);
-    lua_setfield(world->lua, LUA_REGISTRYINDEX, "world");
-    lua_register(world->lua, "deliver", lua_deliver);
-    lua_register(world->lua, "clock", lua_clock);
-    lua_register(world->lua, "library", lua_library);
-    if (luaL_dofile(world->lua, "tests/unit/model_redis.lua"))
-        model_complain(world, "%s", lua_tostring(world->lua, -1));
+    static lua_State *lua;
+
+    if (lua == NULL)
+        lua = lua_new(world);
+    world->lua = lua;
+    lua_pushlightuserdata(lua, world);
+    lua_setfield(lua, LUA_REGISTRYINDEX, "world");
+    model_do(world, "begin", "");
     model_do(world, "new_process", "0");
 }

@@ -198,6 +198,11 @@ function wipe()
   db = {}
 end
 
+-- Another world.
+function begin()
+  db, saved = {}, {}
+end
+
 -- The history of a channel, an entry "id data" each; and its last number.
 function history(channel)
   return (key('halley.history:{' .. channel .. '}') or {}).entries or {}
