@@ -10,6 +10,7 @@
 #include "tests/unit/fake_redis.h"
 #include "tests/unit/sockets.h"
 #include "tests/unit/unit.h"
+#include "worker/queue.h"
 
 /* One Redis process, its generation; and the barrier at which the worker joins. */
 #define GENERATION "7"
@@ -361,6 +362,32 @@ START_TEST(so_many_are_on_their_way_at_a_time) {
 }
 END_TEST
 
+START_TEST(a_full_queue_is_not_listened_to_until_half_of_it_is_done) {
+    begin();
+    stand_by();
+    for (int i = 0; i < QUEUE_ITEMS; i++)
+        hear("x");
+    turn();
+    ck_assert_str_eq(fake_subscriptions(subscriber), "punsubscribe halley:*");
+    ck_assert_uint_eq(figure("full"), 1);
+    hear("it was on its way");
+    ck_assert_uint_eq(figure("queue"), QUEUE_ITEMS + 1);
+    fake_confirm(subscriber);
+    turn();
+    ck_assert_ptr_null(fake_find("halley-worker-live"));
+    ck_assert_uint_eq(figure("cuts"), 0); /* nobody was told that it listens */
+    answer("held", 60000, "0", keepf("%d", QUEUE_ITEMS / 2));
+    turn();
+    ck_assert_ptr_null(fake_find("halley-worker-live"));
+    for (int done = QUEUE_ITEMS / 2 + 2; fake_find("halley-worker-live") == NULL; done += 2) {
+        answer("held", 0, "0", keepf("%d", done));
+        turn();
+    }
+    ck_assert_uint_lt(figure("queue"), QUEUE_ITEMS / 2);
+    end();
+}
+END_TEST
+
 START_TEST(a_worker_that_may_not_join_hangs_up_and_tries_later) {
     begin();
     fake_subscriptions(subscriber);
@@ -469,7 +496,9 @@ UNIT_MAIN("sequencer", a_worker_begins_to_listen_together_with_its_barrier,
           gaps_are_told_before_it_goes_on_where_publishes_may_be_lost,
           what_cannot_be_judged_any_more_is_dropped_and_its_readers_are_told,
           what_cannot_become_a_message_is_counted_and_not_queued,
-          so_many_are_on_their_way_at_a_time, a_worker_that_may_not_join_hangs_up_and_tries_later,
+          so_many_are_on_their_way_at_a_time,
+          a_full_queue_is_not_listened_to_until_half_of_it_is_done,
+          a_worker_that_may_not_join_hangs_up_and_tries_later,
           a_leader_without_its_connection_believes_in_nothing,
           a_leader_that_drains_finishes_what_it_heard_and_leaves,
           a_standby_that_drains_leaves_when_redis_says_that_the_leader_has_it_all,
