@@ -778,7 +778,8 @@ local function stamp(least)
 end
 
 -- How many PUBLISH commands this process carried out, those of this library aside. It
--- leaps where that is not known, so that nobody takes what was not counted for nothing.
+-- leaps where that is not known, so that nobody takes what was not counted for nothing; only
+-- statistics that are reset twice within few publishes are not noticed.
 local function bare_count()
   local calls = string.match(redis.call('INFO', 'commandstats'), 'cmdstat_publish:calls=(%d+)')
   count_from = count_from or now_ms()

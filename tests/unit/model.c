@@ -249,26 +249,32 @@ static bool at_rest(const struct world *world) {
     return leads;
 }
 
-static void come_to_rest(struct world *world) {
-    int live = 0;
+/* Somebody is there who does not leave. */
+static void keep_somebody(struct world *world) {
+    int most = world->most, empty = -1;
 
+    for (int i = 0; i < WORKERS; i++) {
+        if (world->workers[i].sequencer == NULL)
+            empty = i;
+        else if (!world->workers[i].draining)
+            return;
+    }
+    if (empty < 0)
+        return;
+    world->lives -= world->lives == LIVES; /* one more than there may be */
+    world->most = WORKERS;
+    model_start(world, empty);
+    world->most = most;
+}
+
+static void come_to_rest(struct world *world) {
     world->refusing = false;
     for (int i = 0; i < WORKERS; i++)
         world->workers[i].stopped = false;
-    for (int i = 0; i < WORKERS; i++)
-        live += world->workers[i].sequencer != NULL && !world->workers[i].draining;
-    for (int i = 0; live == 0 && i < WORKERS; i++) {
-        if (world->workers[i].sequencer == NULL) {
-            int most = world->most;
-            world->lives -= world->lives == LIVES; /* one more than there may be */
-            world->most = WORKERS;
-            model_start(world, i);
-            world->most = most;
-            live++;
-        }
-    }
-    for (int i = 0; i < 4000 && !at_rest(world) && world->problem[0] == '\0'; i++)
+    for (int i = 0; i < 4000 && !at_rest(world) && world->problem[0] == '\0'; i++) {
+        keep_somebody(world);
         work(world);
+    }
     if (!at_rest(world))
         model_complain(world, "it does not come to rest");
 }
