@@ -778,8 +778,7 @@ local function stamp(least)
 end
 
 -- How many PUBLISH commands this process carried out, those of this library aside. It
--- leaps where that is not known, so that nobody takes what was not counted for nothing; only
--- statistics that are reset twice within few publishes are not noticed.
+-- leaps where that is not known, so that nobody takes what was not counted for nothing.
 local function bare_count()
   local calls = string.match(redis.call('INFO', 'commandstats'), 'cmdstat_publish:calls=(%d+)')
   count_from = count_from or now_ms()
@@ -812,9 +811,9 @@ end
 
 -- What a worker says of itself: which is the oldest name that it holds, or 0 0; since which
 -- barrier it heard that and what followed (`from`, with the count of that barrier), and what
--- it hears now (`start`); what it heard last; where it stopped to hear what is not settled
--- yet (`before`), having heard all since a barrier (`since`), and whether that was because it
--- was cut (1), or it heard something that had no name (2); how often it joined.
+-- it hears now (`start`); what it heard last; where it stopped to hear (`before`; and since which barrier it had, `since`), and whether
+-- that was because it was cut (1), which is not settled yet, or it heard something that had no
+-- name (2); how often it joined.
 local function report_of(args)
   return { verb = args[1], prefix = args[2], owner = args[3], ttl = tonumber(args[4]),
     gen = tonumber(args[5]), from = tonumber(args[6]), count = tonumber(args[7]),
