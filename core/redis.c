@@ -9,11 +9,11 @@
  * hiredis 0.14 keeps a callback for every PING that is sent in subscribed mode). If nothing at all
  * comes back for `timeout` seconds, the connection is given up.
  *
- * Whatever fails goes through lose(): state, callbacks, and a timer for the next attempt. Only a
- * connection that had worked for SETTLED seconds is replaced at once; otherwise the next attempt
- * follows after a random part of a delay that doubles from 50 ms to 3 s, so that neither a Redis
- * that lets us in and throws us out again nor a thousand processes that come back in step make a
- * storm.
+ * Whatever fails goes through lose(): state, callbacks, and a timer for the next attempt. A
+ * connection that had worked for SETTLED seconds is replaced at once, and so is one more that had
+ * not; otherwise the next attempt follows after a random part of a delay that doubles from 50 ms to
+ * 3 s, so that neither a Redis that lets us in and throws us out again nor a thousand processes
+ * that come back in step make a storm.
  *
  * To use another Redis client library, this file is all that changes.
  */
@@ -200,14 +200,20 @@ static void note_trouble(struct redis *redis, const char *why) {
         snprintf(redis->trouble, sizeof redis->trouble, "%s", why);
 }
 
-/* When the next attempt is made: at once only after a connection that has proved good. */
-static double next_attempt(struct redis *redis, bool settled) {
-    if (settled) {
-        redis->backoff = BACKOFF_FIRST;
-        return 0;
-    }
-    redis->backoff = redis->backoff * 2 > BACKOFF_MAX ? BACKOFF_MAX : redis->backoff * 2;
-    return redis->backoff * (0.1 + 0.9 * drand48());
+/*
+ * Whether a connection that was up is replaced at once: one that has proved good, and the
+ * first one that has not. Only the former sets the delay back.
+ */
+static bool worth_hope(const struct redis *redis) {
+    return redis->state == REDIS_UP && (redis->settled || redis->backoff <= BACKOFF_FIRST);
+}
+
+/* Seconds until the next attempt. */
+static double next_attempt(struct redis *redis, bool settled, bool hope) {
+    double twice = redis->backoff * 2;
+
+    redis->backoff = settled ? BACKOFF_FIRST : twice > BACKOFF_MAX ? BACKOFF_MAX : twice;
+    return hope ? 0 : redis->backoff * (0.1 + 0.9 * drand48());
 }
 
 /* What belonged to the connection that is gone. */
@@ -228,6 +234,7 @@ static void forget_connection(struct redis *redis) {
 /* Every way in which a connection ends comes here, once; `hiredis` is gone already. */
 static void lose(struct redis *redis, const char *why) {
     bool was_up = redis->state == REDIS_UP, settled = was_up && redis->settled;
+    bool hope = worth_hope(redis);
 
     forget_connection(redis);
     if (redis->freeing)
@@ -235,12 +242,12 @@ static void lose(struct redis *redis, const char *why) {
     note_trouble(redis, why);
     complain(redis, redis->trouble);
     drop_relay(redis);
-    redis->state = settled ? REDIS_CONNECTING : REDIS_DOWN;
-    ev_timer_set(&redis->retry, next_attempt(redis, settled), 0);
+    redis->state = hope ? REDIS_CONNECTING : REDIS_DOWN;
+    ev_timer_set(&redis->retry, next_attempt(redis, settled, hope), 0);
     ev_timer_start(redis->loop, &redis->retry);
     if (was_up)
         redis->events->down(redis->ctx);
-    if (!settled && redis->events->away != NULL)
+    if (!hope && redis->events->away != NULL)
         redis->events->away(redis->ctx);
 }
 
@@ -407,13 +414,14 @@ static void greet(struct redis *redis) {
     redisAsyncContext *hiredis = redis->hiredis;
 
     asked(redis);
+    redis->no_role = false; /* what was refused once may be permitted now */
     if (target->user[0] != '\0')
         redisAsyncCommand(hiredis, on_greeting, auth, "AUTH %s %s", target->user, target->password);
     else if (target->password[0] != '\0')
         redisAsyncCommand(hiredis, on_greeting, auth, "AUTH %s", target->password);
     if (target->db != 0)
         redisAsyncCommand(hiredis, on_greeting, select, "SELECT %d", target->db);
-    if (!redis->any_role && !redis->no_role)
+    if (!redis->any_role)
         redisAsyncCommand(hiredis, on_role, NULL, "ROLE");
     redisAsyncCommand(hiredis, on_named, name, "CLIENT SETNAME %s", redis->name);
 }
