@@ -36,9 +36,8 @@ struct health {
     char probe[LIVE_NAME_MAX]; /* the live feed of no channel */
     struct asking *asking;
     bool publish_open, wait_open; /* questions that are not answered */
-    bool judged;                  /* `trouble` is a verdict, of `since` */
-    ev_tstamp since;
-    char trouble[TROUBLE_MAX]; /* "": none */
+    ev_tstamp since;              /* when `trouble` was found; 0: not yet */
+    char trouble[TROUBLE_MAX];    /* "": none */
     struct ev_timer late;
     unsigned round; /* answers to a question of an earlier one do not count */
 };
@@ -60,7 +59,6 @@ static void tell(struct health *health) {
 
 static void judge(struct health *health) {
     health->publish_open = health->wait_open = false;
-    health->judged = true;
     health->since = ev_now(health->loop);
     health->round++;
     ev_timer_stop(health->loop, &health->late);
@@ -149,7 +147,7 @@ static void on_late(struct ev_loop *loop, struct ev_timer *timer, int events) {
 
 static void examine(struct health *health) {
     health->trouble[0] = '\0';
-    health->judged = false;
+    health->since = 0;
     ev_timer_set(&health->late, health->config->redis_timeout, 0);
     ev_timer_start(health->loop, &health->late);
     ask_publish(health);
@@ -159,7 +157,7 @@ static void examine(struct health *health) {
 
 void health_ask(struct health *health, void (*told)(void *ctx, const char *trouble), void *ctx) {
     struct asking *one = mem_new(sizeof *one);
-    bool holds = health->judged && ev_now(health->loop) - health->since < HOLDS;
+    bool holds = ev_now(health->loop) - health->since < HOLDS;
 
     *one = (struct asking){.told = told, .ctx = ctx};
     LL_PREPEND(health->asking, one);

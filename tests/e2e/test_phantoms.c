@@ -50,12 +50,6 @@ static struct stream *follow(enum transport transport, const char *channel) {
     return stream;
 }
 
-static void must_bring(struct stream *stream, const char *data) {
-    const struct piece *piece = stream_reach_message(stream);
-    ck_assert_uint_eq(piece_count(piece), 1);
-    ck_assert_str_eq(piece_data(piece, 0), data);
-}
-
 static const struct answer *poll(const char *channels) {
     return must_be_batch(http_get(&lab, "/comet/poll?channel=%s", channels));
 }
@@ -79,10 +73,10 @@ START_TEST(a_message_that_history_does_not_hold_is_dropped) {
         ck_assert_uint_eq(batch_count(poll(channel)), 0);
         poll(keepf("%s&channel=other", channel));
         store_add(&lab, channel, "1");
-        must_bring(stream, "1");
+        stream_must_bring(stream, "1");
         forge(channel, forged[_i]);
         store_add(&lab, channel, "2");
-        must_bring(stream, "2");
+        stream_must_bring(stream, "2");
         ck_assert_uint_eq(batch_count(read_since(&lab, channel, "-2")), 2);
         stream_close(stream);
     }
@@ -134,7 +128,7 @@ START_TEST(in_a_flood_of_them_messages_and_polls_go_on) {
         flood(channel, FLOOD);
         store_add(&lab, channel, keepf("%d", i));
         flood(channel, FLOOD);
-        must_bring(stream, keepf("%d", i));
+        stream_must_bring(stream, keepf("%d", i));
         const struct answer *answer = read_since(&lab, channel, "-1");
         ck_assert_str_eq(batch_all_data(answer), keepf("%d", i));
     }
@@ -157,7 +151,7 @@ START_TEST(a_publish_in_another_database_is_none_of_ours) {
         freeReplyObject(id);
         ck_assert_uint_eq(batch_count(poll(channel)), 0);
         store_add(&lab, channel, keepf("%d", i));
-        must_bring(stream, keepf("%d", i));
+        stream_must_bring(stream, keepf("%d", i));
     }
     redisFree(other);
     stream_close(stream);
@@ -178,7 +172,7 @@ START_TEST(after_a_forged_next_message_the_real_one_is_told_behind_a_gap) {
     const char *id = store_add(&lab, channel, "1");
     struct stream *stream = follow(which[_i], channel);
     forge(channel, keepf("%s 1 forged", next_of(id)));
-    must_bring(stream, transports[which[_i]].endpoint[0] == 'e' ? "forged" : "\"forged\"");
+    stream_must_bring(stream, transports[which[_i]].endpoint[0] == 'e' ? "forged" : "\"forged\"");
     store_add(&lab, channel, "2");
     bool gap = false, real = false;
     while (!real) {
@@ -188,7 +182,7 @@ START_TEST(after_a_forged_next_message_the_real_one_is_told_behind_a_gap) {
         ck_assert(!real || gap);
     }
     store_add(&lab, channel, "3");
-    must_bring(stream, "3");
+    stream_must_bring(stream, "3");
     ck_assert_int_gt(figure("misled"), 0);
     stream_close(stream);
 }
@@ -199,7 +193,7 @@ START_TEST(after_a_forged_copy_of_a_message_nothing_is_told) {
     struct stream *stream = follow(EVENTS, channel);
 
     const char *id = store_add(&lab, channel, "1");
-    must_bring(stream, "1");
+    stream_must_bring(stream, "1");
     forge(channel, keepf("%s 1 forged", id));
     store_add(&lab, channel, "2");
     const struct piece *piece = stream_reach(stream); /* no gap comes first */
@@ -260,7 +254,7 @@ START_TEST(a_channel_that_redis_refuses_is_503_with_its_words_and_comes_back) {
     struct stream *stream = follow(EVENTS, channel);
     for (int i = 1; i <= 5; i++) {
         store_add(&lab, channel, keepf("%d", i));
-        must_bring(stream, keepf("%d", i));
+        stream_must_bring(stream, keepf("%d", i));
     }
     stream_close(stream);
 }
@@ -272,7 +266,7 @@ START_TEST(a_stream_whose_channel_is_refused_ends_and_may_come_back) {
     struct flight *wait = http_get_begin(&lab, "/comet/wait?channel=%s", channel);
 
     store_add(&lab, channel, "1");
-    must_bring(stream, "1");
+    stream_must_bring(stream, "1");
     must_be_batch(http_land(wait));
     wait =
         http_get_begin(&lab, "/comet/wait?channel=%s&since=%s", channel, cursor_now(&lab, channel));
@@ -309,7 +303,7 @@ START_TEST(a_redis_that_is_busy_for_a_while_costs_nobody_his_place) {
     store_do(&lab, "SCRIPT KILL");
     must_be_batch(http_land(poll));
     store_add(&lab, channel, "1");
-    must_bring(stream, "1");
+    stream_must_bring(stream, "1");
     ck_assert_int_eq(figure("resyncs"), before); /* its connection was kept */
     redisFree(other);
     stream_close(stream);

@@ -155,15 +155,6 @@ END_TEST
 
 /* --- bytes --------------------------------------------------------------------------------- */
 
-static char *nested(size_t depth) {
-    char *text = keep(malloc(2 * depth + 1));
-
-    memset(text, '[', depth);
-    memset(text + depth, ']', depth);
-    text[2 * depth] = '\0';
-    return text;
-}
-
 START_TEST(data_and_ref_go_on_byte_for_byte) {
     const char *const rows[] = {"0.1",
                                 "-0",
@@ -176,7 +167,7 @@ START_TEST(data_and_ref_go_on_byte_for_byte) {
                                 "[ 1 ,\t2 ]",
                                 "{ }",
                                 "\"\\u0000\"",
-                                nested(2000)};
+                                keep_nested(2000)};
     const char *channel = keep_fresh("open-bytes");
     struct websock *socket = begun(keepf("channel=%s", channel));
 
@@ -204,7 +195,7 @@ START_TEST(data_that_not_every_reader_can_take_arrives_as_a_text) {
     const char *const rows[][2] = {{"1E400", "\"1E400\""},
                                    {"[-1e999]", "\"[-1e999]\""},
                                    {"\"\\ud800\"", "\"\\\"\\\\ud800\\\"\""},
-                                   {nested(5000), keepf("\"%s\"", nested(5000))}};
+                                   {keep_nested(5000), keepf("\"%s\"", keep_nested(5000))}};
     const char *channel = keep_fresh("open-beyond");
     struct websock *socket = begun(keepf("channel=%s", channel));
 
@@ -415,8 +406,8 @@ START_TEST(no_message_is_dearer_than_its_length) {
         long_subscribe(2048, 2048, "same"),
         long_subscribe(10000, 1, NULL),
         keepf("{\"un%s", long_subscribe(2000, 2040, NULL) + 2),
-        keepf("{\"subscribe\":%s", nested(30000)),
-        keepf("{\"publish\":{\"channel\":\"locked\",\"data\":1},\"ref\":%s}", nested(30000)),
+        keepf("{\"subscribe\":%s", keep_nested(30000)),
+        keepf("{\"publish\":{\"channel\":\"locked\",\"data\":1},\"ref\":%s}", keep_nested(30000)),
     };
     for (size_t i = 0; i < sizeof dear / sizeof *dear; i++) {
         long cost = cost_of(socket, dear[i], TIMES);

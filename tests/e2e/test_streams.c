@@ -49,13 +49,6 @@ static struct stream *begun(enum transport transport, const char *query) {
     return stream;
 }
 
-static void must_bring(struct stream *stream, const char *data) {
-    const struct piece *piece = stream_reach_message(stream);
-
-    ck_assert_uint_eq(piece_count(piece), 1);
-    ck_assert_str_eq(piece_data(piece, 0), data);
-}
-
 /* Messages up to `last`, which are the numbers from `first` in order. */
 static const char *must_bring_numbers(struct stream *stream, int first, int last) {
     const char *cursor = NULL;
@@ -124,7 +117,7 @@ START_TEST(each_publish_is_delivered_while_the_stream_goes_on) {
 
     for (int i = 1; i <= 5; i++) {
         ck_assert_int_ge(store_publish(&lab, channel, keepf("%d", i)), 1);
-        must_bring(stream, keepf("%d", i));
+        stream_must_bring(stream, keepf("%d", i));
     }
     ck_assert_int_eq(stream_end(stream), HELD_OPEN);
     stream_close(stream);
@@ -139,7 +132,7 @@ START_TEST(redis_cli_is_heard) {
         "{\"text\":\"hi\"}", NULL};
 
     ck_assert_int_eq(proc_run(argv, environ, -1, NULL, NULL), 0);
-    must_bring(stream, "{\"text\":\"hi\"}");
+    stream_must_bring(stream, "{\"text\":\"hi\"}");
     stream_close(stream);
 }
 END_TEST
@@ -234,7 +227,7 @@ START_TEST(last_event_id_wins_over_since) {
     struct stream *stream = begun(EVENTS, keepf("channel=%s&since=now", channel));
 
     store_add_many(&lab, channel, 2);
-    must_bring(stream, "1");
+    stream_must_bring(stream, "1");
     const char *id = keepf("%s", stream->piece.id);
     stream_close(stream);
     stream = stream_open(&lab, BY_WEB, EVENTS, keepf("channel=%s&since=start", channel), id);
@@ -251,13 +244,13 @@ START_TEST(the_id_of_each_event_is_the_place_behind_it) {
     store_add_many(&lab, channel, 5);
     stream = begun(EVENTS, keepf("channel=%s&since=start", channel));
     for (int i = 0; i < 5; i++) {
-        must_bring(stream, keepf("%d", i + 1));
+        stream_must_bring(stream, keepf("%d", i + 1));
         ids[i] = piece_cursor(&stream->piece);
     }
     stream_close(stream);
     for (int i = 0; i < 4; i++) {
         stream = begun(EVENTS, keepf("channel=%s&since=%s", channel, ids[i]));
-        must_bring(stream, keepf("%d", i + 2));
+        stream_must_bring(stream, keepf("%d", i + 2));
         stream_close(stream);
     }
 }
@@ -630,7 +623,7 @@ START_TEST(a_message_after_signs_of_life_is_framed_as_ever) {
     stream = begun(held_ones[_i], keepf("channel=%s", channel));
     stream_reach_keepalives(stream, 2);
     store_add(&lab, channel, "\"after\"");
-    must_bring(stream, "\"after\"");
+    stream_must_bring(stream, "\"after\"");
     stream_close(stream);
     teardown();
 }
@@ -697,7 +690,7 @@ START_TEST(draining_ends_every_stream_whole_and_its_cursor_misses_nothing) {
         streams[i] = begun(held_ones[i], keepf("channel=%s", channel));
     store_add(&lab, channel, "1");
     for (int i = 0; i < HELD; i++) {
-        must_bring(streams[i], "1");
+        stream_must_bring(streams[i], "1");
         cursors[i] = piece_cursor(&streams[i]->piece);
     }
     end_applications(SIGTERM);
@@ -713,7 +706,7 @@ START_TEST(draining_ends_every_stream_whole_and_its_cursor_misses_nothing) {
     until(http_get(&lab, "/comet/health")->status == 200, "no application comes back");
     for (int i = 0; i < HELD; i++) {
         streams[i] = begun(held_ones[i], keepf("channel=%s&since=%s", channel, cursors[i]));
-        must_bring(streams[i], "2");
+        stream_must_bring(streams[i], "2");
         stream_close(streams[i]);
     }
     teardown();

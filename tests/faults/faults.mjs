@@ -3,6 +3,7 @@
  * returns false where it could not be done. To add one, write a row.
  */
 import {setTimeout as pause} from 'node:timers/promises';
+import {Redis} from './resp.mjs';
 
 const short = (random, least = 100, most = 2500) => pause(random.between(least, most));
 
@@ -216,7 +217,6 @@ export const FAULTS = [
   },
   {
     name: 'publish in another database', weight: 2, async run(site, random, {channels}) {
-      const {Redis} = await import('./resp.mjs');
       const other = new Redis(site.redisSocket);
       try {
         await other.do('SELECT', '1');

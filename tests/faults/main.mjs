@@ -63,8 +63,8 @@ async function settle(readers, publishers) {
   return behind();
 }
 
-async function held(site, channel, from) {
-  const entries = await site.admin.do('XRANGE', `halley.history:{${channel}}`, `(${from}`, '+');
+async function held(site, channel) {
+  const entries = await site.admin.do('XRANGE', `halley.history:{${channel}}`, '-', '+');
   return entries.map(([id]) => id);
 }
 
@@ -79,7 +79,7 @@ async function judge(site, readers, publishers) {
     for (const reader of readers) {
       const view = reader.views.get(channel);
       view.finish(acknowledged);
-      if (late.length === 0) view.mustHave(await held(site, channel, '0'));
+      if (late.length === 0) view.mustHave(await held(site, channel));
     }
   }
 }

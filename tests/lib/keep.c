@@ -83,6 +83,15 @@ char *keep_encoded(const char *text) {
     return keep_encoded_bytes(text, strlen(text));
 }
 
+char *keep_nested(size_t depth) {
+    char *text = keep(malloc(2 * depth + 1));
+
+    memset(text, '[', depth);
+    memset(text + depth, ']', depth);
+    text[2 * depth] = '\0';
+    return text;
+}
+
 char *keep_fresh(const char *stem) {
     static unsigned count;
 

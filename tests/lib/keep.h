@@ -17,6 +17,9 @@ __attribute__((format(printf, 1, 0))) char *keepv(const char *format, va_list ar
 char *keep_encoded(const char *text);
 char *keep_encoded_bytes(const char *bytes, size_t len);
 
+/* So many [ and then as many ]; kept. */
+char *keep_nested(size_t depth);
+
 /* A name that no other test of this run uses: "<stem>-<pid>-<n>"; kept. */
 char *keep_fresh(const char *stem);
 

@@ -344,6 +344,15 @@ void stream_reach_start(struct stream *stream) {
          transports[stream->transport].name);
 }
 
+void stream_must_bring(struct stream *stream, const char *data) {
+    const struct piece *piece = stream_reach_message(stream);
+
+    must(piece_count(piece) == 1 && strcmp(piece_data(piece, 0), data) == 0,
+         "%s: %zu messages, the first %s, in place of the one %s",
+         transports[stream->transport].name, piece_count(piece),
+         piece_count(piece) > 0 ? piece_data(piece, 0) : "none", data);
+}
+
 void stream_reach_keepalives(struct stream *stream, size_t count) {
     int64_t end = now_ms() + PATIENCE_MS;
 

@@ -78,6 +78,9 @@ const struct piece *stream_reach_message(struct stream *stream);
 void stream_reach_start(struct stream *stream);
 void stream_reach_keepalives(struct stream *stream, size_t count);
 
+/* Turns until a piece with messages comes, which must be one, with this JSON text. */
+void stream_must_bring(struct stream *stream, const char *data);
+
 /* Turns until it ends, whatever comes before. */
 enum held_end stream_reach_end(struct stream *stream);
 

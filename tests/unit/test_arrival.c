@@ -116,18 +116,27 @@ static void step_stream(struct buf *out, unsigned type, bool *ended, unsigned *b
     came_whole();
 }
 
+static void step_abort(struct buf *out) {
+    add(out, RECORD_ABORT, model.id, 0);
+    buf_printf(&wanted, "aborted(%u) ", model.id);
+    forget();
+}
+
+/* A request while another one has the connection. */
+static void step_another(struct buf *out, unsigned id) {
+    add_begin(out, id, 1 + below(3));
+    buf_printf(&wanted, "end(%u,1) ", id);
+}
+
 static void step_coming(struct buf *out) {
     unsigned id = another_id();
 
     switch (below(12)) {
     case 0:
-        add(out, RECORD_ABORT, model.id, 0);
-        buf_printf(&wanted, "aborted(%u) ", model.id);
-        forget();
+        step_abort(out);
         break;
     case 1:
-        add_begin(out, id, 1 + below(3));
-        buf_printf(&wanted, "end(%u,1) ", id);
+        step_another(out, id);
         break;
     case 2:
     case 3:
@@ -146,13 +155,10 @@ static void step_answering(struct buf *out) {
 
     switch (below(5)) {
     case 0:
-        add(out, RECORD_ABORT, model.id, 0);
-        buf_printf(&wanted, "aborted(%u) ", model.id);
-        forget();
+        step_abort(out);
         break;
     case 1:
-        add_begin(out, id, 1 + below(3));
-        buf_printf(&wanted, "end(%u,1) ", id);
+        step_another(out, id);
         break;
     case 2: /* the next one, before this one is answered */
         id = model.id;

@@ -94,26 +94,18 @@ START_TEST(the_edge_of_a_double_is_exact) {
 }
 END_TEST
 
-static char *nested(size_t depth) {
-    char *text = keep(malloc(2 * depth + 1));
-    memset(text, '[', depth);
-    memset(text + depth, ']', depth);
-    text[2 * depth] = '\0';
-    return text;
-}
-
 START_TEST(any_nesting_is_scanned_and_2048_levels_are_tame) {
-    ck_assert(tame(nested(2048)));
-    ck_assert(!tame(nested(2049)));
-    ck_assert(grammar(nested(2049)));
-    ck_assert(grammar(nested(100000)));
-    ck_assert(!grammar(keepf("%s]", nested(5000))));
-    ck_assert(!grammar(nested(5000) + 1));
+    ck_assert(tame(keep_nested(2048)));
+    ck_assert(!tame(keep_nested(2049)));
+    ck_assert(grammar(keep_nested(2049)));
+    ck_assert(grammar(keep_nested(100000)));
+    ck_assert(!grammar(keepf("%s]", keep_nested(5000))));
+    ck_assert(!grammar(keep_nested(5000) + 1));
 }
 END_TEST
 
 START_TEST(brackets_must_fit_at_every_depth) {
-    char *text = nested(5000);
+    char *text = keep_nested(5000);
 
     for (size_t i = 0; i < 3; i++) {
         size_t at = 5000 + i * 2400;
