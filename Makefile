@@ -79,8 +79,8 @@ COMPILE = $(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS)
 
 # --- sources -----------------------------------------------------------------
 
-CORE_SRC   := $(wildcard core/*.c)
-FCGI_SRC   := $(wildcard fcgi-app/*.c fcgi-app/*/*.c)
+CORE_SRC   := $(wildcard core/*.c core/*/*.c)
+FCGI_SRC   := $(wildcard fcgi-app/*.c fcgi-app/*/*.c fcgi-app/*/*/*.c)
 WORKER_SRC := $(wildcard worker/*.c)
 LIB_SRC    := $(wildcard tests/lib/*.c)
 UNIT_SRC   := $(wildcard tests/unit/*.c)
@@ -90,7 +90,8 @@ BENCH_SRC  := $(wildcard tests/bench/*.c tests/bench/*/*.c)
 MODEL_SRC  := $(wildcard tests/model/*.c) # included whole by tests
 ALL_SRC    := $(CORE_SRC) $(FCGI_SRC) $(WORKER_SRC) $(LIB_SRC) $(UNIT_SRC) $(E2E_SRC) $(FUZZ_SRC) \
               $(BENCH_SRC) $(MODEL_SRC)
-ALL_HDR    := $(wildcard core/*.h fcgi-app/*.h fcgi-app/*/*.h worker/*.h tests/*/*.h tests/bench/*/*.h)
+ALL_HDR    := $(wildcard core/*.h core/*/*.h fcgi-app/*.h fcgi-app/*/*.h fcgi-app/*/*/*.h worker/*.h tests/*/*.h \
+                tests/bench/*/*.h)
 
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 LUA_OBJ = $(BUILD)/gen/halley_lua.o
@@ -152,7 +153,7 @@ $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 # The Redis function library, inside the programs: an array of bytes with a NUL
 # behind it (a string literal of this length would not be portable C).  The digest of
 # the text stands beside it, and in it: by that Redis tells which text it has.
-$(BUILD)/gen/halley_lua.c: core/halley.lua $(BUILD)/flags
+$(BUILD)/gen/halley_lua.c: core/redis/halley.lua $(BUILD)/flags
 	$(say) GEN $@
 	$(Q)mkdir -p $(@D)
 	$(Q)digest=$$(sha1sum $< | cut -c 1-40); \

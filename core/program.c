@@ -13,8 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "core/log.h"
-#include "core/tls.h"
+#include "core/base/log.h"
+#include "core/redis/tls.h"
 
 void program_seed(void) {
     srand48((long)getpid() ^ (long)time(NULL) << 16);

@@ -5,8 +5,8 @@
 #ifndef HALLEY_PROGRAM_H
 #define HALLEY_PROGRAM_H
 
-#include "core/config.h"
-#include "core/loop.h"
+#include "core/base/loop.h"
+#include "core/config/config.h"
 
 /* TERM, INT and USR1: all of them drain. */
 enum { PROGRAM_SIGNALS = 3 };

@@ -20,14 +20,14 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "core/log.h"
+#include "core/base/log.h"
 #include "core/program.h"
-#include "fcgi-app/app.h"
-#include "fcgi-app/connection.h"
-#include "fcgi-app/intake.h"
-#include "fcgi-app/listen.h"
-#include "fcgi-app/processes.h"
-#include "fcgi-app/ws/listener.h"
+#include "fcgi-app/door/fcgi/connection.h"
+#include "fcgi-app/door/fcgi/intake.h"
+#include "fcgi-app/endpoints/app.h"
+#include "fcgi-app/endpoints/ws/listener.h"
+#include "fcgi-app/start/listen.h"
+#include "fcgi-app/start/processes.h"
 
 #define DRAIN_MAX   6.0 /* seconds: mod_fcgid kills after 8 */
 #define SPARE_FILES 128 /* descriptors that waiters leave for everything else */

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/mem.h"
+#include "core/base/mem.h"
 
 #define NOTE_AGAIN  60.0 /* seconds after which a channel is noted again */
 #define AFTER_ERROR 0.1

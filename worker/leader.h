@@ -8,8 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "core/config.h"
-#include "core/log.h"
+#include "core/base/log.h"
+#include "core/config/config.h"
 #include "worker/lease.h"
 #include "worker/link.h"
 #include "worker/queue.h"

@@ -10,14 +10,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "core/redis.h"
+#include "core/redis/redis.h"
 #include "worker/call.h"
 #include "worker/hearing.h"
 #include "worker/queue.h"
 
 enum { LEASE_OWNER_MAX = 320, LEASE_KEY_MAX = 64, LEASE_PEERS = 32 };
 
-/* What Redis answers, see halley_lease in core/halley.lua. */
+/* What Redis answers, see halley_lease in core/redis/halley.lua. */
 enum lease_word {
     LEASE_HELD,    /* by another, or not to be had now */
     LEASE_WAIT,    /* somebody has yet to say what he holds: ask again soon */

@@ -7,7 +7,7 @@
 
 #include <stdbool.h>
 
-#include "core/redis.h"
+#include "core/redis/redis.h"
 #include "worker/call.h"
 
 struct link {

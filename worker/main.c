@@ -8,10 +8,10 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "core/library.h"
-#include "core/log.h"
+#include "core/base/log.h"
 #include "core/program.h"
-#include "core/report.h"
+#include "core/redis/library.h"
+#include "core/redis/report.h"
 #include "worker/station.h"
 
 #define DRAIN_MAX  5.0 /* seconds */

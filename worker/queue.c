@@ -6,8 +6,8 @@
 
 #include <stdlib.h>
 
-#include "core/collections.h"
-#include "core/mem.h"
+#include "core/base/collections.h"
+#include "core/base/mem.h"
 
 static bool holds(const struct queue *queue, size_t items, size_t bytes) {
     return queue->count >= items || queue->bytes >= bytes;

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/err.h"
+#include "core/base/err.h"
 
 /*
  * Where it counts as full, and whoever listens has to stop; and a multiple of that, which

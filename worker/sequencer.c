@@ -43,10 +43,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/channel.h"
-#include "core/log.h"
-#include "core/mem.h"
-#include "core/names.h"
+#include "core/base/log.h"
+#include "core/base/mem.h"
+#include "core/data/channel.h"
+#include "core/data/names.h"
 #include "worker/hearing.h"
 #include "worker/leader.h"
 #include "worker/lease.h"

@@ -9,8 +9,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "core/buf.h"
-#include "core/config.h"
+#include "core/base/buf.h"
+#include "core/config/config.h"
 #include "worker/link.h"
 #include "worker/queue.h"
 

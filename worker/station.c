@@ -10,10 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/library.h"
-#include "core/log.h"
-#include "core/mem.h"
-#include "core/sentinel.h"
+#include "core/base/log.h"
+#include "core/base/mem.h"
+#include "core/redis/library.h"
+#include "core/redis/sentinel.h"
 #include "worker/sequencer.h"
 
 #define PATIENCE_FIRST 0.1 /* seconds */

@@ -5,11 +5,11 @@
 #ifndef HALLEY_STATION_H
 #define HALLEY_STATION_H
 
-#include "core/buf.h"
-#include "core/config.h"
-#include "core/library.h"
-#include "core/loop.h"
-#include "core/redis.h"
+#include "core/base/buf.h"
+#include "core/base/loop.h"
+#include "core/config/config.h"
+#include "core/redis/library.h"
+#include "core/redis/redis.h"
 
 struct station;
 

@@ -1,5 +1,5 @@
 /*
- * What Redis tells all workers on their channel, see core/halley.lua. Values only.
+ * What Redis tells all workers on their channel, see core/redis/halley.lua. Values only.
  */
 #ifndef HALLEY_WORD_H
 #define HALLEY_WORD_H

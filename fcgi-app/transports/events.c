@@ -17,9 +17,9 @@
 
 #include <string.h>
 
-#include "core/crypto.h"
-#include "core/json.h"
-#include "fcgi-app/retry.h"
+#include "core/base/crypto.h"
+#include "core/base/json.h"
+#include "fcgi-app/door/retry.h"
 
 enum { SEVERAL = 1, JSON = 2 }; /* bits of the variant */
 

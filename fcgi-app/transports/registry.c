@@ -2,7 +2,7 @@
  * The list of transports, the one that clients should prefer first. A new one is
  * a line here and a file beside this one.
  */
-#include "fcgi-app/transport.h"
+#include "fcgi-app/transports/transport.h"
 
 #include <string.h>
 

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#include "core/mem.h"
+#include "core/base/mem.h"
 
 enum { CALLBACK_MAX = 128 };
 

@@ -7,9 +7,9 @@
 
 #include <stdbool.h>
 
-#include "core/batch.h"
-#include "core/buf.h"
-#include "fcgi-app/transport.h"
+#include "core/base/buf.h"
+#include "core/data/batch.h"
+#include "fcgi-app/transports/transport.h"
 
 /*
  * Reads `callback`, which must be [A-Za-z_$][A-Za-z0-9_$.]{0,127}, into the

@@ -4,7 +4,7 @@
 #ifndef HALLEY_TRANSPORTS_H
 #define HALLEY_TRANSPORTS_H
 
-#include "fcgi-app/transport.h"
+#include "fcgi-app/transports/transport.h"
 
 extern const struct transport transport_ws;
 extern const struct transport transport_events;

@@ -3,7 +3,7 @@
  * `wait` holds the request until there is something to deliver; `poll` is a wait
  * of no time at all.
  */
-#include "fcgi-app/transport.h"
+#include "fcgi-app/transports/transport.h"
 #include "fcgi-app/transports/transports.h"
 
 const struct transport transport_wait = {

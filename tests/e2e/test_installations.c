@@ -246,7 +246,7 @@ static bool redis_has_run_for(int seconds) {
 }
 
 static char *library_text(void) {
-    FILE *file = fopen(keepf("%s/core/halley.lua", lab_root()), "r");
+    FILE *file = fopen(keepf("%s/core/redis/halley.lua", lab_root()), "r");
     char *text = keep(calloc(1, 1 << 20));
 
     ck_assert_ptr_nonnull(file);

@@ -133,7 +133,7 @@ END_TEST
 
 /* The library with its number moved by `by`, and a mark of its own. */
 static char *other_text(int by) {
-    FILE *file = fopen(keepf("%s/core/halley.lua", lab_root()), "r");
+    FILE *file = fopen(keepf("%s/core/redis/halley.lua", lab_root()), "r");
     char *text = keep(calloc(1, TEXT_MAX)), *line;
 
     ck_assert_ptr_nonnull(file);

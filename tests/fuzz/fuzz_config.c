@@ -1,7 +1,7 @@
 /* config_load() on any file: it is taken or refused with one line of explanation,
  * and what is taken is printed as a file that is taken again.
  */
-#include "core/config.h"
+#include "core/config/config.h"
 
 #include <stdint.h>
 #include <stdlib.h>

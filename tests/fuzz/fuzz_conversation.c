@@ -4,7 +4,7 @@
  * before it. Whatever comes: what is sent back is FastCGI records, each request that was
  * handed over is answered at most once, and nothing is left at the end.
  */
-#include "fcgi-app/intake.h"
+#include "fcgi-app/door/fcgi/intake.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -12,8 +12,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "fcgi-app/connection.h"
-#include "fcgi-app/fcgi.h"
+#include "fcgi-app/door/fcgi/connection.h"
+#include "fcgi-app/door/fcgi/fcgi.h"
 
 enum { BODY_MAX = 5000, HELD_MAX = 64, OUT_MAX = 16 * 1024 * 1024 };
 

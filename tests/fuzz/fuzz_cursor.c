@@ -1,5 +1,5 @@
 /* cursor_parse() on any text: what it takes is written again as an equal cursor. */
-#include "core/cursor.h"
+#include "core/data/cursor.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* fcgi_look() on any bytes: it reads nothing behind them, and the same beginning
  * never turns from junk or whole into something else when more follows.
  */
-#include "fcgi-app/fcgi.h"
+#include "fcgi-app/door/fcgi/fcgi.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,13 +1,13 @@
 /* The scanner of JSON on any bytes, against jansson: what is valid to the one is valid to
  * the other, and a member or an element that is cut out of a text is the one that a parser finds.
  */
-#include "core/json.h"
+#include "core/base/json.h"
 
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/scan.h"
+#include "core/base/scan.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,5 +1,5 @@
 /* page_parse_live() on any text that somebody publishes into our feed. */
-#include "core/page.h"
+#include "core/redis/page.h"
 
 #include <stdlib.h>
 #include <string.h>

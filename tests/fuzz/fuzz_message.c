@@ -1,12 +1,12 @@
 /* message_new() on any payload: its object is always one line of valid JSON, so no
  * payload ever breaks a batch.
  */
-#include "core/message.h"
+#include "core/data/message.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/json.h"
+#include "core/base/json.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,7 +1,7 @@
 /* page_parse() on any reply of Redis: the bytes are read as Redis would have sent them. A page
  * holds nothing that it does not have, and begins and ends where it says.
  */
-#include "core/page.h"
+#include "core/redis/page.h"
 
 #include <hiredis/hiredis.h>
 #include <stdlib.h>

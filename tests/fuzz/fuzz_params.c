@@ -1,5 +1,5 @@
 /* params_parse() on any text: what comes out lies inside what went in. */
-#include "fcgi-app/params.h"
+#include "fcgi-app/door/params.h"
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -19,8 +19,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
             abort();
         /* a name with a NUL in it is nobody's: who asks names a string */
         int whole = strlen(param->name) == param->name_len;
-        if (whole && (params_find(&params, param->name) == NULL ||
-                      params_count(&params, param->name) == 0))
+        if (whole &&
+            (params_find(&params, param->name) == NULL || params_count(&params, param->name) == 0))
             abort();
         total += param->name_len + param->value_len;
     }

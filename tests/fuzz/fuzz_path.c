@@ -5,8 +5,8 @@
  * the mount (without a slash at its end). The law: an endpoint below the mount is what was
  * sent, byte for byte; and one that was rewritten was sent as no spelling of a path there.
  */
-#include "fcgi-app/mount.h"
-#include "fcgi-app/params.h"
+#include "fcgi-app/door/mount.h"
+#include "fcgi-app/door/params.h"
 
 #include <ctype.h>
 #include <stdint.h>

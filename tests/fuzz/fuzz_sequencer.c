@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "core/log.h"
+#include "core/base/log.h"
 #include "tests/unit/model.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

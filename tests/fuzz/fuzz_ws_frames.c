@@ -2,13 +2,13 @@
  * same messages come out, each UTF-8 and no longer than it may be; what is sent back is whole
  * frames without a mask, with at most one close frame and nothing behind it.
  */
-#include "fcgi-app/ws/frames.h"
+#include "fcgi-app/door/ws/frames.h"
 
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/json.h"
+#include "core/base/json.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

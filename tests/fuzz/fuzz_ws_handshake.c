@@ -1,7 +1,7 @@
 /* Any bytes at the start of a WebSocket connection: what they are never depends on how they
  * are cut, nothing is read behind them, and a handshake that is taken has all that it must.
  */
-#include "fcgi-app/ws/handshake.h"
+#include "fcgi-app/door/ws/handshake.h"
 
 #include <stdint.h>
 #include <stdlib.h>

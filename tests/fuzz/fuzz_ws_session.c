@@ -1,15 +1,15 @@
 /* Any text that a browser says on its WebSocket: what is made of it, and that what is
  * published, and `ref`, are parts of that text, byte for byte.
  */
-#include "fcgi-app/ws/order.h"
+#include "fcgi-app/endpoints/ws/order.h"
 
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/buf.h"
-#include "fcgi-app/channel_index.h"
-#include "fcgi-app/ws/change.h"
+#include "core/base/buf.h"
+#include "fcgi-app/endpoints/channel_index.h"
+#include "fcgi-app/endpoints/ws/change.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,8 +1,8 @@
 /*
  * The model: one channel in a Redis of a few fields, two connections as queues, a clock that
  * only the story moves, and the hub as a few subscribers. It is included whole by the unit
- * test and by the fuzz target; what it defines of libev, core/redis, core/history,
- * core/config and core/log takes the place of those modules.
+ * test and by the fuzz target; what it defines of libev, core/redis/redis, core/redis/history,
+ * core/config/config and core/base/log takes the place of those modules.
  */
 #include "tests/model/feed_model.h"
 
@@ -12,15 +12,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/config.h"
-#include "core/history.h"
-#include "core/log.h"
-#include "core/loop.h"
-#include "core/mem.h"
-#include "core/names.h"
-#include "core/page.h"
-#include "core/redis.h"
-#include "fcgi-app/feed.h"
+#include "core/base/log.h"
+#include "core/base/loop.h"
+#include "core/base/mem.h"
+#include "core/config/config.h"
+#include "core/data/names.h"
+#include "core/follow/feed.h"
+#include "core/redis/history.h"
+#include "core/redis/page.h"
+#include "core/redis/redis.h"
 
 enum {
     TAIL = 16,     /* messages that a feed keeps, and reads at once */
@@ -272,7 +272,7 @@ static void collect(struct history_page *page, struct position from, struct posi
     }
 }
 
-/* halley_read (core/halley.lua). */
+/* halley_read (core/redis/halley.lua). */
 static void read_page(struct history_page *page, const char *since, size_t limit) {
     struct position at = {0}, tail = {server.epoch, server.n};
 
@@ -383,7 +383,7 @@ const struct channel_policy *config_channel(const struct config *config, const c
 
 /* -------------------------------------------------------------------- subscribers */
 
-static struct stats stats;
+static struct follow_counts counts;
 static struct config config = {.tail = TAIL, .linger = 1, .prefix = (char[]){"halley"}};
 static struct feeds *feeds;
 static struct feed *feed; /* NULL while nobody subscribes */
@@ -864,7 +864,7 @@ static void step(uint8_t what, uint8_t how) {
 static void begin(void) {
     memset(&server, 0, sizeof server);
     memset(subs, 0, sizeof subs);
-    memset(&stats, 0, sizeof stats);
+    memset(&counts, 0, sizeof counts);
     memset(timers, 0, sizeof timers);
     now = 1000;
     server.clock = server.born = FIRST_DAY;
@@ -873,7 +873,7 @@ static void begin(void) {
     server.tokens = 4;
     fooled = false;
     feed = NULL;
-    feeds = feeds_new(NULL, &stats, &config, &events, NULL);
+    feeds = feeds_new(NULL, &counts, &config, &events, NULL);
     feeds_attach(feeds, NULL, NULL);
     connect_again();
 }
@@ -901,11 +901,11 @@ static void finish(void) {
     }
     for (size_t i = 0; i < SUBS; i++)
         leave(&subs[i]);
-    feed_model_seen.phantoms += (unsigned)stats.phantoms;
+    feed_model_seen.phantoms += (unsigned)counts.phantoms;
     lose_subscriber();
     lose_commands();
     feeds_free(feeds);
-    must(stats.channels == 0, "a channel is left");
+    must(counts.channels == 0, "a channel is left");
 }
 
 void feed_model_run(const uint8_t *bytes, size_t len, const char *what) {

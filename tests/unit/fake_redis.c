@@ -1,13 +1,13 @@
-/* The fake of core/redis: same functions, no socket. */
+/* The fake of core/redis/redis: same functions, no socket. */
 #include "tests/unit/fake_redis.h"
 
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/buf.h"
-#include "core/collections.h"
-#include "core/mem.h"
+#include "core/base/buf.h"
+#include "core/base/collections.h"
+#include "core/base/mem.h"
 #include "tests/lib/keep.h"
 
 enum kind { TEXT, ERROR, NUMBER, LIST };

@@ -1,6 +1,6 @@
 /* A Redis that does only what a test says.
  *
- * It takes the place of core/redis.c: a test that calls any function of this header
+ * It takes the place of core/redis/redis.c: a test that calls any function of this header
  * is linked with it, and with everything above redis as it really is. Commands
  * are kept until the test answers them; nothing happens by itself.
  */
@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "core/redis.h"
+#include "core/redis/redis.h"
 
 /* The process that it says is at the other end. */
 enum { FAKE_PEER = 4711 };

@@ -13,8 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/collections.h"
-#include "core/mem.h"
+#include "core/base/collections.h"
+#include "core/base/mem.h"
 #include "tests/unit/model_world.h"
 
 /* -------------------------------------------------------------------- the dice */

@@ -1,7 +1,7 @@
 /* A world of workers around one Redis, in which anything may happen at any time.
  *
  * The workers' sequencers are the real ones, and so are the functions in Redis
- * (core/halley.lua, on the Redis of model_redis.lua). Connections, processes and the
+ * (core/redis/halley.lua, on the Redis of model_redis.lua). Connections, processes and the
  * clock are the model's: what is sent waits until the dice carry it out, what is
  * answered or heard waits until they let it be read, and each may be lost on its way
  * with its connection.

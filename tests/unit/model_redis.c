@@ -1,4 +1,4 @@
-/* The model's Redis: the functions of core/halley.lua in a Lua of its own, on the tables
+/* The model's Redis: the functions of core/redis/halley.lua in a Lua of its own, on the tables
  * of model_redis.lua.
  */
 #include <lauxlib.h>
@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/collections.h"
-#include "core/mem.h"
+#include "core/base/collections.h"
+#include "core/base/mem.h"
 #include "tests/unit/model_world.h"
 
 extern const char halley_lua[];

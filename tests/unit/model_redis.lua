@@ -1,4 +1,4 @@
--- As much of Redis as core/halley.lua needs of it, on tables, with the model's clock.
+-- As much of Redis as core/redis/halley.lua needs of it, on tables, with the model's clock.
 -- model.c calls fcall(), publish(), new_process() and their like, and is called back:
 -- deliver(channel, message) gives a message to all subscribers and says how many,
 -- clock() says microseconds.

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/collections.h"
-#include "core/mem.h"
+#include "core/base/collections.h"
+#include "core/base/mem.h"
 #include "tests/unit/model_world.h"
 
 /* Redis hears of a worker: what that had heard may come late if it was away for a lease. */

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "core/config.h"
+#include "core/config/config.h"
 #include "tests/unit/model.h"
 #include "worker/call.h"
 #include "worker/link.h"

@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-#include "core/buf.h"
+#include "core/base/buf.h"
 
 enum record_type {
     RECORD_BEGIN = 1,

@@ -5,8 +5,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "core/buf.h"
-#include "core/loop.h"
+#include "core/base/buf.h"
+#include "core/base/loop.h"
 
 /* A connected pair of stream sockets; both are close-on-exec. */
 void socket_pair(int ends[2]);

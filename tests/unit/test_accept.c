@@ -1,7 +1,7 @@
-/* fcgi-app/accept: what a door does when accept(2) fails. The kernel's errors are made
+/* fcgi-app/door/accept: what a door does when accept(2) fails. The kernel's errors are made
  * here: this program's own accept4() stands in front of the C library's.
  */
-#include "fcgi-app/accept.h"
+#include "fcgi-app/door/accept.h"
 
 #include <errno.h>
 #include <sys/resource.h>

@@ -1,7 +1,7 @@
-/* fcgi-app/address.c: one text for each client, and for those that may be the same one. */
+/* fcgi-app/door/address.c: one text for each client, and for those that may be the same one. */
 #include <string.h>
 
-#include "fcgi-app/address.h"
+#include "fcgi-app/door/address.h"
 #include "tests/unit/unit.h"
 
 static const struct {

@@ -1,8 +1,8 @@
-/* fcgi-app/arrival: conversations at random, in random pieces, against a model that knows
+/* fcgi-app/door/fcgi/arrival: conversations at random, in random pieces, against a model that knows
  * what it makes: what is answered, what a request carries, how it ends. The seed of a run
  * that fails is told; ARRIVAL_SEED repeats it.
  */
-#include "fcgi-app/arrival.h"
+#include "fcgi-app/door/fcgi/arrival.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,10 +1,10 @@
-/* core/batch: the one answer object. */
-#include "core/batch.h"
+/* core/data/batch: the one answer object. */
+#include "core/data/batch.h"
 
 #include <string.h>
 #include <time.h>
 
-#include "core/json.h"
+#include "core/base/json.h"
 #include "tests/lib/keep.h"
 #include "tests/unit/unit.h"
 

@@ -1,5 +1,5 @@
-/* core/buf: the byte buffer that every text is built in. */
-#include "core/buf.h"
+/* core/base/buf: the byte buffer that every text is built in. */
+#include "core/base/buf.h"
 
 #include <string.h>
 

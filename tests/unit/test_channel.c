@@ -1,5 +1,5 @@
-/* core/channel: names, and what Redis knows them by. */
-#include "core/channel.h"
+/* core/data/channel: names, and what Redis knows them by. */
+#include "core/data/channel.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
-/* fcgi-app/client: answers on a FastCGI connection, over a socket pair whose other
+/* fcgi-app/door/client: answers on a FastCGI connection, over a socket pair whose other
  * end is the web server's.
  */
-#include "fcgi-app/client.h"
+#include "fcgi-app/door/client.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -9,8 +9,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "fcgi-app/connection.h"
-#include "fcgi-app/fcgi.h"
+#include "fcgi-app/door/fcgi/connection.h"
+#include "fcgi-app/door/fcgi/fcgi.h"
 #include "tests/lib/keep.h"
 #include "tests/unit/records.h"
 #include "tests/unit/sockets.h"

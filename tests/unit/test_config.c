@@ -1,8 +1,8 @@
-/* core/config: what a file, the environment and the command line make of the
+/* core/config/config: what a file, the environment and the command line make of the
  * options. The files are in config/valid/ and config/invalid/ beside this one;
  * each of them must have a row here.
  */
-#include "core/config.h"
+#include "core/config/config.h"
 
 #include <dirent.h>
 #include <stdlib.h>
@@ -10,7 +10,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "core/log.h"
+#include "core/base/log.h"
 #include "tests/lib/keep.h"
 #include "tests/unit/unit.h"
 

@@ -1,5 +1,5 @@
-/* core/crypto: base64 and SHA-1, by the vectors of their standards. */
-#include "core/crypto.h"
+/* core/base/crypto: base64 and SHA-1, by the vectors of their standards. */
+#include "core/base/crypto.h"
 
 #include <string.h>
 

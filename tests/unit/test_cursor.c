@@ -1,11 +1,11 @@
-/* core/cursor: positions and cursors as text. */
-#include "core/cursor.h"
+/* core/data/cursor: positions and cursors as text. */
+#include "core/data/cursor.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include "core/json.h"
+#include "core/base/json.h"
 #include "tests/lib/keep.h"
 #include "tests/unit/unit.h"
 

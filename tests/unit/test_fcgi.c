@@ -1,5 +1,5 @@
-/* fcgi-app/fcgi: whether a request has wholly arrived, and the records of answers. */
-#include "fcgi-app/fcgi.h"
+/* fcgi-app/door/fcgi/fcgi: whether a request has wholly arrived, and the records of answers. */
+#include "fcgi-app/door/fcgi/fcgi.h"
 
 #include <stdlib.h>
 #include <string.h>

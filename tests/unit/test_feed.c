@@ -1,11 +1,11 @@
-/* fcgi-app/feed and fetch: one channel as a process follows it, on a fake Redis. */
-#include "fcgi-app/feed.h"
+/* core/follow/feed and fetch: one channel as a process follows it, on a fake Redis. */
+#include "core/follow/feed.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/log.h"
-#include "fcgi-app/fetch.h"
+#include "core/base/log.h"
+#include "core/follow/fetch.h"
 #include "tests/lib/keep.h"
 #include "tests/unit/fake_redis.h"
 #include "tests/unit/sockets.h"
@@ -14,7 +14,7 @@
 #define LIVE "halley.live:{chat}"
 
 static struct ev_loop *loop;
-static struct stats stats;
+static struct follow_counts counts;
 static struct config config = {.prefix = (char[]){"halley"}, .tail = 5, .linger = 0};
 static struct redis *commands, *subscriber;
 static struct library *library;
@@ -104,7 +104,7 @@ static void begin(void) {
         library_new(loop, commands,
                     &(struct library_options){.prefix = config.prefix, .events = &library_events});
     history = history_new(loop, commands, library, config.prefix);
-    feeds = feeds_new(loop, &stats, &config, &events, NULL);
+    feeds = feeds_new(loop, &counts, &config, &events, NULL);
     feeds_attach(feeds, subscriber, history);
     fake_up(commands);
     library_up(library);
@@ -119,7 +119,7 @@ static void end(void) {
     history_free(history);
     library_free(library);
     ev_loop_destroy(loop);
-    ck_assert_uint_eq(stats.channels, 0);
+    ck_assert_uint_eq(counts.channels, 0);
 }
 
 /* The feed of "chat", live and standing at 5-10. */
@@ -154,7 +154,7 @@ START_TEST(a_feed_subscribes_first_and_reads_then) {
     ck_assert(feed_live(feed));
     ck_assert_uint_eq(moves, 1);
     ck_assert_uint_eq(feed_position(feed).n, 10);
-    ck_assert_uint_eq(stats.channels, 1);
+    ck_assert_uint_eq(counts.channels, 1);
     feed_release(feed);
     end();
 }
@@ -275,7 +275,7 @@ START_TEST(a_hole_is_mended_from_the_history_before_anything_else) {
                 reply_page("5-13", false, false, "5-12 1012 b|5-13 1013 c"));
     ck_assert_str_eq(told, "abcd");
     ck_assert(feed_live(feed));
-    ck_assert_uint_eq(stats.resyncs, 1);
+    ck_assert_uint_eq(counts.resyncs, 1);
     end();
 }
 END_TEST
@@ -412,7 +412,7 @@ START_TEST(what_history_does_not_hold_is_dropped_and_counted) {
                 reply_page("5-10", false, false, ""));
     ck_assert(feed_live(feed) && feed_sure(feed));
     ck_assert_uint_eq(fake_waiting(commands), 0);
-    ck_assert_uint_eq(stats.phantoms, 1);
+    ck_assert_uint_eq(counts.phantoms, 1);
     say(11);
     ck_assert_str_eq(told, "a");
     end();
@@ -433,7 +433,7 @@ START_TEST(after_a_read_in_vain_the_next_one_waits_and_messages_do_not) {
     fake_expect(commands, "FCALL_RO halley_read 1 chat 5-11 5",
                 reply_page("5-11", false, false, ""));
     ck_assert(feed_sure(feed));
-    ck_assert_uint_eq(stats.phantoms, 2);
+    ck_assert_uint_eq(counts.phantoms, 2);
     end();
 }
 END_TEST
@@ -460,7 +460,7 @@ START_TEST(of_two_messages_of_one_id_history_says_which_is_true) {
                 reply_page("5-11", false, false, "5-11 1011 a"));
     ck_assert_uint_eq(misled_from.n, 10);
     ck_assert_uint_eq(misled_to.n, 11);
-    ck_assert_uint_eq(stats.misled, 1);
+    ck_assert_uint_eq(counts.misled, 1);
     say(12);
     ck_assert_str_eq(told, "forgedb"); /* the first is told by who is led back to it */
     misled_to.n = 0;
@@ -469,7 +469,7 @@ START_TEST(of_two_messages_of_one_id_history_says_which_is_true) {
     fake_expect(commands, "FCALL_RO halley_read 1 chat 5-11 5",
                 reply_page("5-12", false, false, "5-12 1012 b"));
     ck_assert_uint_eq(misled_to.n, 0); /* what was told was true */
-    ck_assert_uint_eq(stats.phantoms, 1);
+    ck_assert_uint_eq(counts.phantoms, 1);
     ck_assert(feed_live(feed) && feed_sure(feed));
     end();
 }
@@ -527,7 +527,7 @@ START_TEST(a_feed_that_nobody_uses_is_left_after_its_linger) {
     feed_release(live_feed());
     loop_until(loop, strcmp(fake_subscriptions(subscriber), "unsubscribe " LIVE) == 0);
     fake_confirm(subscriber);
-    ck_assert_uint_eq(stats.channels, 0);
+    ck_assert_uint_eq(counts.channels, 0);
     struct feed *feed = feeds_take(feeds, "chat", 4, false); /* a new one */
     ck_assert(!feed_live(feed));
     end();
@@ -570,11 +570,11 @@ START_TEST(a_full_table_lets_the_oldest_unused_feed_go) {
             fake_subscriptions(subscriber),
             keepf("unsubscribe halley.live:{%d}|subscribe halley.live:{new%d}", 101 + i, i));
     }
-    ck_assert_uint_eq(stats.channels_dropped, 99);
+    ck_assert_uint_eq(counts.channels_dropped, 99);
     fake_confirm(subscriber);
     loop_turn(loop);
     ck_assert_ptr_null(take_number(FEEDS_MAX, false));
-    ck_assert_uint_eq(stats.channels, FEEDS_MAX);
+    ck_assert_uint_eq(counts.channels, FEEDS_MAX);
     end();
 }
 END_TEST
@@ -593,7 +593,7 @@ START_TEST(names_that_are_polled_or_waited_on_once_never_fill_the_table) {
         if (i % 100 == 0)
             loop_turn(loop);
     }
-    ck_assert_uint_le(stats.channels, FEEDS_MAX);
+    ck_assert_uint_le(counts.channels, FEEDS_MAX);
     end();
 }
 END_TEST
@@ -642,7 +642,7 @@ static void on_fetched(void *ctx, struct fetch *fetch) {
 START_TEST(who_asks_the_same_in_one_turn_shares_one_read) {
     begin();
     struct feed *feed = live_feed();
-    fetches = fetches_new(&stats, history, on_fetched, NULL);
+    fetches = fetches_new(&counts, history, on_fetched, NULL);
     struct fetch *first = fetch_take(fetches, feed, "5-1", 10, HISTORY_PAGE);
     ck_assert_ptr_eq(fetch_take(fetches, feed, "5-1", 10, HISTORY_PAGE), first);
     struct fetch *other = fetch_take(fetches, feed, "5-2", 10, HISTORY_PAGE);
@@ -673,7 +673,7 @@ END_TEST
 START_TEST(a_read_that_nobody_waits_for_any_more_is_forgotten) {
     begin();
     struct feed *feed = live_feed();
-    fetches = fetches_new(&stats, history, on_fetched, NULL);
+    fetches = fetches_new(&counts, history, on_fetched, NULL);
     fetch_release(fetch_take(fetches, feed, "5-1", 10, HISTORY_PAGE));
     fetches_send(fetches);
     ck_assert_uint_eq(fake_waiting(commands), 0);
@@ -690,7 +690,7 @@ END_TEST
 START_TEST(a_read_that_was_lost_goes_out_again) {
     begin();
     struct feed *feed = live_feed();
-    fetches = fetches_new(&stats, history, on_fetched, NULL);
+    fetches = fetches_new(&counts, history, on_fetched, NULL);
     struct fetch *fetch = fetch_take(fetches, feed, "5-1", 10, HISTORY_PAGE);
     fetches_send(fetches);
     fake_down(commands);
@@ -714,7 +714,7 @@ END_TEST
 START_TEST(a_refused_read_is_done_with_its_error) {
     begin();
     struct feed *feed = live_feed();
-    fetches = fetches_new(&stats, history, on_fetched, NULL);
+    fetches = fetches_new(&counts, history, on_fetched, NULL);
     struct fetch *fetch = fetch_take(fetches, feed, "start", 10, HISTORY_PAGE);
     fetches_send(fetches);
     log_open("unit", LOG_ERROR);

@@ -1,4 +1,4 @@
-/* fcgi-app/feed and mend against a model of everything around them (tests/model/feed_model.h):
+/* core/follow/feed and mend against a model of everything around them (tests/model/feed_model.h):
  * thousands of random stories (FEED_STORIES=N: so many). One that ends badly names its seed:
  * FEED_SEED=N tells it alone, with FEED_TRACE=1 step by step.
  */

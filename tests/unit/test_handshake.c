@@ -1,7 +1,7 @@
-/* fcgi-app/ws/handshake: what is a WebSocket's opening handshake, and what is said to the
+/* fcgi-app/door/ws/handshake: what is a WebSocket's opening handshake, and what is said to the
  * rest (RFC 6455 §4.2).
  */
-#include "fcgi-app/ws/handshake.h"
+#include "fcgi-app/door/ws/handshake.h"
 
 #include <string.h>
 

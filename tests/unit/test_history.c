@@ -1,10 +1,10 @@
-/* core/history: the conversation with the function library, and live messages. */
-#include "core/history.h"
+/* core/redis/history: the conversation with the function library, and live messages. */
+#include "core/redis/history.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/log.h"
+#include "core/base/log.h"
 #include "tests/lib/keep.h"
 #include "tests/unit/fake_redis.h"
 #include "tests/unit/sockets.h"

@@ -1,8 +1,8 @@
-/* fcgi-app/route, read, hub and waiter: whole requests go in, answers come out, and
+/* fcgi-app/endpoints/route, read, hub and waiter: whole requests go in, answers come out, and
  * between them stands a Redis that does only what the test says.
  */
-#include "fcgi-app/heat.h"
-#include "fcgi-app/hub.h"
+#include "core/follow/heat.h"
+#include "fcgi-app/hub/hub.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -10,10 +10,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "core/log.h"
-#include "fcgi-app/app.h"
-#include "fcgi-app/connection.h"
-#include "fcgi-app/waiter.h"
+#include "core/base/log.h"
+#include "fcgi-app/door/fcgi/connection.h"
+#include "fcgi-app/endpoints/app.h"
+#include "fcgi-app/hub/waiter.h"
 #include "tests/lib/keep.h"
 #include "tests/unit/fake_redis.h"
 #include "tests/unit/records.h"
@@ -69,7 +69,7 @@ static void end(void) {
     ck_assert_uint_eq(stats.waiters, 0);
     ck_assert_uint_eq(stats.clients, 0);
     ck_assert_uint_eq(stats.connections, 0);
-    ck_assert_uint_eq(stats.channels, 0);
+    ck_assert_uint_eq(stats.follow.channels, 0);
     ev_loop_destroy(app.loop);
     config_free(&config);
 }
@@ -197,7 +197,7 @@ START_TEST(a_poll_of_a_channel_that_nobody_waits_on_reads_and_subscribes_to_noth
                 reply_page("5-2", false, false, "5-1 100 a|5-2 101 b"));
     ck_assert_str_eq(brief(batch(fd)), "chat:a chat:b|chat@5-2");
     ck_assert_str_eq(fake_subscriptions(subscriber), "");
-    ck_assert_uint_eq(stats.pulses, 0); /* Redis was asked after the request came */
+    ck_assert_uint_eq(stats.follow.pulses, 0); /* Redis was asked after the request came */
     end();
 }
 END_TEST
@@ -242,7 +242,7 @@ START_TEST(polls_of_names_that_nobody_waits_on_leave_nothing_behind) {
         batch(fd);
     }
     ck_assert_str_eq(fake_subscriptions(subscriber), "");
-    ck_assert_uint_eq(stats.channels, 0);
+    ck_assert_uint_eq(stats.follow.channels, 0);
     end();
 }
 END_TEST
@@ -628,7 +628,7 @@ START_TEST(many_waiters_are_all_answered_once) {
     for (int i = 0; i < MANY; i++)
         fds[i] = parked();
     ck_assert_uint_eq(stats.waiters, MANY);
-    ck_assert_uint_eq(stats.channels, 1);
+    ck_assert_uint_eq(stats.follow.channels, 1);
     say("chat", "5-3 100 a");
     for (int i = 0; i < MANY; i++)
         ck_assert_str_eq(brief(batch(fds[i])), "chat:a|chat@5-3");

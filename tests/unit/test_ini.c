@@ -1,10 +1,10 @@
-/* core/ini: lines of a configuration file, as people write them. */
-#include "core/ini.h"
+/* core/config/ini: lines of a configuration file, as people write them. */
+#include "core/config/ini.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/buf.h"
+#include "core/base/buf.h"
 #include "tests/lib/keep.h"
 #include "tests/unit/unit.h"
 

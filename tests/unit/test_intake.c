@@ -1,7 +1,7 @@
-/* fcgi-app/intake: requests on their way in, over a unix socket that a web server
+/* fcgi-app/door/fcgi/intake: requests on their way in, over a unix socket that a web server
  * would connect to.
  */
-#include "fcgi-app/intake.h"
+#include "fcgi-app/door/fcgi/intake.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -10,8 +10,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "fcgi-app/connection.h"
-#include "fcgi-app/fcgi.h"
+#include "fcgi-app/door/fcgi/connection.h"
+#include "fcgi-app/door/fcgi/fcgi.h"
 #include "tests/lib/keep.h"
 #include "tests/unit/records.h"
 #include "tests/unit/sockets.h"

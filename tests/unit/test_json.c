@@ -1,5 +1,5 @@
-/* core/json: validity, UTF-8, quoting and splicing. */
-#include "core/json.h"
+/* core/base/json: validity, UTF-8, quoting and splicing. */
+#include "core/base/json.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,11 +1,11 @@
-/* core/library: the functions are there, and the database says whose it is. */
-#include "core/library.h"
+/* core/redis/library: the functions are there, and the database says whose it is. */
+#include "core/redis/library.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
 
-#include "core/log.h"
+#include "core/base/log.h"
 #include "tests/lib/keep.h"
 #include "tests/unit/fake_redis.h"
 #include "tests/unit/sockets.h"

@@ -12,7 +12,7 @@
 static const char *root;
 
 static void write_library(int version, const char *text) {
-    FILE *file = fopen(keepf("%s/core/halley.lua", root), "w");
+    FILE *file = fopen(keepf("%s/core/redis/halley.lua", root), "w");
 
     ck_assert_ptr_nonnull(file);
     fprintf(file, "#!lua name=halley\nlocal VERSION = %d\n%s\n", version, text);
@@ -21,7 +21,7 @@ static void write_library(int version, const char *text) {
 
 static const char *read_file(const char *name) {
     static char text[4096];
-    FILE *file = fopen(keepf("%s/core/%s", root, name), "r");
+    FILE *file = fopen(keepf("%s/core/redis/%s", root, name), "r");
 
     ck_assert_msg(file != NULL, "%s", name);
     text[fread(text, 1, sizeof text - 1, file)] = '\0';
@@ -34,12 +34,14 @@ static void begin(void) {
 
     root = keepf("%s", mkdtemp(folder));
     ck_assert_int_eq(mkdir(keepf("%s/core", root), 0700), 0);
+    ck_assert_int_eq(mkdir(keepf("%s/core/redis", root), 0700), 0);
     write_library(1, "first");
 }
 
 static void end(void) {
-    unlink(keepf("%s/core/halley.lua", root));
-    unlink(keepf("%s/core/halley.lua.version", root));
+    unlink(keepf("%s/core/redis/halley.lua", root));
+    unlink(keepf("%s/core/redis/halley.lua.version", root));
+    rmdir(keepf("%s/core/redis", root));
     rmdir(keepf("%s/core", root));
     rmdir(root);
 }

@@ -1,5 +1,5 @@
-/* fcgi-app/listen: the sockets of one process and of several. */
-#include "fcgi-app/listen.h"
+/* fcgi-app/start/listen: the sockets of one process and of several. */
+#include "fcgi-app/start/listen.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>

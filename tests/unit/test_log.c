@@ -1,6 +1,6 @@
-/* core/log: lines on standard error, which the tests redirect into a pipe, in files and to
+/* core/base/log: lines on standard error, which the tests redirect into a pipe, in files and to
  * a syslog. */
-#include "core/log.h"
+#include "core/base/log.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -12,7 +12,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "core/log_target.h"
+#include "core/base/log_target.h"
 #include "tests/lib/keep.h"
 #include "tests/unit/unit.h"
 

@@ -1,4 +1,4 @@
-/* core/halley.lua: where a gap is told, and what is owed where the clock went back, a key of
+/* core/redis/halley.lua: where a gap is told, and what is owed where the clock went back, a key of
  * a channel is gone, or somebody wrote into its stream by hand. Nothing is told twice, and
  * nothing is lost without a gap.
  *

@@ -1,4 +1,4 @@
-/* core/halley.lua, installations: which prefix a database has, and who else is there. */
+/* core/redis/halley.lua, installations: which prefix a database has, and who else is there. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-/* core/halley.lua, the workers' part: barriers, the lease, sequencing, and gaps. */
+/* core/redis/halley.lua, the workers' part: barriers, the lease, sequencing, and gaps. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

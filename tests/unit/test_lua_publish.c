@@ -1,4 +1,4 @@
-/* core/halley.lua, publishing: ids without holes, what is kept and for how long,
+/* core/redis/halley.lua, publishing: ids without holes, what is kept and for how long,
  * idempotency, rate limits, and what is refused without leaving a trace.
  */
 #include <stdio.h>
@@ -526,7 +526,7 @@ START_TEST(functions_that_write_are_not_read_only) {
 }
 END_TEST
 
-/* What fcgi-app/tracking.c stands on. Of the live feed it does not hold. */
+/* What core/follow/tracking.c stands on. Of the live feed it does not hold. */
 static void must_tell_first(bool append_only) {
     server_start(append_only);
     listen_to_changes("halley.meta:");

@@ -1,4 +1,4 @@
-/* core/halley.lua, reading: every way to begin, and gaps: told whenever something
+/* core/redis/halley.lua, reading: every way to begin, and gaps: told whenever something
  * that was owed is no longer held, or may not be, and never otherwise.
  *
  * Messages are letters; "abc" is a page with three of them, "|gap" and "|more"

@@ -1,4 +1,4 @@
-/* core/halley.lua, reports of processes: their age is told by Redis's clock alone. */
+/* core/redis/halley.lua, reports of processes: their age is told by Redis's clock alone. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,4 +1,4 @@
-/* core/halley.lua, accounts: counted by tag, and bounded whatever is invented. */
+/* core/redis/halley.lua, accounts: counted by tag, and bounded whatever is invented. */
 #include <string.h>
 
 #include "tests/lib/keep.h"

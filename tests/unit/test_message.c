@@ -1,10 +1,10 @@
-/* core/message: a payload becomes the message object of a batch. */
-#include "core/message.h"
+/* core/data/message: a payload becomes the message object of a batch. */
+#include "core/data/message.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/json.h"
+#include "core/base/json.h"
 #include "tests/lib/keep.h"
 #include "tests/unit/unit.h"
 

@@ -1,5 +1,6 @@
-/* fcgi-app/mount: which paths are endpoints, as they were sent, and as servers rewrote them. */
-#include "fcgi-app/mount.h"
+/* fcgi-app/door/mount: which paths are endpoints, as they were sent, and as servers rewrote them.
+ */
+#include "fcgi-app/door/mount.h"
 
 #include <string.h>
 

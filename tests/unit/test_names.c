@@ -1,5 +1,5 @@
-/* core/names: what pub/sub knows an installation's names by. */
-#include "core/names.h"
+/* core/data/names: what pub/sub knows an installation's names by. */
+#include "core/data/names.h"
 
 #include <fnmatch.h>
 #include <string.h>

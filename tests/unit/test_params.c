@@ -1,10 +1,10 @@
-/* fcgi-app/params: parameters from a query string or a form. */
-#include "fcgi-app/params.h"
+/* fcgi-app/door/params: parameters from a query string or a form. */
+#include "fcgi-app/door/params.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/buf.h"
+#include "core/base/buf.h"
 #include "tests/lib/keep.h"
 #include "tests/unit/unit.h"
 

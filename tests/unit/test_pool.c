@@ -1,5 +1,5 @@
-/* core/pool: things of one size. */
-#include "core/pool.h"
+/* core/base/pool: things of one size. */
+#include "core/base/pool.h"
 
 #include <string.h>
 

@@ -1,9 +1,9 @@
-/* fcgi-app/problem: refusals as the browser is told of them. */
-#include "fcgi-app/problem.h"
+/* fcgi-app/door/problem: refusals as the browser is told of them. */
+#include "fcgi-app/door/problem.h"
 
 #include <string.h>
 
-#include "core/json.h"
+#include "core/base/json.h"
 #include "tests/lib/keep.h"
 #include "tests/unit/unit.h"
 

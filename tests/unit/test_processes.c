@@ -1,9 +1,9 @@
-/* fcgi-app/processes: a parent and its children, without anything that they serve.
+/* fcgi-app/start/processes: a parent and its children, without anything that they serve.
  *
  * The parent is a child of the test. Its own children say through a pipe who they
  * are, and then wait for a signal; end of file on the pipe means that all are gone.
  */
-#include "fcgi-app/processes.h"
+#include "fcgi-app/start/processes.h"
 
 #include <signal.h>
 #include <stdbool.h>
@@ -12,7 +12,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "core/log.h"
+#include "core/base/log.h"
 #include "tests/lib/keep.h"
 #include "tests/unit/unit.h"
 

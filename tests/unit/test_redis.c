@@ -1,9 +1,9 @@
-/* core/redis: looking into replies. Connections are tested end to end.
+/* core/redis/redis: looking into replies. Connections are tested end to end.
  *
  * The module is included whole: by its names alone the linker would find the fake
  * that stands beside this file.
  */
-#include "core/redis.c" // NOLINT(bugprone-suspicious-include)
+#include "core/redis/redis.c" // NOLINT(bugprone-suspicious-include)
 
 #include "tests/unit/unit.h"
 

@@ -1,5 +1,5 @@
-/* fcgi-app/request: whole requests, read by libfcgi from a socket pair. */
-#include "fcgi-app/request.h"
+/* fcgi-app/door/request: whole requests, read by libfcgi from a socket pair. */
+#include "fcgi-app/door/request.h"
 
 #include <pthread.h>
 #include <stdlib.h>

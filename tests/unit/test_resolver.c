@@ -1,10 +1,10 @@
-/* core/resolver: names that a C library resolves which this file makes up.
+/* core/redis/resolver: names that a C library resolves which this file makes up.
  *
  *   slow-N   waits until release() is called, and has the address 10.0.0.N then
  *   both     has addresses of both kinds, IPv6 first
  *   none     has none
  */
-#include "core/resolver.h"
+#include "core/redis/resolver.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

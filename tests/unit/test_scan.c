@@ -1,11 +1,12 @@
-/* core/scan and core/number: JSON texts as they came, and where in them a value stands. */
-#include "core/scan.h"
+/* core/base/scan and core/base/number: JSON texts as they came, and where in them a value stands.
+ */
+#include "core/base/scan.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/number.h"
+#include "core/base/number.h"
 #include "tests/lib/keep.h"
 #include "tests/unit/unit.h"
 

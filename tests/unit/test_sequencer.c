@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/log.h"
+#include "core/base/log.h"
 #include "tests/lib/keep.h"
 #include "tests/unit/fake_redis.h"
 #include "tests/unit/sockets.h"

@@ -1,4 +1,4 @@
-/* worker/sequencer and core/halley.lua together: whatever happens, in whatever order,
+/* worker/sequencer and core/redis/halley.lua together: whatever happens, in whatever order,
  * what a living worker heard is history once and in order, and the rest is told.
  *
  * HALLEY_MODEL_SEED=N plays that world alone, and tells what happens in it (with so many
@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "core/log.h"
+#include "core/base/log.h"
 #include "tests/unit/model.h"
 #include "tests/unit/unit.h"
 

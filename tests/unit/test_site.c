@@ -1,5 +1,5 @@
-/* fcgi-app/site: whose page asks, and from which machine. */
-#include "fcgi-app/site.h"
+/* fcgi-app/door/site: whose page asks, and from which machine. */
+#include "fcgi-app/door/site.h"
 
 #include "tests/unit/unit.h"
 

@@ -2,9 +2,9 @@
  * paid once for every browser that waits, thousands of times: whoever adds one decides
  * here that it is worth it.
  */
-#include "fcgi-app/waiter.h"
+#include "fcgi-app/hub/waiter.h"
 
-#include "fcgi-app/connection.h"
+#include "fcgi-app/door/fcgi/connection.h"
 #include "tests/unit/unit.h"
 
 enum { PARKED_BUDGET = 192 }; /* they are taken from pools, which add nothing */

@@ -1,7 +1,7 @@
-/* fcgi-app/tally.c: accounts of tags, of which a process has so many at a time. */
+/* fcgi-app/counts/tally.c: accounts of tags, of which a process has so many at a time. */
 #include <string.h>
 
-#include "fcgi-app/tally.h"
+#include "fcgi-app/counts/tally.h"
 #include "tests/lib/keep.h"
 #include "tests/unit/fake_redis.h"
 #include "tests/unit/sockets.h"

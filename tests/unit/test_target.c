@@ -1,5 +1,5 @@
-/* core/target: Redis addresses, taken apart and shown to people. */
-#include "core/target.h"
+/* core/config/target: Redis addresses, taken apart and shown to people. */
+#include "core/config/target.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,9 +1,9 @@
-/* fcgi-app/tracking: beside a Redis that says what the test says. */
-#include "fcgi-app/tracking.h"
+/* core/follow/tracking: beside a Redis that says what the test says. */
+#include "core/follow/tracking.h"
 
 #include <unistd.h>
 
-#include "fcgi-app/order.h"
+#include "core/follow/order.h"
 #include "tests/lib/keep.h"
 #include "tests/unit/fake_redis.h"
 #include "tests/unit/sockets.h"
@@ -13,14 +13,14 @@ enum { MANY = 200 }; /* polls in a second that are worth a connection */
 
 static struct ev_loop *loop;
 static struct config config = {.tracking = 1};
-static struct stats stats;
+static struct follow_counts counts;
 static struct tracking *tracking;
 
 static void begin_at(const char *url) {
     loop = ev_loop_new(0);
     config.redis = keepf("%s", url);
-    stats = (struct stats){0};
-    tracking = tracking_new(loop, &config, &stats);
+    counts = (struct follow_counts){0};
+    tracking = tracking_new(loop, &config, &counts);
 }
 
 static void begin(void) {
@@ -137,8 +137,8 @@ START_TEST(memory_is_fresh_once_a_sign_of_life_came_that_was_asked_for_after_it_
     ck_assert(!tracking_fresh(tracking));
     tracking_came(tracking, 5); /* it, and a later one */
     ck_assert(tracking_fresh(tracking));
-    ck_assert_uint_eq(stats.polls_fresh, 1);
-    ck_assert_uint_eq(stats.pulses, 2);
+    ck_assert_uint_eq(counts.polls_fresh, 1);
+    ck_assert_uint_eq(counts.pulses, 2);
     end();
 }
 END_TEST
@@ -258,7 +258,7 @@ START_TEST(a_redis_that_answers_before_it_tells_of_the_change_will_not_do) {
     try_round(false);
     loop_until(loop, writer() == NULL);
     ck_assert(!tracking_fresh(tracking));
-    ck_assert_uint_eq(stats.tracking, 0);
+    ck_assert_uint_eq(counts.tracking, 0);
     tracking_judge(tracking);
     ck_assert_ptr_null(connection());
     end();
@@ -274,7 +274,7 @@ START_TEST(a_loss_in_the_midst_of_the_trial_begins_it_anew) {
     ck_assert_ptr_null(writer());
     set_up();
     become_fresh(1);
-    ck_assert_uint_eq(stats.tracking, 1);
+    ck_assert_uint_eq(counts.tracking, 1);
     end();
 }
 END_TEST

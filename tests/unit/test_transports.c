@@ -1,5 +1,5 @@
 /* fcgi-app/transports: what each makes of the same batch. */
-#include "fcgi-app/transport.h"
+#include "fcgi-app/transports/transport.h"
 
 #include <limits.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
-/* core/wheel: deadlines, on a loop whose time passes as it does. */
-#include "core/wheel.h"
+/* core/base/wheel: deadlines, on a loop whose time passes as it does. */
+#include "core/base/wheel.h"
 
 #include <stdlib.h>
 #include <unistd.h>

@@ -1,0 +1,19 @@
+/*
+ * What Halley needs of a cryptographic library: OpenSSL's libcrypto. This is the
+ * one place that knows it.
+ */
+#ifndef HALLEY_CRYPTO_H
+#define HALLEY_CRYPTO_H
+
+#include <stddef.h>
+
+#include "core/base/buf.h"
+
+/* Appends `len` bytes as padded base64 (RFC 4648 §4). Any thread. */
+void crypto_base64(struct buf *out, const void *data, size_t len);
+
+/* The SHA-1 digest of `len` bytes, which the WebSocket handshake asks for. Any thread. */
+enum { CRYPTO_SHA1 = 20 };
+void crypto_sha1(const void *data, size_t len, unsigned char out[CRYPTO_SHA1]);
+
+#endif

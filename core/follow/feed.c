@@ -1,0 +1,410 @@
+/*
+ * Feeds. The order that makes a feed exact: subscribe, wait until Redis confirms
+ * it, only then read where the channel stands; what is heard in between is kept
+ * aside and what is already known by its id is dropped. Live ids are checked
+ * for holes. A hole, or a subscription that was lost and is back, is mended from
+ * the history (mend.c) before what is behind it is passed on:
+ *
+ *   OFF ─► SUBSCRIBING ─► SUBSCRIBED ─► SYNCING ─► LIVE ─► LEAVING ─► freed or OFF
+ *    ▲          │              │            │        │ │ hole
+ *    └──────────┴── connection lost ────────┴────────┘ └──► SYNCING
+ *
+ * Where Redis refuses to subscribe, or to read, the feed keeps what it said: whoever
+ * uses it is told that, and whoever comes when the pause is over makes it try again.
+ *
+ * A feed that nobody uses is kept `linger` seconds, for a long-poller that comes
+ * back; where there are too many, the one that has been unused for longest goes first. A
+ * channel that is only polled, and not often, is not subscribed at all: its feed is bare.
+ * No feed is freed but when the loop comes round: whoever uses it may be on the stack.
+ */
+#include "core/follow/feed.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/buf.h"
+#include "core/base/mem.h"
+#include "core/data/names.h"
+#include "core/follow/feed_state.h"
+#include "core/follow/mend.h"
+
+#define SWEEP    2.0  /* seconds between looks for feeds that nobody uses */
+#define SWEEP_ON 0.05 /* and between those that leave SWEEP_MOST, while there are more */
+#define LOOK     0.01 /* and for those whose doubts can be settled, while there are any */
+
+enum {
+    SWEEP_MOST = 256,   /* feeds that are left in one look */
+    PARTING_MAX = 4096, /* feeds over FEEDS_MAX while others are on their way out */
+};
+
+/* ---------------------------------------------------------------- subscriptions */
+
+static void subscribe(struct feed *feed) {
+    struct buf name = buf_make(LIVE_NAME_MAX);
+    names_live(&name, feed->feeds->config->prefix, feed->name, feed->len);
+    if (redis_subscribe(feed->feeds->subscriber, name.data, name.len, false) == ERR_OK)
+        mend_set_state(feed, FEED_SUBSCRIBING);
+    buf_free(&name);
+}
+
+static void unsubscribe(struct feed *feed) {
+    struct buf name = buf_make(LIVE_NAME_MAX);
+    names_live(&name, feed->feeds->config->prefix, feed->name, feed->len);
+    if (redis_unsubscribe(feed->feeds->subscriber, name.data, name.len, false) == ERR_OK)
+        mend_set_state(feed, FEED_LEAVING);
+    buf_free(&name);
+}
+
+static void forgive(struct feed *feed) {
+    free(feed->refusal);
+    feed->refusal = NULL;
+}
+
+/* Whether there is a reason to ask Redis for what it has refused, if it has. */
+static bool wanted(const struct feed *feed) {
+    return feed->refusal == NULL || feed->users > 0;
+}
+
+/* Somebody comes: what Redis refused is asked again, what is in doubt is settled. */
+static void wake(struct feed *feed) {
+    mend_settle(feed);
+    if (feed->refusal == NULL || !pause_over(&feed->pause, ev_now(feed->feeds->loop)))
+        return;
+    if (feed->state != FEED_OFF && feed->state != FEED_SUBSCRIBED)
+        return;
+    forgive(feed);
+    if (feed->state == FEED_OFF)
+        subscribe(feed);
+    else
+        mend_read(feed);
+}
+
+/* ------------------------------------------------------------ what Redis tells us */
+
+void feeds_up(struct feeds *feeds) {
+    struct feed *feed, *next;
+    HASH_ITER (hh, feeds->by_name, feed, next) {
+        if (feed->bare || !wanted(feed))
+            continue;
+        forgive(feed);
+        subscribe(feed);
+    }
+}
+
+/* It is neither used nor subscribed. */
+static void spend(struct feed *feed) {
+    struct feeds *feeds = feed->feeds;
+
+    ring_remove(&feed->unused);
+    ring_add(&feeds->spent, &feed->unused);
+    if (!ev_is_active(&feeds->tidy))
+        ev_timer_start(feeds->loop, &feeds->tidy);
+}
+
+void feeds_down(struct feeds *feeds) {
+    struct feed *feed, *next;
+    HASH_ITER (hh, feeds->by_name, feed, next) {
+        mend_set_state(feed, FEED_OFF);
+        if (feed->users == 0)
+            spend(feed); /* it need not be subscribed again */
+    }
+}
+
+void feeds_ready(struct feeds *feeds) {
+    struct feed *feed, *next;
+    HASH_ITER (hh, feeds->by_name, feed, next) {
+        if (feed->state == FEED_SUBSCRIBED && wanted(feed))
+            mend_read(feed);
+    }
+}
+
+void feeds_doubt(struct feeds *feeds) {
+    struct feed *feed, *next;
+    HASH_ITER (hh, feeds->by_name, feed, next) {
+        if (feed->state == FEED_LIVE)
+            mend_doubt(feed);
+    }
+}
+
+static struct feed *find_live_name(struct feeds *feeds, const char *channel, size_t len) {
+    const char *name;
+    size_t name_len;
+    struct feed *feed = NULL;
+
+    if (names_of_live(feeds->config->prefix, channel, len, &name, &name_len))
+        HASH_FIND(hh, feeds->by_name, name, name_len, feed);
+    return feed;
+}
+
+static void feed_free(struct feed *feed) {
+    mend_forget(feed);
+    gather_begin(&feed->gather);
+    ring_remove(&feed->row.turn);
+    ring_remove(&feed->unused);
+    HASH_DEL(feed->feeds->by_name, feed);
+    free(feed->name);
+    free(feed);
+}
+
+void feeds_subscribed(struct feeds *feeds, const char *channel, size_t len, bool on) {
+    struct feed *feed = find_live_name(feeds, channel, len);
+
+    if (feed == NULL)
+        return;
+    if (on && feed->state == FEED_SUBSCRIBING) {
+        mend_read(feed);
+    } else if (!on && feed->state == FEED_LEAVING) {
+        mend_set_state(feed, FEED_OFF);
+        if (feed->users == 0)
+            spend(feed);
+        else if (feed->refusal == NULL && !feed->bare) /* else whoever comes later tries again */
+            subscribe(feed);
+    }
+}
+
+void feeds_refused(struct feeds *feeds, const char *channel, size_t len, const char *words) {
+    struct feed *feed = find_live_name(feeds, channel, len);
+
+    if (feed == NULL || feed->state != FEED_SUBSCRIBING)
+        return;
+    unsubscribe(feed); /* or the library that we use would remember it for ever */
+    mend_refuse(feed, words);
+}
+
+void feeds_message(struct feeds *feeds, const char *channel, size_t len, const char *text,
+                   size_t text_len) {
+    struct feed *feed = find_live_name(feeds, channel, len);
+    struct page_live live;
+
+    if (feed == NULL || feed->state < FEED_SUBSCRIBING || feed->state > FEED_LIVE)
+        return;
+    if (page_parse_live(text, text_len, &live) != ERR_OK)
+        return; /* somebody else's publish into our name */
+    feeds->counts->live++;
+    mend_hear(feed, &live);
+}
+
+/* --------------------------------------------------------------------- life and use */
+
+static void on_gathered(struct ev_loop *loop, struct ev_timer *timer, int events) {
+    struct feed *feed = timer->data;
+    (void)loop, (void)events;
+    gather_begin(&feed->gather);
+    mend_show(feed);
+}
+
+static void rest(struct feed *feed) {
+    feed->idle_since = ev_now(feed->feeds->loop);
+    ring_remove(&feed->unused);
+    ring_add(&feed->feeds->unused, &feed->unused);
+}
+
+/* Lets go of a feed that nobody uses. What is being subscribed or read rests once more. */
+static void leave(struct feed *feed) {
+    if (feed->state == FEED_LIVE || feed->state == FEED_SUBSCRIBED) {
+        ring_remove(&feed->unused);
+        feed->bare = true;
+        unsubscribe(feed);
+    } else if (feed->state == FEED_OFF) {
+        spend(feed);
+    } else {
+        rest(feed);
+    }
+}
+
+static struct feed *longest_unused(struct feeds *feeds) {
+    return ring_empty(&feeds->unused) ? NULL : RING_OF(feeds->unused.next, struct feed, unused);
+}
+
+/* Leaves the feeds that nobody has used for `linger` seconds, some at a time. */
+static void on_sweep(struct ev_loop *loop, struct ev_timer *timer, int events) {
+    struct feeds *feeds = timer->data;
+    struct feed *feed = longest_unused(feeds);
+    int left = 0;
+    (void)events;
+
+    while (feed != NULL && left < SWEEP_MOST &&
+           ev_now(loop) - feed->idle_since >= feeds->config->linger) {
+        leave(feed);
+        left++;
+        feed = longest_unused(feeds);
+    }
+    timer->repeat = left < SWEEP_MOST ? SWEEP : SWEEP_ON;
+    ev_timer_again(loop, timer);
+}
+
+static void on_tidy(struct ev_loop *loop, struct ev_timer *timer, int events) {
+    struct feeds *feeds = timer->data;
+    (void)loop, (void)events;
+
+    while (!ring_empty(&feeds->spent)) {
+        struct feed *feed = RING_OF(feeds->spent.next, struct feed, unused);
+        if (feed->reads == 0 && feed->state == FEED_OFF)
+            feed_free(feed);
+        else
+            rest(feed);
+    }
+}
+
+static void on_look(struct ev_loop *loop, struct ev_timer *timer, int events) {
+    (void)loop, (void)events;
+    mend_look(timer->data);
+}
+
+struct feeds *feeds_new(struct ev_loop *loop, struct follow_counts *counts,
+                        const struct config *config, const struct feeds_events *events, void *ctx) {
+    struct feeds *feeds = mem_new(sizeof *feeds);
+    feeds->loop = loop;
+    feeds->counts = counts;
+    feeds->config = config;
+    feeds->events = events;
+    feeds->ctx = ctx;
+    ev_timer_init(&feeds->sweep, on_sweep, SWEEP, SWEEP);
+    feeds->sweep.data = feeds;
+    ev_timer_start(loop, &feeds->sweep);
+    ring_init(&feeds->unused);
+    ring_init(&feeds->spent);
+    ev_timer_init(&feeds->tidy, on_tidy, 0, 0);
+    feeds->tidy.data = feeds;
+    ring_init(&feeds->due);
+    ev_init(&feeds->look, on_look);
+    feeds->look.repeat = LOOK;
+    feeds->look.data = feeds;
+    return feeds;
+}
+
+void feeds_attach(struct feeds *feeds, struct redis *subscriber, struct history *history) {
+    feeds->subscriber = subscriber;
+    feeds->history = history;
+}
+
+void feeds_free(struct feeds *feeds) {
+    struct feed *feed, *next;
+
+    if (feeds == NULL)
+        return;
+    ev_timer_stop(feeds->loop, &feeds->look);
+    ev_timer_stop(feeds->loop, &feeds->sweep);
+    ev_timer_stop(feeds->loop, &feeds->tidy);
+    HASH_ITER (hh, feeds->by_name, feed, next) {
+        feed_free(feed);
+    }
+    free(feeds);
+}
+
+/* Whether there may be one more feed: one that nobody uses gives way. */
+static bool make_room(struct feeds *feeds) {
+    struct feed *feed = longest_unused(feeds);
+
+    if (HASH_COUNT(feeds->by_name) < FEEDS_MAX)
+        return true;
+    if (feed != NULL) {
+        feeds->counts->channels_dropped++;
+        leave(feed);
+    }
+    return (feed != NULL || !ring_empty(&feeds->spent)) &&
+           HASH_COUNT(feeds->by_name) < FEEDS_MAX + PARTING_MAX;
+}
+
+static struct feed *feed_new(struct feeds *feeds, const char *channel, size_t len) {
+    struct feed *feed = mem_new(sizeof *feed);
+
+    feed->feeds = feeds;
+    feed->name = mem_copy(channel, len);
+    feed->len = len;
+    feed->bare = true;
+    feed->resets = 1;
+    feed->serial = ++feeds->serial;
+    gather_init(&feed->gather, feeds->loop, config_channel(feeds->config, channel, len)->batch_ms,
+                on_gathered, feed);
+    ring_init(&feed->row.subs);
+    ring_init(&feed->row.ready);
+    HASH_ADD_KEYPTR(hh, feeds->by_name, feed->name, feed->len, feed);
+    return feed;
+}
+
+struct feed *feeds_take(struct feeds *feeds, const char *channel, size_t len, bool polls) {
+    struct feed *feed;
+
+    HASH_FIND(hh, feeds->by_name, channel, len, feed);
+    if (feed == NULL && !make_room(feeds))
+        return NULL;
+    if (feed == NULL)
+        feed = feed_new(feeds, channel, len);
+    ring_remove(&feed->unused);
+    feed->users++;
+    if (feed->bare && (!polls || heat_add(&feeds->heat, feed->hh.hashv, ev_now(feeds->loop))))
+        feed->bare = false;
+    if (!feed->bare && feed->state == FEED_OFF && feed->refusal == NULL)
+        subscribe(feed); /* one that is leaving is subscribed as soon as it has left */
+    wake(feed);
+    return feed;
+}
+
+void feed_release(struct feed *feed) {
+    if (--feed->users > 0)
+        return;
+    if (feed->bare && feed->state == FEED_OFF)
+        spend(feed);
+    else
+        rest(feed);
+}
+
+bool feed_bare(const struct feed *feed) {
+    return feed->bare;
+}
+
+const char *feed_name(const struct feed *feed, size_t *len) {
+    *len = feed->len;
+    return feed->name;
+}
+
+bool feed_live(const struct feed *feed) {
+    return feed->state == FEED_LIVE;
+}
+
+bool feed_sure(const struct feed *feed) {
+    return !doubts_any(&feed->doubts) && feed->suspects.count == 0;
+}
+
+const char *feed_refusal(const struct feed *feed) {
+    return feed->refusal;
+}
+
+void feed_doubt(struct feed *feed) {
+    mend_doubt(feed);
+}
+
+struct position feed_position(const struct feed *feed) {
+    return feed->position;
+}
+
+struct position feed_shown(const struct feed *feed) {
+    return feed->shown;
+}
+
+unsigned feed_resets(const struct feed *feed) {
+    return feed->resets;
+}
+
+long feed_count(const struct feed *feed) {
+    return (long)feed->tail.count;
+}
+
+struct message *feed_at(const struct feed *feed, long index) {
+    return tail_at(&feed->tail, index);
+}
+
+long feed_after(const struct feed *feed, struct position position) {
+    if (position_compare(position, feed->position) == 0)
+        return feed_count(feed);
+    return tail_after(&feed->tail, position);
+}
+
+struct feed_row *feed_row(struct feed *feed) {
+    return &feed->row;
+}
+
+uint64_t feed_serial(const struct feed *feed) {
+    return feed->serial;
+}

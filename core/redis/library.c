@@ -1,0 +1,428 @@
+/*
+ * Keeps the function library in Redis, and the installation's claim on its database.
+ *
+ * When the command connection comes up, and every PERIOD from then on, the function
+ * halley_installation is called. Its answer says three things, looked at in this order:
+ *
+ *   which library is there    none, or an older one: ours is loaded. A newer one, of a
+ *                             newer program, is left as it is. One of the same number
+ *                             with another text is replaced once by each process, so
+ *                             two builds do not replace each other's for ever
+ *   who else is there         another installation that has our prefix in another database,
+ *                             or our database with another prefix. Who was there before
+ *                             stays; who finds another at his start ends after PATIENCE
+ *   whose the database is     put down by us where it does not say so. Its `since` is another
+ *                             one when it was gone in between, whoever put it back: the
+ *                             functions may then have used the default prefix, and the
+ *                             program is told to read again
+ *
+ * A call that is told that there is no such function comes here too, so the library is
+ * back at once and not only after PERIOD.
+ */
+#include "core/redis/library.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "core/base/json.h"
+#include "core/base/log.h"
+#include "core/base/mem.h"
+#include "core/data/names.h"
+
+extern const char halley_lua[];
+extern const size_t halley_lua_len;
+extern const char halley_lua_digest[];
+
+#define PERIOD      0.5  /* seconds: a claim counts for three (core/redis/halley.lua) */
+#define RETRY_DELAY 0.25 /* seconds between questions to a Redis that is still loading */
+#define PATIENCE    4.0  /* seconds: the claim of programs that were just stopped ends before */
+
+enum { CLAIM_MAX = PREFIX_MAX + 32, STAMP_MAX = 32, CONFLICT_MAX = 256, TROUBLE_MAX = 256 };
+
+struct library {
+    struct ev_loop *loop;
+    struct redis *redis;
+    struct library_options options;
+    char database[16];
+    bool ready;
+    bool asking;           /* a question or a command about the library is out */
+    bool resting;          /* library_rest() */
+    bool once;             /* replaced another text of the same number already */
+    bool settled;          /* nobody stood before this installation, at least once */
+    bool late;             /* Redis could not be reached when the program began */
+    int exit;              /* library_exit() */
+    double refused_since;  /* when it was first found to stand in somebody's way; 0: does not */
+    char since[STAMP_MAX]; /* of the database, as last read; "" never */
+    char conflict[CONFLICT_MAX]; /* "" none */
+    char trouble[TROUBLE_MAX];   /* what Redis said last instead of serving us; "": it does */
+    struct library_counts counts;
+    struct ev_timer tick;
+    struct ev_timer retry;
+    struct log_limit complaint;
+};
+
+static void ask(struct library *library);
+
+static int embedded_version(void) {
+    int version = 0;
+    const char *line = strstr(halley_lua, "local VERSION = ");
+    if (line != NULL)
+        sscanf(line, "local VERSION = %d", &version);
+    return version;
+}
+
+static bool says_missing(const redis_reply *reply) {
+    size_t len;
+    const char *text = redis_is_error(reply) ? redis_text(reply, &len) : NULL;
+    return text != NULL && strstr(text, "unction not found") != NULL;
+}
+
+/* The text of a reply, "" where it has none. */
+static const char *text_of(const redis_reply *reply) {
+    size_t len;
+    const char *text = redis_text(reply, &len);
+    return text != NULL ? text : "";
+}
+
+static bool send(struct library *library, redis_reply_fn *answer, int argc, const char **argv) {
+    size_t lens[8];
+
+    for (int i = 0; i < argc; i++)
+        lens[i] = argv[i] == halley_lua ? halley_lua_len : strlen(argv[i]);
+    return redis_command(library->redis, answer, library, argc, argv, lens) == ERR_OK;
+}
+
+static void become_ready(struct library *library) {
+    if (library->ready)
+        return;
+    library->ready = true;
+    library->trouble[0] = '\0';
+    library->options.events->ready(library->options.ctx);
+}
+
+static void ask_later(struct library *library, const redis_reply *why) {
+    unsigned long quiet;
+
+    snprintf(library->trouble, sizeof library->trouble, "%s", text_of(why));
+    if (log_allowed(&library->complaint, ev_now(library->loop), &quiet))
+        log_warning("redis.library", "answer=\"%s\" not_logged=%lu", text_of(why), quiet);
+    ev_timer_stop(library->loop, &library->retry);
+    ev_timer_set(&library->retry, RETRY_DELAY, 0);
+    ev_timer_start(library->loop, &library->retry);
+    if (!library->ready)
+        library->options.events->refused(library->options.ctx, text_of(why));
+}
+
+/* --------------------------------------------------------------------- loading */
+
+static void on_version(void *ctx, const redis_reply *reply);
+
+static void on_loaded(void *ctx, const redis_reply *reply) {
+    struct library *library = ctx;
+
+    library->asking = false;
+    if (reply == NULL)
+        return;
+    if (!redis_is_error(reply)) {
+        library->counts.loads++;
+        log_info("redis.library.loaded", "version=%d digest=%.12s", embedded_version(),
+                 halley_lua_digest);
+        ask(library);
+    } else if (strstr(text_of(reply), "already exists") != NULL) {
+        /* another program was quicker, or it is so old that it lacks what was called */
+        library->asking =
+            send(library, on_version, 3, (const char *[]){"FCALL_RO", "halley_version", "0"});
+    } else {
+        ask_later(library, reply);
+    }
+}
+
+/*
+ * Loads the library. Whose the database is stands there before any function can be
+ * called, unless it says already that it is somebody else's.
+ */
+static void load(struct library *library, bool replace) {
+    char claim[CLAIM_MAX];
+    const char *argv[] = {"FUNCTION", "LOAD", replace ? "REPLACE" : halley_lua, halley_lua};
+
+    library->ready = false;
+    snprintf(claim, sizeof claim, "%s %s 0", library->options.prefix, library->database);
+    send(library, NULL, 4, (const char *[]){"SET", "halley.prefix", claim, "NX"});
+    library->asking = send(library, on_loaded, replace ? 4 : 3, argv);
+}
+
+/* Another text of our number: replaced once, so that two do not take turns for ever. */
+static bool replace_once(struct library *library) {
+    if (library->once)
+        return false;
+    library->once = true;
+    log_warning("redis.library.differs",
+                "version=%d: another text of the same number is replaced, once by each process",
+                embedded_version());
+    load(library, true);
+    return true;
+}
+
+/* There is a library, and it does not know halley_installation. */
+static void on_version(void *ctx, const redis_reply *reply) {
+    struct library *library = ctx;
+    int64_t version = redis_integer(reply, -1);
+
+    library->asking = false;
+    if (reply == NULL)
+        return;
+    if (version > embedded_version())
+        become_ready(library); /* of a newer program: it says nothing of installations */
+    else if (says_missing(reply) || (version >= 0 && version < embedded_version()))
+        load(library, true); /* none of Halley's that has its name, or one of long ago */
+    else if (version < 0 || !replace_once(library))
+        ask_later(library, reply);
+}
+
+/* ---------------------------------------------------------- whose the database is */
+
+static void say_conflict(struct library *library, const char *prefix, const char *database) {
+    bool ours = strcmp(prefix, library->options.prefix) == 0;
+    bool began = library->conflict[0] == '\0';
+
+    snprintf(library->conflict, sizeof library->conflict,
+             ours ? "prefix = %s: another installation has it in database %s, and this one is "
+                    "database %s"
+                  : "prefix = %s: another installation has prefix %s in the same database %s",
+             library->options.prefix, ours ? database : prefix, library->database);
+    if (!began)
+        return;
+    library->counts.conflicts++;
+    log_warning("installation.conflict", "%s", library->conflict);
+}
+
+static void end_conflict(struct library *library) {
+    if (library->conflict[0] == '\0')
+        return;
+    library->conflict[0] = '\0';
+    log_info("installation.alone", "prefix=%s database=%s", library->options.prefix,
+             library->database);
+}
+
+static void end_with(struct library *library, int code) {
+    if (library->exit != 0)
+        return;
+    library->exit = code;
+    log_error(code == EX_CONFIG ? "configuration" : "installation.lost", "%s", library->conflict);
+}
+
+/*
+ * Somebody was there before. A program that only begins has no business here, once it is
+ * clear that he stays. One that served already, or whose Redis came later, says so and goes
+ * on; a strict one only waits, and ends where it would be taken for one that works.
+ */
+static void stand_back(struct library *library) {
+    double now = ev_now(library->loop);
+
+    if (library->refused_since == 0)
+        library->refused_since = now;
+    if (!library->ready)
+        snprintf(library->trouble, sizeof library->trouble, "%s", library->conflict);
+    bool lasts = now - library->refused_since >= PATIENCE;
+    if (library->options.strict && library->settled && lasts)
+        end_with(library, EX_TEMPFAIL);
+    else if (!library->settled && !library->late && lasts)
+        end_with(library, EX_CONFIG);
+    else if (!library->options.strict && (library->settled || (library->late && lasts)))
+        become_ready(library);
+}
+
+/* What the database says has been put there at `since`. */
+static void settle(struct library *library, const char *since) {
+    bool gone = library->since[0] != '\0' && since[0] != '\0' && strcmp(library->since, since) != 0;
+
+    library->settled = true;
+    library->refused_since = 0;
+    if (since[0] != '\0')
+        snprintf(library->since, sizeof library->since, "%s", since);
+    become_ready(library);
+    if (!gone)
+        return;
+    library->counts.renewals++;
+    log_info("installation.renewed", "prefix=%s database=%s", library->options.prefix,
+             library->database);
+    if (library->options.events->renewed != NULL)
+        library->options.events->renewed(library->options.ctx);
+}
+
+static void on_installed(void *ctx, const redis_reply *reply) {
+    struct library *library = ctx;
+    unsigned long quiet;
+
+    library->asking = false;
+    if (reply == NULL)
+        return;
+    if (library_missing(library, reply))
+        return;
+    if (redis_is_error(reply) && /* it takes no writes just now; what is there can be read */
+        log_allowed(&library->complaint, ev_now(library->loop), &quiet))
+        log_warning("installation.unsaid", "answer=\"%s\" not_logged=%lu", text_of(reply), quiet);
+    settle(library, redis_is_error(reply) ? "" : text_of(reply));
+}
+
+static void take_place(struct library *library, const redis_reply *reply) {
+    const char *since = text_of(redis_item(reply, 4));
+
+    if (strcmp(since, "0") > 0 &&
+        strcmp(text_of(redis_item(reply, 2)), library->options.prefix) == 0 &&
+        strcmp(text_of(redis_item(reply, 3)), library->database) == 0)
+        settle(library, since);
+    else
+        library->asking = send(library, on_installed, 5,
+                               (const char *[]){"FCALL", "halley_install", "0",
+                                                library->options.prefix, library->database});
+}
+
+static bool same_text(const redis_reply *reply) {
+    return strcmp(text_of(redis_item(reply, 1)), halley_lua_digest) == 0;
+}
+
+static void on_installation(void *ctx, const redis_reply *reply) {
+    struct library *library = ctx;
+    int64_t version = redis_integer(redis_item(reply, 0), -1);
+
+    library->asking = false;
+    if (reply == NULL || library->resting)
+        return;
+    if (says_missing(reply)) {
+        load(library, false);
+        return;
+    }
+    if (version < 0) {
+        ask_later(library, reply);
+        return;
+    }
+    if (version < embedded_version()) {
+        load(library, true);
+        return;
+    }
+    if (version == embedded_version() && !same_text(reply) && replace_once(library))
+        return;
+    if (text_of(redis_item(reply, 5))[0] != '\0')
+        say_conflict(library, text_of(redis_item(reply, 5)), text_of(redis_item(reply, 6)));
+    else
+        end_conflict(library);
+    if (redis_integer(redis_item(reply, 7), 0) != 0)
+        stand_back(library);
+    else
+        take_place(library, reply);
+}
+
+static void ask(struct library *library) {
+    if (library->asking || library->resting)
+        return;
+    library->asking = send(library, on_installation, 5,
+                           (const char *[]){"FCALL_RO", "halley_installation", "0",
+                                            library->options.prefix, library->database});
+}
+
+bool library_missing(struct library *library, const redis_reply *reply) {
+    if (!says_missing(reply))
+        return false;
+    library->ready = false;
+    ask(library);
+    return true;
+}
+
+void library_doubt(struct library *library, const redis_reply *why) {
+    library->ready = false;
+    ask_later(library, why);
+}
+
+const char *library_trouble(const struct library *library) {
+    return library->trouble;
+}
+
+/* ------------------------------------------------------------------------ life */
+
+static void on_tick(struct ev_loop *loop, struct ev_timer *timer, int events) {
+    struct library *library = timer->data;
+    (void)loop, (void)events;
+
+    library->late = library->late || (!library->settled && library->refused_since == 0 &&
+                                      redis_state(library->redis) == REDIS_DOWN);
+    ask(library);
+}
+
+static void on_retry(struct ev_loop *loop, struct ev_timer *timer, int events) {
+    (void)loop, (void)events;
+    ask(timer->data);
+}
+
+void library_up(struct library *library) {
+    library->asking = false;
+    ask(library);
+}
+
+void library_down(struct library *library) {
+    library->ready = false;
+    library->asking = false;
+    library->trouble[0] = '\0';
+    ev_timer_stop(library->loop, &library->retry);
+}
+
+void library_rest(struct library *library) {
+    library->resting = true;
+    ev_timer_stop(library->loop, &library->tick);
+}
+
+bool library_ready(const struct library *library) {
+    return library->ready;
+}
+
+const char *library_conflict(const struct library *library) {
+    return library->conflict[0] != '\0' ? library->conflict : NULL;
+}
+
+bool library_stands_back(const struct library *library) {
+    return library->refused_since != 0;
+}
+
+int library_exit(const struct library *library) {
+    return library->exit;
+}
+
+const struct library_counts *library_counts(const struct library *library) {
+    return &library->counts;
+}
+
+void library_report(const struct library *library, struct buf *out) {
+    const struct library_counts *counts = &library->counts;
+
+    buf_printf(out, "\"prefix\":\"%s\",\"library\":{\"version\":%d,\"loads\":%llu}",
+               library->options.prefix, embedded_version(), (unsigned long long)counts->loads);
+    buf_printf(out, ",\"installation\":{\"conflicts\":%llu,\"renewals\":%llu,\"conflict\":",
+               (unsigned long long)counts->conflicts, (unsigned long long)counts->renewals);
+    json_quote(out, library->conflict, strlen(library->conflict));
+    buf_char(out, '}');
+}
+
+struct library *library_new(struct ev_loop *loop, struct redis *redis,
+                            const struct library_options *options) {
+    struct library *library = mem_new(sizeof *library);
+
+    library->loop = loop;
+    library->redis = redis;
+    library->options = *options;
+    snprintf(library->database, sizeof library->database, "%d", redis_database(redis));
+    ev_timer_init(&library->tick, on_tick, PERIOD * (1 + drand48()) / 2, PERIOD);
+    ev_timer_init(&library->retry, on_retry, 0, 0);
+    library->tick.data = library->retry.data = library;
+    ev_timer_start(loop, &library->tick);
+    return library;
+}
+
+void library_free(struct library *library) {
+    if (library == NULL)
+        return;
+    ev_timer_stop(library->loop, &library->tick);
+    ev_timer_stop(library->loop, &library->retry);
+    free(library);
+}

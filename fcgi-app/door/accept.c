@@ -1,0 +1,210 @@
+/*
+ * The one place that calls accept(2). The listening socket is level-triggered, so
+ * an error that stays would have the loop call again at once, for ever. Errors are of
+ * three kinds:
+ *
+ *   this connection's    it was aborted, or the network has something to say of it: the
+ *                        next one is tried (accept(2), "Error handling")
+ *   no descriptor        one that can be spared is closed; else the one in reserve is
+ *                        used to accept with, say that there is no room, and close
+ *   all else             no memory, no buffers, not even the reserve: nothing is
+ *                        accepted during a pause, each twice as long as the last.
+ *                        Whoever connects waits in the socket's queue; who is served
+ *                        already notices nothing
+ *
+ * A burst without a single connection is a pause too, whatever its errors were.
+ */
+#include "fcgi-app/door/accept.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "core/base/log.h"
+#include "core/base/mem.h"
+
+#define PAUSE_MIN 0.1 /* seconds */
+#define PAUSE_MAX 1.6 /* seconds */
+
+enum { BURST = 64 };
+
+struct acceptor {
+    struct ev_loop *loop;
+    struct stats *stats;
+    const struct acceptor_calls *calls;
+    void *ctx;
+    int fd;
+    int reserve; /* a descriptor to be given up; -1: it could not be had again */
+    struct ev_io io;
+    struct ev_timer pause;
+    double next_pause; /* seconds */
+    int error;         /* errno of the last try that failed */
+    struct log_limit complaint;
+};
+
+/* How a try to accept ended. */
+enum outcome {
+    TAKEN,    /* a connection was taken, or told that there is no room */
+    NEXT,     /* this connection came to nothing, the next one may */
+    NOBODY,   /* nobody waits */
+    HINDERED, /* it cannot be done now, whoever waits */
+};
+
+static void complain(struct acceptor *acceptor, const char *event, const char *why) {
+    unsigned long quiet;
+
+    if (log_allowed(&acceptor->complaint, ev_now(acceptor->loop), &quiet))
+        log_error(event, "%s not_logged=%lu", why, quiet);
+}
+
+static int next_connection(struct acceptor *acceptor) {
+    int fd = accept4(acceptor->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    acceptor->error = fd < 0 ? errno : 0;
+    return fd;
+}
+
+/* Without a descriptor accept(2) fails whether or not somebody waits. */
+static bool somebody_waits(const struct acceptor *acceptor) {
+    struct pollfd listener = {.fd = acceptor->fd, .events = POLLIN};
+    return poll(&listener, 1, 0) > 0;
+}
+
+static void fill_reserve(struct acceptor *acceptor) {
+    if (acceptor->reserve < 0)
+        acceptor->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+/* With the descriptor in reserve: accept, have it said that there is no room. */
+static enum outcome turn_away(struct acceptor *acceptor) {
+    if (acceptor->reserve < 0)
+        return HINDERED;
+    close(acceptor->reserve);
+    acceptor->reserve = -1;
+    int fd = next_connection(acceptor);
+    if (fd >= 0) {
+        acceptor->stats->connections_refused++;
+        acceptor->calls->refuse(acceptor->ctx, fd);
+    }
+    fill_reserve(acceptor);
+    complain(acceptor, "accept.descriptors", "all are in use: raise LimitNOFILE");
+    return fd >= 0 ? TAKEN : HINDERED;
+}
+
+static enum outcome without_descriptor(struct acceptor *acceptor) {
+    const struct acceptor_calls *calls = acceptor->calls;
+
+    if (!somebody_waits(acceptor))
+        return NOBODY;
+    if (calls->make_room != NULL && calls->make_room(acceptor->ctx))
+        return NEXT;
+    return turn_away(acceptor);
+}
+
+static enum outcome accept_one(struct acceptor *acceptor) {
+    int fd = next_connection(acceptor);
+
+    if (fd >= 0) {
+        acceptor->calls->taken(acceptor->ctx, fd);
+        return TAKEN;
+    }
+    switch (acceptor->error) {
+    case EAGAIN:
+        return NOBODY;
+    case EINTR:
+    case ECONNABORTED:
+    case EPROTO:
+    case EPERM:
+    case ENETDOWN:
+    case ENETUNREACH:
+    case EHOSTDOWN:
+    case EHOSTUNREACH:
+    case ENONET:
+    case ENOPROTOOPT:
+    case EOPNOTSUPP:
+    case ETIMEDOUT:
+        return NEXT;
+    case EMFILE:
+    case ENFILE:
+        return without_descriptor(acceptor);
+    default:
+        return HINDERED;
+    }
+}
+
+static void take_pause(struct acceptor *acceptor) {
+    ev_io_stop(acceptor->loop, &acceptor->io);
+    ev_timer_set(&acceptor->pause, acceptor->next_pause, 0);
+    ev_timer_start(acceptor->loop, &acceptor->pause);
+    acceptor->next_pause *= acceptor->next_pause * 2 <= PAUSE_MAX ? 2 : 1;
+    acceptor->stats->accept_pauses++;
+    complain(acceptor, "accept.paused", strerror(acceptor->error));
+}
+
+static void on_pause_over(struct ev_loop *loop, struct ev_timer *timer, int events) {
+    struct acceptor *acceptor = timer->data;
+    (void)events;
+    fill_reserve(acceptor);
+    ev_io_start(loop, &acceptor->io);
+}
+
+static void on_connection(struct ev_loop *loop, struct ev_io *io, int events) {
+    struct acceptor *acceptor = io->data;
+    enum outcome outcome = NEXT;
+    bool any = false;
+    (void)loop, (void)events;
+
+    for (int i = 0; i < BURST && outcome <= NEXT; i++) {
+        outcome = accept_one(acceptor);
+        any |= outcome == TAKEN;
+    }
+    if (any)
+        acceptor->next_pause = PAUSE_MIN;
+    if (outcome == HINDERED || (outcome == NEXT && !any))
+        take_pause(acceptor);
+}
+
+struct acceptor *acceptor_new(struct ev_loop *loop, struct stats *stats, int listen_fd,
+                              const struct acceptor_calls *calls, void *ctx) {
+    struct acceptor *acceptor = mem_new(sizeof *acceptor);
+
+    *acceptor = (struct acceptor){.loop = loop,
+                                  .stats = stats,
+                                  .calls = calls,
+                                  .ctx = ctx,
+                                  .fd = listen_fd,
+                                  .reserve = -1,
+                                  .next_pause = PAUSE_MIN};
+    fill_reserve(acceptor);
+    (void)fcntl(listen_fd, F_SETFL, fcntl(listen_fd, F_GETFL) | O_NONBLOCK);
+    ev_io_init(&acceptor->io, on_connection, listen_fd, EV_READ);
+    ev_timer_init(&acceptor->pause, on_pause_over, 0, 0);
+    acceptor->io.data = acceptor->pause.data = acceptor;
+    ev_io_start(loop, &acceptor->io);
+    return acceptor;
+}
+
+void acceptor_take_waiting(struct acceptor *acceptor) {
+    int failures = 0;
+
+    while (failures < BURST) {
+        enum outcome outcome = accept_one(acceptor);
+        if (outcome == NOBODY || outcome == HINDERED)
+            return;
+        failures = outcome == NEXT ? failures + 1 : 0;
+    }
+}
+
+void acceptor_free(struct acceptor *acceptor) {
+    if (acceptor == NULL)
+        return;
+    ev_io_stop(acceptor->loop, &acceptor->io);
+    ev_timer_stop(acceptor->loop, &acceptor->pause);
+    close(acceptor->fd);
+    if (acceptor->reserve >= 0)
+        close(acceptor->reserve);
+    free(acceptor);
+}

@@ -1,0 +1,34 @@
+/*
+ * Accepting connections at a door, FastCGI's or the WebSockets': in bursts, without
+ * ever spinning on what stays wrong. Belongs to the loop's thread.
+ */
+#ifndef HALLEY_ACCEPT_H
+#define HALLEY_ACCEPT_H
+
+#include <stdbool.h>
+
+#include "core/base/loop.h"
+#include "fcgi-app/counts/stats.h"
+
+struct acceptor;
+
+/* What a door does with its connections. Each `fd` is the callee's, and does not block. */
+struct acceptor_calls {
+    void (*taken)(void *ctx, int fd);
+    /* descriptors have run out: closes a connection that can be spared; NULL: there are none */
+    bool (*make_room)(void *ctx);
+    /* ... and none can be: says so to whoever connected, and closes */
+    void (*refuse)(void *ctx, int fd);
+};
+
+/* Accepts on `listen_fd`, which it owns from now on; the rest is borrowed and outlives it. */
+struct acceptor *acceptor_new(struct ev_loop *loop, struct stats *stats, int listen_fd,
+                              const struct acceptor_calls *calls, void *ctx);
+
+/* Takes what already waits to be accepted, as far as it can. */
+void acceptor_take_waiting(struct acceptor *acceptor);
+
+/* Closes the listening socket. Safe on NULL. */
+void acceptor_free(struct acceptor *acceptor);
+
+#endif

@@ -1,0 +1,41 @@
+/*
+ * Takes requests in: accepts connections, waits without blocking until a request
+ * has wholly arrived, has libfcgi read it in place, and hands it over. Belongs
+ * to the loop's thread.
+ */
+#ifndef HALLEY_INTAKE_H
+#define HALLEY_INTAKE_H
+
+#include <stdbool.h>
+
+#include "core/config/config.h"
+#include "fcgi-app/door/client.h"
+#include "fcgi-app/door/request.h"
+
+struct connections;
+struct intake;
+
+/* A whole request; both now belong to the callee. */
+typedef void intake_fn(void *ctx, struct request *request, struct client *client);
+
+/*
+ * Accepts on `listen_fd`, which it owns from now on; what it takes in stands in `all`,
+ * which outlives it. `body_max`: bytes kept of a body.
+ */
+struct intake *intake_new(struct connections *all, int listen_fd, const struct config *config,
+                          size_t body_max, intake_fn *take, void *ctx);
+
+/*
+ * Accepts what is already waiting, then closes the listening socket, and the
+ * connections that rest. Requests that have not wholly arrived may go on to do so
+ * until their deadline.
+ */
+void intake_close(struct intake *intake);
+
+/* Whether nothing is on its way in, and nothing is being answered, any more. */
+bool intake_idle(const struct intake *intake);
+
+/* Stops at once; its connections are closed with the others. Safe on NULL. */
+void intake_free(struct intake *intake);
+
+#endif

@@ -1,0 +1,352 @@
+/*
+ * A WebSocket on a non-blocking descriptor, and as a client of the hub. Frames are made in
+ * the socket's own queue (frames.c), which the loop empties, so the backlog is known in
+ * bytes.
+ *
+ * Life: OPEN ─► CLOSING (our close frame is queued; the other side has
+ * CLOSE_WAIT seconds to answer) ─► freed. Handling what the browser says may end the
+ * client: while `busy`, a drop only marks it `dead`.
+ *
+ * A browser that floods us, with pings or anything else, is read no further
+ * while more than max_queue bytes wait to be sent to it, or while its session has
+ * enough to do. What is said to it while its messages are handled is sent at once for all.
+ */
+#include "fcgi-app/door/ws/socket.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "core/base/buf.h"
+#include "core/base/mem.h"
+#include "fcgi-app/door/problem.h"
+#include "fcgi-app/door/ws/frames.h"
+
+enum { READ_CHUNK = 8192 }; /* the shortest messages in it cost a turn about a millisecond */
+#define CLOSE_WAIT 2.0
+
+struct web_socket {
+    struct client base;
+    struct ev_loop *loop;
+    struct stats *stats;
+    const struct client_events *watcher; /* the hub, while it holds the client */
+    void *watcher_ctx;
+    const struct socket_events *events;
+    void *ctx;
+    struct socket_limits limits;
+    struct frames *frames;
+    struct ev_io io;
+    struct ev_timer close_wait; /* runs while it is closing */
+    int fd;
+    struct buf early; /* came with the handshake, not looked at yet */
+    struct buf out;   /* framed, not yet taken by the descriptor */
+    double heard;     /* when something came last */
+    double arriving;  /* since when a message has been arriving; 0: none is */
+    unsigned busy;    /* depth of our own callbacks; see above */
+    bool dead;
+    bool orphan; /* finished: nobody watches it any more */
+    bool paused; /* the session has enough to do */
+};
+
+static const struct client_kind socket_kind;
+
+static struct web_socket *of(const struct client *client) {
+    return (struct web_socket *)(uintptr_t)client;
+}
+
+static void watch(struct web_socket *socket) {
+    bool reading = !socket->paused && socket->out.len <= socket->limits.max_queue;
+    int events = (reading ? EV_READ : 0) | (socket->out.len > 0 ? EV_WRITE : 0);
+
+    if (socket->dead || (ev_is_active(&socket->io) && socket->io.events == events))
+        return;
+    ev_io_stop(socket->loop, &socket->io);
+    ev_io_set(&socket->io, socket->fd, events);
+    if (events != 0)
+        ev_io_start(socket->loop, &socket->io);
+}
+
+static void destroy(struct web_socket *socket) {
+    if (socket->busy > 0) {
+        socket->dead = true;
+        return;
+    }
+    ev_io_stop(socket->loop, &socket->io);
+    ev_timer_stop(socket->loop, &socket->close_wait);
+    close(socket->fd);
+    frames_free(socket->frames);
+    buf_free(&socket->early);
+    buf_free(&socket->out);
+    socket->stats->clients--;
+    socket->events->closed(socket->ctx);
+    free(socket);
+}
+
+/* The browser is gone: whoever watches drops the client; nobody does if it was finished. */
+static void leave(struct web_socket *socket) {
+    if (socket->dead)
+        return;
+    if (socket->watcher != NULL && !socket->orphan)
+        socket->watcher->gone(socket->watcher_ctx);
+    else
+        destroy(socket);
+}
+
+/* --------------------------------------------------------------------- sending */
+
+/* Writes what the descriptor takes. */
+static enum err write_some(struct web_socket *socket) {
+    while (socket->out.len > 0) {
+        ssize_t n = send(socket->fd, socket->out.data, socket->out.len, MSG_NOSIGNAL);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return errno == EAGAIN ? ERR_OK : ERR_GONE;
+        socket->stats->bytes_out += (uint64_t)n;
+        buf_consume(&socket->out, (size_t)n);
+    }
+    buf_free(&socket->out);
+    return ERR_OK;
+}
+
+/* Frames what was said, and writes. */
+static enum err flush(struct web_socket *socket) {
+    frames_put(socket->frames, &socket->out);
+    if (frames_closing(socket->frames) && !ev_is_active(&socket->close_wait))
+        ev_timer_again(socket->loop, &socket->close_wait);
+    if (write_some(socket) != ERR_OK)
+        return ERR_GONE;
+    if (socket->out.len == 0 && frames_failed(socket->frames))
+        (void)shutdown(socket->fd, SHUT_WR); /* and wait for the other side's end */
+    watch(socket);
+    return ERR_OK;
+}
+
+/*
+ * Looked at with every ping: one that follows too long a silence was not the first; and a
+ * message that is not whole after as long a time keeps memory that others need.
+ */
+static bool is_stuck(struct web_socket *socket) {
+    double earliest = ev_now(socket->loop) - socket->limits.silence;
+
+    if (socket->arriving > 0 && socket->arriving < earliest) {
+        frames_close(socket->frames, SOCKET_POLICY, "a message took too long to arrive");
+        (void)flush(socket);
+        return true;
+    }
+    return socket->heard < earliest;
+}
+
+static enum err socket_send(struct client *client, const struct part *parts, size_t count) {
+    struct web_socket *socket = of(client);
+    struct buf text = buf_make(SIZE_MAX / 2);
+
+    if (socket->dead)
+        return ERR_GONE;
+    for (size_t i = 0; i < count; i++)
+        buf_add(&text, parts[i].data, parts[i].len);
+    if (text.len > 0)
+        frames_text(socket->frames, text.data, text.len);
+    else
+        frames_ping(socket->frames);
+    bool stuck = text.len == 0 && is_stuck(socket);
+    buf_free(&text);
+    return stuck ? ERR_GONE : flush(socket);
+}
+
+void socket_say(struct client *client, const char *text, size_t len) {
+    struct web_socket *socket = of(client);
+
+    if (socket->dead)
+        return;
+    frames_text(socket->frames, text, len);
+    if (socket->busy == 0 && flush(socket) != ERR_OK)
+        leave(socket);
+}
+
+void socket_hold(struct client *client) {
+    of(client)->busy++;
+}
+
+void socket_let_go(struct client *client) {
+    struct web_socket *socket = of(client);
+
+    if (--socket->busy > 0)
+        return;
+    if (socket->dead)
+        destroy(socket);
+    else if (flush(socket) != ERR_OK)
+        leave(socket);
+}
+
+void socket_read_on(struct client *client, bool on) {
+    of(client)->paused = !on;
+    watch(of(client));
+}
+
+/* ------------------------------------------------------------ as a kind of client */
+
+static void socket_watch(struct client *client, const struct client_events *events, void *ctx) {
+    of(client)->watcher = events;
+    of(client)->watcher_ctx = ctx;
+}
+
+static void end_with(struct web_socket *socket, unsigned code, const char *reason) {
+    if (socket->dead)
+        return;
+    socket->orphan = true;
+    frames_close(socket->frames, code, reason);
+    if (flush(socket) != ERR_OK)
+        destroy(socket);
+}
+
+static void socket_finish(struct client *client, const struct part *parts, size_t count) {
+    struct web_socket *socket = of(client);
+    for (size_t i = 0; i < count; i++) {
+        if (parts[i].len > 0)
+            frames_text(socket->frames, parts[i].data, parts[i].len);
+    }
+    end_with(socket, SOCKET_GOING_AWAY, "come back with your cursor");
+}
+
+static void socket_refuse(struct client *client, const struct problem *problem) {
+    struct web_socket *socket = of(client);
+    struct buf text = buf_make(4096);
+
+    problem_render_error(problem, (struct scan_value){NULL, 0}, &text);
+    frames_text(socket->frames, text.data, text.len);
+    buf_free(&text);
+    end_with(socket, problem->status == 503 ? SOCKET_TRY_LATER : SOCKET_POLICY,
+             problem_title(problem->status));
+}
+
+static void socket_drop(struct client *client) {
+    destroy(of(client));
+}
+
+static size_t socket_backlog(const struct client *client) {
+    return of(client)->out.len;
+}
+
+static const struct client_kind socket_kind = {.watch = socket_watch,
+                                               .send = socket_send,
+                                               .finish = socket_finish,
+                                               .refuse = socket_refuse,
+                                               .drop = socket_drop,
+                                               .backlog = socket_backlog};
+
+/* --------------------------------------------------------------------- receiving */
+
+/* Also what came right before a close frame is done; not what came behind ours. */
+static void handle_messages(struct web_socket *socket) {
+    struct buf text;
+
+    while (frames_next(socket->frames, &text)) {
+        socket->arriving = 0;
+        if (!socket->dead && !socket->orphan)
+            socket->events->message(socket->ctx, text.data != NULL ? text.data : "", text.len);
+        buf_free(&text);
+    }
+}
+
+/* Both sides have said goodbye, and everything was sent. */
+static bool over(const struct web_socket *socket) {
+    return frames_over(socket->frames) && socket->out.len == 0;
+}
+
+static enum err receive(struct web_socket *socket, const char *data, size_t len) {
+    frames_take(socket->frames, data, len);
+    handle_messages(socket);
+    if (socket->dead)
+        return ERR_GONE;
+    if (frames_arriving(socket->frames) && socket->arriving == 0)
+        socket->arriving = ev_now(socket->loop);
+    enum err err = flush(socket);
+    return err == ERR_OK && over(socket) ? ERR_GONE : err;
+}
+
+static enum err read_early(struct web_socket *socket) {
+    struct buf early = socket->early;
+
+    socket->early = buf_make(0);
+    enum err err = receive(socket, early.data, early.len);
+    buf_free(&early);
+    return err;
+}
+
+static enum err read_some(struct web_socket *socket) {
+    char chunk[READ_CHUNK];
+    ssize_t n = recv(socket->fd, chunk, sizeof chunk, 0);
+
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return ERR_OK;
+    if (n <= 0)
+        return ERR_GONE;
+    socket->stats->bytes_in += (uint64_t)n;
+    socket->heard = ev_now(socket->loop);
+    return receive(socket, chunk, (size_t)n);
+}
+
+static void on_ready(struct ev_loop *loop, struct ev_io *io, int events) {
+    struct web_socket *socket = io->data;
+    enum err err = ERR_OK;
+    (void)loop;
+
+    socket->busy++;
+    if ((events & EV_READ) && socket->early.len > 0)
+        err = read_early(socket);
+    else if (events & EV_READ)
+        err = read_some(socket);
+    if (err == ERR_OK && !socket->dead && (events & EV_WRITE))
+        err = flush(socket) == ERR_OK && !over(socket) ? ERR_OK : ERR_GONE;
+    socket->busy--;
+    if (socket->dead) {
+        destroy(socket);
+    } else if (err != ERR_OK) {
+        leave(socket);
+    } else if ((events & EV_WRITE) && socket->out.len == 0 && socket->watcher != NULL &&
+               !socket->orphan) {
+        socket->watcher->drained(socket->watcher_ctx);
+    }
+}
+
+static void on_close_wait(struct ev_loop *loop, struct ev_timer *timer, int events) {
+    (void)loop, (void)events;
+    leave(timer->data);
+}
+
+struct client *socket_new(struct ev_loop *loop, struct stats *stats, int fd,
+                          const struct part *hello, const struct part *early,
+                          const struct socket_limits *limits, const struct socket_events *events,
+                          void *ctx) {
+    struct web_socket *socket = mem_new(sizeof *socket);
+
+    socket->base.kind = &socket_kind;
+    socket->loop = loop;
+    socket->stats = stats;
+    socket->events = events;
+    socket->ctx = ctx;
+    socket->limits = *limits;
+    socket->fd = fd;
+    socket->heard = ev_now(loop);
+    socket->early = buf_make(early->len);
+    socket->out = buf_make(SIZE_MAX / 2);
+    socket->frames = frames_new(limits->max_message);
+    ev_io_init(&socket->io, on_ready, fd, EV_READ);
+    ev_init(&socket->close_wait, on_close_wait);
+    socket->close_wait.repeat = CLOSE_WAIT;
+    socket->io.data = socket->close_wait.data = socket;
+    stats->clients++;
+    buf_add(&socket->out, hello->data, hello->len);
+    if (early->len > 0)
+        buf_add(&socket->early, early->data, early->len);
+    ev_io_start(loop, &socket->io);
+    if (early->len > 0)
+        ev_feed_event(loop, &socket->io, EV_READ);
+    ev_feed_event(loop, &socket->io, EV_WRITE);
+    return &socket->base;
+}

@@ -1,0 +1,186 @@
+/*
+ * Routes a request to its endpoint. One table: the endpoints that are not
+ * transports; every other name is looked up among the transports. What is wrong
+ * with a request is found in this order: no such endpoint (404), method (405), who may
+ * (403), a cut-off body (400), size (413), encoding (400), and then what the endpoint
+ * itself checks.
+ */
+#include "fcgi-app/endpoints/app.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "core/base/log.h"
+#include "fcgi-app/door/mount.h"
+#include "fcgi-app/transports/transport.h"
+
+/* What an endpoint asks of those whom it answers. */
+enum guard {
+    OPEN,
+    OWN_PAGES, /* a page that may change things: one of this site, or of `origins` */
+    OPERATORS  /* those whom the option `status` names */
+};
+
+struct route {
+    const char *name;
+    endpoint_fn *run;
+    const char *allow; /* methods, as the Allow header lists them */
+    enum guard guard;
+};
+
+static const struct route routes[] = {
+    {"publish", endpoint_publish, "POST", OWN_PAGES},
+    {"info", endpoint_info, "GET, HEAD", OPEN},
+    {"health", endpoint_health, "GET, HEAD", OPEN},
+    {"status", endpoint_status, "GET, HEAD", OPERATORS},
+    {"metrics", endpoint_metrics, "GET, HEAD", OPERATORS},
+};
+
+static const struct route read_route = {"", endpoint_read, "GET, HEAD, POST", OPEN};
+
+static const struct route *route_find(const struct config *config, const char *name) {
+    for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
+        if (routes[i].name[0] == name[0] && strcmp(routes[i].name, name) == 0)
+            return &routes[i];
+    }
+    const struct transport *transport = transport_find(name);
+    if (transport == NULL || transport->socket ||
+        (transport->enabled != NULL && !transport->enabled(config)))
+        return NULL;
+    return &read_route;
+}
+
+/* Whether `method` stands in a list of methods, separated by ", ". */
+static bool allowed(const char *list, const char *method) {
+    size_t len = strlen(method);
+
+    for (const char *at = list; *at != '\0'; at += strspn(at, ", ")) {
+        size_t word = strcspn(at, ",");
+        if (word == len && memcmp(at, method, len) == 0)
+            return true;
+        at += word;
+    }
+    return false;
+}
+
+static bool is_form(const struct request *request) {
+    static const char form[] = "application/x-www-form-urlencoded";
+    size_t len = sizeof form - 1;
+    return strncasecmp(request->content_type, form, len) == 0 &&
+           (request->content_type[len] == '\0' || request->content_type[len] == ';' ||
+            request->content_type[len] == ' ');
+}
+
+/* A query and a posted form, as if they were one. */
+static enum err parse_form(struct request *request, size_t query_len) {
+    struct buf text = buf_make(REQUEST_QUERY_MAX + REQUEST_FORM_MAX + 1);
+
+    buf_add(&text, request->query, query_len);
+    buf_char(&text, '&');
+    buf_add(&text, request->body, request->body_len);
+    enum err err = params_parse(&request->params, text.data, text.len);
+    buf_free(&text);
+    return err;
+}
+
+/* Fills request->params from the query, and for readers that posted a form from it too. */
+static bool parse_params(struct request *request, bool reads, struct problem *problem) {
+    size_t query_len = strlen(request->query);
+    bool form = reads && strcmp(request->method, "POST") == 0;
+
+    if (query_len > REQUEST_QUERY_MAX)
+        problem_set(problem, 413, "query: the most is %d bytes; a form may be posted instead",
+                    REQUEST_QUERY_MAX);
+    else if (form && request->body_len > 0 && !is_form(request))
+        problem_set(problem, 400,
+                    "Content-Type: a posted body must be application/x-www-form-urlencoded");
+    else if (form && (request->body_over || request->body_len > REQUEST_FORM_MAX))
+        problem_set(problem, 413, "body: the most is %d bytes of parameters", REQUEST_FORM_MAX);
+    if (problem->status != 0)
+        return false;
+    enum err err = form && request->body_len > 0
+                       ? parse_form(request, query_len)
+                       : params_parse(&request->params, request->query, query_len);
+    if (err == ERR_SYNTAX)
+        problem_set(problem, 400, "query: %% must be followed by two hexadecimal digits");
+    else if (err != ERR_OK)
+        problem_set(problem, 400, "query: the most is %d parameters", PARAMS_MAX);
+    return err == ERR_OK;
+}
+
+void app_answer(struct client *client, const char *content_type, const struct buf *body) {
+    struct buf head = buf_make(1024);
+    answer_head(&head, content_type);
+    answer_length(&head, body->len);
+    const struct part parts[] = {{head.data, head.len}, {body->data, body->len}};
+    client_finish(client, parts, 2);
+    buf_free(&head);
+}
+
+void app_count(struct app *app, const struct problem *problem) {
+    app->stats->answers_503 += problem->status == 503;
+    app->stats->answers_4xx += problem->status >= 400 && problem->status < 500;
+    app->stats->answers_429 += problem->status == 429;
+}
+
+void app_refuse(struct app *app, struct client *client, const struct problem *problem) {
+    app_count(app, problem);
+    client_refuse(client, problem);
+}
+
+void app_no_endpoint(struct app *app, const struct request *request, struct problem *problem) {
+    const char *mount = app->config->mount, *name = mount_elsewhere(mount, request->path);
+
+    problem_set(problem, 404, "there is no such endpoint");
+    if (strchr(request->served, '?') != NULL) /* as lighttpd's url-normalize-required does it */
+        problem_set(problem, 404,
+                    "the web server has cut this address at its last \"?\": "
+                    "write the others as %%3F");
+    if (name == NULL || (route_find(app->config, name) == NULL && strcmp(name, "ws") != 0))
+        return;
+    app->stats->mount_elsewhere++;
+    if (!app->told_elsewhere)
+        log_warning("mount.elsewhere",
+                    "path=\"%.200s\" mount=\"%s\": endpoints below another path need the option "
+                    "mount; this is said once",
+                    request->path, mount);
+    app->told_elsewhere = true;
+}
+
+/* Whether the request may have what its route guards; else fills `problem`. */
+static bool passes(const struct app *app, enum guard guard, const struct request *request,
+                   struct problem *problem) {
+    const struct config *config = app->config;
+
+    if (guard == OWN_PAGES && !site_allows(&request->claims, config->origins))
+        problem_set(problem, 403, "Origin: pages of that origin are not allowed (origins)");
+    else if (guard == OPERATORS && config->status == STATUS_NONE)
+        problem_set(problem, 403, "this is shown to nobody (status)");
+    else if (guard == OPERATORS && config->status == STATUS_LOCAL &&
+             !site_local(request->remote_addr, request->proxied))
+        problem_set(problem, 403, "this is shown on the server itself only (status)");
+    return problem->status == 0;
+}
+
+void app_take(void *ctx, struct request *request, struct client *client) {
+    struct app *app = ctx;
+    struct problem problem = {0};
+
+    request_mount(request, app->config->mount);
+    const struct route *route = route_find(app->config, request->endpoint);
+    if (route == NULL) {
+        app_no_endpoint(app, request, &problem);
+    } else if (!allowed(route->allow, request->method)) {
+        problem_set(&problem, 405, "method: must be %s", route->allow);
+        problem.allow = route->allow;
+    } else if (passes(app, route->guard, request, &problem) && request->body_short) {
+        problem_set(&problem, 400, "body: less came than Content-Length says");
+    }
+    request->repeats = route == &read_route && app_repeats(app, request);
+    if (problem.status != 0 ||
+        !(request->repeats || parse_params(request, route == &read_route, &problem)) ||
+        !route->run(app, request, client, &problem))
+        app_refuse(app, client, &problem);
+    if (request != app->last)
+        request_free(request);
+}

@@ -1,0 +1,141 @@
+/*
+ * Counts before it does anything: a browser may name thousands of channels, and a cursor
+ * for as many. Each name is looked up by its hash, in the list and among the places, and a
+ * cursor is parsed once.
+ */
+#include "fcgi-app/endpoints/ws/change.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/json.h"
+#include "core/base/mem.h"
+#include "fcgi-app/endpoints/channel_index.h"
+#include "fcgi-app/endpoints/read.h"
+
+/* Adds a name to the channels unless it is among them. False, with `problem`, if it may not. */
+static bool take_name(const struct config *config, const struct order_name *name,
+                      struct change *change, struct channel_index *index, struct problem *problem) {
+    if (!read_allowed(config, name->name, name->len, problem))
+        return false;
+    if (channel_index_find(index, name->name, name->len) >= 0)
+        return true;
+    if (change->count == (size_t)config->max_channels) {
+        problem_set(problem, 400, "subscribe: the most is %d channels (max_channels)",
+                    config->max_channels);
+        return false;
+    }
+    change->channels[change->count++] = (struct hub_channel){.name = name->name, .len = name->len};
+    channel_index_note(index);
+    return true;
+}
+
+static bool take_names(const struct config *config, struct change *change,
+                       struct problem *problem) {
+    const struct order_names *names = &change->names;
+    bool valid = true;
+
+    change->channels = mem_new((names->count + 1) * sizeof *change->channels);
+    struct channel_index index = channel_index_make(change->channels, names->count);
+    for (size_t i = 0; valid && i < names->count; i++)
+        valid = take_name(config, &names->names[i], change, &index, problem);
+    channel_index_free(&index);
+    return valid;
+}
+
+static bool take_since(struct scan_value since, struct change *change, struct problem *problem) {
+    size_t len = 3;
+    char *text = since.at == NULL ? mem_string("now") : json_unquote(since.at, since.len, &len);
+    bool valid = text != NULL && read_since(text, len, change->channels, change->count);
+
+    free(text);
+    if (!valid)
+        problem_set(problem, 400, "since: must be now, start, -K or a cursor");
+    return valid;
+}
+
+bool change_subscribe(const struct config *config, const struct order *order, struct change *change,
+                      struct problem *problem) {
+    memset(change, 0, sizeof *change);
+    return order_names(order->subscribe, "subscribe", &change->names, problem) &&
+           take_names(config, change, problem) && take_since(order->since, change, problem);
+}
+
+bool change_unsubscribe(const struct config *config, const struct order *order,
+                        struct change *change, struct problem *problem) {
+    memset(change, 0, sizeof *change);
+    if (!order_names(order->unsubscribe, "unsubscribe", &change->names, problem))
+        return false;
+    for (size_t i = 0; i < change->names.count; i++) {
+        const struct order_name *name = &change->names.names[i];
+        if (!read_allowed(config, name->name, name->len, problem))
+            return false;
+    }
+    return true;
+}
+
+void change_free(struct change *change) {
+    order_names_free(&change->names);
+    free(change->channels);
+    change->channels = NULL;
+}
+
+/* An index that finds the channels of `places`. */
+static struct channel_index index_of(const struct hub_places *places) {
+    struct channel_index index = channel_index_make(places->channels, places->count);
+    for (size_t i = 0; i < places->count; i++)
+        channel_index_note(&index);
+    return index;
+}
+
+/* How many of the channels are not among the places; they are moved to the front. */
+static size_t sort_out(const struct change *change, const struct hub_places *places) {
+    struct channel_index index = index_of(places);
+    size_t fresh = 0;
+
+    for (size_t i = 0; i < change->count; i++) {
+        const struct hub_channel *channel = &change->channels[i];
+        if (channel_index_find(&index, channel->name, channel->len) < 0)
+            change->channels[fresh++] = *channel;
+    }
+    channel_index_free(&index);
+    return fresh;
+}
+
+bool change_add(const struct change *change, const struct config *config, struct hub_places *places,
+                struct problem *problem) {
+    size_t fresh = sort_out(change, places), count = places->count + fresh;
+
+    if (count > (size_t)config->max_channels) {
+        problem_set(problem, 400, "subscribe: the most is %d channels (max_channels)",
+                    config->max_channels);
+        return false;
+    }
+    places->channels = mem_resize(places->channels, (count + 1) * sizeof *places->channels);
+    for (size_t i = 0; i < fresh; i++) {
+        struct hub_channel *channel = &places->channels[places->count++];
+        *channel = change->channels[i];
+        channel->name = mem_copy(channel->name, channel->len);
+    }
+    return true;
+}
+
+void change_drop(const struct change *change, struct hub_places *places) {
+    struct channel_index index = index_of(places);
+    size_t left = 0;
+
+    for (size_t i = 0; i < change->names.count; i++) {
+        const struct order_name *name = &change->names.names[i];
+        long at = channel_index_find(&index, name->name, name->len);
+        if (at < 0)
+            continue;
+        free((void *)(uintptr_t)places->channels[at].name);
+        places->channels[at] = (struct hub_channel){.name = NULL, .len = 0};
+    }
+    channel_index_free(&index);
+    for (size_t i = 0; i < places->count; i++) {
+        if (places->channels[i].name != NULL)
+            places->channels[left++] = places->channels[i];
+    }
+    places->count = left;
+}

@@ -1,0 +1,43 @@
+/*
+ * A change of a session's channels: what a browser wants to subscribe to, or to leave,
+ * checked by the configuration and then done to the places where the session stands.
+ */
+#ifndef HALLEY_WS_CHANGE_H
+#define HALLEY_WS_CHANGE_H
+
+#include <stdbool.h>
+
+#include "core/config/config.h"
+#include "fcgi-app/door/problem.h"
+#include "fcgi-app/endpoints/ws/order.h"
+#include "fcgi-app/hub/hub.h"
+
+struct change {
+    struct order_names names;
+    struct hub_channel
+        *channels; /* each once, as far as they are wanted; NULL: they are to be left */
+    size_t count;
+};
+
+/*
+ * Reads what is to be added, or left, from an order that has it. False, with `problem`, if
+ * a name or `since` is wrong or not allowed, or the names alone are too many. Free it with
+ * change_free(), also then.
+ */
+bool change_subscribe(const struct config *config, const struct order *order, struct change *change,
+                      struct problem *problem);
+bool change_unsubscribe(const struct config *config, const struct order *order,
+                        struct change *change, struct problem *problem);
+void change_free(struct change *change);
+
+/*
+ * Adds the channels that are not among `places`; those that are stay where they are. False,
+ * with `problem`, if they are too many, and nothing was added.
+ */
+bool change_add(const struct change *change, const struct config *config, struct hub_places *places,
+                struct problem *problem);
+
+/* Takes the channels away that are among `places`; the others stay in their order. */
+void change_drop(const struct change *change, struct hub_places *places);
+
+#endif

@@ -1,0 +1,263 @@
+/*
+ * What waiters are sent, and their end. A long poll is answered with one send, header
+ * and all; a stream is begun, sent batch after batch, and ended.
+ *
+ * A slow reader of a stream: while its queue is not empty it is sent nothing
+ * more, and what it misses is counted in `owed`; beyond max_backlog it is cut
+ * off, and comes back with its cursor. So it costs one batch of memory at most.
+ */
+#include "fcgi-app/hub/deliver.h"
+
+#include <stdlib.h>
+
+#include "fcgi-app/hub/holder.h"
+#include "fcgi-app/hub/hub_state.h"
+
+enum { LENGTH_FIELD = 64 }; /* bytes of answer_length(), at most */
+
+/* ------------------------------------------------------------------------ ends */
+
+void deliver_spend(struct waiter *waiter, const struct tally *spent) {
+    struct tally *sum = tally_of_transport(waiter->hub->tallies, waiter->transport);
+#define ADD(name) sum->name += spent->name;
+    TALLY_LIST(ADD)
+#undef ADD
+    if (waiter->extra != NULL)
+        tag_add(waiter->extra->tag, spent);
+}
+
+void deliver_ready_in(struct waiter *waiter, struct feed_row *row) {
+    if (ring_linked(&waiter->turn)) /* ready, or will be when Redis gives its sign of life */
+        return;
+    ring_add(&row->ready, &waiter->turn);
+    if (!ring_linked(&row->turn))
+        ring_add(&waiter->hub->rows, &row->turn);
+}
+
+void deliver_ready(struct waiter *waiter) {
+    bool any = waiter->sub_count > 0;
+    deliver_ready_in(waiter, any ? feed_row(waiter->subs[0].feed) : &waiter->hub->row);
+}
+
+void deliver_set_slow(struct waiter *waiter, bool slow) {
+    if (waiter->slow == slow)
+        return;
+    waiter->slow = slow;
+    waiter->owed = 0;
+    for (size_t i = 0; i < waiter->sub_count; i++) {
+        if (waiter->subs[i].feed != NULL)
+            feed_row(waiter->subs[i].feed)->slow += slow ? 1U : -1U;
+    }
+}
+
+static void forget_extra(struct waiter *waiter) {
+    struct waiter_extra *extra = waiter->extra;
+
+    if (extra == NULL)
+        return;
+    tag_release(extra->tag);
+    free(extra->callback);
+    if (extra->holder != NULL)
+        extra->holder->waiter = NULL;
+    free(extra);
+}
+
+void deliver_forget(struct waiter *waiter) {
+    struct hub *hub = waiter->hub;
+
+    deliver_set_slow(waiter, false);
+    for (size_t i = 0; i < waiter->sub_count; i++) {
+        struct sub *sub = &waiter->subs[i];
+        sub_forget_read(sub);
+        if (sub->feed != NULL) {
+            ring_remove(&sub->ring);
+            feed_release(sub->feed);
+        }
+    }
+    deliver_spend(waiter, &(struct tally){.held = -1});
+    forget_extra(waiter);
+    ring_remove(&waiter->turn);
+    wheel_cancel(&waiter->deadline);
+    hub->unresolved -= !waiter->parked;
+    hub->stats->waiters -= waiter->parked;
+    if (waiter->sub_count == 1)
+        pool_give(&hub->singles, waiter);
+    else
+        free(waiter);
+}
+
+void deliver_drop(struct waiter *waiter) {
+    struct client *client = waiter->client;
+    deliver_forget(waiter); /* first: who holds the client may go with it */
+    client_drop(client);
+}
+
+void deliver_gone(void *ctx) {
+    struct waiter *waiter = ctx;
+    waiter->hub->stats->gone++;
+    deliver_drop(waiter);
+}
+
+/* What a stream is answered that a client would give up for good if it heard of a problem. */
+void deliver_later(struct hub *hub, struct client *client, const struct transport *transport,
+                   const struct transport_options *options, const struct problem *problem) {
+    const struct buf *head = &hub->heads[transport_index(transport)];
+    struct buf length = buf_make(LENGTH_FIELD), text = buf_make(4096);
+
+    transport->later(options, problem, &text);
+    answer_length(&length, text.len);
+    const struct part parts[] = {
+        {head->data, head->len}, {length.data, length.len}, {text.data, text.len}};
+    hub->stats->streams_later++;
+    client_finish(client, parts, 3);
+    buf_free(&length);
+    buf_free(&text);
+}
+
+/* ------------------------------------------------------------ waiters: answers */
+
+static struct transport_options options_of(const struct waiter *waiter) {
+    return (struct transport_options){.config = waiter->hub->config,
+                                      .variant = waiter->variant,
+                                      .callback =
+                                          waiter->extra != NULL ? waiter->extra->callback : NULL};
+}
+
+void deliver_refuse(struct waiter *waiter, const struct problem *problem) {
+    const struct transport *transport = waiter_transport(waiter);
+    struct transport_options options = options_of(waiter);
+    struct client *client = waiter->client;
+    struct hub *hub = waiter->hub;
+
+    hub->stats->answers_503++;
+    options.callback = NULL; /* it goes with the waiter */
+    deliver_forget(waiter);
+    if (transport->later != NULL)
+        deliver_later(hub, client, transport, &options, problem);
+    else
+        client_refuse(client, problem);
+}
+
+static const struct buf *rendering(struct waiter *waiter, struct batch *batch, struct buf *own) {
+    const struct transport *transport = waiter_transport(waiter);
+    struct transport_options options = options_of(waiter);
+    bool shared = options.callback == NULL;
+    const struct buf *text;
+
+    if (transport->render == NULL)
+        return batch_json(batch);
+    text = shared ? batch_kept(batch, transport, options.variant) : NULL;
+    if (text != NULL)
+        return text;
+    transport->render(&options, batch, own);
+    text = shared ? batch_keep(batch, transport, options.variant, own) : NULL;
+    return text != NULL ? text : own;
+}
+
+static void count_batch(struct waiter *waiter, const struct batch *batch, size_t bytes) {
+    struct stats *stats = waiter->hub->stats;
+
+    deliver_spend(waiter, &(struct tally){.batches = 1,
+                                          .messages = (int64_t)batch_size(batch),
+                                          .empty = batch_size(batch) == 0,
+                                          .bytes_out = (int64_t)bytes});
+    stats->batches++;
+    stats->messages += batch_size(batch);
+    stats->batches_empty += batch_size(batch) == 0;
+    if (waiter->waits && !waiter_transport(waiter)->stream && batch_size(batch) > 1)
+        stats->requests_saved += batch_size(batch) - 1;
+    stats->gaps += batch_has_gap(batch);
+}
+
+void deliver_batch(struct waiter *waiter, struct batch *batch) {
+    struct buf own = buf_make(SIZE_MAX / 2);
+    const struct buf *text = rendering(waiter, batch, &own);
+    const struct buf *head = &waiter->hub->heads[waiter->transport];
+    struct buf length = buf_make(LENGTH_FIELD);
+    struct client *client = waiter->client;
+    size_t from = waiter->begun ? 2 : 0;
+
+    answer_length(&length, text->len);
+    const struct part parts[] = {
+        {head->data, head->len}, {length.data, length.len}, {text->data, text->len}};
+    count_batch(waiter, batch, (waiter->begun ? 0 : head->len + length.len) + text->len);
+    deliver_forget(waiter);
+    client_finish(client, parts + from, 3 - from);
+    buf_free(&length);
+    buf_free(&own);
+}
+
+/* Sends the parts on a stream, then frees `own`. False: the waiter is gone. */
+static bool send_text(struct waiter *waiter, const struct part *parts, size_t count,
+                      struct buf *own) {
+    enum err err = client_send(waiter->client, parts, count);
+
+    buf_free(own);
+    if (err != ERR_OK) {
+        deliver_gone(waiter);
+        return false;
+    }
+    waiter->refreshed = wheel_now(waiter->hub->wheel);
+    deliver_set_slow(waiter, client_backlog(waiter->client) > 0);
+    return true;
+}
+
+bool deliver_begin(struct waiter *waiter, const struct batch *first) {
+    const struct buf *head = &waiter->hub->heads[waiter->transport];
+    struct transport_options options = options_of(waiter);
+    struct buf text = buf_make(SIZE_MAX / 2);
+
+    if (waiter_transport(waiter)->begin != NULL) {
+        struct batch *start =
+            first != NULL ? batch_before(first) : waiter_empty(waiter, waiter_retry(waiter));
+        waiter_transport(waiter)->begin(&options, start, &text);
+        batch_unref(start);
+    }
+    waiter->begun = true;
+    const struct part parts[] = {
+        {head->data, head->len}, {"\r\n", head->len > 0 ? 2 : 0}, {text.data, text.len}};
+    size_t bytes = parts[0].len + parts[1].len + parts[2].len;
+    deliver_spend(waiter, &(struct tally){.bytes_out = (int64_t)bytes});
+    if (!send_text(waiter, parts, 3, &text))
+        return false;
+    if (waiter->extra != NULL && waiter->extra->holder != NULL)
+        waiter->extra->holder->begun(waiter->extra->holder);
+    return true;
+}
+
+bool deliver_next(struct waiter *waiter, struct batch *batch) {
+    struct buf own = buf_make(SIZE_MAX / 2);
+    const struct buf *text = rendering(waiter, batch, &own);
+
+    count_batch(waiter, batch, text->len);
+    return send_text(waiter, &(struct part){text->data, text->len}, 1, &own);
+}
+
+void deliver_end(struct waiter *waiter) {
+    struct buf text = buf_make(SIZE_MAX / 2);
+
+    if (!waiter_transport(waiter)->stream) {
+        struct batch *batch = waiter_empty(waiter, waiter_retry(waiter));
+        deliver_batch(waiter, batch);
+        batch_unref(batch);
+        return;
+    }
+    struct transport_options options = options_of(waiter);
+    if (waiter_transport(waiter)->end != NULL)
+        waiter_transport(waiter)->end(&options, &text);
+    struct client *client = waiter->client;
+    deliver_forget(waiter);
+    client_finish(client, &(struct part){text.data, text.len}, 1);
+    buf_free(&text);
+}
+
+bool deliver_heartbeat(struct waiter *waiter) {
+    struct transport_options options = options_of(waiter);
+    struct buf text = buf_make(SIZE_MAX / 2);
+
+    struct batch *place = waiter_empty(waiter, waiter_retry(waiter));
+    waiter_transport(waiter)->keepalive(&options, place, &text);
+    batch_unref(place);
+    deliver_spend(waiter, &(struct tally){.bytes_out = (int64_t)text.len});
+    return send_text(waiter, &(struct part){text.data, text.len}, 1, &text);
+}

@@ -1,0 +1,56 @@
+/*
+ * What waiters are sent: batches, heartbeats, ends and refusals. One of the files of
+ * the hub. Belongs to the loop's thread.
+ */
+#ifndef HALLEY_DELIVER_H
+#define HALLEY_DELIVER_H
+
+#include "fcgi-app/counts/tally.h"
+#include "fcgi-app/door/client.h"
+#include "fcgi-app/door/problem.h"
+#include "fcgi-app/hub/waiter.h"
+
+/*
+ * Has the waiter take its turn soon, in the row of a feed that has something for it; or
+ * of the first of its feeds.
+ */
+void deliver_ready_in(struct waiter *waiter, struct feed_row *row);
+void deliver_ready(struct waiter *waiter);
+
+/* Answers with a batch, and that is all. It is over afterwards. */
+void deliver_batch(struct waiter *waiter, struct batch *batch);
+
+/*
+ * Sends the header, and a stream's first bytes: where `first` begins, or (NULL) where it
+ * stands. False: it is over, its client has gone.
+ */
+bool deliver_begin(struct waiter *waiter, const struct batch *first);
+
+/* Sends one batch on a stream, or what keeps it open. False: it is over, its client has gone. */
+bool deliver_next(struct waiter *waiter, struct batch *batch);
+bool deliver_heartbeat(struct waiter *waiter);
+
+/* Its time is over: an empty batch, or the polite end of a stream. It is over afterwards. */
+void deliver_end(struct waiter *waiter);
+
+/* Answers a client that is no waiter's with a stream that says when to come back, and ends. */
+void deliver_later(struct hub *hub, struct client *client, const struct transport *transport,
+                   const struct transport_options *options, const struct problem *problem);
+
+/* Answers with a problem; nothing was sent before. It is over afterwards. */
+void deliver_refuse(struct waiter *waiter, const struct problem *problem);
+
+/* Closes its client without another word; `gone` counts one that has left. Over afterwards. */
+void deliver_drop(struct waiter *waiter);
+void deliver_gone(void *waiter);
+
+/* Frees a waiter whose client is somebody else's by now. */
+void deliver_forget(struct waiter *waiter);
+
+/* Notes whether it has yet to take what it was sent. */
+void deliver_set_slow(struct waiter *waiter, bool slow);
+
+/* Counts what a waiter spends: for its transport, and for its tag if it has one. */
+void deliver_spend(struct waiter *waiter, const struct tally *spent);
+
+#endif

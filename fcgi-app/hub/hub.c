@@ -1,0 +1,419 @@
+/*
+ * The hub. One turn of the loop:
+ *
+ *   sockets ── requests, live messages, pages ──► waiters marked ready
+ *   before the loop sleeps: each ready waiter is resolved, and sent what it is
+ *   owed; then the reads that they asked for go to Redis
+ *
+ * So a burst of messages that arrived together leaves in one batch, and waiters
+ * that stand at the same place share one: the first builds it, `memo` hands it
+ * to the others. Those who are ready stand in rows, one for each channel; rows
+ * take turns, and so do they and the sockets, so that a crowd delays nobody else.
+ */
+#include "fcgi-app/hub/hub.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/collections.h"
+#include "core/base/mem.h"
+#include "fcgi-app/hub/deliver.h"
+#include "fcgi-app/hub/hub_state.h"
+#include "fcgi-app/hub/rows.h"
+#include "fcgi-app/hub/turn.h"
+
+#define FINISH_MAX    1.0 /* seconds that Redis has at the end to take what it was told last */
+#define DRAIN_RESOLVE 1.0 /* seconds that unanswered questions to Redis have while draining */
+
+struct call {
+    void (*run)(void *ctx, bool up);
+    void *ctx;
+    double expires;
+    struct call *next;
+};
+
+/* ------------------------------------------------------------ what feeds tell us */
+
+/* Those who have not taken what they were sent: they miss this one, for as long as they may. */
+static void owe(struct hub *hub, struct feed *feed, const struct message *message) {
+    struct ring *subs = &feed_row(feed)->subs, *at, *next;
+
+    for (at = subs->next; at != subs; at = next) {
+        struct waiter *waiter = sub_waiter(RING_OF(at, struct sub, ring));
+        next = at->next; /* a waiter has one sub for each feed, so `next` stays */
+        if (!waiter->slow)
+            continue;
+        waiter->owed += (uint32_t)message->payload_len;
+        if (client_backlog(waiter->client) + waiter->owed > (size_t)hub->config->max_backlog) {
+            hub->stats->cut_off++;
+            deliver_drop(waiter);
+        }
+    }
+}
+
+static void on_feed_moved(void *ctx, struct feed *feed) {
+    struct feed_row *row = feed_row(feed);
+    (void)ctx;
+
+    if (row->told)
+        return;
+    row->told = true;
+    for (struct ring *at = row->subs.next; at != &row->subs; at = at->next)
+        deliver_ready_in(sub_waiter(RING_OF(at, struct sub, ring)), row);
+}
+
+static void on_feed_message(void *ctx, struct feed *feed, const struct message *message) {
+    if (feed_row(feed)->slow > 0)
+        owe(ctx, feed, message);
+}
+
+static void on_fetched(void *ctx, struct fetch *fetch) {
+    (void)ctx;
+    while (!ring_empty(&fetch->waiting)) {
+        struct sub_read *read = RING_OF(fetch->waiting.next, struct sub_read, ring);
+        ring_remove(&read->ring);
+        deliver_ready(sub_waiter(read->sub));
+    }
+}
+
+/*
+ * They go on in front of what they were told wrongly, and behind a gap. Who has read on from
+ * there in history is told of the gap as well: it may have gone over a message.
+ */
+static void on_feed_misled(void *ctx, struct feed *feed, struct position from, struct position to) {
+    struct ring *subs = &feed_row(feed)->subs;
+    (void)ctx;
+
+    for (struct ring *at = subs->next; at != subs; at = at->next) {
+        struct sub *sub = RING_OF(at, struct sub, ring);
+        if (sub->kind != SUB_AT || position_compare(sub->at, from) <= 0)
+            continue;
+        sub->misled = true;
+        if (position_compare(sub->at, to) > 0)
+            continue;
+        sub->at = from;
+        sub_forget_read(sub);
+    }
+}
+
+static const struct feeds_events hub_feeds_events = {.message = on_feed_message,
+                                                     .moved = on_feed_moved,
+                                                     .refused = on_feed_moved,
+                                                     .misled = on_feed_misled};
+
+/* ------------------------------------------------------------ what Redis tells us */
+
+static void run_calls(struct hub *hub, bool up, double before) {
+    struct call *calls = hub->calls, *call, *next;
+
+    hub->calls = NULL;
+    LL_FOREACH_SAFE (calls, call, next) {
+        if (!up && call->expires > before) {
+            LL_PREPEND(hub->calls, call);
+            continue;
+        }
+        call->run(call->ctx, up);
+        free(call);
+    }
+    if (hub->calls == NULL)
+        ev_timer_stop(hub->loop, &hub->call_timer);
+}
+
+static void refuse_unresolved(void *ctx, struct wheel_entry *entry) {
+    struct waiter *waiter = RING_OF(entry, struct waiter, deadline);
+    const char *why = ctx;
+    struct problem problem;
+
+    problem_later(&problem, 503, 2, "%s", why);
+    if (!waiter->parked)
+        deliver_refuse(waiter, &problem);
+}
+
+/* Nobody is kept waiting for a Redis that refuses connections. */
+static void on_away(void *ctx) {
+    struct hub *hub = ctx;
+
+    wheel_each(hub->wheel, refuse_unresolved, (char[]){"Redis is away"});
+    run_calls(hub, false, ev_now(hub->loop) + 1e9);
+}
+
+static void on_commands_up(void *ctx) {
+    struct hub *hub = ctx;
+    library_up(hub->library);
+}
+
+static void on_commands_down(void *ctx) {
+    struct hub *hub = ctx;
+    library_down(hub->library);
+    history_give_up(hub->history, NULL);
+}
+
+static void on_ready(void *ctx) {
+    struct hub *hub = ctx;
+    history_resume(hub->history);
+    feeds_ready(hub->feeds);
+    run_calls(hub, true, 0);
+}
+
+/* What Redis says while it starts, or is busy: whoever asks may wait for the end of that. */
+static bool passes(const char *why) {
+    return strncmp(why, "LOADING", 7) == 0 || strncmp(why, "BUSY", 4) == 0;
+}
+
+static void refuse_all_unresolved(struct hub *hub, const char *why) {
+    char words[WORDS_MAX], text[WORDS_MAX + 16];
+
+    words_take(words, why, strlen(why));
+    snprintf(text, sizeof text, "Redis: %s", words);
+    wheel_each(hub->wheel, refuse_unresolved, text);
+}
+
+static void on_refused(void *ctx, const char *why) {
+    struct hub *hub = ctx;
+    history_give_up(hub->history, why);
+    if (!passes(why))
+        refuse_all_unresolved(hub, why);
+}
+
+static void on_renewed(void *ctx) {
+    struct hub *hub = ctx;
+    feeds_doubt(hub->feeds);
+}
+
+static const struct library_events library_events = {
+    .ready = on_ready, .refused = on_refused, .renewed = on_renewed};
+
+static void on_pulsed(void *ctx, uint64_t number) {
+    rows_pulsed(ctx, number);
+}
+
+static void on_subscriber_up(void *ctx) {
+    struct hub *hub = ctx;
+    feeds_up(hub->feeds);
+}
+
+static void on_subscriber_down(void *ctx) {
+    struct hub *hub = ctx;
+    feeds_down(hub->feeds);
+    rows_forget_pulse(hub);
+}
+
+static void on_message(void *ctx, const char *channel, size_t channel_len, const char *payload,
+                       size_t payload_len) {
+    struct hub *hub = ctx;
+    feeds_message(hub->feeds, channel, channel_len, payload, payload_len);
+}
+
+static void on_subscribed(void *ctx, const char *channel, size_t channel_len, bool on) {
+    struct hub *hub = ctx;
+    if (!health_subscribed(hub->health, channel, channel_len, NULL, 0))
+        feeds_subscribed(hub->feeds, channel, channel_len, on);
+}
+
+static void on_subscription_refused(void *ctx, const char *channel, size_t channel_len,
+                                    const char *why, size_t why_len) {
+    struct hub *hub = ctx;
+    char words[WORDS_MAX];
+
+    if (health_subscribed(hub->health, channel, channel_len, why, why_len))
+        return;
+    words_take(words, why, why_len);
+    feeds_refused(hub->feeds, channel, channel_len, words);
+}
+
+static const struct redis_events command_events = {
+    .up = on_commands_up, .down = on_commands_down, .away = on_away};
+static const struct redis_events subscriber_events = {.up = on_subscriber_up,
+                                                      .down = on_subscriber_down,
+                                                      .away = on_away,
+                                                      .message = on_message,
+                                                      .subscribed = on_subscribed,
+                                                      .refused = on_subscription_refused,
+                                                      .pulsed = on_pulsed};
+
+static void on_call_timer(struct ev_loop *loop, struct ev_timer *timer, int events) {
+    struct hub *hub = timer->data;
+    (void)events;
+    run_calls(hub, false, ev_now(loop));
+}
+
+void hub_when_up(struct hub *hub, double seconds, void (*run)(void *ctx, bool up), void *ctx) {
+    if (hub_redis_up(hub) || !hub_redis_hopeful(hub)) {
+        run(ctx, hub_redis_up(hub));
+        return;
+    }
+    struct call *call = mem_new(sizeof *call);
+    *call = (struct call){.run = run, .ctx = ctx, .expires = ev_now(hub->loop) + seconds};
+    LL_PREPEND(hub->calls, call);
+    if (!ev_is_active(&hub->call_timer))
+        ev_timer_again(hub->loop, &hub->call_timer);
+}
+
+bool hub_redis_up(const struct hub *hub) {
+    return history_ready(hub->history) && redis_state(hub->subscriber) == REDIS_UP;
+}
+
+bool hub_redis_hopeful(const struct hub *hub) {
+    return redis_state(hub->subscriber) != REDIS_DOWN && redis_state(hub->commands) != REDIS_DOWN;
+}
+
+/* --------------------------------------------------------------- draining and life */
+
+static void drain(void *ctx, struct wheel_entry *entry) {
+    struct waiter *waiter = RING_OF(entry, struct waiter, deadline);
+    (void)ctx;
+
+    if (waiter->parked) {
+        deliver_end(waiter);
+        return;
+    }
+    waiter->waits = false;
+    turn_set_deadline(waiter, DRAIN_RESOLVE);
+}
+
+void hub_drain(struct hub *hub) {
+    hub->draining = true;
+    library_rest(hub->library);
+    hub->fresh = true; /* nobody awaits a sign of life any more: read at least what is here */
+    wheel_each(hub->wheel, drain, NULL);
+}
+
+bool hub_draining(const struct hub *hub) {
+    return hub->draining;
+}
+
+/* The header of a good answer is the same for all of a transport, up to its length. */
+static struct buf *heads_new(void) {
+    size_t count = 0;
+    while (transport_at(count) != NULL)
+        count++;
+    struct buf *heads = mem_new(count * sizeof *heads);
+    for (size_t i = 0; i < count; i++) {
+        heads[i] = buf_make(1024);
+        if (transport_at(i)->content_type != NULL)
+            answer_head(&heads[i], transport_at(i)->content_type);
+    }
+    return heads;
+}
+
+static void heads_free(struct buf *heads) {
+    for (size_t i = 0; transport_at(i) != NULL; i++)
+        buf_free(&heads[i]);
+    free(heads);
+}
+
+static void drop(void *ctx, struct wheel_entry *entry) {
+    (void)ctx;
+    deliver_drop(RING_OF(entry, struct waiter, deadline));
+}
+
+static void on_moved(void *ctx) {
+    struct hub *hub = ctx;
+    redis_leave(hub->commands, "the sentinels name another master");
+}
+
+struct hub *hub_new(struct ev_loop *loop, const struct config *config, struct stats *stats) {
+    struct hub *hub = mem_new(sizeof *hub);
+    struct redis_options commands = {.url = config->redis,
+                                     .config = config,
+                                     .name = "halley.fcgi",
+                                     .prefix = config->prefix,
+                                     .timeout = config->redis_timeout,
+                                     .events = &command_events,
+                                     .ctx = hub};
+    hub->sentinel = sentinel_new(loop, config, on_moved, hub);
+    sentinel_guide(hub->sentinel, &commands);
+    struct redis_options subscriber = commands;
+
+    subscriber.name = "halley.fcgi-live";
+    subscriber.subscriber = true;
+    subscriber.events = &subscriber_events;
+    hub->loop = loop;
+    hub->config = config;
+    hub->stats = stats;
+    hub->commands = redis_new(loop, &commands);
+    subscriber.companion = hub->commands;
+    hub->subscriber = redis_new(loop, &subscriber);
+    hub->library = library_new(
+        loop, hub->commands,
+        &(struct library_options){.prefix = config->prefix, .events = &library_events, .ctx = hub});
+    hub->health = health_new(loop, config, hub->library, hub->commands, hub->subscriber);
+    hub->history = history_new(loop, hub->commands, hub->library, config->prefix);
+    hub->feeds = feeds_new(loop, &stats->follow, config, &hub_feeds_events, hub);
+    feeds_attach(hub->feeds, hub->subscriber, hub->history);
+    hub->tallies = tallies_new(loop, hub->commands, stats);
+    hub->tracking = tracking_new(loop, config, &stats->follow);
+    hub->fetches = fetches_new(&stats->follow, hub->history, on_fetched, hub);
+    hub->wheel = wheel_new(loop, turn_late, hub);
+    hub->singles = pool_make(sizeof(struct waiter) + sizeof(struct sub));
+    hub->memo = memo_make();
+    hub->heads = heads_new();
+    ev_init(&hub->call_timer, on_call_timer);
+    hub->call_timer.repeat = 0.1;
+    hub->call_timer.data = hub;
+    rows_start(hub);
+    return hub;
+}
+
+void hub_free(struct hub *hub) {
+    if (hub == NULL)
+        return;
+    run_calls(hub, false, ev_now(hub->loop) + 1e9);
+    wheel_each(hub->wheel, drop, NULL);
+    wheel_free(hub->wheel);
+    pool_free(&hub->singles);
+    heads_free(hub->heads);
+    tallies_free(hub->tallies);
+    redis_finish(hub->commands, FINISH_MAX);
+    redis_free(hub->commands);
+    redis_free(hub->subscriber);
+    sentinel_free(hub->sentinel);
+    tracking_free(hub->tracking);
+    memo_clear(&hub->memo);
+    fetches_free(hub->fetches);
+    feeds_free(hub->feeds);
+    history_free(hub->history);
+    health_free(hub->health);
+    library_free(hub->library);
+    rows_stop(hub);
+    ev_timer_stop(hub->loop, &hub->call_timer);
+    free(hub);
+}
+
+struct tallies *hub_tallies(struct hub *hub) {
+    return hub->tallies;
+}
+
+struct history *hub_history(struct hub *hub) {
+    return hub->history;
+}
+
+struct health *hub_health(struct hub *hub) {
+    return hub->health;
+}
+
+const char *hub_trouble(const struct hub *hub) {
+    const char *words = library_trouble(hub->library);
+
+    if (words[0] == '\0' && redis_trouble(hub->commands) != NULL)
+        words = redis_trouble(hub->commands);
+    if (words[0] == '\0' && redis_trouble(hub->subscriber) != NULL)
+        words = redis_trouble(hub->subscriber);
+    return words;
+}
+
+struct library *hub_library(struct hub *hub) {
+    return hub->library;
+}
+
+void hub_count_library(struct hub *hub) {
+    const struct library_counts *counts = library_counts(hub->library);
+    hub->stats->library_loads = counts->loads;
+    hub->stats->prefix_conflicts = counts->conflicts;
+    hub->stats->prefix_renewals = counts->renewals;
+}
+
+struct redis *hub_commands(struct hub *hub) {
+    return hub->commands;
+}

@@ -1,0 +1,121 @@
+/*
+ * The hub: everything that a halley.fcgi process holds, on one event loop. It
+ * waits on Redis for all the requests that wait on it. Belongs to the loop's
+ * thread, as everything that it calls back.
+ */
+#ifndef HALLEY_HUB_H
+#define HALLEY_HUB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "core/base/loop.h"
+#include "core/config/config.h"
+#include "core/data/cursor.h"
+#include "core/redis/history.h"
+#include "core/redis/redis.h"
+#include "fcgi-app/counts/stats.h"
+#include "fcgi-app/counts/tally.h"
+#include "fcgi-app/door/client.h"
+#include "fcgi-app/door/problem.h"
+#include "fcgi-app/hub/holder.h"
+#include "fcgi-app/transports/transport.h"
+
+struct hub;
+
+/* Where a reader begins. */
+enum since_kind { SINCE_NOW, SINCE_START, SINCE_LAST, SINCE_AT };
+
+struct hub_channel {
+    const char *name;
+    size_t len;
+    enum since_kind since;
+    unsigned last;      /* with SINCE_LAST */
+    struct position at; /* with SINCE_AT */
+};
+
+/* A reading request; everything is borrowed for the length of the call. */
+struct hub_read {
+    const struct transport *transport;
+    struct transport_options options; /* its callback is taken over */
+    const struct hub_channel *channels;
+    size_t channel_count; /* may be 0 on a WebSocket */
+    unsigned limit;
+    double timeout;  /* seconds to wait, for a transport that waits and is no stream */
+    uint32_t ends;   /* hub_places.ends, for one that is held again; 0: the hub decides */
+    bool early;      /* the web server needs a header to notice that a browser has left */
+    const char *tag; /* whose account the request counts for, or NULL */
+    size_t bytes;    /* of the request, for that account */
+};
+
+/* `config` and `stats` are borrowed and outlive the hub. */
+struct hub *hub_new(struct ev_loop *loop, const struct config *config, struct stats *stats);
+
+/* Ends every connection, to Redis and to web servers, at once. Safe on NULL. */
+void hub_free(struct hub *hub);
+
+/*
+ * Answers a reading request, now or later. Takes over `client` and returns true;
+ * or fills `problem`, returns false, and has taken nothing but options.callback.
+ */
+bool hub_read(struct hub *hub, struct client *client, const struct hub_read *read,
+              struct problem *problem) MUST_CHECK;
+
+/*
+ * Answers a request that was not taken because of a problem that passes by a stream that
+ * says so, and ends. For transports that have a `later`.
+ */
+void hub_put_off(struct hub *hub, struct client *client, const struct hub_read *read,
+                 const struct problem *problem);
+
+/* Whether hub_read() would take the request now; else fills `problem`. */
+bool hub_admits(struct hub *hub, const struct hub_read *read, struct problem *problem) MUST_CHECK;
+
+/*
+ * For a client whose channels change while it is held, a WebSocket: hub_read()
+ * for somebody who keeps hold of it (holder.h). hub_release() takes the client back
+ * and says where it stands.
+ */
+bool hub_hold(struct hub *hub, struct client *client, const struct hub_read *read,
+              struct hub_holder *holder, struct problem *problem) MUST_CHECK;
+
+/* What a released waiter was reading; free with hub_places_free(). */
+struct hub_places {
+    struct hub_channel *channels; /* with room for one more than `count` */
+    size_t count;
+    uint32_t ends; /* when the stream is over, on the hub's own clock */
+    char tag[TAG_MAX + 1];
+};
+struct hub_places hub_release(struct waiter *waiter);
+void hub_places_free(struct hub_places *places);
+
+/*
+ * Stops holding: every parked request gets an empty batch with its cursor,
+ * streams end, new reads are refused. What Redis has been asked is still answered.
+ */
+void hub_drain(struct hub *hub);
+bool hub_draining(const struct hub *hub);
+
+/* Whether Redis can be asked now. */
+bool hub_redis_up(const struct hub *hub);
+
+/* Whether it is worth waiting for Redis: it is up, or the first attempt is still under way. */
+bool hub_redis_hopeful(const struct hub *hub);
+
+/* Calls `run` once, as soon as Redis can be asked or (with false) when `seconds` have passed. */
+void hub_when_up(struct hub *hub, double seconds, void (*run)(void *ctx, bool up), void *ctx);
+
+struct tallies *hub_tallies(struct hub *hub);
+struct history *hub_history(struct hub *hub);
+struct library *hub_library(struct hub *hub);
+struct health *hub_health(struct hub *hub);
+
+/* What Redis or the system said last instead of serving us; "" while it does. */
+const char *hub_trouble(const struct hub *hub);
+
+/* Brings what the stats say of the library up to date. */
+void hub_count_library(struct hub *hub);
+
+struct redis *hub_commands(struct hub *hub);
+
+#endif

@@ -1,0 +1,210 @@
+/*
+ * A waiter's turn. Its life: it is resolved when Redis has said where it stands (at
+ * most redis_timeout, then 503) ─► answered at once, or parked until a message
+ * comes (one batch and done, or for streams one after the other), its deadline
+ * passes (an empty batch), it leaves, or the process drains.
+ *
+ * Guarantee 6, a read sees what was acknowledged before it began: whatever Redis
+ * has already sent on the subscribed connection is read before a new request is
+ * answered from memory. Redis may tell the publisher before it tells us, so a
+ * request that cannot wait for a message (a poll), or that begins "now", also
+ * awaits a sign of life that was asked for after it began, unless Redis has told that
+ * there is nothing to wait for (tracking.c). One is asked for at a time, for all who
+ * have come meanwhile. A long-poller with its cursor needs none.
+ *
+ * lighttpd notices a browser that has left no sooner than it has something to send
+ * on: there, a long poll that is parked for longer than EARLY_HEADER is sent its
+ * header ahead.
+ */
+#include "fcgi-app/hub/turn.h"
+
+#include <string.h>
+
+#include "core/redis/words.h"
+#include "fcgi-app/hub/deliver.h"
+#include "fcgi-app/hub/hub_state.h"
+
+#define EARLY_HEADER 1.0 /* seconds */
+
+enum { BATCH_BYTES = 1024 * 1024 }; /* of payload in one answer; at least one message */
+
+static size_t batch_bytes(const struct waiter *waiter) {
+    return waiter_transport(waiter)->stream ? (size_t)waiter->hub->config->max_backlog
+                                            : BATCH_BYTES;
+}
+
+/* With one channel its cursor is short, and with each message as ever. */
+static size_t each_message(const struct waiter *waiter) {
+    return waiter_transport(waiter)->cursors && waiter->sub_count > 1 ? waiter_cursor_bytes(waiter)
+                                                                      : 0;
+}
+
+/* What is kept of a place that others stand at too; NULL: Redis has yet to tell. */
+static struct memo *look_up(struct waiter *waiter) {
+    struct hub *hub = waiter->hub;
+    struct portion portion = {
+        .bytes = batch_bytes(waiter), .each = each_message(waiter), .retry = waiter_retry(waiter)};
+    struct memo *memo = memo_find(&hub->memo, waiter, &portion);
+
+    if (memo != NULL || !waiter_resolve(waiter, hub->fetches, portion.bytes, true) ||
+        waiter_refusal(waiter) != NULL)
+        return memo;
+    memo = memo_find(&hub->memo, waiter, &portion);
+    return memo != NULL ? memo : memo_collect(&hub->memo, waiter, &portion);
+}
+
+static uint32_t ticks(int seconds) {
+    return (uint32_t)(seconds / WHEEL_TICK);
+}
+
+/* When a parked waiter must be looked at next: its end, or a stream's next heartbeat. */
+static void set_deadline(struct waiter *waiter) {
+    struct hub *hub = waiter->hub;
+    uint32_t at = waiter->deadline.own, next = at;
+
+    if (waiter_transport(waiter)->keepalive != NULL)
+        next = waiter->refreshed + ticks(hub->config->keepalive);
+    else if (waiter->early && !waiter->begun)
+        next = wheel_in(hub->wheel, EARLY_HEADER);
+    wheel_set(hub->wheel, &waiter->deadline, next < at ? next : at);
+}
+
+/* It has everything: from now on its deadline is its own. False: it is gone. */
+static bool park(struct waiter *waiter) {
+    if (waiter->parked)
+        return true;
+    waiter->parked = true;
+    waiter->hub->unresolved--;
+    waiter->hub->stats->waiters++;
+    client_hold(waiter->client);
+    if (waiter_transport(waiter)->stream && !waiter->begun && !deliver_begin(waiter, NULL))
+        return false;
+    set_deadline(waiter);
+    return true;
+}
+
+/* A stream is sent batch after batch until it has everything or its queue fills. */
+static void feed_stream(struct waiter *waiter, struct memo *memo) {
+    while (memo != NULL && memo->batch != NULL) {
+        struct batch *batch = batch_ref(memo->batch);
+        bool whole = memo->whole;
+        bool here = (waiter->begun || deliver_begin(waiter, batch)) &&
+                    deliver_next(waiter, batch) && park(waiter);
+        batch_unref(batch);
+        if (!here)
+            return;
+        memo = waiter->slow || whole ? NULL : look_up(waiter);
+    }
+    if (memo != NULL)
+        (void)park(waiter);
+}
+
+static void answer_once(struct waiter *waiter, struct memo *memo) {
+    if (memo->batch == NULL && waiter->waits) {
+        (void)park(waiter);
+        return;
+    }
+    struct batch *batch = batch_ref(
+        memo->batch != NULL ? memo->batch : memo_empty(memo, waiter, waiter_retry(waiter)));
+    deliver_batch(waiter, batch);
+    batch_unref(batch);
+}
+
+/* Whether all that was acknowledged before the request began has been heard; asks if need be. */
+static bool heard_all(struct waiter *waiter) {
+    if (!waiter->fenced || waiter->heard || waiter->hub->draining)
+        return true;
+    waiter->heard = tracking_fresh(waiter->hub->tracking);
+    if (waiter->heard)
+        return true;
+    if (!ring_linked(&waiter->turn)) {
+        ring_add(&waiter->hub->unheard, &waiter->turn);
+        waiter->hub->unheard_count++;
+    }
+    return false;
+}
+
+/* A stream ends, so that its client comes back; whoever has no answer yet is told why. */
+static void refuse(struct waiter *waiter, unsigned later, const char *what, const char *words) {
+    struct problem problem;
+
+    problem_later(&problem, 503, later, "%s%s", what, words);
+    if (waiter->begun)
+        deliver_end(waiter);
+    else
+        deliver_refuse(waiter, &problem);
+}
+
+static void refuse_late(struct waiter *waiter) {
+    const char *trouble = library_trouble(waiter->hub->library);
+    char words[WORDS_MAX];
+
+    words_take(words, trouble, strlen(trouble));
+    refuse(waiter, 2, words[0] != '\0' ? "Redis: " : "Redis does not answer", words);
+}
+
+/* Whether one of its channels is refused. It is over then. */
+static bool refused(struct waiter *waiter) {
+    const char *words = waiter_refusal(waiter);
+
+    if (words != NULL)
+        refuse(waiter, 2, "channel: Redis refuses to read it: ", words);
+    return words != NULL;
+}
+
+void turn_take(struct waiter *waiter) {
+    if (waiter->slow)
+        return; /* it is looked at again when it has taken what it was sent */
+    if (refused(waiter))
+        return;
+    if (!heard_all(waiter)) {
+        /* meanwhile */
+        (void)waiter_resolve(waiter, waiter->hub->fetches, batch_bytes(waiter), false);
+        return;
+    }
+    struct memo *memo = look_up(waiter);
+    if (memo == NULL)
+        (void)refused(waiter);
+    else if (waiter_transport(waiter)->stream)
+        feed_stream(waiter, memo);
+    else
+        answer_once(waiter, memo);
+}
+
+/* A parked waiter is looked at before its end. False: it is gone. */
+static bool look_after(struct waiter *waiter) {
+    uint32_t now = wheel_now(waiter->hub->wheel);
+
+    if (!waiter_transport(waiter)->stream)
+        return waiter->begun || deliver_begin(waiter, NULL);
+    if (waiter->slow) /* it has enough to read */
+        waiter->refreshed = now;
+    return waiter->refreshed + ticks(waiter->hub->config->keepalive) > now ||
+           deliver_heartbeat(waiter);
+}
+
+void turn_late(void *ctx, struct wheel_entry *entry) {
+    struct waiter *waiter = RING_OF(entry, struct waiter, deadline);
+    (void)ctx;
+
+    if (!waiter->parked) {
+        refuse_late(waiter);
+    } else if (entry->due >= waiter->deadline.own) {
+        deliver_end(waiter);
+    } else if (look_after(waiter)) {
+        set_deadline(waiter);
+    }
+}
+
+void turn_set_deadline(struct waiter *waiter, double seconds) {
+    struct wheel *wheel = waiter->hub->wheel;
+    wheel_set(wheel, &waiter->deadline, wheel_in(wheel, seconds));
+}
+
+static void on_drained(void *ctx) {
+    struct waiter *waiter = ctx;
+    deliver_set_slow(waiter, false);
+    deliver_ready(waiter);
+}
+
+const struct client_events turn_events = {.gone = deliver_gone, .drained = on_drained};
