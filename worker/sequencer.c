@@ -40,6 +40,7 @@
  */
 #include "worker/sequencer.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -411,7 +412,7 @@ void sequencer_tick(struct sequencer *s) {
 }
 
 double sequencer_due(const struct sequencer *s) {
-    return s->lease.due;
+    return s->member && !s->lease.asking ? s->lease.due : INFINITY;
 }
 
 struct sequencer *sequencer_new(const struct config *config, const struct link *link, size_t room) {

@@ -54,8 +54,10 @@ void sequencer_deaf(struct sequencer *sequencer, bool cut);
 void sequencer_up(struct sequencer *sequencer);
 void sequencer_down(struct sequencer *sequencer);
 
-/* Does what there is to do: after messages were heard, and when it is due; and when that will be,
- * in the link's seconds. */
+/*
+ * Does what there is to do: after messages were heard, and when it is due; and when that will be,
+ * in the link's seconds: INFINITY if an event of Redis comes first.
+ */
 void sequencer_tick(struct sequencer *sequencer);
 double sequencer_due(const struct sequencer *sequencer);
 

@@ -6,6 +6,7 @@
  */
 #include "worker/station.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -221,6 +222,8 @@ static void on_prepare(struct ev_loop *loop, struct ev_prepare *prepare, int eve
     station->due_at = due;
     double delay = due - ev_now(loop);
     ev_timer_stop(loop, &station->due);
+    if (due == INFINITY)
+        return; /* an event of Redis comes first */
     ev_timer_set(&station->due, delay < 0 ? 0 : delay, 0);
     ev_timer_start(loop, &station->due);
 }

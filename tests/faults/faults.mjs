@@ -96,8 +96,8 @@ export const FAULTS = [
   },
   {
     name: 'Redis killed, loads slowly', weight: 2, async run(site, random) {
-      await site.redis.restart('SIGKILL', async () => { site.slowLoad = true; });
-      site.slowLoad = false;
+      await site.redis.restart('SIGKILL', async () => { site.slowLoad = random.between(1, 4); });
+      site.slowLoad = 0;
       await short(random, 0, 500);
       return true;
     }

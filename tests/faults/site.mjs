@@ -158,8 +158,24 @@ export class Site {
     return {HALLEY_REDIS: `unix:${direct ? this.redisSocket : this.wireSocket}`};
   }
 
+  /* However much it has to load: a delay for each command, a command being some 150 bytes. */
+  #loadFor(seconds) {
+    const delay = Math.ceil(seconds * 1e6 / Math.max(1, this.#aofSize() / 150));
+    return ['--key-load-delay', String(delay), '--loading-process-events-interval-bytes', '1024'];
+  }
+
+  #aof() {
+    const dir = join(this.disk, 'appendonlydir');
+    return readdirSync(dir).filter(name => name.endsWith('.incr.aof')).map(name => join(dir, name))[0];
+  }
+
+  #aofSize() {
+    const file = this.#aof();
+    return file ? statSync(file).size : 0;
+  }
+
   async #redis() {
-    const slow = this.slowLoad ? ['--key-load-delay', '2000', '--loading-process-events-interval-bytes', '1024'] : [];
+    const slow = this.slowLoad ? this.#loadFor(this.slowLoad) : [];
     await this.place.start('redis', ['redis-server', '--port', '0', '--unixsocket', this.redisSocket,
       '--unixsocketperm', '777', '--dir', this.disk, '--save', '', '--appendonly', 'yes', '--appendfsync', 'everysec',
       '--aof-load-truncated', 'yes', '--auto-aof-rewrite-percentage', '0', '--enable-debug-command', 'local',
@@ -223,8 +239,7 @@ export class Site {
   }
 
   cutTail(bytes) {
-    const dir = join(this.disk, 'appendonlydir');
-    const file = readdirSync(dir).filter(name => name.endsWith('.incr.aof')).map(name => join(dir, name))[0];
+    const file = this.#aof();
     if (!file) return;
     truncateSync(file, Math.max(0, statSync(file).size - bytes));
   }

@@ -403,6 +403,39 @@ START_TEST(a_worker_that_may_not_join_hangs_up_and_tries_later) {
 }
 END_TEST
 
+static void enough(struct ev_loop *of, struct ev_timer *timer, int events) {
+    (void)timer, (void)events;
+    ev_break(of, EVBREAK_ALL);
+}
+
+/* How often the loop turns in `seconds` in which nothing happens. */
+static unsigned turns_in(double seconds) {
+    unsigned before = ev_iteration(loop);
+    struct ev_timer timer;
+
+    ev_timer_init(&timer, enough, seconds, 0);
+    ev_now_update(loop);
+    ev_timer_start(loop, &timer);
+    ev_run(loop, 0);
+    return ev_iteration(loop) - before;
+}
+
+START_TEST(a_worker_whom_redis_does_not_let_join_rests) {
+    begin();
+    ck_assert_uint_lt(turns_in(0.1), 10);
+    end();
+}
+END_TEST
+
+START_TEST(a_worker_whom_redis_does_not_answer_rests) {
+    begin();
+    join_at(BARRIER, "0");
+    (void)asked();
+    ck_assert_uint_lt(turns_in(config.lease / 3000.0 + 0.2), 10); /* the next question is due */
+    end();
+}
+END_TEST
+
 START_TEST(a_leader_without_its_connection_believes_in_nothing) {
     begin();
     lead();
@@ -499,6 +532,7 @@ UNIT_MAIN("sequencer", a_worker_begins_to_listen_together_with_its_barrier,
           so_many_are_on_their_way_at_a_time,
           a_full_queue_is_not_listened_to_until_half_of_it_is_done,
           a_worker_that_may_not_join_hangs_up_and_tries_later,
+          a_worker_whom_redis_does_not_let_join_rests, a_worker_whom_redis_does_not_answer_rests,
           a_leader_without_its_connection_believes_in_nothing,
           a_leader_that_drains_finishes_what_it_heard_and_leaves,
           a_standby_that_drains_leaves_when_redis_says_that_the_leader_has_it_all,
