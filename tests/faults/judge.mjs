@@ -26,6 +26,13 @@ function follows(before, id) {
  */
 export const MAY_BE_LATE = new Set(['bare']);
 
+/*
+ * Where Redis lost its tail, what readers had of it already may be brought back by whoever
+ * was not told that it is done: a worker, or a publisher who tries again. Then it comes once
+ * more, in order, behind the gap into the new epoch. It is counted, and nowhere else allowed.
+ */
+const NOT_AGAIN = Infinity;
+
 export const KINDS = ['lost', 'doubled', 'reordered', 'false gap', 'gap not told', 'differs', 'withheld'];
 
 /* A reader's view of one channel. */
@@ -37,7 +44,8 @@ export class View {
     this.gaps = 0;
     this.inGaps = 0;
     this.everBroken = false;
-    this.streams = new Map(); // publisher -> {last, gapped}
+    this.again = 0;
+    this.streams = new Map(); // publisher -> {last, gapped, epoch, again: the last number that came once more}
   }
 
   /*
@@ -82,14 +90,28 @@ export class View {
     this.ids.add(id);
     this.place = position(id);
     if (data?.p === undefined) return;
-    const stream = this.streams.get(data.p) || {last: 0, gapped: this.everBroken, jumps: [], late: new Set()};
-    this.streams.set(data.p, stream);
-    if (data.n === stream.last) this.complain('doubled', `${data.p} ${data.n} as ${id}`);
+    const stream = this.#streamOf(data.p);
+    if (stream.epoch !== this.place.epoch) stream.again = stream.gapped ? 0 : NOT_AGAIN;
+    stream.epoch = this.place.epoch;
+    if (data.n <= stream.last && data.n > stream.again) this.#again(stream, data.n);
+    else if (data.n === stream.last) this.complain('doubled', `${data.p} ${data.n} as ${id}`);
     else if (data.n < stream.last && MAY_BE_LATE.has(data.p)) this.#late(stream, data.n, id);
     else if (data.n < stream.last) this.complain('reordered', `${data.p} ${data.n} behind ${stream.last} as ${id}`);
     else if (data.n > stream.last + 1) stream.jumps.push({from: stream.last, to: data.n, gapped: stream.gapped, id});
+    if (data.n > stream.last) stream.again = NOT_AGAIN;
     stream.last = Math.max(stream.last, data.n);
     stream.gapped = false;
+  }
+
+  #streamOf(publisher) {
+    const none = {last: 0, gapped: this.everBroken, jumps: [], late: new Set(), again: NOT_AGAIN};
+    if (!this.streams.has(publisher)) this.streams.set(publisher, none);
+    return this.streams.get(publisher);
+  }
+
+  #again(stream, n) {
+    stream.again = n;
+    this.again++;
   }
 
   #late(stream, n, id) {
@@ -105,7 +127,7 @@ export class View {
   /* `acknowledged`: publisher -> Set of the numbers that it was promised. */
   finish(acknowledged) {
     for (const [publisher, numbers] of acknowledged) {
-      const stream = this.streams.get(publisher) || {last: 0, gapped: this.everBroken, jumps: [], late: new Set()};
+      const stream = this.#streamOf(publisher);
       const jumps = [...stream.jumps, {from: stream.last, to: Infinity, gapped: stream.gapped, id: 'the end'}];
       let most = 0;
       for (const n of numbers) most = Math.max(most, n);

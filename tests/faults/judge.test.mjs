@@ -24,6 +24,8 @@ const right = {
   'a gap without a message': [[[false, [said('5-1', 1)], '5-1'], [true, [], '5-3'], [false, [said('5-4', 4)], '5-4']], [1, 2, 4]],
   'a bare publish that comes late':
     [[[false, [said('5-1', 1, 'bare')], '5-1'], [false, [said('5-2', 3, 'bare')], '5-2'], [false, [said('5-3', 2, 'bare')], '5-3']], []],
+  'what a Redis without its tail is told once more, behind the gap':
+    [[[false, [said('5-1', 1), said('5-2', 2), said('5-3', 3)], '5-3'], [true, [said('8-1', 2), said('8-2', 3), said('8-3', 4)], '8-3']], [1, 2, 3, 4]],
   'a number that nobody was promised': [[[false, [said('5-1', 1)], '5-1'], [false, [said('5-2', 3)], '5-2']], [1, 3]]
 };
 for (const [name, [batches, promised]] of Object.entries(right)) {
@@ -35,6 +37,10 @@ const wrong = {
   'lost at the end': [[[false, [said('5-1', 1)], '5-1']], [1, 2]],
   'doubled': [[[false, [said('5-1', 1)], '5-1'], [false, [said('5-2', 1)], '5-2']], [1]],
   'reordered': [[[false, [said('5-1', 2)], '5-1'], [false, [said('5-2', 1)], '5-2']], []],
+  'doubled into another epoch without a gap': [[[false, [said('9-1', 1)], '9-1'], [false, [said('10-1', 1)], '10-1']], [1]],
+  'doubled behind a gap of one epoch': [[[false, [said('5-1', 1)], '5-1'], [true, [said('5-3', 1)], '5-3']], [1]],
+  'doubled behind a gap, twice': [[[false, [said('5-1', 1)], '5-1'], [true, [said('8-1', 1), said('8-2', 1)], '8-2']], [1]],
+  'reordered behind a gap': [[[false, [said('5-1', 1), said('5-2', 2)], '5-2'], [true, [said('8-1', 2), said('8-2', 1)], '8-2']], [1, 2]],
   'doubled and late': [[[false, [said('5-1', 1, 'bare')], '5-1'], [false, [said('5-2', 2, 'bare')], '5-2'], [false, [said('5-3', 1, 'bare')], '5-3']], []],
   'false gap': [[[true, [said('5-1', 1)], '5-1']], [1]],
   'gap not told': [[[false, [said('5-1', 1)], '5-1'], [false, [said('5-3', 2)], '5-3']], [1, 2]],

@@ -101,7 +101,8 @@ function report(site, readers, publishers, counts) {
   const messages = sum(publishers.map(publisher => publisher.count));
   const inGaps = Math.max(...readers.map(reader => sum([...reader.views.values()].map(view => view.inGaps))));
   const late = Math.max(...readers.map(reader => sum([...reader.views.values()].map(view => view.lateCount))));
-  console.log(`${SERVER}: ${faults} faults, ${messages} messages, at most ${inGaps} in told gaps, ${late} late; ` +
+  const again = Math.max(...readers.map(reader => sum([...reader.views.values()].map(view => view.again))));
+  console.log(`${SERVER}: ${faults} faults, ${messages} messages, at most ${inGaps} in told gaps, ${again} once more behind them, ${late} late; ` +
     KINDS.map(kind => `${wrong[kind].length} ${kind}`).join(', ') + `, ${site.strange.length} strange`);
   return faults > 0 && messages > 0 && site.strange.length === 0 && KINDS.every(kind => wrong[kind].length === 0);
 }
