@@ -220,7 +220,9 @@ const struct buf *batch_json(struct batch *batch) {
     for (size_t i = 0; i < batch->entry_count; i++) {
         if (i > 0)
             buf_char(out, ',');
-        buf_add(out, batch->entries[i].message->json, batch->entries[i].message->json_len);
+        size_t len;
+        const char *object = message_json(batch->entries[i].message, &len);
+        buf_add(out, object, len);
     }
     buf_text(out, "],\"cursor\":\"");
     batch_cursor(batch, batch->entry_count, out);

@@ -1,7 +1,7 @@
 /*
- * Builds messages: the payload beside the JSON object in which batches carry it.
- * Made once when a message arrives from Redis, then shared by reference between
- * the channel's tail and every batch. Owned by the event loop's thread.
+ * Builds messages: the payload, and beside it, once it is sent, the JSON object in which
+ * batches carry it. Shared by reference between the channel's tail and every batch. Owned by the
+ * event loop's thread.
  */
 #include "core/data/message.h"
 
@@ -31,32 +31,45 @@ static void put_data(struct buf *out, const char *payload, size_t len) {
 
 struct message *message_new(const char *channel, size_t channel_len, struct position id,
                             uint64_t at, const char *payload, size_t payload_len) {
-    struct buf json = buf_make(JSON_MAX(payload_len));
-    char text[POSITION_TEXT];
-
-    buf_text(&json, "{\"channel\":");
-    json_quote(&json, channel, channel_len);
-    buf_text(&json, ",\"id\":\"");
-    buf_add(&json, text, position_format(id, text));
-    buf_text(&json, "\",\"at\":");
-    buf_uint(&json, at);
-    put_data(&json, payload, payload_len);
-    buf_char(&json, '}');
-
-    struct message *message = mem_new(sizeof *message + payload_len + json.len);
+    struct message *message = mem_new(sizeof *message + channel_len + payload_len);
     char *bytes = (char *)(message + 1);
-    memcpy(bytes, json.data, json.len);
+
+    memcpy(bytes, channel, channel_len);
     if (payload_len > 0)
-        memcpy(bytes + json.len, payload, payload_len);
+        memcpy(bytes + channel_len, payload, payload_len);
     message->id = id;
     message->at = at;
-    message->json = bytes;
-    message->json_len = json.len;
-    message->payload = bytes + json.len;
+    message->channel_len = (unsigned)channel_len;
+    message->payload = bytes + channel_len;
     message->payload_len = payload_len;
     message->refs = 1;
-    buf_free(&json);
     return message;
+}
+
+static void put_object(const struct message *message, struct buf *out) {
+    char text[POSITION_TEXT];
+
+    buf_text(out, "{\"channel\":");
+    json_quote(out, (const char *)(message + 1), message->channel_len);
+    buf_text(out, ",\"id\":\"");
+    buf_add(out, text, position_format(message->id, text));
+    buf_text(out, "\",\"at\":");
+    buf_uint(out, message->at);
+    put_data(out, message->payload, message->payload_len);
+    buf_char(out, '}');
+}
+
+const char *message_json(struct message *message, size_t *len) {
+    struct buf json = buf_make(JSON_MAX(message->payload_len));
+
+    if (message->json == NULL) {
+        put_object(message, &json);
+        message->json = mem_copy(json.data, json.len); /* a buffer has room to spare */
+        message->json_len = json.len;
+        buf_free(&json);
+    }
+    *len = message->json_len;
+    return message->json;
 }
 
 struct message *message_ref(struct message *message) {
@@ -65,6 +78,8 @@ struct message *message_ref(struct message *message) {
 }
 
 void message_unref(struct message *message) {
-    if (message != NULL && --message->refs == 0)
-        free(message);
+    if (message == NULL || --message->refs > 0)
+        return;
+    free(message->json);
+    free(message);
 }

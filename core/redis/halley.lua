@@ -31,14 +31,15 @@
 -- VERSION (tests/lint/library-version --update). Programs load this file when Redis
 -- has none or an older one; when it has another text of the same number, once each.
 
-local VERSION = 4
+local VERSION = 5
 local DIGEST = '' -- of this text, which the build puts in here (Makefile)
 
 local HISTORY, TTL, MAX_MESSAGE = 1000, 3600, 65536
 local META_TTL, IDEMPOTENCY_TTL = 604800, 300
 local TAGS_MAX = 1024
 local REPORTS_MAX, REPORTS_BYTES = 512, 1048576
-local READ_BYTES, READ_CHUNK, READ_EPOCHS = 1048576, 100, 64
+local READ_BYTES, READ_CHUNK, READ_EPOCHS, ENTRY_BYTES = 1048576, 100, 64, 100
+local TRIM_BYTES = 8388608
 
 -- Both numbers of an id are below this: what Lua, C and JavaScript count exactly.
 local NUMBER_LIMIT = 9007199254740992
@@ -288,6 +289,15 @@ local function begin_epoch(channel, old)
   return epoch
 end
 
+-- How many entries stay, where there are to be `history` of them. A history that became
+-- much shorter is not cut at once, which would keep Redis for long, but by every publish a
+-- bit, of so many bytes at most.
+local function kept(history_key, history, largest)
+  local held = redis.pcall('XLEN', history_key)
+  if type(held) ~= 'number' then return history end
+  return math.max(history, held - math.max(2, math.floor(TRIM_BYTES / math.max(largest, 100))))
+end
+
 -- Adds to the stream above what somebody else wrote there. Above what nothing can be
 -- added, or no position can name, the stream begins anew.
 local function add_above(history_key, history, id, now, payload)
@@ -327,8 +337,11 @@ local function append(channel, payload, o, now)
     fields = { 'epoch', text(epoch), 'run', run, 'born', text(born) }
   end
   local history_key = key('history', channel)
+  -- readers fetch by it (collect); what an older library kept may be as long as was allowed
+  local largest = math.max(tonumber(meta[7]) or (meta[1] and max_message) or 0, #payload)
+  local most = kept(history_key, history, largest)
   local id = id_of(epoch, n + 1)
-  local added = redis.pcall('XADD', history_key, 'MAXLEN', '=', text(history), id,
+  local added = redis.pcall('XADD', history_key, 'MAXLEN', '=', text(most), id,
     'at', text(now), 'data', payload)
   if type(added) == 'table' and added.err then
     -- somebody else wrote into the stream: go on above what they wrote
@@ -341,8 +354,6 @@ local function append(channel, payload, o, now)
 
   fields[#fields + 1] = 'n'
   fields[#fields + 1] = text(n + 1)
-  -- readers fetch by it (collect); what an older library kept may be as long as was allowed
-  local largest = math.max(tonumber(meta[7]) or (meta[1] and max_message) or 0, #payload)
   if largest ~= tonumber(meta[7]) then
     fields[#fields + 1] = 'largest'
     fields[#fields + 1] = text(largest)
@@ -480,8 +491,9 @@ local function chunk(room, largest, wanted, fetched)
   return math.min(fit, wanted, 2 + 4 * fetched, READ_CHUNK)
 end
 
+-- What an entry counts for: many small ones are dear too, wherever they are handled.
 local function entry_bytes(entry)
-  local bytes = 0
+  local bytes = ENTRY_BYTES
   for _, field in ipairs(entry[2]) do bytes = bytes + #field end
   return bytes
 end
@@ -686,36 +698,42 @@ end
 
 -- ------------------------------------------------------------- processes' reports
 
--- Takes out what is older than so many seconds, by this Redis's clock: that of whoever
--- reads the list, or of whoever wrote it, may be wrong. Returns the ids that are left.
-local function forget_stale(processes, seconds)
-  local now, left = now_ms() / 1000, {}
-  for _, id in ipairs(redis.call('HKEYS', processes)) do
-    local at = tonumber(string.match(redis.call('HGET', processes, id), '^(%d+) '))
-    if not at or math.abs(now - at) > seconds then redis.call('HDEL', processes, id)
-    else left[#left + 1] = id end
-  end
-  return left
+-- What a process said of itself, if that is not older than so many seconds, by this Redis's
+-- clock: that of whoever reads the list, or of whoever wrote it, may be wrong. Else it is
+-- taken out.
+local function fresh_report(processes, id, seconds, now)
+  local said = redis.call('HGET', processes, id)
+  local space = string.find(said, ' ', 1, true)
+  local at = space and tonumber(string.sub(said, 1, space - 1))
+  if at and math.abs(now - at) <= seconds then return string.sub(said, space + 1) end
+  redis.call('HDEL', processes, id)
+  return nil
 end
 
 -- in:  the list's key; the process's id, what it says of itself, seconds until that is stale
 -- out: 1, or 0: there are too many of them
 local function halley_report(keys, args)
-  if redis.call('HEXISTS', keys[1], args[1]) == 0 and redis.call('HLEN', keys[1]) >= REPORTS_MAX
-    and #forget_stale(keys[1], tonumber(args[3])) >= REPORTS_MAX then return 0 end
-  redis.call('HSET', keys[1], args[1], text(math.floor(now_ms() / 1000)) .. ' ' .. args[2])
+  local now = now_ms() / 1000
+  if redis.call('HEXISTS', keys[1], args[1]) == 0 and redis.call('HLEN', keys[1]) >= REPORTS_MAX then
+    local left = 0
+    for _, id in ipairs(redis.call('HKEYS', keys[1])) do
+      if fresh_report(keys[1], id, tonumber(args[3]), now) then left = left + 1 end
+    end
+    if left >= REPORTS_MAX then return 0 end
+  end
+  redis.call('HSET', keys[1], args[1], text(math.floor(now)) .. ' ' .. args[2])
   return 1
 end
 
 -- in:  the list's key; seconds until a report is stale
 -- out: the reports that are not, up to REPORTS_BYTES
 local function halley_reports(keys, args)
-  local out, bytes = {}, 0
-  for _, id in ipairs(forget_stale(keys[1], tonumber(args[1]))) do
-    local report = string.match(redis.call('HGET', keys[1], id), '^%d+ (.*)$')
-    bytes = bytes + #report
+  local out, bytes, now = {}, 0, now_ms() / 1000
+  for _, id in ipairs(redis.call('HKEYS', keys[1])) do
+    local report = fresh_report(keys[1], id, tonumber(args[1]), now)
+    bytes = bytes + (report and #report or 0)
     if bytes > REPORTS_BYTES then break end
-    out[#out + 1] = report
+    if report then out[#out + 1] = report end
   end
   return out
 end

@@ -18,8 +18,10 @@ static void check(const redisReply *reply) {
     if (page.hole > page.count || (page.hole > 0 && !page.gap) || (page.more && page.count == 0))
         abort();
     for (size_t i = 0; i < page.count; i++) {
-        const struct message *message = page.messages[i];
-        if (message->id.epoch >> 53 != 0 || message->id.n >> 53 != 0 || message->json_len == 0)
+        struct message *message = page.messages[i];
+        size_t len;
+        if (message->id.epoch >> 53 != 0 || message->id.n >> 53 != 0 ||
+            message_json(message, &len) == NULL || len == 0)
             abort();
     }
     page_free(&page);
