@@ -22,7 +22,8 @@
 
 #include "core/base/log.h"
 #include "core/program.h"
-#include "fcgi-app/door/fcgi/connection.h"
+#include "fcgi-app/door/connection.h"
+#include "fcgi-app/door/fcgi/client_fcgi.h"
 #include "fcgi-app/door/fcgi/intake.h"
 #include "fcgi-app/endpoints/app.h"
 #include "fcgi-app/endpoints/ws/listener.h"
@@ -148,7 +149,8 @@ static int serve_cgi(struct program *program) {
         return EX_DATAERR;
     }
     program->stats.requests++;
-    struct client *client = client_new(program->connections, STDOUT_FILENO, CLIENT_RAW, 0);
+    struct client *client =
+        client_cgi_new(program->connections, STDOUT_FILENO, strcmp(request->method, "HEAD") == 0);
     app_take(&program->app, request, client);
     ev_run(program->app.loop, 0);
     return program->result;
@@ -170,8 +172,8 @@ static int serve_on(struct program *program, int number) {
     program->app.report = report_new(program->app.loop, hub_commands(program->app.hub), "fcgi",
                                      status_report, &program->app);
     if (listeners->count != 0)
-        program->intake = intake_new(program->connections, listeners->fcgi[0].fd, config,
-                                     longest_body(config), app_take, &program->app);
+        program->intake = intake_new(program->connections, listeners->fcgi[0].fd, config, app_take,
+                                     &program->app);
     ev_run(program->app.loop, 0);
     log_info("stop", "requests=%llu", (unsigned long long)program->stats.requests);
     return program->result;
@@ -224,7 +226,7 @@ static int serve_alone(struct program *program, struct config *config, bool cgi,
     program->app = (struct app){
         .config = config, .loop = loop, .stats = &program->stats, .started = ev_time()};
     program->app.hub = hub_new(loop, config, &program->stats);
-    program->connections = connections_new(loop, &program->stats);
+    program->connections = connections_new(loop, &program->stats, longest_body(config));
     start_watching(program, loop);
     wait_for_company();
     if (program->listeners.websocket.fd >= 0)
@@ -232,10 +234,10 @@ static int serve_alone(struct program *program, struct config *config, bool cgi,
     result = cgi ? serve_cgi(program) : serve_on(program, number);
     report_free(program->app.report);
     ws_listener_free(program->app.listener);
-    intake_free(program->intake);
     hub_free(program->app.hub);
     app_forget(&program->app);
     connections_free(program->connections);
+    intake_free(program->intake);
     ev_loop_destroy(loop);
     return result;
 }

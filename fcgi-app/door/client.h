@@ -1,37 +1,25 @@
 /*
- * The answering side of one request: a descriptor, how answers are framed on it,
- * and what it has not taken yet. Writes never block. Belongs to the loop's
- * thread.
+ * The answering side of one request: where its answer goes, and what has not been taken of
+ * it yet. Writes never block. Belongs to the loop's thread.
  *
- * There are two kinds: a request that came by FastCGI or CGI (client_fcgi.c) and
- * a WebSocket (ws/socket.c). A further one fills struct client_kind.
+ * There are several kinds: a request that came by FastCGI or CGI (fcgi/client_fcgi.c), and a
+ * WebSocket (ws/socket.c). A further one fills struct client_kind. Whoever answers describes
+ * the head of the answer (answer.h); each kind writes it in its own way.
  */
 #ifndef HALLEY_CLIENT_H
 #define HALLEY_CLIENT_H
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
 #include "core/base/err.h"
+#include "fcgi-app/door/answer.h"
 
-struct connections;
 struct problem;
 
 /* Everybody but the kinds themselves looks at a client only through the functions below. */
 struct client {
     const struct client_kind *kind;
-};
-
-enum client_framing {
-    CLIENT_FCGI, /* STDOUT records of one request id */
-    CLIENT_RAW   /* as it is: the standard output of a CGI program */
-};
-
-/* A piece of an answer; borrowed for the length of the call. */
-struct part {
-    const void *data;
-    size_t len;
 };
 
 /* Who watches a client. Each may free the client. */
@@ -44,19 +32,19 @@ struct client_events {
 struct client_kind {
     void (*watch)(struct client *client, const struct client_events *events, void *ctx);
     void (*hold)(struct client *client); /* NULL: there is nothing to do */
-    enum err (*send)(struct client *client, const struct part *parts, size_t count);
-    void (*finish)(struct client *client, const struct part *parts, size_t count);
-    void (*refuse)(struct client *client, const struct problem *problem);
+    enum err (*send)(struct client *client, const struct head *head, const struct part *parts,
+                     size_t count);
+    void (*finish)(struct client *client, const struct head *head, const struct part *parts,
+                   size_t count);
+    void (*refuse)(struct client *client, const struct problem *problem); /* NULL: by an answer */
     void (*drop)(struct client *client);
     size_t (*backlog)(const struct client *client);
+    size_t (*head_size)(const struct client *client, const struct head *head); /* NULL: 0 */
+    void (*add_fields)(struct client *client, const char *fields); /* NULL: it has no head */
 };
 
-/*
- * A client that is not a request's that the intake took in: it owns `fd` (set to
- * non-blocking here). `request_id` is FastCGI's.
- */
-struct client *client_new(struct connections *all, int fd, enum client_framing framing,
-                          uint16_t request_id);
+/* How many parts may be handed over in one call. */
+enum { CLIENT_PARTS = 6 };
 
 /* From now on `events` are told; call once. Both are borrowed and outlive the client. */
 void client_watch(struct client *client, const struct client_events *events, void *ctx);
@@ -68,26 +56,38 @@ void client_watch(struct client *client, const struct client_events *events, voi
 void client_hold(struct client *client);
 
 /*
- * Sends the parts as one piece; what the descriptor does not take is queued.
+ * Sends the parts as one piece; what the descriptor does not take is queued. `head` is
+ * given with the first piece of an answer, and goes with it; NULL with those behind it.
  * ERR_GONE if nobody is there any more (the caller then drops the client).
  */
-enum err client_send(struct client *client, const struct part *parts, size_t count) MUST_CHECK;
+enum err client_send(struct client *client, const struct head *head, const struct part *parts,
+                     size_t count) MUST_CHECK;
 
 /*
- * Sends the parts and the end of the answer: the client is not the caller's any
- * more, and its connection is closed once all is out, or carries another request. A reader that
- * takes nothing for CLIENT_FLUSH seconds is closed all the same.
+ * Sends the parts and the end of the answer (`head` as above): the client is not the caller's
+ * any more, and its connection is closed once all is out, or carries another request. A reader
+ * that takes nothing for CLIENT_FLUSH seconds is closed all the same.
  */
 #define CLIENT_FLUSH 30.0
-void client_finish(struct client *client, const struct part *parts, size_t count);
+void client_finish(struct client *client, const struct head *head, const struct part *parts,
+                   size_t count);
 
 /* Answers with a problem, where nothing was sent before; otherwise as client_finish(). */
 void client_refuse(struct client *client, const struct problem *problem);
+
+/*
+ * Fields that the head of this client's answer has besides its own, whoever answers and
+ * with what: lines, each with its end. Before anything is sent; copied.
+ */
+void client_add_fields(struct client *client, const char *fields);
 
 /* Closes at once and frees. Safe on NULL. */
 void client_drop(struct client *client);
 
 /* Bytes that are queued and not taken yet. */
 size_t client_backlog(const struct client *client);
+
+/* Bytes that a head has with this client. */
+size_t client_head_size(const struct client *client, const struct head *head);
 
 #endif

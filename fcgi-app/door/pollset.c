@@ -73,6 +73,10 @@ void pollset_again(struct pollset *pollset, int fd, void *item, bool writing) {
     (void)control(pollset, EPOLL_CTL_MOD, fd, item, writing);
 }
 
+void pollset_remove(struct pollset *pollset, int fd) {
+    (void)epoll_ctl(pollset->fd, EPOLL_CTL_DEL, fd, NULL);
+}
+
 struct pollset *pollset_new(struct ev_loop *loop,
                             void (*ready)(void *ctx, void *item, unsigned what), void *ctx) {
     struct pollset *pollset = mem_new(sizeof *pollset);

@@ -39,6 +39,9 @@ void pollset_writing(struct pollset *pollset, int fd, void *item, bool writing);
 /* Has told again, in the next turn, what is true of a descriptor that was added. */
 void pollset_again(struct pollset *pollset, int fd, void *item, bool writing);
 
+/* Takes out a descriptor that stays open; pollset_forget() for its item as well. */
+void pollset_remove(struct pollset *pollset, int fd);
+
 /* From now on `item` is told nothing, even if something has happened; its descriptor is closed
  * by the caller, and by nobody else open. */
 void pollset_forget(struct pollset *pollset, const void *item);

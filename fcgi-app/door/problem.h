@@ -10,6 +10,7 @@
 #include "core/base/buf.h"
 #include "core/base/err.h"
 #include "core/base/scan.h"
+#include "fcgi-app/door/answer.h"
 
 enum { PROBLEM_DETAIL = 256 };
 
@@ -29,11 +30,11 @@ struct problem *problem_set(struct problem *problem, int status, const char *fmt
 struct problem *problem_later(struct problem *problem, int status, unsigned retry_after,
                               const char *fmt, ...) PRINTF_LIKE(4, 5);
 
-/* The HTTP reason phrase of a status that Halley uses (RFC 9110 §15). */
-const char *problem_title(int status);
-
-/* Appends the whole answer, CGI header (RFC 3875 §6.2) and body. */
-void problem_render(const struct problem *problem, struct buf *out);
+/*
+ * The head of an answer whose body, `length` bytes of it, is the problem as problem_put()
+ * writes it. What it points to stands in `fields` until that is freed.
+ */
+struct head problem_head(const struct problem *problem, size_t length, struct buf *fields);
 
 /* Appends the problem as a JSON object, on one line. */
 void problem_put(const struct problem *problem, struct buf *out);
@@ -46,15 +47,5 @@ bool problem_passes(const struct problem *problem);
  * the message that caused it, as it came (or none).
  */
 void problem_render_error(const struct problem *problem, struct scan_value ref, struct buf *out);
-
-/* Appends the header fields of an answer that is no problem (200), without the empty line. */
-void answer_head(struct buf *out, const char *content_type);
-
-/*
- * Appends the end of a header: the length of the body that follows, and the empty line.
- * An answer that is sent whole says its length: the web server need not cut it into
- * chunks, and a browser can tell whether it has all of it.
- */
-void answer_length(struct buf *out, size_t length);
 
 #endif

@@ -41,6 +41,11 @@ struct request {
     char text[];          /* what the other strings point into */
 };
 
+struct client;
+
+/* What a door does with a whole request; both now belong to the callee. */
+typedef void request_fn(void *ctx, struct request *request, struct client *client);
+
 /* What a request is made of; none is NULL, all are borrowed for the length of the call. */
 struct request_texts {
     const char *method;

@@ -65,7 +65,7 @@ bool app_repeats(const struct app *app, const struct request *request);
 /* Frees what was kept of the last request. */
 void app_forget(struct app *app);
 
-/* Routes one request (route.c); an intake_fn whose context is the app. Frees the request. */
+/* Routes one request (route.c); a request_fn whose context is the app. Frees the request. */
 void app_take(void *ctx, struct request *request, struct client *client);
 
 #endif

@@ -233,16 +233,14 @@ static bool answer_head_of(struct app *app, const struct hub_read *read, struct 
                            struct problem *problem) {
     bool later = read->transport->later != NULL;
     bool taken = hub_admits(app->hub, read, problem) || (later && problem_passes(problem));
-    struct buf head = buf_make(1024);
+    const struct head head = {
+        .status = 200, .type = read->transport->content_type, .length = HEAD_NO_LENGTH};
 
     free((void *)(uintptr_t)read->channels);
     free(read->options.callback);
     if (!taken)
         return false;
-    answer_head(&head, read->transport->content_type);
-    buf_text(&head, "\r\n");
-    client_finish(client, &(struct part){head.data, head.len}, 1);
-    buf_free(&head);
+    client_finish(client, &head, NULL, 0);
     return true;
 }
 

@@ -109,12 +109,8 @@ static bool parse_params(struct request *request, bool reads, struct problem *pr
 }
 
 void app_answer(struct client *client, const char *content_type, const struct buf *body) {
-    struct buf head = buf_make(1024);
-    answer_head(&head, content_type);
-    answer_length(&head, body->len);
-    const struct part parts[] = {{head.data, head.len}, {body->data, body->len}};
-    client_finish(client, parts, 2);
-    buf_free(&head);
+    const struct head head = {.status = 200, .type = content_type, .length = body->len};
+    client_finish(client, &head, &(struct part){body->data, body->len}, 1);
 }
 
 void app_count(struct app *app, const struct problem *problem) {

@@ -13,8 +13,6 @@
 #include "fcgi-app/hub/holder.h"
 #include "fcgi-app/hub/hub_state.h"
 
-enum { LENGTH_FIELD = 64 }; /* bytes of answer_length(), at most */
-
 /* ------------------------------------------------------------------------ ends */
 
 void deliver_spend(struct waiter *waiter, const struct tally *spent) {
@@ -98,19 +96,23 @@ void deliver_gone(void *ctx) {
     deliver_drop(waiter);
 }
 
+/* The head of a good answer, with so many bytes behind it, or HEAD_NO_LENGTH. */
+static struct head head_of(struct hub *hub, size_t transport, size_t length) {
+    return (struct head){.status = 200,
+                         .type = transport_at(transport)->content_type,
+                         .length = length,
+                         .kept = &hub->heads[transport]};
+}
+
 /* What a stream is answered that a client would give up for good if it heard of a problem. */
 void deliver_later(struct hub *hub, struct client *client, const struct transport *transport,
                    const struct transport_options *options, const struct problem *problem) {
-    const struct buf *head = &hub->heads[transport_index(transport)];
-    struct buf length = buf_make(LENGTH_FIELD), text = buf_make(4096);
+    struct buf text = buf_make(4096);
 
     transport->later(options, problem, &text);
-    answer_length(&length, text.len);
-    const struct part parts[] = {
-        {head->data, head->len}, {length.data, length.len}, {text.data, text.len}};
+    const struct head head = head_of(hub, transport_index(transport), text.len);
     hub->stats->streams_later++;
-    client_finish(client, parts, 3);
-    buf_free(&length);
+    client_finish(client, &head, &(struct part){text.data, text.len}, 1);
     buf_free(&text);
 }
 
@@ -172,25 +174,20 @@ static void count_batch(struct waiter *waiter, const struct batch *batch, size_t
 void deliver_batch(struct waiter *waiter, struct batch *batch) {
     struct buf own = buf_make(SIZE_MAX / 2);
     const struct buf *text = rendering(waiter, batch, &own);
-    const struct buf *head = &waiter->hub->heads[waiter->transport];
-    struct buf length = buf_make(LENGTH_FIELD);
+    const struct head head = head_of(waiter->hub, waiter->transport, text->len);
     struct client *client = waiter->client;
-    size_t from = waiter->begun ? 2 : 0;
+    const struct head *first = waiter->begun ? NULL : &head;
 
-    answer_length(&length, text->len);
-    const struct part parts[] = {
-        {head->data, head->len}, {length.data, length.len}, {text->data, text->len}};
-    count_batch(waiter, batch, (waiter->begun ? 0 : head->len + length.len) + text->len);
+    count_batch(waiter, batch, (first != NULL ? client_head_size(client, first) : 0) + text->len);
     deliver_forget(waiter);
-    client_finish(client, parts + from, 3 - from);
-    buf_free(&length);
+    client_finish(client, first, &(struct part){text->data, text->len}, 1);
     buf_free(&own);
 }
 
-/* Sends the parts on a stream, then frees `own`. False: the waiter is gone. */
-static bool send_text(struct waiter *waiter, const struct part *parts, size_t count,
+/* Sends a piece of a stream, then frees `own`. False: the waiter is gone. */
+static bool send_text(struct waiter *waiter, const struct head *head, const struct buf *text,
                       struct buf *own) {
-    enum err err = client_send(waiter->client, parts, count);
+    enum err err = client_send(waiter->client, head, &(struct part){text->data, text->len}, 1);
 
     buf_free(own);
     if (err != ERR_OK) {
@@ -203,7 +200,7 @@ static bool send_text(struct waiter *waiter, const struct part *parts, size_t co
 }
 
 bool deliver_begin(struct waiter *waiter, const struct batch *first) {
-    const struct buf *head = &waiter->hub->heads[waiter->transport];
+    const struct head head = head_of(waiter->hub, waiter->transport, HEAD_NO_LENGTH);
     struct transport_options options = options_of(waiter);
     struct buf text = buf_make(SIZE_MAX / 2);
 
@@ -214,11 +211,9 @@ bool deliver_begin(struct waiter *waiter, const struct batch *first) {
         batch_unref(start);
     }
     waiter->begun = true;
-    const struct part parts[] = {
-        {head->data, head->len}, {"\r\n", head->len > 0 ? 2 : 0}, {text.data, text.len}};
-    size_t bytes = parts[0].len + parts[1].len + parts[2].len;
+    size_t bytes = client_head_size(waiter->client, &head) + text.len;
     deliver_spend(waiter, &(struct tally){.bytes_out = (int64_t)bytes});
-    if (!send_text(waiter, parts, 3, &text))
+    if (!send_text(waiter, &head, &text, &text))
         return false;
     if (waiter->extra != NULL && waiter->extra->holder != NULL)
         waiter->extra->holder->begun(waiter->extra->holder);
@@ -230,7 +225,7 @@ bool deliver_next(struct waiter *waiter, struct batch *batch) {
     const struct buf *text = rendering(waiter, batch, &own);
 
     count_batch(waiter, batch, text->len);
-    return send_text(waiter, &(struct part){text->data, text->len}, 1, &own);
+    return send_text(waiter, NULL, text, &own);
 }
 
 void deliver_end(struct waiter *waiter) {
@@ -245,9 +240,11 @@ void deliver_end(struct waiter *waiter) {
     struct transport_options options = options_of(waiter);
     if (waiter_transport(waiter)->end != NULL)
         waiter_transport(waiter)->end(&options, &text);
+    const struct head head = head_of(waiter->hub, waiter->transport, text.len);
+    const struct head *first = waiter->begun ? NULL : &head;
     struct client *client = waiter->client;
     deliver_forget(waiter);
-    client_finish(client, &(struct part){text.data, text.len}, 1);
+    client_finish(client, first, &(struct part){text.data, text.len}, 1);
     buf_free(&text);
 }
 
@@ -259,5 +256,5 @@ bool deliver_heartbeat(struct waiter *waiter) {
     waiter_transport(waiter)->keepalive(&options, place, &text);
     batch_unref(place);
     deliver_spend(waiter, &(struct tally){.bytes_out = (int64_t)text.len});
-    return send_text(waiter, &(struct part){text.data, text.len}, 1, &text);
+    return send_text(waiter, NULL, &text, &text);
 }

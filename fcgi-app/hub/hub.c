@@ -283,23 +283,17 @@ bool hub_draining(const struct hub *hub) {
     return hub->draining;
 }
 
-/* The header of a good answer is the same for all of a transport, up to its length. */
-static struct buf *heads_new(void) {
+/* The head of a good answer is the same for all of a transport, up to its length. */
+static struct head_kept *heads_new(void) {
     size_t count = 0;
     while (transport_at(count) != NULL)
         count++;
-    struct buf *heads = mem_new(count * sizeof *heads);
-    for (size_t i = 0; i < count; i++) {
-        heads[i] = buf_make(1024);
-        if (transport_at(i)->content_type != NULL)
-            answer_head(&heads[i], transport_at(i)->content_type);
-    }
-    return heads;
+    return mem_new(count * sizeof(struct head_kept));
 }
 
-static void heads_free(struct buf *heads) {
+static void heads_free(struct head_kept *heads) {
     for (size_t i = 0; transport_at(i) != NULL; i++)
-        buf_free(&heads[i]);
+        head_kept_free(&heads[i]);
     free(heads);
 }
 

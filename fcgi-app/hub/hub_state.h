@@ -22,8 +22,8 @@
 #include "core/redis/sentinel.h"
 #include "fcgi-app/counts/stats.h"
 #include "fcgi-app/counts/tally.h"
-#include "fcgi-app/hub/memo.h"
 #include "fcgi-app/door/retry.h"
+#include "fcgi-app/hub/memo.h"
 #include "fcgi-app/hub/waiter.h"
 
 struct hub {
@@ -52,7 +52,7 @@ struct hub {
     bool gap_set;            /* it runs */
     double pulse_asked;      /* when the last one was asked for, in monotonic seconds */
     uint64_t unresolved;     /* waiters that were never parked */
-    struct buf *heads;       /* fields of a good answer, for each transport by its index */
+    struct head_kept *heads; /* of a good answer, for each transport by its index */
     struct ev_prepare before_sleep;
     struct ev_idle restless; /* runs while rows are left over: the loop does not sleep */
     struct memo_table memo;

@@ -12,7 +12,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "fcgi-app/door/fcgi/connection.h"
+#include "fcgi-app/door/connection.h"
 #include "fcgi-app/door/fcgi/fcgi.h"
 
 enum { BODY_MAX = 5000, HELD_MAX = 64, OUT_MAX = 16 * 1024 * 1024 };
@@ -52,7 +52,7 @@ static void park(struct client *client, bool stream) {
             continue;
         held[i] = client;
         client_watch(client, &events, &held[i]);
-        if (stream && client_send(client, &(struct part){"begin", 5}, 1) != ERR_OK)
+        if (stream && client_send(client, NULL, &(struct part){"begin", 5}, 1) != ERR_OK)
             let_go(&held[i]);
         else
             client_hold(client);
@@ -71,7 +71,7 @@ static void take(void *ctx, struct request *request, struct client *client) {
     if (kind == 'w' || kind == 's')
         park(client, kind == 's');
     else
-        client_finish(client, &(struct part){"answer", 6}, 1);
+        client_finish(client, NULL, &(struct part){"answer", 6}, 1);
 }
 
 static void begin(void) {
@@ -83,8 +83,8 @@ static void begin(void) {
         getsockname(fd, (struct sockaddr *)&address, &len) != 0 || listen(fd, 10) != 0)
         abort();
     loop = ev_loop_new(0);
-    connections = connections_new(loop, &stats);
-    intake = intake_new(connections, fd, &config, BODY_MAX, take, NULL);
+    connections = connections_new(loop, &stats, BODY_MAX);
+    intake = intake_new(connections, fd, &config, take, NULL);
 }
 
 static void turn(void) {
@@ -124,7 +124,7 @@ static void deliver(void) {
         if (client == NULL)
             continue;
         held[i] = NULL;
-        client_finish(client, &(struct part){"message", 7}, 1);
+        client_finish(client, NULL, &(struct part){"message", 7}, 1);
         return;
     }
 }

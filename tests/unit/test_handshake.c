@@ -71,10 +71,9 @@ START_TEST(another_version_is_told_which_one_is_understood) {
         struct buf out = buf_make(4096);
         ck_assert_msg(answer(keepf(GET HOST CONNECTION UPGRADE KEY "%s\r\n", versions[i])) == 426,
                       "%s: %d", versions[i], problem.status);
-        problem_render(&problem, &out);
-        ck_assert_ptr_nonnull(strstr(out.data, "Status: 426 Upgrade Required\r\n"));
+        (void)problem_head(&problem, 0, &out);
         ck_assert_ptr_nonnull(strstr(out.data, "\r\nSec-WebSocket-Version: 13\r\n"));
-        ck_assert_ptr_nonnull(strstr(out.data, "\r\nUpgrade: websocket\r\n"));
+        ck_assert_ptr_nonnull(strstr(out.data, "Upgrade: websocket\r\n"));
         buf_free(&out);
     }
 }

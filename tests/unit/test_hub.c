@@ -11,7 +11,8 @@
 #include <unistd.h>
 
 #include "core/base/log.h"
-#include "fcgi-app/door/fcgi/connection.h"
+#include "fcgi-app/door/connection.h"
+#include "fcgi-app/door/fcgi/client_fcgi.h"
 #include "fcgi-app/endpoints/app.h"
 #include "fcgi-app/hub/waiter.h"
 #include "tests/lib/keep.h"
@@ -46,7 +47,7 @@ static void begin_with(const char *const *options) {
     app.stats = &stats;
     app.loop = ev_default_loop(0);
     app.hub = hub_new(app.loop, &config, &stats);
-    connections = connections_new(app.loop, &stats);
+    connections = connections_new(app.loop, &stats, BODY_MAX);
     commands = fake_connection("halley.fcgi");
     subscriber = fake_connection("halley.fcgi-live");
 }
@@ -85,7 +86,7 @@ static int ask_with(const char *method, const char *uri, const char *const *name
     record_request(&text, 1, method, uri, names, body, strlen(body));
     socket_send(ends[0], text.data, text.len);
     ck_assert_int_eq(request_read(ends[1], BODY_MAX, &request), ERR_OK);
-    app_take(&app, request, client_new(connections, ends[1], CLIENT_FCGI, 1));
+    app_take(&app, request, client_fcgi_new(connections, ends[1], 1));
     buf_free(&text);
     return ends[0];
 }

@@ -10,7 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "fcgi-app/door/fcgi/connection.h"
+#include "fcgi-app/door/connection.h"
 #include "fcgi-app/door/fcgi/fcgi.h"
 #include "tests/lib/keep.h"
 #include "tests/unit/records.h"
@@ -42,7 +42,7 @@ static void take(void *ctx, struct request *request, struct client *client) {
     body_len = request->body_len;
     const char *text = keepf("took %s", request->endpoint);
     request_free(request);
-    client_finish(client, &(struct part){text, strlen(text)}, 1);
+    client_finish(client, NULL, &(struct part){text, strlen(text)}, 1);
 }
 
 static void begin(void) {
@@ -55,14 +55,14 @@ static void begin(void) {
     memcpy(address.sun_path + 13, own, strlen(own));
     ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
     ck_assert_int_eq(listen(fd, 100), 0);
-    connections = connections_new(loop, &stats);
-    intake = intake_new(connections, fd, &config, BODY_MAX, take, NULL);
+    connections = connections_new(loop, &stats, BODY_MAX);
+    intake = intake_new(connections, fd, &config, take, NULL);
 }
 
 static void end(void) {
     ck_assert(intake_idle(intake));
-    intake_free(intake);
     connections_free(connections);
+    intake_free(intake);
     ck_assert_uint_eq(stats.clients, 0);
     ck_assert_uint_eq(stats.connections, 0);
     ev_loop_destroy(loop);
@@ -379,8 +379,8 @@ START_TEST(ending_in_the_midst_of_large_bodies_leaves_nothing) {
     intake_close(intake);
     ck_assert(!intake_idle(intake));
     (void)push(fd, text.data + text.len / 2, 1000); /* it may go on to arrive */
-    intake_free(intake);
     connections_free(connections);
+    intake_free(intake);
     ck_assert_uint_eq(stats.connections, 0);
     close(fd);
     close(other);
@@ -555,8 +555,8 @@ START_TEST(freeing_ends_what_is_still_on_its_way) {
     socket_send(fd, text.data, 20);
     loop_turn(loop);
     ck_assert(!intake_idle(intake));
-    intake_free(intake);
     connections_free(connections);
+    intake_free(intake);
     ck_assert(!socket_take(fd, &bytes));
     intake_free(NULL);
     connections_free(NULL);

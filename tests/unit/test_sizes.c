@@ -4,7 +4,7 @@
  */
 #include "fcgi-app/hub/waiter.h"
 
-#include "fcgi-app/door/fcgi/connection.h"
+#include "fcgi-app/door/connection.h"
 #include "tests/unit/unit.h"
 
 enum { PARKED_BUDGET = 192 }; /* they are taken from pools, which add nothing */

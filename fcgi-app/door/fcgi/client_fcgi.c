@@ -1,344 +1,214 @@
 /*
- * Writes answers. The usual answer is one write of a record header, shared bytes
- * and the end of the request: nothing waits, and nothing large is copied. Then the
- * connection is closed, or, where the web server keeps it (FCGI_KEEP_CONN), given
- * back to the intake. Only what a slow descriptor does not take is copied into the
- * client's own queue, which the loop then empties. How much may be queued is the
- * hub's to limit: it stops feeding a client whose queue is not empty.
+ * Writes answers as FastCGI has them: a CGI header and the body in STDOUT records, then the end
+ * of the request. The usual answer is one write of a record header, shared bytes and that
+ * end. Then the connection is closed, or, where the web server keeps it (FCGI_KEEP_CONN),
+ * given back to the intake. A CGI program's answer is the same without records.
  *
  * libfcgi's own output streams are not used: they block, and their closing wait
  * takes up to two seconds a request.
  */
-#include "fcgi-app/door/client.h"
+#include "fcgi-app/door/fcgi/client_fcgi.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "core/base/buf.h"
-#include "core/base/mem.h"
-#include "fcgi-app/door/fcgi/connection.h"
 #include "fcgi-app/door/fcgi/fcgi.h"
-#include "fcgi-app/door/problem.h"
+#include "fcgi-app/door/fcgi/inflow.h"
 
-enum { PARTS_MAX = 6, SMALL = 2048 };
-
-static const struct client_kind fcgi_kind;
-
-/* Clients are connections, and begin with the same member. */
-static struct connection *of(const struct client *client) {
-    return (struct connection *)(uintptr_t)client;
-}
-
-/* Has itself told when a queue can be emptied, and no longer when it is empty. */
-static void watch_writing(struct connection *client) {
-    bool writing = connection_queued(client) > 0;
-
-    if (client->writing == writing || !connection_watch(client))
-        return;
-    client->writing = writing;
-    pollset_writing(client->all->pollset, client->fd, client, writing);
-}
+/* --------------------------------------------------------------------- leaving */
 
 /* The other side has closed. If it only stopped sending, an orderly end keeps the web
  * server's log quiet. */
-static void say_goodbye(const struct connection *client) {
+static void say_goodbye(const struct connection *connection) {
     unsigned char finish[FCGI_FINISH];
 
-    if (connection_queued(client) > 0)
+    if (connection_queued(connection) > 0)
         return;
-    fcgi_finish(finish, client->request_id);
-    (void)send(client->fd, finish, sizeof finish, MSG_DONTWAIT | MSG_NOSIGNAL);
+    fcgi_finish(finish, connection->own);
+    (void)send(connection->fd, finish, sizeof finish, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-/*
- * Whether nobody wants the answer any more. A CGI program's descriptor is only written to:
- * that the other side sends nothing more is the end of its request, not of its interest.
- */
-static bool other_side_left(struct connection *client, unsigned what) {
-    if (client->raw)
-        return (what & POLLSET_BROKEN) != 0;
-    enum arrival_event event = connection_read(client);
+bool client_fcgi_left(struct connection *connection, unsigned what) {
+    enum arrival_event event = inflow_read(connection);
+
     if (event == ARRIVAL_END)
-        say_goodbye(client);
-    client->aborted = event == ARRIVAL_ABORTED;
+        say_goodbye(connection);
+    connection->aborted = event == ARRIVAL_ABORTED;
     if (event == ARRIVAL_WAITS)
         return (what & POLLSET_CLOSED) != 0;
     if (event == ARRIVAL_MORE)
-        connection_tidy(client);
+        connection_tidy(connection);
     return event != ARRIVAL_MORE;
 }
 
-static enum err flush_queue(struct connection *client) {
-    struct buf *queue = &client->aside->queue;
-
-    while (queue->len > 0) {
-        ssize_t n = write(client->fd, queue->data, queue->len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return errno == EAGAIN ? ERR_OK : ERR_GONE;
-        client->all->stats->bytes_out += (uint64_t)n;
-        buf_consume(queue, (size_t)n);
-    }
-    buf_free(queue);
-    client->aside->replies = 0;
-    connection_tidy(client);
-    watch_writing(client);
-    return ERR_OK;
+/*
+ * A CGI program's descriptor is only written to: that the other side sends nothing more is
+ * the end of its request, not of its interest.
+ */
+static bool cgi_left(struct connection *connection, unsigned what) {
+    (void)connection;
+    return (what & POLLSET_BROKEN) != 0;
 }
 
-/* The answer is out, or nobody is there to read it. */
-static void over(struct connection *client, enum err err) {
-    if (err == ERR_OK && client->keep && !client->all->closing)
-        intake_rest(client);
-    else
-        connection_close(client);
-}
-
-static void flushing_ready(struct connection *client, unsigned what) {
-    enum err err = ERR_OK;
-
-    if ((what & (POLLSET_READABLE | POLLSET_CLOSED)) && other_side_left(client, what))
-        err = client->aborted ? ERR_OK : ERR_GONE; /* its end is on its way already */
-    if (err == ERR_OK && (what & POLLSET_WRITABLE) && connection_queued(client) > 0)
-        err = flush_queue(client);
-    if (err != ERR_OK || connection_queued(client) == 0)
-        over(client, err);
-    else
-        connection_set_deadline(client, CLIENT_FLUSH);
-}
-
-/* Somebody holds it who wants to know. */
-static void held_ready(struct connection *client, unsigned what) {
-    const struct client_events *events = client->holder.events;
-    enum err err = ERR_OK;
-
-    if ((what & (POLLSET_READABLE | POLLSET_CLOSED)) && other_side_left(client, what))
-        err = ERR_GONE;
-    bool draining = connection_queued(client) > 0 && (what & POLLSET_WRITABLE);
-    if (err == ERR_OK && draining)
-        err = flush_queue(client);
-    if (err != ERR_OK)
-        events->gone(client->holder.ctx);
-    else if (draining && connection_queued(client) == 0)
-        events->drained(client->holder.ctx);
-}
-
-void client_fcgi_ready(struct connection *client, unsigned what) {
-    if (client->state == CONNECTION_FLUSHING) {
-        flushing_ready(client, what);
-        return;
-    }
-    if ((what & POLLSET_CLOSED) && !client->raw)
-        client->keep = false;
-    if (client->holder.events != NULL) {
-        held_ready(client, what);
-        return;
-    }
-    /* it is answered soon, or held soon: what has come is looked at then */
-    client->missed = true;
-    if ((what & POLLSET_WRITABLE) && connection_queued(client) > 0)
-        (void)flush_queue(client);
-}
+/* --------------------------------------------------------------------- beginning */
 
 struct client *client_fcgi_begin(struct connection *connection) {
-    struct arrival *arrival = connection_arrival(connection);
+    struct arrival *arrival = inflow_arrival(connection);
 
-    connection->base.kind = &fcgi_kind;
-    connection->aborted = false;
     if (arrival != NULL) {
-        connection->all->gathered -= arrival->body.len;
-        arrival_over(arrival);
-        arrival_answering(arrival, connection->request_id);
+        inflow_over(connection);
+        arrival_answering(arrival, connection->own);
         connection_tidy(connection);
     }
-    connection_set_state(connection, CONNECTION_ANSWERING);
-    return &connection->base;
+    return connection_answer(connection);
 }
 
-struct client *client_new(struct connections *all, int fd, enum client_framing framing,
-                          uint16_t request_id) {
-    struct connection *connection = connection_new(all, fd);
-
+static struct connection *lone(struct connections *all, const struct carrier *carrier, int fd) {
     (void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-    connection->raw = framing == CLIENT_RAW;
-    connection->request_id = request_id;
-    return client_fcgi_begin(connection);
+    return connection_new(all, carrier, fd);
 }
 
-static void fcgi_watch(struct client *base, const struct client_events *events, void *ctx) {
-    struct connection *client = of(base);
-    client->holder.events = events;
-    client->holder.ctx = ctx;
+/* --------------------------------------------------------------------- writing */
+
+/* The parts of a piece of an answer: its head, where it has one, and its body. */
+struct piece {
+    struct part parts[CONNECTION_PARTS];
+    size_t count;
+    size_t bytes;
+    struct buf own; /* lines of a head that is not kept */
+    char length[HEAD_LENGTH_LINE];
+};
+
+static void add(struct piece *piece, const void *data, size_t len) {
+    if (len == 0)
+        return;
+    piece->parts[piece->count++] = (struct part){data, len};
+    piece->bytes += len;
 }
 
-static void fcgi_hold(struct client *base) {
-    (void)connection_watch(of(base)); /* what is a file, as a CGI program's may be, never leaves */
-}
+static void add_head(struct piece *piece, const struct connection *connection,
+                     const struct head *head) {
+    struct part lines = head_lines(head, HEAD_CGI, &piece->own);
+    struct part fields = connection_fields(connection);
 
-static size_t fcgi_backlog(const struct client *base) {
-    return connection_queued(of(base));
-}
-
-static void queue_parts(struct connection *client, const struct part *parts, size_t count,
-                        size_t skip) {
-    for (size_t i = 0; i < count; i++) {
-        size_t taken = skip < parts[i].len ? skip : parts[i].len;
-        if (taken < parts[i].len)
-            buf_add(&connection_aside(client)->queue, (const char *)parts[i].data + taken,
-                    parts[i].len - taken);
-        skip -= taken;
-    }
-}
-
-/*
- * One write of all parts. Most answers are small: put together here they cost less than
- * being gathered by the kernel.
- */
-static ssize_t write_parts(const struct connection *client, const struct part *parts,
-                           size_t count) {
-    struct iovec iov[PARTS_MAX + 2];
-    char small[SMALL];
-    size_t total = 0;
-
-    for (size_t i = 0; i < count; i++) {
-        iov[i] = (struct iovec){(void *)(uintptr_t)parts[i].data, parts[i].len};
-        if (total + parts[i].len <= sizeof small && parts[i].len > 0)
-            memcpy(small + total, parts[i].data, parts[i].len);
-        total += parts[i].len;
-    }
-    if (total > sizeof small)
-        return writev(client->fd, iov, (int)count);
-    return client->raw ? write(client->fd, small, total)
-                       : send(client->fd, small, total, MSG_NOSIGNAL); /* a shorter way in */
-}
-
-/* Writes what the descriptor takes now and queues the rest. */
-static enum err put(struct connection *client, const struct part *parts, size_t count) {
-    ssize_t sent = 0;
-
-    if (connection_queued(client) == 0) {
-        do {
-            sent = write_parts(client, parts, count);
-        } while (sent < 0 && errno == EINTR);
-        if (sent < 0 && errno != EAGAIN)
-            return ERR_GONE;
-        sent = sent < 0 ? 0 : sent;
-        client->all->stats->bytes_out += (uint64_t)sent;
-    }
-    queue_parts(client, parts, count, (size_t)sent);
-    return ERR_OK;
+    add(piece, lines.data, lines.len);
+    add(piece, fields.data, fields.len);
+    add(piece, piece->length, head_length_line(head, piece->length));
+    add(piece, "\r\n", 2);
 }
 
 /* A piece of more than one record: framed in a buffer, as it is rare. */
-static enum err put_large(struct connection *client, const struct part *parts, size_t count,
+static enum err put_large(struct connection *connection, const struct piece *piece,
                           const struct part *end) {
     struct buf whole = buf_make(SIZE_MAX / 2), framed = buf_make(SIZE_MAX / 2);
     unsigned char header[FCGI_HEADER];
 
-    for (size_t i = 0; i < count; i++)
-        buf_add(&whole, parts[i].data, parts[i].len);
+    for (size_t i = 0; i < piece->count; i++)
+        buf_add(&whole, piece->parts[i].data, piece->parts[i].len);
     for (size_t at = 0; at < whole.len; at += FCGI_CONTENT_MAX) {
         size_t len = whole.len - at < FCGI_CONTENT_MAX ? whole.len - at : FCGI_CONTENT_MAX;
-        fcgi_stdout_header(header, client->request_id, len);
+        fcgi_stdout_header(header, connection->own, len);
         buf_add(&framed, header, sizeof header);
         buf_add(&framed, whole.data + at, len);
     }
     buf_add(&framed, end->data, end->len);
-    struct part all = {framed.data, framed.len};
-    enum err err = put(client, &all, 1);
+    enum err err = connection_put(connection, &(struct part){framed.data, framed.len}, 1);
     buf_free(&whole);
     buf_free(&framed);
     return err;
 }
 
-static enum err put_framed(struct connection *client, const struct part *parts, size_t count,
-                           bool last) {
+/* The first of the piece's parts is left for its record's header. */
+static enum err put_records(struct connection *connection, struct piece *piece, bool last) {
     unsigned char header[FCGI_HEADER], finish[FCGI_FINISH];
-    struct part all[PARTS_MAX + 2];
-    size_t total = 0, used = 0;
-
-    if (count > PARTS_MAX)
-        abort(); /* a caller in this program that does not know the limit */
-    for (size_t i = 0; i < count; i++)
-        total += parts[i].len;
-    if (client->raw)
-        return total > 0 ? put(client, parts, count) : ERR_OK;
-    fcgi_finish(finish, client->request_id);
     struct part end = {finish, last ? sizeof finish : 0};
-    if (total > FCGI_CONTENT_MAX)
-        return put_large(client, parts, count, &end);
-    if (total > 0) {
-        fcgi_stdout_header(header, client->request_id, total);
-        all[used++] = (struct part){header, sizeof header};
-        memcpy(all + used, parts, count * sizeof *parts);
-        used += count;
-    }
-    if (last)
-        all[used++] = end;
-    return used > 0 ? put(client, all, used) : ERR_OK;
+
+    fcgi_finish(finish, connection->own);
+    if (piece->bytes > FCGI_CONTENT_MAX)
+        return put_large(connection, piece, &end);
+    fcgi_stdout_header(header, connection->own, piece->bytes);
+    piece->parts[0] = (struct part){header, piece->bytes > 0 ? sizeof header : 0};
+    add(piece, end.data, end.len);
+    return piece->bytes > 0 ? connection_put(connection, piece->parts, piece->count) : ERR_OK;
 }
 
-static enum err fcgi_send(struct client *base, const struct part *parts, size_t count) {
-    struct connection *client = of(base);
-    enum err err = put_framed(client, parts, count, false);
-    if (err == ERR_OK)
-        watch_writing(client);
+static enum err put(struct connection *connection, const struct head *head,
+                    const struct part *parts, size_t count, bool last) {
+    struct piece piece;
+
+    if (count > CLIENT_PARTS)
+        abort(); /* a caller in this program that does not know the limit */
+    piece.count = 1;
+    piece.bytes = 0;
+    piece.parts[0] = (struct part){"", 0};
+    piece.own = buf_make(0);
+    if (head != NULL)
+        add_head(&piece, connection, head);
+    for (size_t i = 0; i < count && !connection->head_only; i++)
+        add(&piece, parts[i].data, parts[i].len);
+    enum err err = ERR_OK;
+    if (!connection->raw)
+        err = put_records(connection, &piece, last);
+    else if (piece.bytes > 0)
+        err = connection_put(connection, piece.parts, piece.count);
+    buf_free(&piece.own);
     return err;
 }
 
-static void fcgi_finish_with(struct client *base, const struct part *parts, size_t count) {
-    struct connection *client = of(base);
-    enum err err = put_framed(client, parts, count, true);
-    if (err != ERR_OK || connection_queued(client) == 0) {
-        over(client, err);
-        return;
-    }
-    connection_set_state(client, CONNECTION_FLUSHING);
-    connection_set_deadline(client, CLIENT_FLUSH);
-    watch_writing(client);
+static enum err fcgi_send(struct client *client, const struct head *head, const struct part *parts,
+                          size_t count) {
+    return put(connection_of(client), head, parts, count, false);
 }
 
-static void fcgi_refuse(struct client *base, const struct problem *problem) {
-    struct buf text = buf_make(4096);
-    problem_render(problem, &text);
-    fcgi_finish_with(base, &(struct part){text.data, text.len}, 1);
-    buf_free(&text);
+static void fcgi_finish_with(struct client *client, const struct head *head,
+                             const struct part *parts, size_t count) {
+    struct connection *connection = connection_of(client);
+    connection_end(connection, put(connection, head, parts, count, true));
 }
 
-static void fcgi_drop(struct client *base) {
-    if (of(base)->aborted)
-        fcgi_finish_with(base, NULL, 0);
+static void fcgi_drop(struct client *client) {
+    if (connection_of(client)->aborted)
+        fcgi_finish_with(client, NULL, NULL, 0);
     else
-        connection_close(of(base));
+        connection_close(connection_of(client));
 }
 
-/* So many bytes of replies may lie behind an answer that the other side does not read. */
-enum { REPLIES_MAX = 4096 };
+static size_t fcgi_head_size(const struct client *client, const struct head *head) {
+    struct piece piece = {.own = buf_make(0)};
 
-bool client_fcgi_say(struct connection *connection, const struct buf *records) {
-    struct part part = {records->data, records->len};
+    add_head(&piece, connection_of(client), head);
+    buf_free(&piece.own);
+    return piece.bytes;
+}
 
-    if (connection_queued(connection) > 0) {
-        connection->aside->replies += records->len;
-        if (connection->aside->replies > REPLIES_MAX)
-            return false;
+/* --------------------------------------------------------------------- kinds */
+
+#define KIND                                                                                       \
+    {                                                                                              \
+        .watch = connection_client_watch, .hold = connection_client_hold, .send = fcgi_send,       \
+        .finish = fcgi_finish_with, .drop = fcgi_drop, .backlog = connection_client_backlog,       \
+        .head_size = fcgi_head_size, .add_fields = connection_client_add_fields                    \
     }
-    if (put(connection, &part, 1) != ERR_OK)
-        return false;
-    watch_writing(connection);
-    return true;
+
+const struct client_kind client_fcgi_kind = KIND;
+
+struct client *client_fcgi_new(struct connections *all, int fd, uint16_t request_id) {
+    static const struct fcgi_carrier carrier = {
+        .base = {.client = KIND, .left = client_fcgi_left, .forget = inflow_forget}};
+    struct connection *connection = lone(all, &carrier.base, fd);
+
+    connection->own = request_id;
+    return client_fcgi_begin(connection);
 }
 
-static const struct client_kind fcgi_kind = {.watch = fcgi_watch,
-                                             .hold = fcgi_hold,
-                                             .send = fcgi_send,
-                                             .finish = fcgi_finish_with,
-                                             .refuse = fcgi_refuse,
-                                             .drop = fcgi_drop,
-                                             .backlog = fcgi_backlog};
+struct client *client_cgi_new(struct connections *all, int fd, bool head_only) {
+    static const struct carrier carrier = {.client = KIND, .left = cgi_left};
+    struct connection *connection = lone(all, &carrier, fd);
+
+    connection->raw = true;
+    connection->head_only = head_only;
+    return connection_answer(connection);
+}

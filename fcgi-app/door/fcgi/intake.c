@@ -23,33 +23,35 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "core/base/mem.h"
 #include "fcgi-app/door/accept.h"
-#include "fcgi-app/door/fcgi/connection.h"
+#include "fcgi-app/door/connection.h"
+#include "fcgi-app/door/fcgi/client_fcgi.h"
 #include "fcgi-app/door/fcgi/fcgi.h"
+#include "fcgi-app/door/fcgi/inflow.h"
 #include "fcgi-app/door/problem.h"
 
-enum {
-    LARGE = 32 * 1024,               /* what is looked at in the socket */
-    GATHERED_MAX = 64 * 1024 * 1024, /* bytes of bodies that are on their way in together ... */
-    GATHERED_BODIES = 8              /* ... but room for so many of the longest */
-};
+enum { LARGE = 32 * 1024 }; /* what is looked at in the socket */
 
 struct intake {
+    struct fcgi_carrier carrier; /* first: what its connections point to */
     struct connections *all;
     struct stats *stats;
-    intake_fn *take;
+    request_fn *take;
     void *ctx;
-    size_t body_max;
-    size_t gathered_max;
     int timeout;
     struct acceptor *acceptor; /* NULL once closed */
     int laid; /* a file in memory, out of which libfcgi reads parameters; -1: none yet */
 };
+
+static struct intake *intake_of(const struct connection *connection) {
+    return (struct intake *)(uintptr_t)connection_carrier(connection);
+}
 
 /* Nothing that can be answered came. */
 static void break_off(struct connection *connection) {
@@ -59,7 +61,7 @@ static void break_off(struct connection *connection) {
 
 /* Answers without having read the request, whose rest nobody reads: the connection ends with it. */
 static void refuse(struct connection *connection, const struct problem *problem) {
-    connection->keep = false;
+    connection->keep = connection->head_only = false;
     client_refuse(client_fcgi_begin(connection), problem);
 }
 
@@ -69,25 +71,26 @@ static void hand_over(struct intake *intake, struct connection *connection,
     intake->stats->requests++;
     intake->stats->requests_reused += connection->reused;
     intake->stats->bytes_in += request->bytes;
+    connection->head_only = strcmp(request->method, "HEAD") == 0;
     intake->take(intake->ctx, request, client_fcgi_begin(connection));
 }
 
 static void wait_for_more(struct connection *connection) {
     if (!wheel_pending(&connection->deadline))
-        connection_set_deadline(connection, connection->all->intake->timeout);
+        connection_set_deadline(connection, intake_of(connection)->timeout);
     if (!connection_watch(connection))
         break_off(connection);
 }
 
 static void read_in_place(struct connection *connection, const struct fcgi_view *view) {
-    struct intake *intake = connection->all->intake;
+    struct intake *intake = intake_of(connection);
     struct request *request;
 
     if (!fcgi_are_pairs(connection->all->scratch + view->params_at, view->params_bytes)) {
         break_off(connection);
         return;
     }
-    if (request_read(connection->fd, intake->body_max, &request) == ERR_OK) {
+    if (request_read(connection->fd, connection->all->body_max, &request) == ERR_OK) {
         hand_over(intake, connection, request);
         return;
     }
@@ -109,6 +112,25 @@ static void end_of(struct connection *connection, bool silent) {
         break_off(connection);
 }
 
+static void rest(struct connection *connection) {
+    struct arrival *arrival = inflow_arrival(connection);
+
+    connection->own = 0;
+    if (arrival != NULL) {
+        inflow_over(connection);
+        connection_tidy(connection);
+    }
+    if (!connection_watch(connection))
+        connection_close(connection);
+}
+
+/* Nothing has begun on it, and it may stay. */
+static void go_on_resting(struct connection *connection) {
+    connection->reused = true;
+    connection_set_state(connection, CONNECTION_RESTING);
+    rest(connection);
+}
+
 /* --------------------------------------------------------------- record by record */
 
 /* Lays the parameters down as a plain request; a descriptor to read it from, or -1. */
@@ -127,7 +149,7 @@ static int lay_down(struct intake *intake, const struct arrival *arrival) {
 }
 
 static void take_gathered(struct connection *connection, struct arrival *arrival) {
-    struct intake *intake = connection->all->intake;
+    struct intake *intake = intake_of(connection);
     struct request *request;
     bool pairs = fcgi_are_pairs(arrival->params.data, arrival->params.len);
     int fd = pairs ? lay_down(intake, arrival) : -1;
@@ -151,18 +173,18 @@ static void take_gathered(struct connection *connection, struct arrival *arrival
 
 /* All that has come was taken, and there is no whole request in it. */
 static void gathered_so_far(struct connection *connection, struct arrival *arrival) {
-    struct intake *intake = connection->all->intake;
     struct problem problem;
 
     if (connection_queued(connection) > 0) {
         break_off(connection); /* it asks and does not read */
-    } else if (connection->all->gathered > intake->gathered_max && arrival->body.len > LARGE) {
+    } else if (connection->all->gathered > connection->all->gathered_max &&
+               arrival->body.len > LARGE) {
         connection->all->stats->bodies_refused++;
         problem_later(&problem, 503, 1, "too many large requests at a time");
         refuse(connection, &problem);
     } else if (connection->reused && arrival_idle(arrival)) {
         connection_tidy(connection);
-        intake_rest(connection);
+        go_on_resting(connection);
     } else {
         connection_tidy(connection);
         wait_for_more(connection);
@@ -170,16 +192,16 @@ static void gathered_so_far(struct connection *connection, struct arrival *arriv
 }
 
 static void gather(struct connection *connection) {
-    struct arrival *arrival = connection_gather(connection);
+    struct arrival *arrival = inflow_gather(connection);
     size_t pieces = arrival->body_bytes / LARGE;
-    enum arrival_event event = connection_read(connection);
+    enum arrival_event event = inflow_read(connection);
 
-    connection->request_id = arrival->request_id;
+    connection->own = arrival->request_id;
     connection->keep = arrival->keep;
     switch (event) {
     case ARRIVAL_MORE:
         if (arrival->body_bytes / LARGE != pieces)
-            connection_set_deadline(connection, connection->all->intake->timeout);
+            connection_set_deadline(connection, intake_of(connection)->timeout);
         gathered_so_far(connection, arrival);
         break;
     case ARRIVAL_WHOLE:
@@ -189,11 +211,11 @@ static void gather(struct connection *connection) {
         refuse_header(connection);
         break;
     case ARRIVAL_ABORTED:
-        client_finish(client_fcgi_begin(connection), NULL, 0);
+        client_finish(client_fcgi_begin(connection), NULL, NULL, 0);
         break;
     case ARRIVAL_REFUSED:
         if (connection->keep)
-            intake_rest(connection);
+            go_on_resting(connection);
         else
             break_off(connection);
         break;
@@ -212,7 +234,7 @@ static void gather(struct connection *connection) {
 /* A request has begun on it, or something that must be read to be known. */
 static void take_up(struct connection *connection, enum fcgi_look seen,
                     const struct fcgi_view *view, size_t len) {
-    struct intake *intake = connection->all->intake;
+    struct intake *intake = intake_of(connection);
 
     if (connection->state == CONNECTION_RESTING)
         connection_set_state(connection, CONNECTION_ARRIVING);
@@ -247,13 +269,13 @@ static void look(struct connection *connection, bool closed) {
         end_of(connection, n <= 0);
         return;
     }
-    connection->request_id = view.request_id;
+    connection->own = view.request_id;
     connection->keep = view.keep && !closed;
     take_up(connection, seen, &view, (size_t)n);
 }
 
-void intake_ready(struct connection *connection, unsigned what) {
-    if (connection_arrival(connection) == NULL) {
+static void ready(struct connection *connection, unsigned what) {
+    if (inflow_arrival(connection) == NULL) {
         look(connection, (what & POLLSET_CLOSED) != 0);
         return;
     }
@@ -262,29 +284,15 @@ void intake_ready(struct connection *connection, unsigned what) {
     gather(connection);
 }
 
-void intake_rest(struct connection *connection) {
-    struct arrival *arrival = connection_arrival(connection);
-
-    connection->reused = true;
-    connection->request_id = 0;
-    if (arrival != NULL) {
-        arrival_over(arrival);
-        connection_tidy(connection);
-    }
-    connection_set_state(connection, CONNECTION_RESTING);
-    if (!connection_watch(connection))
-        connection_close(connection);
-}
-
-void intake_late(struct connection *connection) {
+static void late(struct connection *connection) {
     struct problem problem;
 
-    if (connection->request_id == 0) {
+    if (connection->own == 0) {
         break_off(connection);
         return;
     }
     problem_set(&problem, 400, "the request did not arrive within %d seconds",
-                connection->all->intake->timeout);
+                intake_of(connection)->timeout);
     connection->all->stats->requests_broken++;
     refuse(connection, &problem);
 }
@@ -293,18 +301,12 @@ void intake_late(struct connection *connection) {
 
 static void on_taken(void *ctx, int fd) {
     struct intake *intake = ctx;
-    look(connection_new(intake->all, fd), false);
+    look(connection_new(intake->all, &intake->carrier.base, fd), false);
 }
 
-/* Whether a descriptor could be had from a connection that only rests. */
-static bool close_a_resting_one(void *ctx) {
-    struct intake *intake = ctx;
-    struct ring *resting = &intake->all->resting;
-
-    if (ring_empty(resting))
-        return false;
-    connection_close(RING_OF(resting->next, struct connection, deadline.ring));
-    return true;
+static bool make_room(void *ctx) {
+    const struct intake *intake = ctx;
+    return connections_spare(intake->all);
 }
 
 static void refuse_for_want_of_descriptors(void *ctx, int fd) {
@@ -313,31 +315,33 @@ static void refuse_for_want_of_descriptors(void *ctx, int fd) {
 
     problem_later(&problem, 503, 2, "no descriptor is left for another request");
     /* every web server counts requests from 1 */
-    client_refuse(client_new(intake->all, fd, CLIENT_FCGI, 1), &problem);
+    client_refuse(client_fcgi_new(intake->all, fd, 1), &problem);
     intake->stats->answers_503++;
 }
 
 static const struct acceptor_calls calls = {
-    .taken = on_taken, .make_room = close_a_resting_one, .refuse = refuse_for_want_of_descriptors};
+    .taken = on_taken, .make_room = make_room, .refuse = refuse_for_want_of_descriptors};
 
 struct intake *intake_new(struct connections *all, int listen_fd, const struct config *config,
-                          size_t body_max, intake_fn *take, void *ctx) {
+                          request_fn *take, void *ctx) {
     struct intake *intake = mem_new(sizeof *intake);
-    size_t longest = GATHERED_BODIES * body_max;
 
+    intake->carrier = (struct fcgi_carrier){.base = {.client = client_fcgi_kind,
+                                                     .ready = ready,
+                                                     .left = client_fcgi_left,
+                                                     .late = late,
+                                                     .rest = rest,
+                                                     .forget = inflow_forget},
+                                            .limits = {.params_max = REQUEST_HEADER_MAX,
+                                                       .body_max = all->body_max,
+                                                       .most = (unsigned)config->max_waiters}};
     intake->all = all;
     intake->stats = all->stats;
     intake->take = take;
     intake->ctx = ctx;
-    intake->body_max = body_max;
     intake->timeout = config->request_timeout;
     intake->laid = -1;
-    intake->gathered_max = longest > GATHERED_MAX ? longest : GATHERED_MAX;
-    all->limits = (struct arrival_limits){.params_max = REQUEST_HEADER_MAX,
-                                          .body_max = body_max,
-                                          .most = (unsigned)config->max_waiters};
     intake->acceptor = acceptor_new(all->loop, all->stats, listen_fd, &calls, intake);
-    all->intake = intake;
     return intake;
 }
 
@@ -347,9 +351,7 @@ void intake_close(struct intake *intake) {
     acceptor_take_waiting(intake->acceptor);
     acceptor_free(intake->acceptor);
     intake->acceptor = NULL;
-    intake->all->closing = true;
-    while (close_a_resting_one(intake))
-        ;
+    connections_drain(intake->all);
 }
 
 bool intake_idle(const struct intake *intake) {
@@ -361,7 +363,6 @@ void intake_free(struct intake *intake) {
     if (intake == NULL)
         return;
     acceptor_free(intake->acceptor);
-    intake->all->intake = NULL;
     if (intake->laid >= 0)
         close(intake->laid);
     free(intake);

@@ -15,15 +15,11 @@
 struct connections;
 struct intake;
 
-/* A whole request; both now belong to the callee. */
-typedef void intake_fn(void *ctx, struct request *request, struct client *client);
-
 /*
- * Accepts on `listen_fd`, which it owns from now on; what it takes in stands in `all`,
- * which outlives it. `body_max`: bytes kept of a body.
+ * Accepts on `listen_fd`, which it owns from now on; its connections stand in `all`.
  */
 struct intake *intake_new(struct connections *all, int listen_fd, const struct config *config,
-                          size_t body_max, intake_fn *take, void *ctx);
+                          request_fn *take, void *ctx);
 
 /*
  * Accepts what is already waiting, then closes the listening socket, and the
@@ -35,7 +31,8 @@ void intake_close(struct intake *intake);
 /* Whether nothing is on its way in, and nothing is being answered, any more. */
 bool intake_idle(const struct intake *intake);
 
-/* Stops at once; its connections are closed with the others. Safe on NULL. */
+/* Stops at once. Its connections need it until they are closed: connections_free() comes first.
+ * Safe on NULL. */
 void intake_free(struct intake *intake);
 
 #endif

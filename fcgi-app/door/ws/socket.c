@@ -141,9 +141,12 @@ static bool is_stuck(struct web_socket *socket) {
     return socket->heard < earliest;
 }
 
-static enum err socket_send(struct client *client, const struct part *parts, size_t count) {
+/* A message has no head. */
+static enum err socket_send(struct client *client, const struct head *head,
+                            const struct part *parts, size_t count) {
     struct web_socket *socket = of(client);
     struct buf text = buf_make(SIZE_MAX / 2);
+    (void)head;
 
     if (socket->dead)
         return ERR_GONE;
@@ -204,8 +207,11 @@ static void end_with(struct web_socket *socket, unsigned code, const char *reaso
         destroy(socket);
 }
 
-static void socket_finish(struct client *client, const struct part *parts, size_t count) {
+static void socket_finish(struct client *client, const struct head *head, const struct part *parts,
+                          size_t count) {
     struct web_socket *socket = of(client);
+    (void)head;
+
     for (size_t i = 0; i < count; i++) {
         if (parts[i].len > 0)
             frames_text(socket->frames, parts[i].data, parts[i].len);
@@ -221,7 +227,7 @@ static void socket_refuse(struct client *client, const struct problem *problem) 
     frames_text(socket->frames, text.data, text.len);
     buf_free(&text);
     end_with(socket, problem->status == 503 ? SOCKET_TRY_LATER : SOCKET_POLICY,
-             problem_title(problem->status));
+             head_reason(problem->status));
 }
 
 static void socket_drop(struct client *client) {

@@ -61,24 +61,30 @@ static void hang_up(struct caller *caller) {
     caller_free(caller);
 }
 
-/* The CGI header of a problem, made an HTTP/1.1 answer. */
+/* A problem, as an HTTP/1.1 answer. */
 static void refuse(struct caller *caller, const struct problem *problem) {
-    struct buf cgi = buf_make(4096), http = buf_make(8192);
+    struct buf fields = buf_make(1024), body = buf_make(4096), http = buf_make(8192);
+    struct buf lines = buf_make(0);
     struct stats *stats = caller->listener->app->stats;
-    const size_t status = strlen("Status:");
+    char length[HEAD_LENGTH_LINE];
 
     stats->answers_4xx += problem->status < 500;
     stats->answers_503 += problem->status == 503;
-    problem_render(problem, &cgi);
-    buf_text(&http, "HTTP/1.1");
-    const char *line = strstr(cgi.data, "\r\n");
-    buf_add(&http, cgi.data + status, (size_t)(line - cgi.data) - status);
+    problem_put(problem, &body);
+    buf_char(&body, '\n');
+    const struct head head = problem_head(problem, body.len, &fields);
+    const struct part first = head_lines(&head, HEAD_HTTP, &lines);
+    buf_add(&http, first.data, first.len);
     buf_text(&http,
-             problem->upgrade != NULL ? "\r\nConnection: Upgrade, close" : "\r\nConnection: close");
-    buf_add(&http, line, cgi.len - (size_t)(line - cgi.data));
+             problem->upgrade != NULL ? "Connection: Upgrade, close\r\n" : "Connection: close\r\n");
+    buf_add(&http, length, head_length_line(&head, length));
+    buf_text(&http, "\r\n");
+    buf_add(&http, body.data, body.len);
+    buf_free(&lines);
     if (send(caller->fd, http.data, http.len, MSG_NOSIGNAL | MSG_DONTWAIT) > 0)
         stats->bytes_out += http.len;
-    buf_free(&cgi);
+    buf_free(&fields);
+    buf_free(&body);
     buf_free(&http);
     hang_up(caller);
 }

@@ -1,0 +1,89 @@
+/*
+ * Writes heads. Nearly all answers have one of a few heads, which differ in their length
+ * alone: those are written once for each syntax and kept, so that an answer costs no more
+ * than its length's digits.
+ */
+#include "fcgi-app/door/answer.h"
+
+#include <string.h>
+
+const char *head_reason(int status) {
+    switch (status) {
+    case 200:
+        return "OK";
+    case 204:
+        return "No Content";
+    case 400:
+        return "Bad Request";
+    case 401:
+        return "Unauthorized";
+    case 403:
+        return "Forbidden";
+    case 404:
+        return "Not Found";
+    case 405:
+        return "Method Not Allowed";
+    case 408:
+        return "Request Timeout";
+    case 413:
+        return "Content Too Large";
+    case 426:
+        return "Upgrade Required";
+    case 429:
+        return "Too Many Requests";
+    case 501:
+        return "Not Implemented";
+    case 503:
+        return "Service Unavailable";
+    case 505:
+        return "HTTP Version Not Supported";
+    default:
+        return "Internal Server Error";
+    }
+}
+
+/* "none": lighttpd would answer a Range with a part of what is made for who asked now. */
+static void put_lines(const struct head *head, enum head_syntax syntax, struct buf *out) {
+    buf_text(out, syntax == HEAD_CGI ? "Status: " : "HTTP/1.1 ");
+    buf_printf(out, "%d %s\r\n", head->status, head_reason(head->status));
+    if (head->type != NULL)
+        buf_printf(out, "Content-Type: %s\r\n", head->type);
+    buf_text(out, "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"
+                  "X-Accel-Buffering: no\r\nAccept-Ranges: none\r\n");
+    if (head->fields != NULL)
+        buf_text(out, head->fields);
+}
+
+struct part head_lines(const struct head *head, enum head_syntax syntax, struct buf *own) {
+    struct buf *lines = head->kept != NULL ? &head->kept->of[syntax] : own;
+
+    if (lines->len == 0) {
+        *lines = buf_make(SIZE_MAX / 2); /* its fields are bounded where they are made */
+        put_lines(head, syntax, lines);
+    }
+    return (struct part){lines->data, lines->len};
+}
+
+size_t head_length_line(const struct head *head, char out[HEAD_LENGTH_LINE]) {
+    static const char name[] = "Content-Length: ";
+    char digits[24], *first = digits + sizeof digits;
+    size_t value = head->length;
+
+    if (head->length == HEAD_NO_LENGTH)
+        return 0;
+    *--first = '\n';
+    *--first = '\r';
+    do {
+        *--first = (char)('0' + value % 10);
+        value /= 10;
+    } while (value > 0);
+    size_t len = (size_t)(digits + sizeof digits - first);
+    memcpy(out, name, sizeof name - 1);
+    memcpy(out + sizeof name - 1, first, len);
+    return sizeof name - 1 + len;
+}
+
+void head_kept_free(struct head_kept *kept) {
+    for (int i = 0; i < HEAD_SYNTAXES; i++)
+        buf_free(&kept->of[i]);
+}
