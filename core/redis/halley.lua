@@ -31,7 +31,7 @@
 -- VERSION (tests/lint/library-version --update). Programs load this file when Redis
 -- has none or an older one; when it has another text of the same number, once each.
 
-local VERSION = 5
+local VERSION = 6
 local DIGEST = '' -- of this text, which the build puts in here (Makefile)
 
 local HISTORY, TTL, MAX_MESSAGE = 1000, 3600, 65536
@@ -313,16 +313,27 @@ local function add_above(history_key, history, id, now, payload)
   if type(added) == 'table' and added.err then error(added) end
 end
 
+-- Whether the bare publish `name` comes behind one that was published after it.
+local function comes_late(name, last)
+  local barrier, number = string.match(last, '^(%d+) (%d+)$')
+  if not barrier then return false end
+  local own_barrier, own_number = string.match(name, '^(%d+) (%d+)$')
+  if own_barrier ~= barrier then return tonumber(own_barrier) < tonumber(barrier) end
+  return tonumber(own_number) < tonumber(number)
+end
+
 -- Gives `payload` the next number, keeps it, and tells everybody who listens.
 -- `o` has history, ttl, max_message, meta_ttl as numbers, all optional; with
 -- o.remember they hold for later callers who do not say; o.prefix is the caller's, if
--- that is a program. Returns id and time, or nil and why not.
+-- that is a program; o.bare is the name of a bare publish: where it comes late a number is
+-- left out in front of it, so that readers are told of a gap. Returns id and time, or nil
+-- and why not.
 local function append(channel, payload, o, now)
   know_process(now)
   local prefix, database = known_prefix(o.prefix)
   if not prefix then return nil, UNKNOWN_PREFIX end
   local meta_key = key('meta', channel)
-  local meta = redis.call('HMGET', meta_key, 'epoch', 'n', 'run', 'history', 'ttl', 'max_message', 'largest')
+  local meta = redis.call('HMGET', meta_key, 'epoch', 'n', 'run', 'history', 'ttl', 'max_message', 'largest', 'bare')
   local epoch, n = tonumber(meta[1]), tonumber(meta[2])
   local history = o.history or tonumber(meta[4]) or HISTORY
   local ttl = o.ttl or tonumber(meta[5]) or TTL
@@ -335,6 +346,8 @@ local function append(channel, payload, o, now)
   if not epoch or meta[3] ~= run then
     epoch, n = begin_epoch(channel, epoch), 0
     fields = { 'epoch', text(epoch), 'run', run, 'born', text(born) }
+  elseif o.bare and meta[8] and comes_late(o.bare, meta[8]) then
+    n = n + 1
   end
   local history_key = key('history', channel)
   -- readers fetch by it (collect); what an older library kept may be as long as was allowed
@@ -363,6 +376,10 @@ local function append(channel, payload, o, now)
       fields[#fields + 1] = name
       fields[#fields + 1] = text(o[name])
     end
+  end
+  if o.bare then
+    fields[#fields + 1] = 'bare'
+    fields[#fields + 1] = o.bare
   end
   redis.call('HSET', meta_key, unpack(fields))
   redis.call('EXPIRE', meta_key, text(math.max(o.meta_ttl or META_TTL, 2 * ttl)))
@@ -1201,7 +1218,7 @@ local function halley_sequence(keys, args)
   if not prefix then return fail(UNKNOWN_PREFIX) end
   local ok, id, why = pcall(append, keys[1], args[5], {
     history = tonumber(args[7]), ttl = tonumber(args[8]), max_message = tonumber(args[9]),
-    meta_ttl = tonumber(args[10]), prefix = prefix, remember = true }, now)
+    meta_ttl = tonumber(args[10]), prefix = prefix, remember = true, bare = name }, now)
   if not ok then id, why = nil, type(id) == 'table' and id.err or tostring(id) end
   redis.call('HSET', keys[2], 'last', name .. ' ' .. text(total + 1) .. ' ' .. done)
   if args[6] == '1' then

@@ -1,10 +1,12 @@
 /* The world of model.h: what may happen, and the judgement at the end.
  *
  * The judge knows which publish was heard by whom, and who of them lives. It asks of the
- * history: each that somebody who lives heard is there once, and in order (but for what
- * came from a worker who was away for longer than a lease, or after Redis lost its
- * data); of the others, each that Redis answered is there, or has a gap in its place;
- * and where nothing is lost, no gap is told.
+ * history: each that somebody who lives heard is there once, and in order; of the others,
+ * each that Redis answered is there, or has a gap in its place; and where nothing is lost
+ * or late, no gap is told. Late may be what came from a worker who was away for longer
+ * than a lease, or after Redis lost its data; there is a gap in front of it, in history as
+ * for those who hear it live, so that nobody sees two messages in the wrong order with
+ * none between them.
  */
 #include "tests/unit/model.h"
 
@@ -235,6 +237,18 @@ static void step(struct world *world) {
 
 /* ------------------------------------------------------------------ rest and judge */
 
+void model_told(struct world *world, int channel, const char *text) {
+    struct view *view = &world->views[channel];
+    unsigned long long epoch, n;
+    int number, parts = sscanf(text, "%llu-%llu %*s %d", &epoch, &n, &number);
+
+    if (parts < 3)
+        return; /* a number that no message has */
+    if (epoch == view->epoch && n == view->n + 1 && number <= view->number)
+        model_complain(world, "%d is told behind %d, without a gap", number, view->number);
+    *view = (struct view){.epoch = epoch, .n = n, .number = number};
+}
+
 static bool at_rest(const struct world *world) {
     bool leads = false;
     for (int i = 0; i < WORKERS; i++) {
@@ -280,7 +294,8 @@ static void come_to_rest(struct world *world) {
 }
 
 struct judge {
-    int last; /* number of the last publish that was in time */
+    int last;     /* number of the last publish that was in time */
+    int previous; /* and of the last of all */
     unsigned long long epoch, n;
     int from;  /* all before this one were judged */
     bool hole; /* a gap was told since then */
@@ -312,13 +327,16 @@ static void judge_entry(struct world *world, int channel, int number, unsigned l
     world->counts->holes += epoch == judge.epoch && n != judge.n + 1;
     if (p->entries > 1)
         model_complain(world, "%d is there %d times", number, p->entries);
-    judge.hole |= epoch != judge.epoch || n != judge.n + 1;
+    bool hole = epoch != judge.epoch || n != judge.n + 1, late = number < judge.previous;
+    if (late && !hole)
+        model_complain(world, "%d is behind %d, without a gap", number, judge.previous);
+    world->counts->late += late;
+    judge.hole |= hole;
     judge.epoch = epoch;
     judge.n = n;
-    if (p->late || p->again) {
-        world->counts->late++;
+    judge.previous = number;
+    if (p->late || p->again)
         return;
-    }
     if (number < judge.last)
         model_complain(world, "%d is behind %d", number, judge.last);
     judge_between(world, judge.from, number, judge.hole || judge.from == 0);
@@ -330,7 +348,7 @@ static void judge_entry(struct world *world, int channel, int number, unsigned l
 static void judge_all(struct world *world) {
     count_entries(world);
     for (judged_channel = 0; judged_channel < CHANNELS; judged_channel++) {
-        judge = (struct judge){.last = -1};
+        judge = (struct judge){.last = -1, .previous = -1};
         model_each_entry(world, judge_entry);
         judge_between(world, judge.from, world->published, false);
     }

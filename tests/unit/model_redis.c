@@ -60,8 +60,12 @@ void model_write(struct worker *worker, enum news news, redisReply *reply, const
 static int lua_deliver(lua_State *lua) {
     struct world *world = world_of(lua);
     const char *channel = luaL_checkstring(lua, 1), *text = luaL_checkstring(lua, 2);
+    static const char live[] = "halley.live:{";
     bool bare = strncmp(channel, "halley:", 7) == 0;
     int count = 0;
+
+    if (strncmp(channel, live, strlen(live)) == 0)
+        model_told(world, channel[strlen(live)] - 'a', text);
 
     for (int i = 0; i < WORKERS; i++) {
         struct worker *worker = &world->workers[i];

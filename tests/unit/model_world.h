@@ -68,6 +68,11 @@ struct publish {
     int entries; /* in the history */
 };
 
+struct view { /* what who hears a channel live heard last: its id, and the publish */
+    unsigned long long epoch, n;
+    int number;
+};
+
 struct world {
     const struct dice *dice;
     struct model_counts *counts;
@@ -80,6 +85,7 @@ struct world {
     int lives;
     uint64_t alive, left; /* which lives run, and which left in order */
     struct publish publishes[PUBLISHES];
+    struct view views[CHANNELS];
     int published;
     int delivering; /* number of the bare publish that Redis is passing on, or -1 */
     unsigned process;
@@ -87,6 +93,11 @@ struct world {
     struct sent *orphans; /* calls of connections that were lost, not yet carried out */
     char problem[400];
 };
+
+/* --- model.c: the judge ------------------------------------------------------------- */
+
+/* Those who hear a channel live are told: "<id> <at> <number of the publish>". */
+void model_told(struct world *world, int channel, const char *text);
 
 /* --- model_redis.c: what Redis does, and the words for it -------------------------- */
 

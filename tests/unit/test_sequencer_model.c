@@ -56,7 +56,7 @@ static void play(int workers, unsigned steps) {
     if (one == 0 && worlds >= WORLDS && steps == STEPS) { /* else it has not tried what it is for */
         ck_assert_uint_gt(sum.lost, 0);
         ck_assert_uint_gt(sum.holes, 0);
-        ck_assert_uint_gt(sum.late, 0);
+        ck_assert_int_eq(sum.late > 0, workers > 1); /* one alone has it all in order */
         ck_assert_uint_gt(sum.full, 0);
     }
 }
