@@ -10,6 +10,7 @@
 --                                    born       of the process that began the epoch
 --                                    history, ttl, max_message   as last configured
 --                                    largest  bytes of the longest payload ever kept
+--                                    bare     name of the last bare publish that was kept
 --   <prefix>.live:{channel}    pub/sub: "<id> <at> <payload>"
 --   halley.idempotency:{channel}:<key>   "<id> <at>" of the first publish through Redis
 --   halley.posted:{channel}:<who> <key>  the same of a publish from the web, by <who>
@@ -31,7 +32,7 @@
 -- VERSION (tests/lint/library-version --update). Programs load this file when Redis
 -- has none or an older one; when it has another text of the same number, once each.
 
-local VERSION = 6
+local VERSION = 7
 local DIGEST = '' -- of this text, which the build puts in here (Makefile)
 
 local HISTORY, TTL, MAX_MESSAGE = 1000, 3600, 65536

@@ -20,16 +20,13 @@ function follows(before, id) {
 }
 
 /*
- * What only a worker that was stopped or cut off had heard is sequenced when it is back:
- * late, behind what others published meanwhile. It is counted, and no fault of a bare
- * publish; of all others it is.
- */
-export const MAY_BE_LATE = new Set(['bare']);
-
-/*
+ * What comes behind what was published after it, comes late. That is counted, and allowed
+ * within a told gap alone: whatever lies between the two was told to be missing.
+ *
  * Where Redis lost its tail, what readers had of it already may be brought back by whoever
  * was not told that it is done: a worker, or a publisher who tries again. Then it comes once
- * more, in order, behind the gap into the new epoch. It is counted, and nowhere else allowed.
+ * more in the new epoch, behind the gap into it and in order, or behind a gap of its own. It
+ * is counted, and nowhere else allowed.
  */
 const NOT_AGAIN = Infinity;
 
@@ -45,7 +42,7 @@ export class View {
     this.inGaps = 0;
     this.everBroken = false;
     this.again = 0;
-    this.streams = new Map(); // publisher -> {last, gapped, epoch, again: the last number that came once more}
+    this.streams = new Map(); // by publisher, see #streamOf
   }
 
   /*
@@ -73,7 +70,7 @@ export class View {
   /* Whatever was sent at this place may be missing. */
   #break() {
     this.broken = this.everBroken = true;
-    for (const stream of this.streams.values()) stream.gapped = true;
+    for (const stream of this.streams.values()) stream.gapped = stream.open = true;
   }
 
   #hole(gap, what) {
@@ -90,21 +87,39 @@ export class View {
     this.ids.add(id);
     this.place = position(id);
     if (data?.p === undefined) return;
-    const stream = this.#streamOf(data.p);
-    if (stream.epoch !== this.place.epoch) stream.again = stream.gapped ? 0 : NOT_AGAIN;
-    stream.epoch = this.place.epoch;
-    if (data.n <= stream.last && data.n > stream.again) this.#again(stream, data.n);
-    else if (data.n === stream.last) this.complain('doubled', `${data.p} ${data.n} as ${id}`);
-    else if (data.n < stream.last && MAY_BE_LATE.has(data.p)) this.#late(stream, data.n, id);
-    else if (data.n < stream.last) this.complain('reordered', `${data.p} ${data.n} behind ${stream.last} as ${id}`);
-    else if (data.n > stream.last + 1) stream.jumps.push({from: stream.last, to: data.n, gapped: stream.gapped, id});
-    if (data.n > stream.last) stream.again = NOT_AGAIN;
-    stream.last = Math.max(stream.last, data.n);
-    stream.gapped = false;
+    this.#judge(this.#streamOf(data.p), data, id);
   }
 
+  #judge(stream, {p, n}, id) {
+    if (stream.epoch !== this.place.epoch) {
+      Object.assign(stream, {epoch: this.place.epoch, again: stream.gapped ? 0 : NOT_AGAIN, lossy: stream.gapped, here: new Set()});
+    }
+    const mayBeAgain = stream.lossy && !stream.here.has(n);
+    if (stream.seen.has(n) && !mayBeAgain) {
+      this.complain('doubled', `${p} ${n} as ${id}`);
+    } else if (n < stream.previous && !stream.gapped) {
+      this.complain('reordered', `${p} ${n} behind ${stream.previous} as ${id}`);
+    } else if (stream.seen.has(n)) {
+      if (n > stream.again || stream.gapped) this.#again(stream, n); else this.complain('doubled', `${p} ${n} as ${id}`);
+    } else if (n < stream.last) {
+      stream.late++;
+    } else if (n > stream.last + 1) {
+      stream.jumps.push({from: stream.last, to: n, gapped: stream.open, id});
+    }
+    if (n > stream.last) Object.assign(stream, {last: n, open: false, again: NOT_AGAIN});
+    stream.seen.add(n);
+    stream.here.add(n);
+    Object.assign(stream, {previous: n, gapped: false});
+  }
+
+  /*
+   * Of one publisher: the last number that came, and the greatest; whether a gap was told since
+   * then; what came at all, and in this epoch, and whether that began with a gap; and the last
+   * number that came once more.
+   */
   #streamOf(publisher) {
-    const none = {last: 0, gapped: this.everBroken, jumps: [], late: new Set(), again: NOT_AGAIN};
+    const none = {previous: 0, last: 0, gapped: this.everBroken, open: this.everBroken, jumps: [], late: 0,
+      seen: new Set(), here: new Set(), lossy: false, again: NOT_AGAIN};
     if (!this.streams.has(publisher)) this.streams.set(publisher, none);
     return this.streams.get(publisher);
   }
@@ -114,27 +129,21 @@ export class View {
     this.again++;
   }
 
-  #late(stream, n, id) {
-    if (stream.late.has(n)) this.complain('doubled', `${n} as ${id}, late`);
-    else if (!stream.jumps.some(({from, to}) => n > from && n < to)) this.complain('doubled', `${n} again as ${id}`);
-    stream.late.add(n);
-  }
-
   get lateCount() {
-    return [...this.streams.values()].reduce((sum, stream) => sum + stream.late.size, 0);
+    return [...this.streams.values()].reduce((sum, stream) => sum + stream.late, 0);
   }
 
   /* `acknowledged`: publisher -> Set of the numbers that it was promised. */
   finish(acknowledged) {
     for (const [publisher, numbers] of acknowledged) {
       const stream = this.#streamOf(publisher);
-      const jumps = [...stream.jumps, {from: stream.last, to: Infinity, gapped: stream.gapped, id: 'the end'}];
+      const jumps = [...stream.jumps, {from: stream.last, to: Infinity, gapped: stream.open, id: 'the end'}];
       let most = 0;
       for (const n of numbers) most = Math.max(most, n);
       for (const {from, to, gapped, id} of jumps) {
         const missing = [];
         for (let n = from + 1; n < Math.min(to, most + 1); n++) {
-          if (numbers.has(n) && !stream.late.has(n)) missing.push(n);
+          if (numbers.has(n) && !stream.seen.has(n)) missing.push(n);
         }
         if (gapped) this.inGaps += missing.length;
         else if (missing.length > 0) this.complain('lost', `${publisher} ${missing.slice(0, 8)} (${missing.length}) before ${id}`);

@@ -22,8 +22,11 @@ const right = {
   'a told gap to another epoch': [[[false, [said('5-1', 1)], '5-1'], [true, [said('8-1', 4)], '8-1']], [1, 2, 3, 4]],
   'a gap behind what is whole, in one batch': [[[true, [said('5-1', 1), said('8-1', 3), said('8-2', 4)], '8-2']], [1, 2, 3, 4]],
   'a gap without a message': [[[false, [said('5-1', 1)], '5-1'], [true, [], '5-3'], [false, [said('5-4', 4)], '5-4']], [1, 2, 4]],
-  'a bare publish that comes late':
-    [[[false, [said('5-1', 1, 'bare')], '5-1'], [false, [said('5-2', 3, 'bare')], '5-2'], [false, [said('5-3', 2, 'bare')], '5-3']], []],
+  'what comes late, behind a gap':
+    [[[false, [said('5-1', 1), said('5-2', 4)], '5-2'], [true, [said('5-4', 2), said('5-5', 3), said('5-6', 5)], '5-6']], [1, 2, 3, 4, 5]],
+  'what is missing on both sides of a gap': [[[false, [said('5-1', 3)], '5-1'], [true, [said('5-3', 2), said('5-4', 6)], '5-4']], [2, 3, 4, 5, 6]],
+  'what a Redis without its tail is told once more, behind a gap of its own':
+    [[[false, [said('5-1', 1), said('5-2', 2)], '5-2'], [true, [said('8-1', 2), said('8-3', 1)], '8-3']], [1, 2]],
   'what a Redis without its tail is told once more, behind the gap':
     [[[false, [said('5-1', 1), said('5-2', 2), said('5-3', 3)], '5-3'], [true, [said('8-1', 2), said('8-2', 3), said('8-3', 4)], '8-3']], [1, 2, 3, 4]],
   'a number that nobody was promised': [[[false, [said('5-1', 1)], '5-1'], [false, [said('5-2', 3)], '5-2']], [1, 3]]
@@ -41,6 +44,9 @@ const wrong = {
   'doubled behind a gap of one epoch': [[[false, [said('5-1', 1)], '5-1'], [true, [said('5-3', 1)], '5-3']], [1]],
   'doubled behind a gap, twice': [[[false, [said('5-1', 1)], '5-1'], [true, [said('8-1', 1), said('8-2', 1)], '8-2']], [1]],
   'reordered behind a gap': [[[false, [said('5-1', 1), said('5-2', 2)], '5-2'], [true, [said('8-1', 2), said('8-2', 1)], '8-2']], [1, 2]],
+  'reordered, a bare publish': [[[false, [said('5-1', 1, 'bare'), said('5-2', 3, 'bare'), said('5-3', 2, 'bare')], '5-3']], []],
+  'reordered behind what came late': [[[false, [said('5-1', 5)], '5-1'], [true, [said('5-3', 3), said('5-4', 2)], '5-4']], []],
+  'reordered beside a gap that is elsewhere': [[[true, [said('5-1', 2), said('5-2', 1), said('5-4', 4)], '5-4']], []],
   'doubled and late': [[[false, [said('5-1', 1, 'bare')], '5-1'], [false, [said('5-2', 2, 'bare')], '5-2'], [false, [said('5-3', 1, 'bare')], '5-3']], []],
   'false gap': [[[true, [said('5-1', 1)], '5-1']], [1]],
   'gap not told': [[[false, [said('5-1', 1)], '5-1'], [false, [said('5-3', 2)], '5-3']], [1, 2]],

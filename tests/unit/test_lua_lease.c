@@ -249,6 +249,29 @@ START_TEST(the_holder_turns_publishes_into_history_in_order) {
 }
 END_TEST
 
+START_TEST(a_number_is_left_out_in_front_of_what_comes_late) {
+    server_start(false);
+    const char *a = lead("a");
+    sequence("a", name(a, 0), a, 5, "chat", "v");
+    put("last", keepf("%s 1 1 0 granted", a)); /* who was away goes first */
+    ck_assert_uint_eq(n_of(sequence("a", name(a, 1), a, 2, "chat", "w")), 3);
+    ck_assert_uint_eq(n_of(sequence("a", name(a, 2), a, 3, "chat", "x")), 4);
+    ck_assert_uint_eq(n_of(sequence("a", name(a, 3), a, 4, "news", "y")), 1);
+    ck_assert_uint_eq(n_of(sequence("a", name(a, 4), a, 6, "chat", "z")), 5);
+    ck_assert_str_eq(ask("HGET halley.meta:{chat} bare"), name(a, 6));
+}
+END_TEST
+
+START_TEST(what_is_behind_an_older_barrier_comes_late) {
+    server_start(false);
+    const char *a = lead("a");
+    sequence("a", name(a, 0), a, 1, "chat", "x");
+    put("last", "1000 8 1 0 granted");
+    ck_assert_uint_eq(n_of(sequence("a", "1000 8", "1000", 9, "chat", "y")), 3);
+    ck_assert_str_eq(ask("XLEN halley.history:{chat}"), "2");
+}
+END_TEST
+
 START_TEST(nobody_else_sequences) {
     server_start(false);
     ck_assert(begins(sequence("a", "0 0", "1", 1, "chat", "x"), "!LEASE "));
@@ -530,7 +553,9 @@ UNIT_MAIN("lua_lease", one_owner_has_the_lease_at_a_time_and_renews_it,
           who_holds_something_older_goes_first, who_has_not_heard_the_barrier_yet_is_waited_for,
           who_comes_late_with_something_older_is_given_the_lease,
           who_listened_all_the_time_goes_before_who_was_cut,
-          the_holder_turns_publishes_into_history_in_order, nobody_else_sequences,
+          the_holder_turns_publishes_into_history_in_order,
+          a_number_is_left_out_in_front_of_what_comes_late,
+          what_is_behind_an_older_barrier_comes_late, nobody_else_sequences,
           nothing_is_passed_over_and_nothing_done_twice, what_was_done_is_told_by_its_name,
           a_message_that_cannot_be_kept_is_passed_over,
           what_is_done_outlives_the_worker_and_the_process_of_redis,
