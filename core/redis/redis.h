@@ -1,7 +1,7 @@
 /*
  * One connection to Redis that comes back by itself. A program has two: one for
- * commands, one that is subscribed (RESP2 does not mix them). This is the one
- * place that knows hiredis.
+ * commands, one that is subscribed (RESP2 does not mix them). hiredis is known
+ * to what stands behind this header alone (_redis.h).
  *
  * Everything here belongs to the thread of the loop that it was made with.
  */
@@ -143,7 +143,10 @@ long redis_peer(const struct redis *redis);
 /* The number of the database that it is in. */
 int redis_database(const struct redis *redis);
 
-/* Leaves this Redis, its companion too, and connects again; `why` is copied. */
+/*
+ * Leaves this Redis as soon as its callbacks have returned, its companion too, and connects
+ * again: the connection works, but what it leads to does not serve. `why` is copied.
+ */
 void redis_leave(struct redis *redis, const char *why);
 
 /*

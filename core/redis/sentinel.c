@@ -2,7 +2,7 @@
  * One connection to one sentinel at a time, asked for the master's address every second.
  * A sentinel that is away, does not know the name, or has named a Redis that turned out
  * to be no master is left for the next one in the list: what counts is what the Redis at
- * that address says of its role, which redis.c asks.
+ * that address says of its role, which greet.c asks.
  */
 #include "core/redis/sentinel.h"
 

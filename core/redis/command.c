@@ -1,0 +1,136 @@
+/*
+ * Commands and their replies, and the one command that subscribes.
+ */
+#include "core/redis/_redis.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/buf.h"
+#include "core/base/mem.h"
+
+struct pending {
+    redis_reply_fn *fn;
+    void *ctx;
+    struct redis *redis;
+};
+
+/* Answers by which a Redis says that it is not the master, whatever was asked. */
+static bool says_replica(const redisReply *reply) {
+    return reply->type == REDIS_REPLY_ERROR &&
+           (strncmp(reply->str, "READONLY", 8) == 0 || strncmp(reply->str, "MASTERDOWN", 10) == 0);
+}
+
+static void on_reply(redisAsyncContext *hiredis, void *reply, void *ctx) {
+    struct pending *pending = ctx;
+    struct redis *redis = pending->redis;
+
+    if (reply != NULL)
+        redis_heard(redis);
+    redis->unanswered--;
+    if (pending->fn != NULL)
+        pending->fn(pending->ctx, reply);
+    if (reply != NULL && redis->hiredis == hiredis && says_replica(reply))
+        redis_leave(redis, ((const redisReply *)reply)->str);
+    free(pending);
+}
+
+enum err redis_command(struct redis *redis, redis_reply_fn *reply, void *ctx, int argc,
+                       const char **argv, const size_t *lens) {
+    if (!redis_speaks(redis))
+        return ERR_REDIS;
+    struct pending *pending = mem_new(sizeof *pending);
+    *pending = (struct pending){.fn = reply, .ctx = ctx, .redis = redis};
+    redis_asked(redis);
+    if (redisAsyncCommandArgv(redis->hiredis, on_reply, pending, argc, argv, lens) != REDIS_OK) {
+        free(pending);
+        return ERR_REDIS;
+    }
+    redis->unanswered++;
+    return ERR_OK;
+}
+
+/* ------------------------------------------------ a command that subscribes */
+
+/*
+ * hiredis 0.14 takes a SUBSCRIBE for the beginning of subscribed mode, also inside of
+ * MULTI, where Redis only answers QUEUED. So the whole transaction goes out as the text
+ * of one command, and the replies to the rest of it are expected by commands of no length.
+ * Messages come after the last of these. The subscriptions that follow let hiredis
+ * know that there are any; for Redis they are nothing new.
+ */
+enum {
+    JOIN_COMMANDS = 6, /* MULTI, the command, CLIENT ID, SUBSCRIBE, PSUBSCRIBE, EXEC */
+    JOIN_MAX = 65536
+};
+
+static void add_command(struct buf *text, int argc, const char **argv, const size_t *lens) {
+    char *command = NULL;
+    long long len = redisFormatCommandArgv(&command, argc, argv, lens);
+
+    if (len > 0)
+        buf_add(text, command, (size_t)len);
+    redisFreeCommand(command);
+}
+
+static void add_words(struct buf *text, const char *verb, const char *word) {
+    const char *argv[] = {verb, word};
+    const size_t lens[] = {strlen(verb), word != NULL ? strlen(word) : 0};
+    add_command(text, word != NULL ? 2 : 1, argv, lens);
+}
+
+static void on_queued(redisAsyncContext *hiredis, void *reply, void *ctx) {
+    struct redis *redis = hiredis->data;
+    (void)ctx;
+    redis->joining -= reply != NULL;
+    if (reply != NULL)
+        redis_heard(redis);
+}
+
+/* The reply to EXEC is a list of all replies. */
+static void on_joined(redisAsyncContext *hiredis, void *reply, void *ctx) {
+    struct redis *redis = hiredis->data;
+    redis->joining -= reply != NULL;
+    on_reply(hiredis, reply, ctx);
+}
+
+/* Sends what redis_join() says, and expects an answer to each of its commands. */
+static int send_join(struct redis *redis, const struct buf *text, struct pending *pending) {
+    static const char nothing[] = "*1\r\n$4\r\nPING\r\n"; /* of which no byte is sent */
+    int sent = redisAsyncFormattedCommand(redis->hiredis, on_queued, NULL, text->data, text->len);
+
+    for (int i = 2; i < JOIN_COMMANDS && sent == REDIS_OK; i++)
+        sent = redisAsyncFormattedCommand(redis->hiredis, on_queued, NULL, nothing, 0);
+    if (sent == REDIS_OK)
+        sent = redisAsyncFormattedCommand(redis->hiredis, on_joined, pending, nothing, 0);
+    return sent;
+}
+
+enum err redis_join(struct redis *redis, redis_reply_fn *reply, void *ctx, int argc,
+                    const char **argv, const size_t *lens, const char *channel,
+                    const char *pattern) {
+    if (!redis_speaks(redis))
+        return ERR_REDIS;
+    struct pending *pending = mem_new(sizeof *pending);
+    *pending = (struct pending){.fn = reply, .ctx = ctx, .redis = redis};
+    struct buf text = buf_make(JOIN_MAX);
+    add_words(&text, "MULTI", NULL);
+    add_command(&text, argc, argv, lens);
+    add_words(&text, "CLIENT", "ID");
+    add_words(&text, "SUBSCRIBE", channel);
+    add_words(&text, "PSUBSCRIBE", pattern);
+    add_words(&text, "EXEC", NULL);
+    redis_asked(redis);
+    int sent = send_join(redis, &text, pending);
+    buf_free(&text);
+    if (sent != REDIS_OK) {
+        free(pending);
+        return ERR_REDIS;
+    }
+    redis->unanswered++;
+    redis->joining = JOIN_COMMANDS;
+    if (redis_subscribe(redis, channel, strlen(channel), false) != ERR_OK ||
+        redis_subscribe(redis, pattern, strlen(pattern), true) != ERR_OK)
+        return ERR_OK; /* it is being lost, and the reply is NULL */
+    return ERR_OK;
+}
