@@ -17,11 +17,10 @@
   const aborted = signal => new Promise(done => signal.addEventListener('abort', done));
   let calls = 0;
 
-  /* A function that the whole page can see, until it is no longer wanted. */
-  function callback(signal, fn) {
+  /* A function that the whole page can see; returns its name. */
+  function callback(fn) {
     const name = 'halley_' + ++calls;
     root[name] = fn;
-    aborted(signal).then(() => { delete root[name]; });
     return name;
   }
 
@@ -31,12 +30,17 @@
       const control = new AbortController(), script = document.createElement('script');
       aborted(signal).then(() => control.abort());
       const answer = new Promise((done, fail) => {
+        const name = callback(done), over = () => { delete root[name]; };
         const query = init.body ? '?' + init.body : url.slice(url.indexOf('?'));
         const now = /\/poll(\?|$)/.test(url) ? '&timeout=0' : '';
-        script.src = url.replace(/\/\w+(\?.*)?$/, '/jsonp') + query + now + '&callback=' + callback(control.signal, done);
-        script.onerror = () => fail(new Error('script refused or lost'));
+        script.src = url.replace(/\/\w+(\?.*)?$/, '/jsonp') + query + now + '&callback=' + name;
+        script.onload = over;
+        script.onerror = () => { over(); fail(new Error('script refused or lost')); };
         setTimeout(fail, ms, new Error('no answer'));
-        aborted(control.signal).then(() => fail(new Error('abandoned')));
+        aborted(control.signal).then(() => {
+          fail(new Error('abandoned'));
+          if (root[name]) root[name] = () => {}; // a script on its way cannot be called back, and calls this
+        });
         document.head.append(script);
       });
       return answer.finally(() => { script.remove(); control.abort(); });
@@ -53,11 +57,12 @@
     streams: true,
     fits: url => url.length < 8000,
     run: turn => new Promise((done, fail) => {
+      const name = callback(batch => { fed = true; turn.batch(batch); alive(); });
       const frame = document.createElement('iframe'), alive = () => turn.alive('open', Math.min(20000, turn.client.options.silence));
       let fed = false;
       frame.hidden = true;
       frame.title = 'live data';
-      frame.src = turn.url('iframe', {callback: callback(turn.signal, batch => { fed = true; turn.batch(batch); alive(); })});
+      frame.src = turn.url('iframe', {callback: name});
       frame.onload = () => (fed ? done : fail)(new Error('the frame has ended')); // an error page "loads" too
       const watch = setInterval(() => {
         const body = frame.contentDocument && frame.contentDocument.body;
@@ -65,7 +70,7 @@
         while (body.childNodes.length > 1) body.firstChild.remove();
         alive();
       }, 2000);
-      aborted(turn.signal).then(() => { clearInterval(watch); frame.remove(); });
+      aborted(turn.signal).then(() => { clearInterval(watch); frame.remove(); delete root[name]; });
       document.body.append(frame);
     })
   };

@@ -65,11 +65,13 @@ export class Running {
     throw new Error(`make run on ${server} ended before it was ready:\n${said.join('')}`);
   }
 
+  /* Fails if a page has thrown what nobody caught. */
   async stop() {
     for (const browser of this.browsers) await browser.close().catch(() => {});
     if (this.child && this.child.exitCode === null) this.child.kill('SIGTERM');
     await this.ended;
     rmSync(this.dir, {recursive: true, force: true});
+    if (this.errors.length) throw new Error(`pages complain: ${this.errors.join('\n')}`);
   }
 
   redis(...args) {
@@ -95,7 +97,7 @@ export class Running {
     this.browsers.push(browser);
     const context = await browser.newContext(options);
     context.setDefaultTimeout(60000);
-    context.on('weberror', ({error}) => this.errors.push(String(error())));
+    context.on('weberror', said => this.errors.push(String(said.error().stack || said.error())));
     return context;
   }
 

@@ -57,8 +57,8 @@ for (const server of SERVERS) {
       }));
     });
     after(async () => {
-      if (halley) await halley.stop();
       if (wire) wire.close();
+      if (halley) await halley.stop();
     });
 
     /* Acknowledged, so not to be lost: again until Redis takes it. */
