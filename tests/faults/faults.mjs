@@ -89,13 +89,13 @@ export const FAULTS = [
     }
   },
   {
-    name: 'Redis killed, tail of its file cut', weight: 4, async run(site, random) {
+    name: 'Redis killed and its tail cut', weight: 4, async run(site, random) {
       await site.redis.restart('SIGKILL', async () => site.cutTail(random.between(1, 6000)));
       return true;
     }
   },
   {
-    name: 'Redis killed, loads slowly', weight: 2, async run(site, random) {
+    name: 'Redis killed and slow to load', weight: 2, async run(site, random) {
       await site.redis.restart('SIGKILL', async () => { site.slowLoad = random.between(1, 4); });
       site.slowLoad = 0;
       await short(random, 0, 500);
@@ -151,7 +151,7 @@ export const FAULTS = [
     }
   },
   {
-    name: 'Redis swallowed, then late', weight: 2, async run(site, random) {
+    name: 'Redis swallowed and then late', weight: 2, async run(site, random) {
       site.wire.swallow();
       await short(random, 500, 5000);
       site.wire.mend(true);
@@ -159,7 +159,7 @@ export const FAULTS = [
     }
   },
   {
-    name: 'Redis swallowed, then gone', weight: 3, async run(site, random) {
+    name: 'Redis swallowed and then gone', weight: 3, async run(site, random) {
       site.wire.swallow();
       await short(random, 300, 5000);
       site.wire.mend(false);

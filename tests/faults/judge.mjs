@@ -42,6 +42,7 @@ export class View {
     this.inGaps = 0;
     this.everBroken = false;
     this.again = 0;
+    this.holes = []; // what the told gaps leapt over, as words
     this.streams = new Map(); // by publisher, see #streamOf
   }
 
@@ -74,8 +75,10 @@ export class View {
   }
 
   #hole(gap, what) {
-    if (gap) this.#break();
-    else this.complain('gap not told', `${this.#here()} is followed by ${what}`);
+    if (gap) {
+      this.holes.push(`${this.#here()} to ${what}`);
+      this.#break();
+    } else this.complain('gap not told', `${this.#here()} is followed by ${what}`);
   }
 
   #here() {
@@ -154,6 +157,7 @@ export class View {
   /* What history holds in the end, from where this reader began: all of it was owed. */
   mustHave(ids) {
     const missing = ids.filter(id => !this.ids.has(id));
-    if (missing.length > 0) this.complain('withheld', `${missing.length} that history holds: ${missing.slice(0, 5)}`);
+    const leapt = id => this.holes.filter(hole => hole.startsWith(`${position(id).epoch}-`)).slice(-2).join('; ');
+    if (missing.length > 0) this.complain('withheld', `${missing.length} that history holds: ${missing.slice(0, 5)} (gaps told from ${leapt(missing[0])})`);
   }
 }

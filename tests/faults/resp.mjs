@@ -55,8 +55,10 @@ class Reader {
 }
 
 export class Redis {
-  constructor(path) {
+  /* patience: milliseconds after which a connection that owes an answer is given up. */
+  constructor(path, patience = 0) {
     this.path = path;
+    this.patience = patience;
     this.waiting = [];
   }
 
@@ -88,8 +90,13 @@ export class Redis {
     const bytes = Buffer.concat([Buffer.from(`*${parts.length}\r\n`),
       ...parts.flatMap(part => [Buffer.from(`$${part.length}\r\n`), part, Buffer.from('\r\n')])]);
     return new Promise((done, fail) => {
-      this.waiting.push({done, fail});
-      this.socket.write(bytes);
+      const socket = this.socket;
+      const late = this.patience && setTimeout(() => socket.destroy(), this.patience);
+      this.waiting.push({
+        done: text => { clearTimeout(late); done(text); },
+        fail: error => { clearTimeout(late); fail(error); }
+      });
+      socket.write(bytes);
     });
   }
 

@@ -61,7 +61,13 @@ class Program {
     try { process.kill(-this.inner.child.pid, 'SIGKILL'); } catch { /* it has gone */ }
   }
 
-  async again() {
+  /* Once at a time, whoever asks: two of one kind would tear its files and its socket. */
+  again() {
+    this.starting ??= this.#again().finally(() => { this.starting = null; });
+    return this.starting;
+  }
+
+  async #again() {
     while (this.wanted && !this.site.over) {
       try {
         await this.start();
@@ -78,8 +84,14 @@ class Program {
     try { process.kill(whole ? -this.pid : this.pid, signal); } catch { /* it has gone */ }
   }
 
-  /* Ends it and starts it again after a while, with something done in between. */
-  async restart(signal, between = async () => {}) {
+  /* Ends it and starts it again after a while, with something done in between; one such after the other. */
+  restart(signal, between = async () => {}) {
+    this.turn = (this.turn ?? Promise.resolve()).then(() => this.#restart(signal, between));
+    return this.turn;
+  }
+
+  async #restart(signal, between) {
+    await this.starting;
     this.held = true;
     const inner = this.inner;
     this.signal(signal);
@@ -121,7 +133,7 @@ export class Site {
     writeFileSync(site.conf, CONF);
     site.#disk();
     site.wire = await RedisWire.between(site.wireSocket, site.redisSocket);
-    site.admin = new Redis(site.redisSocket);
+    site.admin = new Redis(site.redisSocket, 5000);
     site.redis = new Program(site, 'redis', () => site.#redis());
     site.workers = Array.from({length: WORKERS}, (_, i) => new Program(site, `worker${i}`, () => site.#worker(i)));
     site.apps = Array.from({length: APPS[server]}, (_, i) => new Program(site, `app${i}`, () => site.#app(i)));
@@ -284,6 +296,7 @@ export class Site {
         reason = 'health';
         if (await this.healthy()) {
           reason = 'no worker listens';
+          await this.#mendTypes();
           const clients = await this.admin.do('CLIENT', 'LIST', 'TYPE', 'pubsub');
           if ((clients.match(/ psub=[1-9]/g) || []).length >= WORKERS && await this.leader()) return true;
         }
@@ -294,6 +307,13 @@ export class Site {
     }
     this.strange.push(`not whole after ${seconds} s: ${reason}`);
     return false;
+  }
+
+  /* A fault that put something else into a key may have lost what was there, with Redis's tail. */
+  async #mendTypes() {
+    for (const key of await this.admin.do('KEYS', 'halley.*:{*}')) {
+      if (await this.admin.do('TYPE', key) === 'string') await this.admin.do('DEL', key);
+    }
   }
 
   /* Calls of functions that Redis is asked for in a second when nothing happens. */
