@@ -203,10 +203,16 @@ export const FAULTS = [
   {
     name: 'wrong type', weight: 3, async run(site, random, {channels}) {
       const key = `halley.${random.pick(['history', 'meta'])}:{${random.pick(channels)}}`;
-      if (!await site.tell('RENAME', key, 'aside')) return false;
-      await site.tell('SET', key, 'x');
-      await short(random);
-      return whileItWorks(site, 'RENAME', 'aside', key);
+      if (site.filled.has(key)) return false;
+      site.filled.add(key);
+      try {
+        if (!await site.tell('RENAME', key, `aside ${key}`)) return false;
+        await site.tell('SET', key, 'x');
+        await short(random);
+        return await whileItWorks(site, 'RENAME', `aside ${key}`, key);
+      } finally {
+        site.filled.delete(key);
+      }
     }
   },
   {

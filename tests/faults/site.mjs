@@ -124,7 +124,7 @@ function family(pid, name, found = []) {
 export class Site {
   static async start(server, random) {
     const site = new Site();
-    Object.assign(site, {server, random, strange: [], notes: [], prefix: 'halley', place: new Place()});
+    Object.assign(site, {server, random, strange: [], notes: [], prefix: 'halley', filled: new Set(), place: new Place()});
     site.redisSocket = site.place.path('redis.sock');
     site.wireSocket = site.place.path('wire.sock');
     site.port = await freePort();
@@ -317,8 +317,10 @@ export class Site {
 
   /* A fault that put something else into a key may have lost what was there, with Redis's tail. */
   async #mendTypes() {
-    for (const key of await this.admin.do('KEYS', 'halley.*:{*}')) {
-      if (await this.admin.do('TYPE', key) === 'string') await this.admin.do('DEL', key);
+    for (const [keys, type] of [['halley.history:{*}', 'stream'], ['halley.meta:{*}', 'hash']]) {
+      for (const key of await this.admin.do('KEYS', keys)) {
+        if (await this.admin.do('TYPE', key) !== type) await this.admin.do('DEL', key);
+      }
     }
   }
 
