@@ -23,6 +23,7 @@
 #include "core/base/log.h"
 #include "core/program.h"
 #include "fcgi-app/door/connection.h"
+#include "fcgi-app/door/fcgi/cgi.h"
 #include "fcgi-app/door/fcgi/client_fcgi.h"
 #include "fcgi-app/door/fcgi/intake.h"
 #include "fcgi-app/endpoints/app.h"
@@ -38,6 +39,7 @@ struct program {
     struct listeners listeners;
     struct stats stats;
     struct connections *connections;
+    struct request_taker taker;
     struct intake *intake; /* NULL where no FastCGI is served */
     bool once;             /* plain CGI: over after one request */
     bool draining;
@@ -144,7 +146,7 @@ static int serve_cgi(struct program *program) {
 
     log_info("start", "as=cgi version=%s", HALLEY_VERSION);
     program->once = true;
-    if (request_read_cgi(longest_body(program->app.config), &request) != ERR_OK) {
+    if (cgi_read_environment(program->connections->body_max, &program->taker, &request) != ERR_OK) {
         log_error("cgi.request", "the request is not whole");
         return EX_DATAERR;
     }
@@ -172,8 +174,8 @@ static int serve_on(struct program *program, int number) {
     program->app.report = report_new(program->app.loop, hub_commands(program->app.hub), "fcgi",
                                      status_report, &program->app);
     if (listeners->count != 0)
-        program->intake = intake_new(program->connections, listeners->fcgi[0].fd, config, app_take,
-                                     &program->app);
+        program->intake =
+            intake_new(program->connections, listeners->fcgi[0].fd, config, &program->taker);
     ev_run(program->app.loop, 0);
     log_info("stop", "requests=%llu", (unsigned long long)program->stats.requests);
     return program->result;
@@ -218,13 +220,14 @@ static int count_processes(const struct config *config, bool cgi, bool spawned) 
 static int serve_alone(struct program *program, struct config *config, bool cgi, int number) {
     int result;
 
-    if (request_init() != ERR_OK) {
+    if (cgi_init() != ERR_OK) {
         log_error("start", "libfcgi does not start");
         return EX_SOFTWARE;
     }
     struct ev_loop *loop = ev_default_loop(0);
     program->app = (struct app){
         .config = config, .loop = loop, .stats = &program->stats, .started = ev_time()};
+    program->taker = (struct request_taker){app_take, app_wants, &program->app};
     program->app.hub = hub_new(loop, config, &program->stats);
     program->connections = connections_new(loop, &program->stats, longest_body(config));
     start_watching(program, loop);
@@ -252,7 +255,7 @@ static int serve(struct config *config) {
     static struct program storage; /* there is one */
     struct program *program = &storage;
     int number = 0, result;
-    bool cgi = config->listen[0] == '\0' && request_is_cgi();
+    bool cgi = config->listen[0] == '\0' && cgi_is_plain();
     bool spawned = config->listen[0] == '\0' && !cgi;
 
     if (cgi && config->websocket[0] != '\0')

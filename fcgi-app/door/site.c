@@ -83,12 +83,18 @@ static bool listed(const char *list, const char *word) {
     return false;
 }
 
+enum site_listing site_listing(const char *origin, const char *origins) {
+    if (origin[0] != '\0' && listed(origins, origin) && strcmp(origin, "*") != 0)
+        return SITE_LISTED;
+    return listed(origins, "*") ? SITE_ANYBODY : SITE_UNLISTED;
+}
+
 bool site_allows(const struct site_claims *claims, const char *origins) {
     const char *site = claims->fetch_site;
     bool from_here = site[0] == '\0' || strcmp(site, "same-origin") == 0 ||
                      strcmp(site, "none") == 0; /* typed in, or from a bookmark */
 
-    if (listed(origins, "*") || (claims->origin[0] != '\0' && listed(origins, claims->origin)))
+    if (site_listing(claims->origin, origins) != SITE_UNLISTED)
         return true;
     if (claims->origin[0] == '\0')
         return from_here;

@@ -21,6 +21,14 @@ struct site_claims {
  */
 bool site_allows(const struct site_claims *claims, const char *origins);
 
+/* What `origins` (the option) says of an origin. */
+enum site_listing {
+    SITE_UNLISTED,
+    SITE_ANYBODY, /* not by its name, but as anybody: "*" */
+    SITE_LISTED   /* word for word */
+};
+enum site_listing site_listing(const char *origin, const char *origins);
+
 /*
  * Whether the sender is on this machine: loopback, or a unix socket. `address` is what the
  * web server calls it (REMOTE_ADDR). `proxied`: the request came through another proxy, so

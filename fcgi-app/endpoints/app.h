@@ -59,13 +59,19 @@ void app_refuse(struct app *app, struct client *client, const struct problem *pr
  */
 void app_no_endpoint(struct app *app, const struct request *request, struct problem *problem);
 
-/* Whether a request says what the app's `last` said (read.c). */
-bool app_repeats(const struct app *app, const struct request *request);
+/*
+ * Whether a request says what the app's `last` said, and may have what that was given
+ * (read.c). `wants`: what its route asks for to decide that.
+ */
+bool app_repeats(const struct app *app, const struct request *request, said_set wants);
 
 /* Frees what was kept of the last request. */
 void app_forget(struct app *app);
 
 /* Routes one request (route.c); a request_fn whose context is the app. Frees the request. */
 void app_take(void *ctx, struct request *request, struct client *client);
+
+/* The dear fields that its endpoint needs of a request: a request_taker's `wants`. */
+said_set app_wants(void *ctx, struct request *request);
 
 #endif

@@ -198,12 +198,13 @@ bool read_parse(const struct config *config, const struct request *request, stru
 /*
  * Who waited for a message, and has it, comes back with the same query as all the others:
  * it is checked for the first of them. What made a problem, or brought more than a query,
- * is not kept.
+ * is not kept; nor what came with a credential: what that may read is asked each time.
  */
-bool app_repeats(const struct app *app, const struct request *request) {
+bool app_repeats(const struct app *app, const struct request *request, said_set wants) {
     const struct request *last = app->last;
 
-    return last != NULL && request->last_event_id[0] == '\0' && request->body_len == 0 &&
+    return last != NULL && !request->credential && request_same(request, last, wants) &&
+           request->last_event_id[0] == '\0' && request->body_len == 0 &&
            strcmp(request->query, last->query) == 0 &&
            strcmp(request->endpoint, last->endpoint) == 0 &&
            strcmp(request->method, last->method) == 0;
@@ -219,7 +220,8 @@ void app_forget(struct app *app) {
 /* Takes over the request and the channels that were read from it. */
 static void keep(struct app *app, struct request *request, const struct hub_read *read,
                  bool plain) {
-    if (!plain || request->last_event_id[0] != '\0' || request->body_len > 0) {
+    if (!plain || request->credential || request->last_event_id[0] != '\0' ||
+        request->body_len > 0) {
         free((void *)(uintptr_t)read->channels);
         return;
     }

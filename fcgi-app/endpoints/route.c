@@ -12,6 +12,7 @@
 
 #include "core/base/log.h"
 #include "fcgi-app/door/mount.h"
+#include "fcgi-app/endpoints/cors.h"
 #include "fcgi-app/transports/transport.h"
 
 /* What an endpoint asks of those whom it answers. */
@@ -24,21 +25,22 @@ enum guard {
 struct route {
     const char *name;
     endpoint_fn *run;
-    const char *allow; /* methods, as the Allow header lists them */
+    const char *allow; /* methods, as the Allow header lists them; OPTIONS is answered here */
     enum guard guard;
+    said_set wants; /* dear fields: what decides here who may have what */
 };
 
 static const struct route routes[] = {
-    {"publish", endpoint_publish, "POST", OWN_PAGES},
-    {"info", endpoint_info, "GET, HEAD", OPEN},
-    {"health", endpoint_health, "GET, HEAD", OPEN},
-    {"status", endpoint_status, "GET, HEAD", OPERATORS},
-    {"metrics", endpoint_metrics, "GET, HEAD", OPERATORS},
+    {"publish", endpoint_publish, "POST, OPTIONS", OWN_PAGES, 0},
+    {"info", endpoint_info, "GET, HEAD, OPTIONS", OPEN, 0},
+    {"health", endpoint_health, "GET, HEAD, OPTIONS", OPEN, 0},
+    {"status", endpoint_status, "GET, HEAD, OPTIONS", OPERATORS, 0},
+    {"metrics", endpoint_metrics, "GET, HEAD, OPTIONS", OPERATORS, 0},
 };
 
-static const struct route read_route = {"", endpoint_read, "GET, HEAD, POST", OPEN};
+static const struct route read_route = {"", endpoint_read, "GET, HEAD, POST, OPTIONS", OPEN, 0};
 
-static const struct route *route_find(const struct config *config, const char *name) {
+static const struct route *route_named(const struct config *config, const char *name) {
     for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
         if (routes[i].name[0] == name[0] && strcmp(routes[i].name, name) == 0)
             return &routes[i];
@@ -48,6 +50,11 @@ static const struct route *route_find(const struct config *config, const char *n
         (transport->enabled != NULL && !transport->enabled(config)))
         return NULL;
     return &read_route;
+}
+
+/* An endpoint is one segment below the mount. */
+static const struct route *route_find(const struct config *config, const struct request *request) {
+    return request->segment_count == 1 ? route_named(config, request->endpoint) : NULL;
 }
 
 /* Whether `method` stands in a list of methods, separated by ", ". */
@@ -132,7 +139,7 @@ void app_no_endpoint(struct app *app, const struct request *request, struct prob
         problem_set(problem, 404,
                     "the web server has cut this address at its last \"?\": "
                     "write the others as %%3F");
-    if (name == NULL || (route_find(app->config, name) == NULL && strcmp(name, "ws") != 0))
+    if (name == NULL || (route_named(app->config, name) == NULL && strcmp(name, "ws") != 0))
         return;
     app->stats->mount_elsewhere++;
     if (!app->told_elsewhere)
@@ -158,25 +165,84 @@ static bool passes(const struct app *app, enum guard guard, const struct request
     return problem->status == 0;
 }
 
+static bool is_options(const struct request *request) {
+    return strcmp(request->method, "OPTIONS") == 0;
+}
+
+said_set app_wants(void *ctx, struct request *request) {
+    const struct app *app = ctx;
+
+    request_mount(request, app->config->mount);
+    const struct route *route = route_find(app->config, request);
+    if (route == NULL)
+        return 0;
+    return is_options(request) ? CORS_WANTS : route->wants;
+}
+
+/* What may be done with the endpoint, and what a browser asks for a page of another site. */
+static void answer_options(const struct app *app, const struct route *route,
+                           const struct request *request, struct client *client) {
+    struct buf fields = buf_make(4096);
+
+    buf_printf(&fields, "Allow: %s\r\n", route->allow);
+    cors_put_preflight(request, app->config->origins, route->allow, &fields);
+    const struct head head = {.status = 204, .length = HEAD_NO_LENGTH, .fields = fields.data};
+    client_finish(client, &head, NULL, 0);
+    buf_free(&fields);
+}
+
+/* A page of another site that may read the answer may read it whatever it says. */
+static void let_others_read(const struct app *app, const struct request *request,
+                            struct client *client) {
+    struct buf fields = buf_make(8192);
+
+    if (request->claims.origin[0] == '\0' || app->config->origins[0] == '\0')
+        return;
+    cors_put(request, app->config->origins, &fields);
+    if (fields.len > 0)
+        client_add_fields(client, fields.data);
+    buf_free(&fields);
+}
+
+/* Finds what is wrong with a request before its parameters are looked at. */
+static void check(struct app *app, const struct route *route, const struct request *request,
+                  struct problem *problem) {
+    if (route == NULL) {
+        app_no_endpoint(app, request, problem);
+    } else if (!allowed(route->allow, request->method)) {
+        problem_set(problem, 405, "method: must be %s", route->allow);
+        problem->allow = route->allow;
+    } else if (!is_options(request) && passes(app, route->guard, request, problem) &&
+               request->body_short) {
+        problem_set(problem, 400, "body: less came than Content-Length says");
+    }
+}
+
+static void run(struct app *app, const struct route *route, struct request *request,
+                struct client *client) {
+    struct problem problem = {0};
+    bool reads = route == &read_route;
+
+    request->repeats = reads && app_repeats(app, request, route->wants);
+    if (!(request->repeats || parse_params(request, reads, &problem)) ||
+        !route->run(app, request, client, &problem))
+        app_refuse(app, client, &problem);
+}
+
 void app_take(void *ctx, struct request *request, struct client *client) {
     struct app *app = ctx;
     struct problem problem = {0};
 
     request_mount(request, app->config->mount);
-    const struct route *route = route_find(app->config, request->endpoint);
-    if (route == NULL) {
-        app_no_endpoint(app, request, &problem);
-    } else if (!allowed(route->allow, request->method)) {
-        problem_set(&problem, 405, "method: must be %s", route->allow);
-        problem.allow = route->allow;
-    } else if (passes(app, route->guard, request, &problem) && request->body_short) {
-        problem_set(&problem, 400, "body: less came than Content-Length says");
-    }
-    request->repeats = route == &read_route && app_repeats(app, request);
-    if (problem.status != 0 ||
-        !(request->repeats || parse_params(request, route == &read_route, &problem)) ||
-        !route->run(app, request, client, &problem))
+    let_others_read(app, request, client);
+    const struct route *route = route_find(app->config, request);
+    check(app, route, request, &problem);
+    if (problem.status != 0)
         app_refuse(app, client, &problem);
+    else if (is_options(request))
+        answer_options(app, route, request, client);
+    else
+        run(app, route, request, client);
     if (request != app->last)
         request_free(request);
 }

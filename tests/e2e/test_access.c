@@ -23,6 +23,7 @@ static void setup(const char *server) {
     memset(&lab, 0, sizeof lab);
     lab_open(&lab, "access");
     lab.rewrites = true;
+    lab_set(&lab, "ORIGINS", "https://listed.example");
     lab_websockets(&lab);
     lab_all(&lab, "access", server);
 }
@@ -238,7 +239,63 @@ START_TEST(status_and_metrics_are_shown_to_this_machine_only) {
 }
 END_TEST
 
+START_TEST(a_listed_page_may_ask_first_and_then_read) {
+    static const char allowed[] = "Access-Control-Allow-Origin";
+    struct request request = {.method = "OPTIONS",
+                              .path = "/comet/publish?channel=open-1",
+                              .headers = {"Origin: https://listed.example",
+                                          "Access-Control-Request-Method: POST",
+                                          "Access-Control-Request-Headers: x-one"}};
+
+    const struct answer *answer = http_send(&lab, &request);
+    ck_assert_msg(answer->status == 204, "%s", answer_text(answer));
+    ck_assert_uint_eq(answer->length, 0);
+    ck_assert_str_eq(answer_header(answer, "Allow"), "POST, OPTIONS");
+    ck_assert_str_eq(answer_header(answer, allowed), "https://listed.example");
+    ck_assert_str_eq(answer_header(answer, "Access-Control-Allow-Methods"), "POST, OPTIONS");
+    const char *fields = answer_header(answer, "Access-Control-Allow-Headers");
+    ck_assert_msg(fields && strstr(fields, "idempotency-key") && strstr(fields, "x-one"), "%s",
+                  answer->head);
+
+    request = (struct request){.path = "/comet/poll?channel=open-1",
+                               .headers = {"Origin: https://listed.example"}};
+    answer = http_send(&lab, &request);
+    ck_assert_int_eq(answer->status, 200);
+    ck_assert_str_eq(answer_header(answer, allowed), "https://listed.example");
+    request.path = "/comet/poll"; /* what is wrong with it may be read as well */
+    ck_assert_str_eq(answer_header(http_send(&lab, &request), allowed), "https://listed.example");
+    request.headers[0] = "Origin: https://other.example";
+    ck_assert_ptr_null(answer_header(http_send(&lab, &request), allowed));
+}
+END_TEST
+
+START_TEST(options_and_head_are_answered_at_once) {
+    static const char *const paths[] = {"/comet/poll?channel=open-1",
+                                        "/comet/wait?channel=open-1",
+                                        "/comet/events?channel=open-1",
+                                        "/comet/stream?channel=open-1",
+                                        "/comet/multipart?channel=open-1",
+                                        "/comet/info",
+                                        "/comet/health"};
+
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        struct request request = {.method = "OPTIONS", .path = paths[i]};
+        const struct answer *answer = http_send(&lab, &request);
+        ck_assert_msg(answer->status == 204, "%s: %s", paths[i], answer_text(answer));
+        const char *allow = answer_header(answer, "Allow");
+        ck_assert_msg(allow && strstr(allow, "HEAD"), "%s: %s", paths[i], answer->head);
+        request.method = "HEAD";
+        answer = http_send(&lab, &request);
+        ck_assert_msg(answer->status == 200, "%s: %s", paths[i], answer_text(answer));
+        ck_assert_str_eq(answer_header(answer, "Cache-Control"), "no-store");
+        ck_assert_uint_eq(answer->length, 0);
+    }
+}
+END_TEST
+
 static void add_tests(TCase *tcase) {
+    tcase_add_test(tcase, a_listed_page_may_ask_first_and_then_read);
+    tcase_add_test(tcase, options_and_head_are_answered_at_once);
     tcase_add_test(tcase, no_other_path_publishes);
     tcase_add_test(tcase, what_is_asked_in_the_absolute_form_is_the_same);
     tcase_add_test(tcase, the_websocket_is_at_one_path_too);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "fcgi-app/door/connection.h"
+#include "fcgi-app/door/fcgi/cgi.h"
 #include "fcgi-app/door/fcgi/fcgi.h"
 
 enum { BODY_MAX = 5000, HELD_MAX = 64, OUT_MAX = 16 * 1024 * 1024 };
@@ -74,17 +75,18 @@ static void take(void *ctx, struct request *request, struct client *client) {
         client_finish(client, NULL, &(struct part){"answer", 6}, 1);
 }
 
+static const struct request_taker taker = {.take = take};
+
 static void begin(void) {
     socklen_t len = sizeof address;
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-    if (request_init() != ERR_OK ||
-        bind(fd, (struct sockaddr *)&address, sizeof(sa_family_t)) != 0 ||
+    if (cgi_init() != ERR_OK || bind(fd, (struct sockaddr *)&address, sizeof(sa_family_t)) != 0 ||
         getsockname(fd, (struct sockaddr *)&address, &len) != 0 || listen(fd, 10) != 0)
         abort();
     loop = ev_loop_new(0);
     connections = connections_new(loop, &stats, BODY_MAX);
-    intake = intake_new(connections, fd, &config, take, NULL);
+    intake = intake_new(connections, fd, &config, &taker);
 }
 
 static void turn(void) {

@@ -12,6 +12,7 @@
 
 #include "core/base/log.h"
 #include "fcgi-app/door/connection.h"
+#include "fcgi-app/door/fcgi/cgi.h"
 #include "fcgi-app/door/fcgi/client_fcgi.h"
 #include "fcgi-app/endpoints/app.h"
 #include "fcgi-app/hub/waiter.h"
@@ -42,7 +43,7 @@ static void begin_with(const char *const *options) {
     }
     ck_assert_msg(config_load(&config, &command, argc, argv, problem) == 0, "%s", problem);
     log_open("unit", LOG_ERROR);
-    ck_assert_int_eq(request_init(), ERR_OK);
+    ck_assert_int_eq(cgi_init(), ERR_OK);
     app.config = &config;
     app.stats = &stats;
     app.loop = ev_default_loop(0);
@@ -85,7 +86,8 @@ static int ask_with(const char *method, const char *uri, const char *const *name
     socket_pair(ends);
     record_request(&text, 1, method, uri, names, body, strlen(body));
     socket_send(ends[0], text.data, text.len);
-    ck_assert_int_eq(request_read(ends[1], BODY_MAX, &request), ERR_OK);
+    const struct request_taker taker = {app_take, app_wants, &app};
+    ck_assert_int_eq(cgi_read(ends[1], BODY_MAX, &taker, &request), ERR_OK);
     app_take(&app, request, client_fcgi_new(connections, ends[1], 1));
     buf_free(&text);
     return ends[0];
@@ -768,7 +770,7 @@ START_TEST(wrong_requests_are_refused_with_what_is_allowed) {
     } rows[] = {{"/comet/nothing?channel=chat", 404, "no such endpoint"},
                 {"/comet/", 404, "no such endpoint"},
                 {"/comet/jsonp?channel=chat&callback=f", 404, "no such endpoint"},
-                {"/comet/publish?channel=chat", 405, "\r\nAllow: POST\r\n"},
+                {"/comet/publish?channel=chat", 405, "\r\nAllow: POST, OPTIONS\r\n"},
                 {long_query, 413, "8192"},
                 {"/comet/poll?channel=%zz", 400, "hexadecimal"},
                 {"/comet/poll", 400, "channel: at least one"},

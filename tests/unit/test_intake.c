@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "fcgi-app/door/connection.h"
+#include "fcgi-app/door/fcgi/cgi.h"
 #include "fcgi-app/door/fcgi/fcgi.h"
 #include "tests/lib/keep.h"
 #include "tests/unit/records.h"
@@ -45,10 +46,12 @@ static void take(void *ctx, struct request *request, struct client *client) {
     client_finish(client, NULL, &(struct part){text, strlen(text)}, 1);
 }
 
+static const struct request_taker taker = {.take = take};
+
 static void begin(void) {
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-    ck_assert_int_eq(request_init(), ERR_OK);
+    ck_assert_int_eq(cgi_init(), ERR_OK);
     loop = ev_default_loop(0);
     memcpy(address.sun_path + 1, "halley-unit-", 12); /* in the abstract namespace */
     const char *own = keepf("%d", (int)getpid());
@@ -56,7 +59,7 @@ static void begin(void) {
     ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
     ck_assert_int_eq(listen(fd, 100), 0);
     connections = connections_new(loop, &stats, BODY_MAX);
-    intake = intake_new(connections, fd, &config, take, NULL);
+    intake = intake_new(connections, fd, &config, &taker);
 }
 
 static void end(void) {

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "fcgi-app/door/fcgi/cgi.h"
 #include "tests/lib/keep.h"
 #include "tests/unit/records.h"
 #include "tests/unit/sockets.h"
@@ -15,6 +16,7 @@
 enum { BODY_MAX = 1000 };
 
 static struct request *request;
+static const struct request_taker *taker; /* whom it is for, or NULL */
 static int server, own;
 
 static void begin(void) {
@@ -22,7 +24,7 @@ static void begin(void) {
     static int once;
 
     if (once++ == 0)
-        ck_assert_int_eq(request_init(), ERR_OK);
+        ck_assert_int_eq(cgi_init(), ERR_OK);
     socket_pair(ends);
     server = ends[0];
     own = ends[1];
@@ -40,7 +42,7 @@ static enum err read_text(const struct buf *text) {
     begin();
     socket_send(server, text->data, text->len);
     shutdown(server, SHUT_WR);
-    enum err err = request_read(own, BODY_MAX, &request);
+    enum err err = cgi_read(own, BODY_MAX, taker, &request);
     if (err == ERR_OK)
         ck_assert_int_eq(close(own), 0);
     return err;
@@ -287,13 +289,105 @@ START_TEST(a_body_larger_than_the_socket_is_read_while_it_comes) {
     record_request(&large, 1, "POST", "/publish", NULL, body, SIZE);
     begin();
     ck_assert_int_eq(pthread_create(&sender, NULL, send_large, NULL), 0);
-    ck_assert_int_eq(request_read(own, SIZE, &request), ERR_OK);
+    ck_assert_int_eq(cgi_read(own, SIZE, taker, &request), ERR_OK);
     pthread_join(sender, NULL);
     ck_assert_uint_eq(request->body_len, SIZE);
     ck_assert_int_eq(memcmp(request->body, body, SIZE), 0);
     close(own);
     end();
     buf_free(&large);
+}
+END_TEST
+
+static said_set asked_for;
+
+static said_set wants(void *ctx, struct request *asked) {
+    (void)ctx;
+    ck_assert_str_eq(asked->method, "GET"); /* the others are there already */
+    return asked_for;
+}
+
+START_TEST(what_is_dear_is_kept_only_if_it_is_wanted) {
+    static const char *const names[] = {
+        "HTTP_COOKIE", "a=b",   "HTTP_AUTHORIZATION", "Bearer x", "REMOTE_USER", "ann",
+        "AUTH_TYPE",   "Basic", "HTTP_IF_NONE_MATCH", "\"1\"",    "HTTP_HOST",   "example.org",
+        NULL};
+    const struct request_taker some = {.wants = wants};
+
+    for (int wanted = 0; wanted < 2; wanted++) {
+        taker = &some;
+        asked_for = wanted ? said_bit(SAID_COOKIE) | said_bit(SAID_REMOTE_USER) : 0;
+        ck_assert_int_eq(read_request("GET", "/comet/poll", names, "", 0), ERR_OK);
+        ck_assert_str_eq(request->cookie, wanted ? "a=b" : "");
+        ck_assert_str_eq(request->remote_user, wanted ? "ann" : "");
+        ck_assert_str_eq(request->authorization, "");
+        ck_assert_str_eq(request->auth_type, "");
+        ck_assert_str_eq(request->if_none_match, "");
+        ck_assert_str_eq(request->claims.host, "example.org");
+        ck_assert(request->credential); /* whoever wants it or not */
+        end();
+    }
+    taker = NULL;
+}
+END_TEST
+
+START_TEST(requests_are_compared_by_what_they_say) {
+    static const char *const names[] = {"HTTP_COOKIE", "a=b", "HTTP_HOST", "h", NULL};
+    static const char *const others[] = {"HTTP_COOKIE", "a=c", "HTTP_HOST", "h", NULL};
+    const struct request_taker some = {.wants = wants};
+
+    taker = &some;
+    asked_for = said_bit(SAID_COOKIE);
+    ck_assert_int_eq(read_request("GET", "/comet/poll", names, "", 0), ERR_OK);
+    struct request *one = request;
+    close(server);
+    ck_assert_int_eq(read_request("GET", "/comet/poll", others, "", 0), ERR_OK);
+    ck_assert(request_same(one, request, said_bit(SAID_HOST) | said_bit(SAID_METHOD)));
+    ck_assert(request_same(one, request, 0));
+    ck_assert(!request_same(one, request, said_bit(SAID_HOST) | said_bit(SAID_COOKIE)));
+    request_free(one);
+    taker = NULL;
+    end();
+}
+END_TEST
+
+START_TEST(a_path_is_known_by_all_its_segments) {
+    static const struct {
+        const char *uri;
+        size_t count;
+        const char *last;
+    } rows[] = {{"/comet/poll", 1, "poll"},
+                {"/comet/poll?a/b", 1, "poll"},
+                {"/comet/sockjs/echo/000/x%2Fy", 4, "x%2Fy"},
+                {"/comet/a/b/c/d/e/f/g/h", 8, "h"},
+                {"/comet/a/b/c/d/e/f/g/h/i", 0, NULL},
+                {"/comet/...", 1, "..."},
+                {"/comet/.a", 1, ".a"},
+                {"/comet/", 0, NULL},
+                {"/comet", 0, NULL},
+                {"/comet//poll", 0, NULL},
+                {"/comet/poll/", 0, NULL},
+                {"/comet/poll//", 0, NULL},
+                {"/comet/./poll", 0, NULL},
+                {"/comet/poll/.", 0, NULL},
+                {"/comet/x/../poll", 0, NULL},
+                {"/comet/x/%2e%2E/poll", 0, NULL},
+                {"/comet/x/.%2e;a=b/poll", 0, NULL},
+                {"/comet/x/;a/poll", 0, NULL}};
+
+    for (size_t i = 0; i < ROWS(rows); i++) {
+        ck_assert_int_eq(read_request("GET", rows[i].uri, NULL, "", 0), ERR_OK);
+        request_mount(request, "/comet");
+        ck_assert_msg(request->segment_count == rows[i].count, "%s: %zu", rows[i].uri,
+                      request->segment_count);
+        if (rows[i].count > 0) {
+            const struct segment *last = &request->segments[rows[i].count - 1];
+            assert_bytes(last->at, last->len, rows[i].last, rows[i].uri);
+        } else {
+            ck_assert_str_eq(request->endpoint, "");
+        }
+        end();
+    }
 }
 END_TEST
 
@@ -318,7 +412,7 @@ static enum err read_cgi(const char *length, const char *body) {
         setenv("CONTENT_LENGTH", length, 1);
     else
         unsetenv("CONTENT_LENGTH");
-    return request_read_cgi(BODY_MAX, &request);
+    return cgi_read_environment(BODY_MAX, taker, &request);
 }
 
 START_TEST(a_cgi_request_is_read_from_the_environment_and_standard_input) {
@@ -344,7 +438,9 @@ START_TEST(a_cgi_body_shorter_than_its_length_is_told) {
 }
 END_TEST
 
-UNIT_MAIN("request", a_whole_request_is_taken_apart, what_a_server_does_not_say_is_empty,
+UNIT_MAIN("request", what_is_dear_is_kept_only_if_it_is_wanted,
+          requests_are_compared_by_what_they_say, a_path_is_known_by_all_its_segments,
+          a_whole_request_is_taken_apart, what_a_server_does_not_say_is_empty,
           a_query_that_a_server_does_not_say_stands_in_the_uri,
           what_a_server_says_of_its_size_is_what_came,
           the_endpoint_is_what_the_uri_and_the_server_say,

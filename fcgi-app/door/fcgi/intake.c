@@ -31,6 +31,7 @@
 #include "core/base/mem.h"
 #include "fcgi-app/door/accept.h"
 #include "fcgi-app/door/connection.h"
+#include "fcgi-app/door/fcgi/cgi.h"
 #include "fcgi-app/door/fcgi/client_fcgi.h"
 #include "fcgi-app/door/fcgi/fcgi.h"
 #include "fcgi-app/door/fcgi/inflow.h"
@@ -42,8 +43,7 @@ struct intake {
     struct fcgi_carrier carrier; /* first: what its connections point to */
     struct connections *all;
     struct stats *stats;
-    request_fn *take;
-    void *ctx;
+    const struct request_taker *taker;
     int timeout;
     struct acceptor *acceptor; /* NULL once closed */
     int laid; /* a file in memory, out of which libfcgi reads parameters; -1: none yet */
@@ -72,7 +72,7 @@ static void hand_over(struct intake *intake, struct connection *connection,
     intake->stats->requests_reused += connection->reused;
     intake->stats->bytes_in += request->bytes;
     connection->head_only = strcmp(request->method, "HEAD") == 0;
-    intake->take(intake->ctx, request, client_fcgi_begin(connection));
+    intake->taker->take(intake->taker->ctx, request, client_fcgi_begin(connection));
 }
 
 static void wait_for_more(struct connection *connection) {
@@ -90,7 +90,7 @@ static void read_in_place(struct connection *connection, const struct fcgi_view 
         break_off(connection);
         return;
     }
-    if (request_read(connection->fd, connection->all->body_max, &request) == ERR_OK) {
+    if (cgi_read(connection->fd, connection->all->body_max, intake->taker, &request) == ERR_OK) {
         hand_over(intake, connection, request);
         return;
     }
@@ -159,9 +159,9 @@ static void take_gathered(struct connection *connection, struct arrival *arrival
         return;
     }
     connection->all->gathered -= arrival->body.len;
-    struct request_body body = {arrival->body, arrival->body_bytes};
+    struct cgi_body body = {arrival->body, arrival->body_bytes};
     arrival->body = buf_make(0);
-    enum err err = request_read_gathered(fd, &body, &request);
+    enum err err = cgi_read_gathered(fd, &body, intake->taker, &request);
     buf_free(&body.kept);
     if (err == ERR_OK) {
         hand_over(intake, connection, request);
@@ -323,7 +323,7 @@ static const struct acceptor_calls calls = {
     .taken = on_taken, .make_room = make_room, .refuse = refuse_for_want_of_descriptors};
 
 struct intake *intake_new(struct connections *all, int listen_fd, const struct config *config,
-                          request_fn *take, void *ctx) {
+                          const struct request_taker *taker) {
     struct intake *intake = mem_new(sizeof *intake);
 
     intake->carrier = (struct fcgi_carrier){.base = {.client = client_fcgi_kind,
@@ -337,8 +337,7 @@ struct intake *intake_new(struct connections *all, int listen_fd, const struct c
                                                        .most = (unsigned)config->max_waiters}};
     intake->all = all;
     intake->stats = all->stats;
-    intake->take = take;
-    intake->ctx = ctx;
+    intake->taker = taker;
     intake->timeout = config->request_timeout;
     intake->laid = -1;
     intake->acceptor = acceptor_new(all->loop, all->stats, listen_fd, &calls, intake);

@@ -16,10 +16,11 @@ struct connections;
 struct intake;
 
 /*
- * Accepts on `listen_fd`, which it owns from now on; its connections stand in `all`.
+ * Accepts on `listen_fd`, which it owns from now on; its connections stand in `all`. Both that and
+ * the taker are borrowed and outlive it.
  */
 struct intake *intake_new(struct connections *all, int listen_fd, const struct config *config,
-                          request_fn *take, void *ctx);
+                          const struct request_taker *taker);
 
 /*
  * Accepts what is already waiting, then closes the listening socket, and the

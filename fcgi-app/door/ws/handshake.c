@@ -146,19 +146,17 @@ static const char *address_of(const char *forwarded) {
 
 static struct request *request_of(const struct handshake *handshake) {
     const char *url = handshake->url.data != NULL ? handshake->url.data : "";
-    const char *query = strchr(url, '?');
+    struct said said;
 
-    return request_new(
-        &(struct request_texts){.method = "GET",
-                                .uri = url,
-                                .script_name = "",
-                                .path_info = "",
-                                .query = query != NULL ? query + 1 : "",
-                                .content_type = "",
-                                .last_event_id = field(handshake, FIELD_LAST_EVENT_ID),
-                                .idempotency_key = "",
-                                .remote_addr = address_of(field(handshake, FIELD_FORWARDED_FOR)),
-                                .claims = claims_of(handshake)});
+    said_nothing(&said);
+    said.of[SAID_METHOD] = "GET";
+    said.of[SAID_URI] = url;
+    said.of[SAID_LAST_EVENT_ID] = field(handshake, FIELD_LAST_EVENT_ID);
+    said.of[SAID_REMOTE_ADDR] = address_of(field(handshake, FIELD_FORWARDED_FOR));
+    said.of[SAID_HOST] = field(handshake, FIELD_HOST);
+    said.of[SAID_ORIGIN] = field(handshake, FIELD_ORIGIN);
+    said.of[SAID_FORWARDED_HOST] = field(handshake, FIELD_FORWARDED_HOST);
+    return request_new(&said, NULL);
 }
 
 /* What RFC 6455 §4.2.1 asks of a handshake besides its version, in its order. */

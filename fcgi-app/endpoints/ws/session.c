@@ -154,55 +154,55 @@ static bool unsubscribe(struct session *session, const struct order *order,
 
 /* --------------------------------------------------------------- publishing */
 
-struct said {
+struct posting {
     struct session *session;
     size_t weight;
     struct scan_value ref; /* in the same memory */
     char text[];
 };
 
-static struct said *said_new(struct session *session, struct scan_value ref, size_t payload) {
-    struct said *said = mem_new(sizeof *said + ref.len);
+static struct posting *posting_new(struct session *session, struct scan_value ref, size_t payload) {
+    struct posting *posting = mem_new(sizeof *posting + ref.len);
 
-    said->session = session;
-    said->weight = sizeof *said + ref.len + payload;
+    posting->session = session;
+    posting->weight = sizeof *posting + ref.len + payload;
     if (ref.at != NULL)
-        said->ref = (struct scan_value){memcpy(said->text, ref.at, ref.len), ref.len};
+        posting->ref = (struct scan_value){memcpy(posting->text, ref.at, ref.len), ref.len};
     session->publishing++;
-    weigh(session, said->weight, true);
-    return said;
+    weigh(session, posting->weight, true);
+    return posting;
 }
 
 /* Last, where it is used: it keeps the session while the socket may go. */
-static void said_free(struct said *said) {
-    struct session *session = said->session;
+static void posting_free(struct posting *posting) {
+    struct session *session = posting->session;
 
     session->publishing--;
-    weigh(session, said->weight, false);
-    free(said);
+    weigh(session, posting->weight, false);
+    free(posting);
     session_free_if_done(session);
 }
 
 static void on_published(void *ctx, const struct history_posted *posted,
                          const struct problem *problem) {
-    struct said *said = ctx;
-    struct session *session = said->session;
+    struct posting *posting = ctx;
+    struct session *session = posting->session;
     struct buf text = buf_make(SIZE_MAX / 2);
 
     if (problem != NULL) {
-        say_error(session, problem, said->ref);
+        say_error(session, problem, posting->ref);
     } else if (session->client != NULL) {
         buf_printf(&text, "{\"published\":{\"id\":\"%.*s\",\"at\":%llu}", (int)posted->id_len,
                    posted->id, (unsigned long long)posted->at);
-        if (said->ref.at != NULL) {
+        if (posting->ref.at != NULL) {
             buf_text(&text, ",\"ref\":");
-            buf_add(&text, said->ref.at, said->ref.len);
+            buf_add(&text, posting->ref.at, posting->ref.len);
         }
         buf_char(&text, '}');
         socket_say(session->client, text.data, text.len);
     }
     buf_free(&text);
-    said_free(said);
+    posting_free(posting);
 }
 
 static bool publish(struct session *session, const struct order *order, struct problem *problem) {
@@ -221,10 +221,10 @@ static bool publish(struct session *session, const struct order *order, struct p
                                     .payload = post.data.at,
                                     .payload_len = post.data.len,
                                     .idempotency = post.key != NULL ? post.key : ""};
-    struct said *said = said_new(session, order->ref, post.data.len);
-    bool taken = publish_submit(session->app, &publish, on_published, said, problem);
+    struct posting *posting = posting_new(session, order->ref, post.data.len);
+    bool taken = publish_submit(session->app, &publish, on_published, posting, problem);
     if (!taken)
-        said_free(said);
+        posting_free(posting);
     order_post_free(&post);
     return taken;
 }

@@ -1,0 +1,195 @@
+/*
+ * What libfcgi does here, and what not:
+ *
+ *   libfcgi  says how this program was started, and takes a request's parameters and body
+ *            out of its records. A fresh FCGX_Request whose descriptor is already set
+ *            and whose listening socket is none makes FCGX_Accept_r read from that
+ *            descriptor instead of accepting; keepConnection keeps it open when the struct
+ *            is freed. Everything that is needed is copied out, and libfcgi's struct and
+ *            buffers are gone before the request is looked at
+ *   we       accept, wait and write, because libfcgi blocks in all three. It is called only
+ *            when the records of a request lie in the socket as a whole (fcgi_look()), so
+ *            that it never waits. A request that does not fit the socket, or has other records
+ *            in it, we read record by record as it comes (arrival.c); libfcgi is then given
+ *            its parameters alone, as a plain request in a file in memory
+ *
+ * Called by the loop's thread.
+ */
+#include "fcgi-app/door/fcgi/cgi.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <fcgiapp.h>
+
+enum { CHUNK = 16384 };
+
+enum err cgi_init(void) {
+    return FCGX_Init() == 0 ? ERR_OK : ERR_SYSTEM;
+}
+
+bool cgi_is_plain(void) {
+    return FCGX_IsCGI() != 0;
+}
+
+/* ---------------------------------------------------------------- CGI variables */
+
+struct variables {
+    struct said said;
+    size_t header; /* bytes of the browser's header, as HTTP/1.1 */
+};
+
+static size_t number_of(const struct variables *variables, enum said_what which) {
+    return strtoull(variables->said.of[which], NULL, 10);
+}
+
+/* What a variable says of the size of the browser's header: "HTTP_NAME=value" was
+ * "Name: value" and a line end. */
+static size_t field_size(const char *variable, size_t name, size_t len) {
+    if (name > 5 && memcmp(variable, "HTTP_", 5) == 0)
+        return len - sizeof "HTTP_=" + 1 + strlen(": \r\n");
+    if (name > 8 && memcmp(variable, "CONTENT_", 8) == 0 && len > name + 1)
+        return len - 1 + strlen(": \r\n");
+    return 0;
+}
+
+static void take_variable(struct variables *variables, const char *text) {
+    const char *sign = strchr(text, '=');
+
+    if (sign == NULL)
+        return;
+    size_t len = (size_t)(sign - text);
+    if (text[0] == 'H' || text[0] == 'C')
+        variables->header += field_size(text, len, len + 1 + strlen(sign + 1));
+    int which = said_by_variable(text, len);
+    if (which >= 0)
+        variables->said.of[which] = sign + 1;
+}
+
+static struct variables variables_of(char **env) {
+    struct variables variables = {.header = 0};
+    const char *const *of = variables.said.of;
+
+    said_nothing(&variables.said);
+    for (; env != NULL && *env != NULL; env++)
+        take_variable(&variables, *env);
+    variables.header +=
+        strlen(of[SAID_METHOD]) + strlen(of[SAID_URI]) + strlen("  HTTP/1.1\r\n\r\n");
+    /* a web server that hands on fewer fields than came says how much came, with the body */
+    size_t said = number_of(&variables, SAID_REQUEST_LENGTH);
+    size_t body = number_of(&variables, SAID_CONTENT_LENGTH);
+    if (said > body)
+        variables.header = said - body;
+    return variables;
+}
+
+static struct request *request_of(const struct variables *variables,
+                                  const struct request_taker *taker) {
+    struct request *request = request_new(&variables->said, taker);
+
+    request->bytes = variables->header;
+    /* lighttpd watches a connection for its end once it has something to write to it */
+    request->early_header = strncmp(variables->said.of[SAID_SERVER_SOFTWARE], "lighttpd/", 9) == 0;
+    return request;
+}
+
+/* ---------------------------------------------------------------------- bodies */
+
+/* One way or the other to read the next bytes of a body: > 0, 0 at its end, < 0 broken. */
+typedef long body_fn(void *source, char *out, size_t size);
+
+/* At most `body_max` bytes are kept; the rest is read and forgotten. */
+static enum err take_body(struct request *request, const struct variables *variables,
+                          size_t body_max, body_fn *next, void *source) {
+    struct buf body = buf_make(body_max);
+    char chunk[CHUNK];
+    size_t total = 0;
+    long n;
+
+    while ((n = next(source, chunk, sizeof chunk)) > 0) {
+        size_t room = body_max - body.len;
+        buf_add(&body, chunk, (size_t)n < room ? (size_t)n : room);
+        total += (size_t)n;
+    }
+    request_set_body(request, body, total, number_of(variables, SAID_CONTENT_LENGTH));
+    return n < 0 ? ERR_SYNTAX : ERR_OK;
+}
+
+static long next_from_fcgi(void *source, char *out, size_t size) {
+    FCGX_Stream *in = source;
+    int n = FCGX_GetStr(out, (int)size, in);
+    return n == 0 && FCGX_GetError(in) != 0 ? -1 : n;
+}
+
+/* `gathered`: the body, where it is not read from the descriptor. */
+static enum err read_request(int fd, size_t body_max, struct cgi_body *gathered,
+                             const struct request_taker *taker, struct request **out) {
+    FCGX_Request fcgx;
+    struct request *request = NULL;
+    enum err err = ERR_SYNTAX;
+
+    if (FCGX_InitRequest(&fcgx, -1, 0) != 0)
+        return ERR_SYSTEM;
+    fcgx.ipcFd = fd;
+    fcgx.keepConnection = 1;
+    if (FCGX_Accept_r(&fcgx) != 0)
+        return ERR_SYNTAX; /* libfcgi has closed the descriptor */
+    struct variables variables = variables_of(fcgx.envp);
+    request = request_of(&variables, taker);
+    err = take_body(request, &variables, body_max, next_from_fcgi, fcgx.in);
+    if (gathered != NULL) {
+        request_set_body(request, gathered->kept, gathered->total,
+                         number_of(&variables, SAID_CONTENT_LENGTH));
+        gathered->kept = buf_make(0);
+    }
+    fcgx.ipcFd = -1;
+    FCGX_Free(&fcgx, 0);
+    if (err != ERR_OK) {
+        close(fd);
+        request_free(request);
+        return err;
+    }
+    *out = request;
+    return ERR_OK;
+}
+
+enum err cgi_read(int fd, size_t body_max, const struct request_taker *taker,
+                  struct request **out) {
+    return read_request(fd, body_max, NULL, taker, out);
+}
+
+enum err cgi_read_gathered(int fd, struct cgi_body *body, const struct request_taker *taker,
+                           struct request **out) {
+    return read_request(fd, 0, body, taker, out);
+}
+
+static long next_from_stdin(void *source, char *out, size_t size) {
+    size_t *left = source;
+    ssize_t n;
+
+    if (*left == 0)
+        return 0;
+    do {
+        n = read(STDIN_FILENO, out, size < *left ? size : *left);
+    } while (n < 0 && errno == EINTR);
+    if (n > 0)
+        *left -= (size_t)n;
+    return n;
+}
+
+enum err cgi_read_environment(size_t body_max, const struct request_taker *taker,
+                              struct request **out) {
+    struct variables variables = variables_of(environ);
+    struct request *request = request_of(&variables, taker);
+    size_t left = number_of(&variables, SAID_CONTENT_LENGTH);
+    enum err err = take_body(request, &variables, body_max, next_from_stdin, &left);
+
+    if (err != ERR_OK) {
+        request_free(request);
+        return err;
+    }
+    *out = request;
+    return ERR_OK;
+}

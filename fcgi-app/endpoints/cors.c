@@ -1,0 +1,57 @@
+/*
+ * An origin that is listed word for word is echoed, and may send credentials. `*` is
+ * everybody else: they may read what anybody may read, so a browser is to send no
+ * credentials for them, and is told so by the star.
+ */
+#include "fcgi-app/endpoints/cors.h"
+
+#include <string.h>
+
+#define OWN_FIELDS "authorization, content-type, idempotency-key, last-event-id"
+#define FOR_LONG   "600" /* seconds for which a browser need not ask again */
+
+enum { ASKED_MAX = 1024 }; /* bytes of a list of fields that is granted as it was asked for */
+
+void cors_put(const struct request *request, const char *origins, struct buf *out) {
+    const char *origin = request->claims.origin;
+
+    if (origin[0] == '\0')
+        return;
+    switch (site_listing(origin, origins)) {
+    case SITE_UNLISTED:
+        return;
+    case SITE_ANYBODY:
+        buf_text(out, "Access-Control-Allow-Origin: *\r\n");
+        break;
+    case SITE_LISTED:
+        buf_printf(out,
+                   "Access-Control-Allow-Origin: %s\r\n"
+                   "Access-Control-Allow-Credentials: true\r\nVary: Origin\r\n",
+                   origin);
+        break;
+    }
+    buf_text(out, "Access-Control-Expose-Headers: Retry-After\r\n");
+}
+
+/* Whether a text is a list of names of fields (RFC 9110 §5.1), and goes into a header as it is. */
+static bool is_list(const char *text) {
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                  "0123456789!#$%&'*+-.^_`|~, \t";
+    size_t len = strlen(text);
+    return len > 0 && len <= ASKED_MAX && strspn(text, letters) == len;
+}
+
+void cors_put_preflight(const struct request *request, const char *origins, const char *methods,
+                        struct buf *out) {
+    enum site_listing listing = site_listing(request->claims.origin, origins);
+    bool more = listing == SITE_LISTED && is_list(request->asked_headers);
+
+    if (request->claims.origin[0] == '\0' || listing == SITE_UNLISTED ||
+        request->asked_method[0] == '\0')
+        return;
+    buf_printf(out,
+               "Access-Control-Allow-Methods: %s\r\n"
+               "Access-Control-Allow-Headers: " OWN_FIELDS "%s%s\r\n"
+               "Access-Control-Max-Age: " FOR_LONG "\r\n",
+               methods, more ? ", " : "", more ? request->asked_headers : "");
+}
