@@ -28,6 +28,7 @@
 #include "fcgi-app/door/fcgi/intake.h"
 #include "fcgi-app/endpoints/app.h"
 #include "fcgi-app/endpoints/ws/listener.h"
+#include "fcgi-app/endpoints/ws/serving.h"
 #include "fcgi-app/start/listen.h"
 #include "fcgi-app/start/processes.h"
 
@@ -40,8 +41,9 @@ struct program {
     struct stats stats;
     struct connections *connections;
     struct request_taker taker;
-    struct intake *intake; /* NULL where no FastCGI is served */
-    bool once;             /* plain CGI: over after one request */
+    struct ws_listener *websockets; /* NULL where they are not served */
+    struct intake *intake;          /* NULL where no FastCGI is served */
+    bool once;                      /* plain CGI: over after one request */
     bool draining;
     int result; /* that the process ends with */
     struct program_signals signals;
@@ -59,8 +61,10 @@ static void drain(struct program *program) {
     hub_drain(program->app.hub);
     if (program->intake != NULL)
         intake_close(program->intake);
-    if (program->app.listener != NULL)
-        ws_listener_close(program->app.listener);
+    if (program->websockets != NULL) {
+        ws_listener_close(program->websockets);
+        ws_serving_end(program->app.serving);
+    }
 }
 
 static void on_signal(struct ev_loop *loop, struct ev_signal *signal, int events) {
@@ -232,11 +236,14 @@ static int serve_alone(struct program *program, struct config *config, bool cgi,
     program->connections = connections_new(loop, &program->stats, longest_body(config));
     start_watching(program, loop);
     wait_for_company();
-    if (program->listeners.websocket.fd >= 0)
-        program->app.listener = ws_listener_new(&program->app, program->listeners.websocket.fd);
+    if (program->listeners.websocket.fd >= 0) {
+        program->websockets = ws_listener_new(&program->app, program->listeners.websocket.fd);
+        program->app.serving = ws_serving_new(&program->app);
+    }
     result = cgi ? serve_cgi(program) : serve_on(program, number);
     report_free(program->app.report);
-    ws_listener_free(program->app.listener);
+    ws_listener_free(program->websockets);
+    ws_serving_free(program->app.serving);
     hub_free(program->app.hub);
     app_forget(&program->app);
     connections_free(program->connections);

@@ -48,6 +48,14 @@ void client_add_fields(struct client *client, const char *fields) {
         client->kind->add_fields(client, fields);
 }
 
+bool client_can_upgrade(const struct client *client) {
+    return client->kind->upgrade != NULL;
+}
+
+int client_upgrade(struct client *client, struct buf *early) {
+    return client->kind->upgrade(client, early);
+}
+
 void client_drop(struct client *client) {
     if (client != NULL)
         client->kind->drop(client);

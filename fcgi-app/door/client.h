@@ -41,6 +41,7 @@ struct client_kind {
     size_t (*backlog)(const struct client *client);
     size_t (*head_size)(const struct client *client, const struct head *head); /* NULL: 0 */
     void (*add_fields)(struct client *client, const char *fields); /* NULL: it has no head */
+    int (*upgrade)(struct client *client, struct buf *early);      /* NULL: it cannot be done */
 };
 
 /* How many parts may be handed over in one call. */
@@ -80,6 +81,14 @@ void client_refuse(struct client *client, const struct problem *problem);
  * with what: lines, each with its end. Before anything is sent; copied.
  */
 void client_add_fields(struct client *client, const char *fields);
+
+/*
+ * Whether the connection can be given to another protocol (RFC 9110 §7.8); and that: instead of
+ * an answer, the descriptor becomes the caller's, who sends the 101, and the client is no
+ * more. `early`: what came behind the request, for the caller to free.
+ */
+bool client_can_upgrade(const struct client *client);
+int client_upgrade(struct client *client, struct buf *early);
 
 /* Closes at once and frees. Safe on NULL. */
 void client_drop(struct client *client);

@@ -25,16 +25,19 @@ static const size_t offsets[SAID_COUNT] = {
 };
 
 /* Which are plain, and which are dear. */
-#define SET_PLAIN(plain, dear)                          plain
-#define SET_DEAR(plain, dear)                           dear
-#define SET_DOORS(plain, dear)                          0
-#define PLAIN_BIT(name, variable, field, member, class) | (SET_##class(1U, 0U) << SAID_##name)
-#define DEAR_BIT(name, variable, field, member, class)  | (SET_##class(0U, 1U) << SAID_##name)
+#define SET_PLAIN(plain, dear) plain
+#define SET_DEAR(plain, dear)  dear
+#define SET_DOORS(plain, dear) 0
+#define PLAIN_BIT(name, variable, field, member, class)                                            \
+    | ((said_set)SET_##class(1, 0) << SAID_##name)
+#define DEAR_BIT(name, variable, field, member, class)                                             \
+    | ((said_set)SET_##class(0, 1) << SAID_##name)
 static const said_set all_plain = 0 SAID_LIST(PLAIN_BIT), all_dear = 0 SAID_LIST(DEAR_BIT);
 
 /* Each one `i` of a set. */
 #define FOREACH_SAID(i, set)                                                                       \
-    for (said_set left_ = (set); left_ != 0 && (i = __builtin_ctz(left_), true); left_ &= left_ - 1)
+    for (said_set left_ = (set); left_ != 0 && (i = __builtin_ctzll(left_), true);                 \
+         left_ &= left_ - 1)
 
 static const char **member_of(const struct request *request, int what) {
     return (const char **)(void *)((char *)(uintptr_t)request + offsets[what]);
@@ -103,7 +106,7 @@ static void take_dear(struct request *request, const struct said *said,
 
     FOREACH_SAID(i, all_dear) {
         *member_of(request, i) = "";
-        dear |= said->of[i][0] != '\0' ? said_bit(i) : 0;
+        dear |= said->of[i][0] != '\0' ? SAID_BIT(i) : 0;
     }
     if (dear == 0 || taker == NULL || taker->wants == NULL)
         return;
@@ -116,8 +119,8 @@ static void take_dear(struct request *request, const struct said *said,
 
 struct request *request_new(const struct said *said, const struct request_taker *taker) {
     const char *query = query_of(said);
-    size_t room = room_for(said, all_plain | said_bit(SAID_URI) | said_bit(SAID_SCRIPT_NAME) |
-                                     said_bit(SAID_PATH_INFO));
+    size_t room = room_for(said, all_plain | SAID_BIT(SAID_URI) | SAID_BIT(SAID_SCRIPT_NAME) |
+                                     SAID_BIT(SAID_PATH_INFO));
     struct request *request = mem_new(sizeof *request + room + strlen(query) + 1);
     char *at = request->text;
     size_t path_len;

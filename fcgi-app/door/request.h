@@ -51,6 +51,11 @@ struct request {
     const char *if_none_match;
     const char *asked_method;  /* Access-Control-Request-Method */
     const char *asked_headers; /* Access-Control-Request-Headers */
+    const char *protocol;      /* HTTP/1.1 */
+    const char *connection;
+    const char *upgrade;
+    const char *socket_key;     /* Sec-WebSocket-Key */
+    const char *socket_version; /* Sec-WebSocket-Version */
     const char *body;
     size_t body_len;
     bool body_over;       /* the body was longer than the limit; `body` is its beginning */

@@ -45,7 +45,12 @@
     X(ASKED_METHOD, "HTTP_ACCESS_CONTROL_REQUEST_METHOD", "Access-Control-Request-Method",         \
       asked_method, DEAR)                                                                          \
     X(ASKED_HEADERS, "HTTP_ACCESS_CONTROL_REQUEST_HEADERS", "Access-Control-Request-Headers",      \
-      asked_headers, DEAR)
+      asked_headers, DEAR)                                                                         \
+    X(PROTOCOL, "SERVER_PROTOCOL", "", protocol, DEAR)                                             \
+    X(CONNECTION, "HTTP_CONNECTION", "Connection", connection, DEAR)                               \
+    X(UPGRADE, "HTTP_UPGRADE", "Upgrade", upgrade, DEAR)                                           \
+    X(SOCKET_KEY, "HTTP_SEC_WEBSOCKET_KEY", "Sec-WebSocket-Key", socket_key, DEAR)                 \
+    X(SOCKET_VERSION, "HTTP_SEC_WEBSOCKET_VERSION", "Sec-WebSocket-Version", socket_version, DEAR)
 
 enum said_what {
 #define SAID_ENUM(name, variable, field, member, dear) SAID_##name,
@@ -55,10 +60,8 @@ enum said_what {
 };
 
 /* A set of them, by its bits. */
-typedef uint32_t said_set;
-static inline said_set said_bit(int what) {
-    return (said_set)1 << what;
-}
+typedef uint64_t said_set;
+#define SAID_BIT(what) ((said_set)1 << (what))
 
 /*
  * What one request says: "" where it says nothing, never NULL. A field that stands there

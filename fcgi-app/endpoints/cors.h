@@ -9,7 +9,7 @@
 #include "fcgi-app/door/request.h"
 
 /* What a preflight asks, so what it is answered from. */
-#define CORS_WANTS (said_bit(SAID_ASKED_METHOD) | said_bit(SAID_ASKED_HEADERS))
+#define CORS_WANTS (SAID_BIT(SAID_ASKED_METHOD) | SAID_BIT(SAID_ASKED_HEADERS))
 
 /* Appends the fields that every answer to this request has; none where its page may not read
  * it, or is of this site as far as anybody can tell. */

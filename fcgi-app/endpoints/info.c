@@ -12,7 +12,7 @@
 #include "core/redis/words.h"
 
 #include "core/redis/health.h"
-#include "fcgi-app/endpoints/ws/listener.h"
+#include "fcgi-app/endpoints/ws/serving.h"
 #include "fcgi-app/hub/waiter.h"
 #include "fcgi-app/transports/transport.h"
 

@@ -12,7 +12,9 @@
 
 #include "core/base/log.h"
 #include "fcgi-app/door/mount.h"
+#include "fcgi-app/door/ws/handshake.h"
 #include "fcgi-app/endpoints/cors.h"
+#include "fcgi-app/endpoints/ws/serving.h"
 #include "fcgi-app/transports/transport.h"
 
 /* What an endpoint asks of those whom it answers. */
@@ -38,6 +40,9 @@ static const struct route routes[] = {
     {"metrics", endpoint_metrics, "GET, HEAD, OPTIONS", OPERATORS, 0},
 };
 
+/* Only where the connection can be upgraded. */
+static const struct route ws_route = {"ws", endpoint_ws, "GET, OPTIONS", OPEN, HANDSHAKE_WANTS};
+
 static const struct route read_route = {"", endpoint_read, "GET, HEAD, POST, OPTIONS", OPEN, 0};
 
 static const struct route *route_named(const struct config *config, const char *name) {
@@ -46,8 +51,9 @@ static const struct route *route_named(const struct config *config, const char *
             return &routes[i];
     }
     const struct transport *transport = transport_find(name);
-    if (transport == NULL || transport->socket ||
-        (transport->enabled != NULL && !transport->enabled(config)))
+    if (transport != NULL && transport->socket)
+        return &ws_route;
+    if (transport == NULL || (transport->enabled != NULL && !transport->enabled(config)))
         return NULL;
     return &read_route;
 }
@@ -139,7 +145,7 @@ void app_no_endpoint(struct app *app, const struct request *request, struct prob
         problem_set(problem, 404,
                     "the web server has cut this address at its last \"?\": "
                     "write the others as %%3F");
-    if (name == NULL || (route_named(app->config, name) == NULL && strcmp(name, "ws") != 0))
+    if (name == NULL || route_named(app->config, name) == NULL)
         return;
     app->stats->mount_elsewhere++;
     if (!app->told_elsewhere)
@@ -236,6 +242,8 @@ void app_take(void *ctx, struct request *request, struct client *client) {
     request_mount(request, app->config->mount);
     let_others_read(app, request, client);
     const struct route *route = route_find(app->config, request);
+    if (route == &ws_route && !client_can_upgrade(client))
+        route = NULL;
     check(app, route, request, &problem);
     if (problem.status != 0)
         app_refuse(app, client, &problem);

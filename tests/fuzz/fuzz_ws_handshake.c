@@ -2,6 +2,7 @@
  * are cut, nothing is read behind them, and a handshake that is taken has all that it must.
  */
 #include "fcgi-app/door/ws/handshake.h"
+#include "fcgi-app/door/ws/opening.h"
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -15,42 +16,46 @@ static void must(bool what) {
         abort();
 }
 
-static enum handshake_state parse(const char *data, size_t len, struct problem *problem) {
-    struct request *request = NULL;
-    struct buf accept = buf_make(64);
-    size_t used = 0;
-    enum handshake_state state =
-        handshake_parse(data, len, "https://listed.example", &used, &request, &accept, problem);
+enum outcome { PARTIAL, TAKEN, REFUSED };
 
-    must((state == HANDSHAKE_WHOLE) == (request != NULL));
-    if (state == HANDSHAKE_WHOLE) {
+static enum outcome parse(const char *data, size_t len, struct problem *problem) {
+    struct request *request = NULL;
+    struct buf hello = buf_make(1024);
+    size_t used = 0;
+    enum opening_state state = opening_parse(data, len, &used, &request, problem);
+    enum outcome outcome = state == OPENING_PARTIAL ? PARTIAL : REFUSED;
+
+    must((state == OPENING_WHOLE) == (request != NULL));
+    if (state == OPENING_WHOLE && handshake_check(request, "https://listed.example", problem)) {
+        outcome = TAKEN;
+        handshake_put_answer(request, &hello);
         must(used <= len && memmem(data, used, "13", 2) != NULL);
-        must(accept.len == 28 && strncmp(data + strspn(data, "\r\n"), "GET ", 4) == 0);
+        must(!hello.overflow && strncmp(data + strspn(data, "\r\n"), "GET ", 4) == 0);
     }
-    if (state == HANDSHAKE_BAD)
+    if (outcome == REFUSED)
         must(problem->status >= 400 && problem->status < 500 &&
              (problem->status == 426) == (problem->upgrade != NULL));
     request_free(request);
-    buf_free(&accept);
-    return state;
+    buf_free(&hello);
+    return outcome;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct problem problem, earlier;
-    size_t len = size < HANDSHAKE_MAX ? size : HANDSHAKE_MAX;
+    size_t len = size < OPENING_MAX ? size : OPENING_MAX;
     char *text = malloc(len + 1);
 
     memcpy(text, size > 0 ? data : (const uint8_t *)"", len);
-    enum handshake_state state = parse(text, len, &problem);
+    enum outcome state = parse(text, len, &problem);
     for (size_t half = len / 2; half < len; half += 1 + len / 7) {
         char *start = malloc(half + 1);
         memcpy(start, text, half);
-        enum handshake_state before = parse(start, half, &earlier);
+        enum outcome before = parse(start, half, &earlier);
         /* what was told once is told whatever follows */
-        must(before == HANDSHAKE_PARTIAL || before == state);
+        must(before == PARTIAL || before == state);
         free(start);
     }
-    if (state == HANDSHAKE_BAD) {
+    if (state == REFUSED) {
         struct buf out = buf_make(8192);
         problem_put(&problem, &out);
         (void)problem_head(&problem, 0, &out);

@@ -316,7 +316,7 @@ START_TEST(what_is_dear_is_kept_only_if_it_is_wanted) {
 
     for (int wanted = 0; wanted < 2; wanted++) {
         taker = &some;
-        asked_for = wanted ? said_bit(SAID_COOKIE) | said_bit(SAID_REMOTE_USER) : 0;
+        asked_for = wanted ? SAID_BIT(SAID_COOKIE) | SAID_BIT(SAID_REMOTE_USER) : 0;
         ck_assert_int_eq(read_request("GET", "/comet/poll", names, "", 0), ERR_OK);
         ck_assert_str_eq(request->cookie, wanted ? "a=b" : "");
         ck_assert_str_eq(request->remote_user, wanted ? "ann" : "");
@@ -337,14 +337,14 @@ START_TEST(requests_are_compared_by_what_they_say) {
     const struct request_taker some = {.wants = wants};
 
     taker = &some;
-    asked_for = said_bit(SAID_COOKIE);
+    asked_for = SAID_BIT(SAID_COOKIE);
     ck_assert_int_eq(read_request("GET", "/comet/poll", names, "", 0), ERR_OK);
     struct request *one = request;
     close(server);
     ck_assert_int_eq(read_request("GET", "/comet/poll", others, "", 0), ERR_OK);
-    ck_assert(request_same(one, request, said_bit(SAID_HOST) | said_bit(SAID_METHOD)));
+    ck_assert(request_same(one, request, SAID_BIT(SAID_HOST) | SAID_BIT(SAID_METHOD)));
     ck_assert(request_same(one, request, 0));
-    ck_assert(!request_same(one, request, said_bit(SAID_HOST) | said_bit(SAID_COOKIE)));
+    ck_assert(!request_same(one, request, SAID_BIT(SAID_HOST) | SAID_BIT(SAID_COOKIE)));
     request_free(one);
     taker = NULL;
     end();

@@ -228,8 +228,61 @@ START_TEST(whatever_a_route_asks_for_decides_what_is_a_repetition) {
         struct request *last = request_for("GET", POLL, SAID_ORIGIN, "https://a.example");
         struct request *next =
             request_for("GET", POLL, SAID_ORIGIN, same ? "https://a.example" : "https://b.example");
-        ck_assert_int_eq(repeats(last, next, said_bit(SAID_ORIGIN) | said_bit(SAID_METHOD)), same);
+        ck_assert_int_eq(repeats(last, next, SAID_BIT(SAID_ORIGIN) | SAID_BIT(SAID_METHOD)), same);
     }
+    end();
+}
+END_TEST
+
+/* A client whose connection could be given to another protocol; keeps what it is refused with. */
+static struct problem refused;
+
+static void keep_refusal(struct client *client, const struct problem *problem) {
+    (void)client;
+    refused = *problem;
+}
+
+static int never(struct client *client, struct buf *early) {
+    (void)client, (void)early;
+    ck_abort_msg("upgraded");
+    return -1;
+}
+
+static const struct client_kind upgradable = {.refuse = keep_refusal, .upgrade = never};
+
+/* The status that a request for a WebSocket is refused with, where it can be had. */
+static int socket_status(const char *uri, const char *method, const char *version,
+                         const char *origin) {
+    struct client client = {.kind = &upgradable};
+    struct said said;
+
+    said_nothing(&said);
+    said.of[SAID_METHOD] = method;
+    said.of[SAID_URI] = uri;
+    said.of[SAID_PROTOCOL] = "HTTP/1.1";
+    said.of[SAID_HOST] = "h";
+    said.of[SAID_UPGRADE] = "websocket";
+    said.of[SAID_CONNECTION] = "Upgrade";
+    said.of[SAID_SOCKET_KEY] = "dGhlIHNhbXBsZSBub25jZQ==";
+    said.of[SAID_SOCKET_VERSION] = version;
+    said.of[SAID_ORIGIN] = origin;
+    refused.status = 0;
+    app_take(&app, request_new(&said, &taker), &client);
+    return refused.status;
+}
+
+START_TEST(a_websocket_is_an_endpoint_where_connections_can_be_upgraded) {
+    begin("");
+    const char *answer = answer_to(request_for("GET", "/comet/ws?channel=a", SAID_HOST, "h"));
+    ck_assert_int_eq(strncmp(answer, "Status: 404 ", 12), 0);
+    ck_assert_int_eq(socket_status("/comet/ws/?channel=a", "GET", "13", ""), 404);
+    ck_assert_int_eq(socket_status("/comet/ws?channel=a", "POST", "13", ""), 405);
+    ck_assert_str_eq(refused.allow, "GET, OPTIONS");
+    ck_assert_int_eq(socket_status("/comet/ws?channel=a", "GET", "8", ""), 426);
+    ck_assert_ptr_nonnull(strstr(refused.upgrade, "Sec-WebSocket-Version: 13\r\n"));
+    ck_assert_int_eq(socket_status("/comet/ws?channel=a", "GET", "13", "http://evil.example"), 403);
+    ck_assert_int_eq(socket_status("/comet/ws?channel=a&limit=0", "GET", "13", "http://h"), 400);
+    ck_assert_int_eq(socket_status("/comet/ws?channel=%", "GET", "13", ""), 400);
     end();
 }
 END_TEST
@@ -240,4 +293,5 @@ UNIT_MAIN("route", options_says_what_may_be_done_with_an_endpoint,
           everybody_else_is_granted_no_credentials, a_site_that_is_not_listed_is_granted_nothing,
           no_list_of_fields_breaks_the_header, a_page_that_may_read_may_read_problems_too,
           the_same_words_of_somebody_else_are_not_a_repetition,
-          whatever_a_route_asks_for_decides_what_is_a_repetition)
+          whatever_a_route_asks_for_decides_what_is_a_repetition,
+          a_websocket_is_an_endpoint_where_connections_can_be_upgraded)

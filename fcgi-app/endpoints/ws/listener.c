@@ -2,10 +2,6 @@
  * The second door of halley.fcgi: `-w ADDRESS`. Each connection is read until its
  * handshake is whole, at most request_timeout seconds; then it becomes a session,
  * or is answered with a problem over plain HTTP and closed.
- *
- * The process that serves WebSockets may be another one than the process that is
- * asked for `info` (under mod_fcgid it always is), so it keeps itself in a list in
- * Redis, which believes it for some seconds, and takes itself out when it stops.
  */
 #include "fcgi-app/endpoints/ws/listener.h"
 
@@ -18,13 +14,8 @@
 #include "core/base/collections.h"
 #include "core/base/mem.h"
 #include "fcgi-app/door/accept.h"
-#include "fcgi-app/door/ws/handshake.h"
-#include "fcgi-app/endpoints/ws/session.h"
-#include "fcgi-app/transports/transport.h"
-
-#define SERVED_KEY    "halley.websocket"
-#define SERVED_TTL    "16000" /* milliseconds */
-#define SERVED_PERIOD 5.0
+#include "fcgi-app/door/ws/opening.h"
+#include "fcgi-app/endpoints/ws/serving.h"
 
 enum { CALLERS_MAX = 1024 };
 
@@ -40,7 +31,6 @@ struct caller {
 struct ws_listener {
     struct app *app;
     struct acceptor *acceptor; /* NULL once closed */
-    struct ev_timer served;
     struct caller *callers;
     unsigned caller_count;
 };
@@ -89,66 +79,28 @@ static void refuse(struct caller *caller, const struct problem *problem) {
     hang_up(caller);
 }
 
-static bool parse_query(struct app *app, struct request *request, struct problem *problem) {
-    size_t len = strlen(request->query);
-
-    request_mount(request, app->config->mount);
-    if (strcmp(request->endpoint, "ws") != 0)
-        app_no_endpoint(app, request, problem);
-    else if (len > REQUEST_QUERY_MAX)
-        problem_set(problem, 413, "query: the most is %d bytes", REQUEST_QUERY_MAX);
-    else if (params_parse(&request->params, request->query, len) != ERR_OK)
-        problem_set(problem, 400, "query: %% must be followed by two hexadecimal digits");
-    return problem->status == 0;
-}
-
-static void upgrade(struct caller *caller, struct request *request, const struct buf *accept,
-                    size_t used) {
-    struct app *app = caller->listener->app;
-    struct buf hello = buf_make(1024);
-    struct problem problem = {0};
-
-    buf_printf(&hello,
-               "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
-               "Connection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n",
-               accept->data);
-    app->stats->requests++;
-    bool begun =
-        parse_query(app, request, &problem) &&
-        session_begin(app, request, caller->fd, &(struct part){hello.data, hello.len},
-                      &(struct part){caller->in.data + used, caller->in.len - used}, &problem);
-    if (begun)
-        caller_free(caller);
-    else
-        refuse(caller, &problem);
-    buf_free(&hello);
-}
-
 static void look(struct caller *caller) {
     struct app *app = caller->listener->app;
     struct request *request = NULL;
-    struct buf accept = buf_make(64);
     struct problem problem;
     size_t used;
 
-    switch (handshake_parse(caller->in.data, caller->in.len, app->config->origins, &used, &request,
-                            &accept, &problem)) {
-    case HANDSHAKE_PARTIAL:
-        break;
-    case HANDSHAKE_BAD:
+    enum opening_state state =
+        opening_parse(caller->in.data, caller->in.len, &used, &request, &problem);
+    if (state == OPENING_PARTIAL)
+        return;
+    if (state == OPENING_WHOLE &&
+        ws_serve(app, request, caller->fd,
+                 &(struct part){caller->in.data + used, caller->in.len - used}, &problem))
+        caller_free(caller);
+    else
         refuse(caller, &problem);
-        break;
-    case HANDSHAKE_WHOLE:
-        upgrade(caller, request, &accept, used);
-        break;
-    }
     request_free(request);
-    buf_free(&accept);
 }
 
 static void on_bytes(struct ev_loop *loop, struct ev_io *io, int events) {
     struct caller *caller = io->data;
-    size_t room = HANDSHAKE_MAX - caller->in.len;
+    size_t room = OPENING_MAX - caller->in.len;
     (void)loop, (void)events;
 
     char *to = buf_reserve(&caller->in, room);
@@ -178,7 +130,7 @@ static struct caller *caller_new(struct ws_listener *listener, int fd) {
 
     caller->listener = listener;
     caller->fd = fd;
-    caller->in = buf_make(HANDSHAKE_MAX);
+    caller->in = buf_make(OPENING_MAX);
     ev_io_init(&caller->io, on_bytes, fd, EV_READ);
     ev_timer_init(&caller->deadline, on_deadline, app->config->request_timeout, 0);
     caller->io.data = caller->deadline.data = caller;
@@ -212,78 +164,11 @@ static void refuse_for_want_of_descriptors(void *ctx, int fd) {
 static const struct acceptor_calls calls = {.taken = greet,
                                             .refuse = refuse_for_want_of_descriptors};
 
-/* ------------------------------------------------------ telling that we are there */
-
-/* Says that this process serves WebSockets for so many milliseconds; "0": no more. */
-static enum err say_served(struct ws_listener *listener, const char *milliseconds) {
-    struct app *app = listener->app;
-    const char *process = app->report != NULL ? report_id(app->report) : "alone";
-    const char *argv[] = {"FCALL", "halley_serve", "1", SERVED_KEY, process, milliseconds};
-    const size_t lens[] = {5, 12, 1, strlen(SERVED_KEY), strlen(process), strlen(milliseconds)};
-
-    if (!hub_redis_up(app->hub))
-        return ERR_REDIS;
-    return redis_command(hub_commands(app->hub), NULL, NULL, 6, argv, lens);
-}
-
-static void on_served(struct ev_loop *loop, struct ev_timer *timer, int events) {
-    bool said = say_served(timer->data, SERVED_TTL) == ERR_OK;
-    (void)events;
-
-    ev_timer_set(timer, said ? SERVED_PERIOD : 0.1, 0);
-    ev_timer_start(loop, timer);
-}
-
-struct question {
-    struct app *app;
-    void (*done)(void *ctx, bool served);
-    void *ctx;
-    bool repeated;
-};
-
-static void ask_served(void *ctx, bool up);
-
-static void on_answer(void *ctx, const redis_reply *reply) {
-    struct question *question = ctx;
-    struct hub *hub = question->app->hub;
-
-    if (library_missing(hub_library(hub), reply) && !question->repeated) {
-        question->repeated = true;
-        hub_when_up(hub, question->app->config->redis_timeout, ask_served, question);
-        return;
-    }
-    question->done(question->ctx, redis_integer(reply, 0) > 0);
-    free(question);
-}
-
-static void ask_served(void *ctx, bool up) {
-    struct question *question = ctx;
-    const char *argv[] = {"FCALL_RO", "halley_serving", "1", SERVED_KEY};
-    const size_t lens[] = {8, 14, 1, strlen(SERVED_KEY)};
-
-    if (!up || redis_command(hub_commands(question->app->hub), on_answer, question, 4, argv,
-                             lens) != ERR_OK)
-        on_answer(question, NULL);
-}
-
-void ws_ask(struct app *app, void (*done)(void *ctx, bool served), void *ctx) {
-    if (app->listener != NULL) {
-        done(ctx, true);
-        return;
-    }
-    struct question *question = mem_new(sizeof *question);
-    *question = (struct question){.app = app, .done = done, .ctx = ctx};
-    ask_served(question, hub_redis_up(app->hub));
-}
-
 struct ws_listener *ws_listener_new(struct app *app, int fd) {
     struct ws_listener *listener = mem_new(sizeof *listener);
 
     listener->app = app;
     listener->acceptor = acceptor_new(app->loop, app->stats, fd, &calls, listener);
-    ev_timer_init(&listener->served, on_served, 0, 0);
-    listener->served.data = listener;
-    ev_timer_start(app->loop, &listener->served);
     return listener;
 }
 
@@ -292,8 +177,6 @@ void ws_listener_close(struct ws_listener *listener) {
 
     if (listener->acceptor == NULL)
         return;
-    ev_timer_stop(listener->app->loop, &listener->served);
-    (void)!say_served(listener, "0"); /* where Redis is away it is not believed for long */
     acceptor_free(listener->acceptor);
     listener->acceptor = NULL;
     DL_FOREACH_SAFE (listener->callers, caller, next) {

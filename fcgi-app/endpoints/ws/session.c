@@ -303,29 +303,30 @@ static void on_begun(struct hub_holder *holder) {
 
 static const struct socket_events session_events = {.message = on_message, .closed = on_closed};
 
-bool session_begin(struct app *app, const struct request *request, int fd, const struct part *hello,
-                   const struct part *early, struct problem *problem) {
-    struct hub_read read = {.transport = transport_find("ws")};
+bool session_check(const struct app *app, const struct request *request, struct hub_read *read,
+                   struct problem *problem) {
+    *read = (struct hub_read){.transport = transport_find("ws")};
+    return read_parse(app->config, request, read, problem);
+}
+
+void session_begin(struct app *app, const struct request *request, const struct hub_read *read,
+                   int fd, const struct part *hello, const struct part *early) {
     const struct config *config = app->config;
     struct socket_limits limits = {.max_message = (size_t)config_longest_message(config) + ENVELOPE,
                                    .max_queue = (size_t)config->max_backlog,
                                    .silence = 3.0 * config->keepalive};
-
-    if (!read_parse(config, request, &read, problem))
-        return false;
     struct session *session = mem_new(sizeof *session);
+    struct problem problem = {0};
+
     session->app = app;
     session->holder.begun = on_begun;
     ev_timer_init(&session->resume, on_resume, 0, 0);
     session->resume.data = session;
     session->who = mem_string(request->remote_addr);
-    session->limit = read.limit;
+    session->limit = read->limit;
     session->client =
         socket_new(app->loop, app->stats, fd, hello, early, &limits, &session_events, session);
-    if (!hub_hold(app->hub, session->client, &read, &session->holder, problem)) {
-        client_refuse(session->client, problem);
-        problem->status = 0; /* it is said, on the socket */
-    }
-    free((void *)(uintptr_t)read.channels);
-    return true;
+    if (!hub_hold(app->hub, session->client, read, &session->holder, &problem))
+        client_refuse(session->client, &problem);
+    free((void *)(uintptr_t)read->channels);
 }

@@ -9,13 +9,16 @@
 #include "fcgi-app/door/request.h"
 #include "fcgi-app/endpoints/app.h"
 
+/* Checks the parameters of a request, which were parsed. True: session_begin() must follow, and
+ * the request live until then; else `problem` says what is wrong. */
+bool session_check(const struct app *app, const struct request *request, struct hub_read *read,
+                   struct problem *problem);
+
 /*
  * Begins a session on an upgraded connection: `fd` is taken over, `hello` sent
- * first, `early` is what came behind the handshake. The request's parameters were
- * parsed, and are checked here: false, with `problem`, leaves the descriptor the
- * caller's.
+ * first, `early` is what came behind the handshake.
  */
-bool session_begin(struct app *app, const struct request *request, int fd, const struct part *hello,
-                   const struct part *early, struct problem *problem);
+void session_begin(struct app *app, const struct request *request, const struct hub_read *read,
+                   int fd, const struct part *hello, const struct part *early);
 
 #endif
