@@ -1,6 +1,6 @@
 /*
  * Looks names up. Web servers hand on some forty variables a request, most of which are
- * none of these: so a name is compared only with those of its length.
+ * none of these: so a name is compared only with those of its length, which are found at once.
  */
 #include "fcgi-app/door/said.h"
 
@@ -23,20 +23,44 @@ void said_nothing(struct said *said) {
         said->of[i] = "";
 }
 
+enum { LENGTHS = 48 }; /* no name is as long */
+
+/* Of each length the first name, and behind each name the next one; from 1 on, 0: none. */
+struct by_length {
+    uint8_t first[LENGTHS];
+    uint8_t next[SAID_COUNT];
+    bool made;
+};
+
+static void note(struct by_length *index, int which, size_t len) {
+    index->next[which] = index->first[len];
+    index->first[len] = (uint8_t)(which + 1);
+}
+
 int said_by_variable(const char *name, size_t len) {
-    for (int i = 0; i < SAID_COUNT; i++) {
-        if (names[i].variable_len == len && memcmp(names[i].variable, name, len) == 0)
-            return i;
-    }
-    return -1;
+    static struct by_length index;
+
+    for (int i = 0; i < SAID_COUNT && !index.made; i++)
+        note(&index, i, names[i].variable_len);
+    index.made = true;
+    int at = len < LENGTHS ? index.first[len] : 0;
+    while (at > 0 && memcmp(names[at - 1].variable, name, len) != 0)
+        at = index.next[at - 1];
+    return at - 1;
 }
 
 int said_by_field(const char *name, size_t len) {
-    for (int i = 0; i < SAID_COUNT && len > 0; i++) {
-        if (names[i].field_len == len && strncasecmp(names[i].field, name, len) == 0)
-            return i;
+    static struct by_length index;
+
+    for (int i = 0; i < SAID_COUNT && !index.made; i++) {
+        if (names[i].field_len > 0)
+            note(&index, i, names[i].field_len);
     }
-    return -1;
+    index.made = true;
+    int at = len > 0 && len < LENGTHS ? index.first[len] : 0;
+    while (at > 0 && strncasecmp(names[at - 1].field, name, len) != 0)
+        at = index.next[at - 1];
+    return at - 1;
 }
 
 bool said_by_a_proxy(const struct said *said) {
