@@ -37,12 +37,12 @@ void fetches_free(struct fetches *fetches) {
 }
 
 struct fetch *fetch_take(struct fetches *fetches, struct feed *feed, const char *since,
-                         unsigned limit, size_t bytes) {
+                         unsigned limit, size_t bytes, size_t longest) {
     struct fetch *fetch;
 
     DL_FOREACH (fetches->unsent, fetch) {
         if (fetch->feed == feed && fetch->limit == limit && fetch->bytes == bytes &&
-            strcmp(fetch->since, since) == 0) {
+            fetch->longest == longest && strcmp(fetch->since, since) == 0) {
             fetch->refs++;
             return fetch;
         }
@@ -53,6 +53,7 @@ struct fetch *fetch_take(struct fetches *fetches, struct feed *feed, const char 
     fetch->feed = feed;
     fetch->limit = limit;
     fetch->bytes = bytes;
+    fetch->longest = longest;
     fetch->refs = 1;
     ring_init(&fetch->waiting);
     memcpy(fetch->since, since, strlen(since) + 1);
@@ -113,7 +114,7 @@ void fetches_send(struct fetches *fetches) {
     DL_FOREACH_SAFE (fetches->unsent, fetch, next) {
         const char *name = feed_name(fetch->feed, &len);
         if (history_read(fetches->history, name, len, fetch->since, fetch->limit, fetch->bytes,
-                         on_page, fetch) != ERR_OK)
+                         fetch->longest, on_page, fetch) != ERR_OK)
             return;
         DL_DELETE(fetches->unsent, fetch);
         fetch->sent = true;

@@ -25,6 +25,7 @@ struct fetch {
     char since[FETCH_SINCE];
     unsigned limit;
     size_t bytes;
+    size_t longest;
     bool sent;
     bool done;
     struct position stood;    /* where the feed stood when it was sent */
@@ -43,12 +44,12 @@ struct fetches *fetches_new(struct follow_counts *counts, struct history *histor
 void fetches_free(struct fetches *fetches);
 
 /*
- * The read of `feed` after `since`, with one more reference: one that was asked
+ * The read of `feed` after `since` (history_read), with one more reference: one that was asked
  * for in this turn of the loop, or a new one. A read that was sent is never
  * joined: it may have been carried out before the caller's request began.
  */
 struct fetch *fetch_take(struct fetches *fetches, struct feed *feed, const char *since,
-                         unsigned limit, size_t bytes);
+                         unsigned limit, size_t bytes, size_t longest);
 void fetch_release(struct fetch *fetch);
 
 /* Sends what was asked for; what cannot be sent now stays. Once a turn of the loop. */

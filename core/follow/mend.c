@@ -369,7 +369,7 @@ void mend_read(struct feed *feed) {
     feeds->counts->reads++;
     mend_set_state(feed, FEED_SUBSCRIBED);
     if (history_read(feeds->history, feed->name, feed->len, since, (unsigned)feeds->config->tail,
-                     HISTORY_PAGE, on_page, call) != ERR_OK) {
+                     HISTORY_PAGE, 0, on_page, call) != ERR_OK) {
         free(call);
         return;
     }

@@ -32,7 +32,7 @@
 -- VERSION (tests/lint/library-version --update). Programs load this file when Redis
 -- has none or an older one; when it has another text of the same number, once each.
 
-local VERSION = 7
+local VERSION = 8
 local DIGEST = '' -- of this text, which the build puts in here (Makefile)
 
 local HISTORY, TTL, MAX_MESSAGE = 1000, 3600, 65536
@@ -525,11 +525,13 @@ end
 
 -- Collects entries of the stream from `from` on (as XRANGE takes it), until `limit` or
 -- `most` bytes. `expected` is the id that the first one must have for nothing to be
--- missing; nil where nobody is owed anything. `largest`: bytes of the longest payload.
+-- missing; nil where nobody is owed anything. `sizes.largest`: bytes of the longest payload;
+-- one above `sizes.longest` is only named, by its length, and ends the page.
 -- Returns { id, at, data, ... }, the last id, which message is behind the first hole
 -- (nil: there is none), and whether the stream ended there.
-local function collect(channel, from, limit, most, largest, expected)
+local function collect(channel, from, limit, most, sizes, expected)
   local out, bytes, last, hole = {}, 0, nil, nil
+  local largest = sizes.largest
   local expected_epoch, expected_n
   if expected then expected_epoch, expected_n = split_id(expected) end
   while #out / 3 < limit and bytes < most do
@@ -548,7 +550,9 @@ local function collect(channel, from, limit, most, largest, expected)
         expected_epoch, expected_n = epoch, n + 1
       end
       if epoch < NUMBER_LIMIT and n < NUMBER_LIMIT then
+        if #data > sizes.longest then data = #data end
         out[#out + 1], out[#out + 2], out[#out + 3] = last, at, data
+        if type(data) == 'number' then return out, last, hole, false end
       end
       local size = entry_bytes(entry)
       bytes, largest = bytes + size, math.max(largest, size)
@@ -594,16 +598,16 @@ local function last_by_reading(channel, count, limit, most, largest)
 end
 
 -- The last `count` messages of a channel, oldest first, as collect() returns them.
-local function collect_last(channel, count, limit, most, largest, epoch, n)
+local function collect_last(channel, count, limit, most, sizes, epoch, n)
   local history_key = key('history', channel)
   local held = redis.call('XLEN', history_key)
-  if held <= count then return collect(channel, '-', limit, most, largest) end
+  if held <= count then return collect(channel, '-', limit, most, sizes) end
   if epoch and #redis.call('XREVRANGE', history_key, '+', '(' .. id_of(epoch, n), 'COUNT', '1') == 0 then
     local out, last, hole, ended =
-      collect(channel, last_by_ids(channel, count, epoch, n), limit, most, largest)
+      collect(channel, last_by_ids(channel, count, epoch, n), limit, most, sizes)
     if not ended or #out / 3 >= count then return out, last, hole, ended end
   end -- else there are holes, or somebody else wrote behind the last message
-  return collect(channel, last_by_reading(channel, count, limit, most, largest), limit, most, largest)
+  return collect(channel, last_by_reading(channel, count, limit, most, sizes.largest), limit, most, sizes)
 end
 
 -- What a reader that stands at `since` is owed: where to read on (nil: nothing),
@@ -650,32 +654,35 @@ end
 
 -- Everything after a position.
 -- in:  channel; since ("now", "start", "-K" or a position), limit, optionally how many
---      bytes (READ_BYTES at most; one whole message always)
+--      bytes (READ_BYTES at most; one whole message always), and above how many bytes a
+--      message is not sent along, but only named: it is the last one of the page
 -- out: { position after everything, gap (0: none; 1: in front of the first message; 2: of the
---      second ...; there may be others behind that one), more 0/1, { id, at, data, ... } }
+--      second ...; there may be others behind that one), more 0/1, { id, at, data or how many
+--      bytes that has, ... } }
 local function halley_read(keys, args)
   local channel, since, limit, now = keys[1], args[1], tonumber(args[2]), now_ms()
   local most = math.min(tonumber(args[3]) or READ_BYTES, READ_BYTES)
   know_process(now)
   local meta = redis.call('HMGET', key('meta', channel), 'epoch', 'n', 'run', 'born', 'max_message', 'largest')
   local epoch, n = tonumber(meta[1]), tonumber(meta[2])
-  local largest = tonumber(meta[6]) or tonumber(meta[5]) or MAX_MESSAGE
+  local sizes = { largest = tonumber(meta[6]) or tonumber(meta[5]) or MAX_MESSAGE,
+    longest = tonumber(args[4]) or math.huge }
   local tail, expected, gap, entries, last, hole, ended
   if string.match(since, '^%d') then
     local from
     from, expected, gap, tail = owed(channel, since, meta)
     if not from then return { tail, gap and 1 or 0, 0, {} } end
-    entries, last, hole, ended = collect(channel, from, limit, most, largest, expected)
+    entries, last, hole, ended = collect(channel, from, limit, most, sizes, expected)
   else
     -- Who reads without a position is owed nothing that came before now: where the
     -- next publish will begin a new epoch, it stands in front of that one already.
     tail = epoch and meta[3] == run and id_of(epoch, n) or place(channel, epoch)
     if since == 'now' then return { tail, 0, 0, {} } end
     if since == 'start' then
-      entries, last, hole, ended = collect(channel, '-', limit, most, largest)
+      entries, last, hole, ended = collect(channel, '-', limit, most, sizes)
     else
       entries, last, hole, ended =
-        collect_last(channel, tonumber(string.sub(since, 2)), limit, most, largest, epoch, n)
+        collect_last(channel, tonumber(string.sub(since, 2)), limit, most, sizes, epoch, n)
     end
   end
   if gap or expected and #entries == 0 then hole = 1 end

@@ -40,6 +40,7 @@ struct read_call {
     char since[SINCE_MAX];
     unsigned limit;
     size_t bytes;
+    size_t longest; /* 0: whatever there is */
     history_page_fn *done;
     void *ctx;
 };
@@ -178,20 +179,28 @@ static void fail_read(struct call *call, const char *why) {
 
 static enum err send_read(struct call *call) {
     struct read_call *read = (struct read_call *)call;
-    char limit[16], bytes[24];
+    char limit[16], bytes[24], longest[24];
     int limit_len = snprintf(limit, sizeof limit, "%u", read->limit);
     int bytes_len = snprintf(bytes, sizeof bytes, "%zu", read->bytes);
-    const char *argv[] = {"FCALL_RO", "halley_read", "1", read->channel, read->since, limit, bytes};
-    const size_t lens[] = {
-        8, 11, 1, read->channel_len, strlen(read->since), (size_t)limit_len, (size_t)bytes_len};
+    int longest_len = snprintf(longest, sizeof longest, "%zu", read->longest);
+    const char *argv[] = {"FCALL_RO",  "halley_read", "1",   read->channel,
+                          read->since, limit,         bytes, longest};
+    const size_t lens[] = {8,
+                           11,
+                           1,
+                           read->channel_len,
+                           strlen(read->since),
+                           (size_t)limit_len,
+                           (size_t)bytes_len,
+                           (size_t)longest_len};
+    int words = read->longest > 0 ? 8 : read->bytes < HISTORY_PAGE ? 7 : 6;
 
-    return redis_command(call->history->redis, on_page, read, read->bytes < HISTORY_PAGE ? 7 : 6,
-                         argv, lens);
+    return redis_command(call->history->redis, on_page, read, words, argv, lens);
 }
 
 enum err history_read(struct history *history, const char *channel, size_t channel_len,
-                      const char *since, unsigned limit, size_t bytes, history_page_fn *done,
-                      void *ctx) {
+                      const char *since, unsigned limit, size_t bytes, size_t longest,
+                      history_page_fn *done, void *ctx) {
     if (!library_ready(history->library))
         return ERR_REDIS;
     struct read_call *call = mem_new(sizeof *call);
@@ -200,6 +209,7 @@ enum err history_read(struct history *history, const char *channel, size_t chann
                                .channel_len = channel_len,
                                .limit = limit,
                                .bytes = bytes,
+                               .longest = longest,
                                .done = done,
                                .ctx = ctx};
     snprintf(call->since, sizeof call->since, "%s", since);

@@ -66,12 +66,13 @@ bool history_ready(const struct history *history);
 /*
  * Reads up to `limit` messages and about `bytes` of payload (HISTORY_PAGE at most), but
  * one whole message always, after `since`: "now", "start", "-K", or a position as text.
+ * Of a message above `longest` bytes (0: there is no such limit) only id and time are read.
  * ERR_REDIS if not ready; else `done` is called once, later.
  */
 enum { HISTORY_PAGE = 1024 * 1024 };
 enum err history_read(struct history *history, const char *channel, size_t channel_len,
-                      const char *since, unsigned limit, size_t bytes, history_page_fn *done,
-                      void *ctx) MUST_CHECK;
+                      const char *since, unsigned limit, size_t bytes, size_t longest,
+                      history_page_fn *done, void *ctx) MUST_CHECK;
 
 /* Publishes. ERR_REDIS if not ready; else `done` is called once, later. */
 enum err history_publish(struct history *history, const struct history_post *post,

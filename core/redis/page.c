@@ -25,13 +25,15 @@ static enum err position_of(const redis_reply *reply, struct position *out) {
     return text == NULL ? ERR_SYNTAX : position_parse(text, len, out);
 }
 
+/* `unread`: in place of its payload stood only how long that is. */
 static struct message *message_of(const redis_reply *entries, size_t at, const char *channel,
-                                  size_t channel_len) {
+                                  size_t channel_len, bool *unread) {
     struct position id;
     size_t len;
     const char *payload = redis_text(redis_item(entries, at + 2), &len);
 
-    if (payload == NULL || position_of(redis_item(entries, at), &id) != ERR_OK)
+    *unread = payload == NULL && redis_integer(redis_item(entries, at + 2), -1) >= 0;
+    if ((payload == NULL && !*unread) || position_of(redis_item(entries, at), &id) != ERR_OK)
         return NULL;
     return message_new(channel, channel_len, id, number_of(redis_item(entries, at + 1)), payload,
                        len);
@@ -50,14 +52,16 @@ void page_parse(struct history_page *page, const redis_reply *reply, const char 
         return;
     }
     page->messages = mem_new(count * sizeof(struct message *));
-    for (size_t i = 0; i < count; i++) {
-        struct message *message = message_of(entries, i * FIELDS, channel, channel_len);
+    for (size_t i = 0; i < count && !page->unread; i++) {
+        bool unread;
+        struct message *message = message_of(entries, i * FIELDS, channel, channel_len, &unread);
         if (message != NULL)
             page->messages[page->count++] = message;
+        page->unread = message != NULL && unread;
     }
     page->gap = hole > 0;
     page->hole = hole > (int64_t)page->count ? page->count : (size_t)(hole > 0 ? hole - 1 : 0);
-    page->more = redis_integer(redis_item(reply, 2), 0) != 0 && page->count > 0;
+    page->more = page->unread || (redis_integer(redis_item(reply, 2), 0) != 0 && page->count > 0);
 }
 
 void page_free(struct history_page *page) {

@@ -23,6 +23,7 @@ struct history_page {
     bool gap;             /* something that it is owed is lost: */
     size_t hole;          /* behind so many of the messages */
     bool more;            /* there are messages behind the last one here */
+    bool unread;          /* the last one is only named: it was too long to be sent along */
     struct message **messages; /* take a reference to keep one */
     size_t count;
 };

@@ -4,6 +4,10 @@
  * channels are merged by time, each channel in the order of its ids. What the
  * limit leaves over is simply not taken: the waiter stands before it, and finds
  * it again the next time.
+ *
+ * Where there are many channels, none of them brings a long message before it is known
+ * which one is due: long ones are only named at first, and the one that comes first of all
+ * is read by itself. So a waiter holds LONGEST bytes of each channel, and one whole message.
  */
 #include "fcgi-app/hub/waiter.h"
 
@@ -13,6 +17,8 @@
 
 #include "core/base/collections.h"
 #include "core/base/mem.h"
+
+enum { LONGEST = 256 * 1024 }; /* bytes of a message that is read with those of other channels */
 
 /* --------------------------------------------------------------------- resolving */
 
@@ -25,7 +31,7 @@ void sub_forget_read(struct sub *sub) {
     sub->read = NULL;
 }
 
-static void ask(struct sub *sub, struct fetches *fetches, size_t bytes) {
+static void ask(struct sub *sub, struct fetches *fetches, size_t bytes, size_t longest) {
     const struct waiter *waiter = sub_waiter(sub);
     char since[FETCH_SINCE] = "start";
 
@@ -38,7 +44,7 @@ static void ask(struct sub *sub, struct fetches *fetches, size_t bytes) {
     sub->read = mem_new(sizeof *sub->read);
     sub->read->sub = sub;
     sub->read->fetch =
-        fetch_take(fetches, sub->feed, since, waiter->limit, bytes / waiter->sub_count);
+        fetch_take(fetches, sub->feed, since, waiter->limit, bytes / waiter->sub_count, longest);
     ring_add(&sub->read->fetch->waiting, &sub->read->ring);
 }
 
@@ -57,10 +63,12 @@ static bool may_remember(const struct sub *sub) {
 }
 
 static bool sub_resolve(struct sub *sub, struct fetches *fetches, size_t bytes, bool now) {
+    size_t longest = sub_waiter(sub)->sub_count > 1 ? LONGEST : 0;
+
     if (sub->read != NULL)
         return sub->read->fetch->done;
     if (feed_bare(sub->feed)) {
-        ask(sub, fetches, bytes);
+        ask(sub, fetches, bytes, longest);
         return false;
     }
     if (!feed_live(sub->feed))
@@ -68,7 +76,7 @@ static bool sub_resolve(struct sub *sub, struct fetches *fetches, size_t bytes, 
     if (sub->kind == SUB_NOW && !now)
         return false;
     if (!may_remember(sub)) {
-        ask(sub, fetches, bytes);
+        ask(sub, fetches, bytes, longest);
         return false;
     }
     if (sub->kind == SUB_NOW) {
@@ -78,15 +86,8 @@ static bool sub_resolve(struct sub *sub, struct fetches *fetches, size_t bytes, 
     }
     if (sub->kind == SUB_AT && in_memory(sub))
         return true;
-    ask(sub, fetches, bytes);
+    ask(sub, fetches, bytes, longest);
     return false;
-}
-
-bool waiter_resolve(struct waiter *waiter, struct fetches *fetches, size_t bytes, bool now) {
-    bool all = true;
-    for (size_t i = 0; i < waiter->sub_count; i++)
-        all = sub_resolve(&waiter->subs[i], fetches, bytes, now) && all;
-    return all;
 }
 
 const char *waiter_refusal(const struct waiter *waiter) {
@@ -185,13 +186,17 @@ static size_t oldest(const struct source *sources, size_t count) {
     return best;
 }
 
+static bool is_unread(const struct source *source, size_t index) {
+    return source->page != NULL && source->page->unread && index + 1 == source->page->count;
+}
+
 static size_t merge(struct source *sources, size_t count, struct batch_entry *entries, size_t limit,
                     const struct portion *portion) {
     size_t used = 0, payload = 0;
 
     while (used < limit) {
         size_t i = oldest(sources, count);
-        if (i == count)
+        if (i == count || is_unread(&sources[i], sources[i].taken))
             break;
         struct message *message = source_at(&sources[i], sources[i].taken);
         if (used > 0 && payload + message->payload_len + portion->each > portion->bytes)
@@ -201,6 +206,46 @@ static size_t merge(struct source *sources, size_t count, struct batch_entry *en
         entries[used++] = (struct batch_entry){.message = message, .channel = i};
     }
     return used;
+}
+
+static struct source *sources_of(const struct waiter *waiter) {
+    struct source *sources = mem_new(waiter->sub_count * sizeof *sources);
+
+    for (size_t i = 0; i < waiter->sub_count; i++)
+        sources[i] = source_of(&waiter->subs[i]);
+    return sources;
+}
+
+static bool any_unread(const struct waiter *waiter) {
+    for (size_t i = 0; i < waiter->sub_count; i++) {
+        const struct sub *sub = &waiter->subs[i];
+        if (sub->read != NULL && sub->read->fetch->page.unread)
+            return true;
+    }
+    return false;
+}
+
+/* Whether the message that comes first is here; where it is only named it is asked for. */
+static bool have_first(struct waiter *waiter, struct fetches *fetches, size_t bytes) {
+    if (!any_unread(waiter))
+        return true;
+    struct source *sources = sources_of(waiter);
+    size_t first = oldest(sources, waiter->sub_count);
+    bool here = first == waiter->sub_count || !is_unread(&sources[first], 0);
+
+    if (!here) {
+        sub_forget_read(&waiter->subs[first]);
+        ask(&waiter->subs[first], fetches, bytes, 0);
+    }
+    free(sources);
+    return here;
+}
+
+bool waiter_resolve(struct waiter *waiter, struct fetches *fetches, size_t bytes, bool now) {
+    bool all = true;
+    for (size_t i = 0; i < waiter->sub_count; i++)
+        all = sub_resolve(&waiter->subs[i], fetches, bytes, now) && all;
+    return all && have_first(waiter, fetches, bytes);
 }
 
 /* What a sub was told wrongly it is told of once. */
@@ -238,14 +283,12 @@ static void describe(const struct sub *sub, struct batch_channel *channel) {
 }
 
 struct batch *waiter_collect(struct waiter *waiter, const struct portion *portion) {
-    struct source *sources = mem_new(waiter->sub_count * sizeof *sources);
+    struct source *sources = sources_of(waiter);
     struct batch_channel *channels = mem_new(waiter->sub_count * sizeof *channels);
     struct batch_entry *entries = mem_new(waiter->limit * sizeof *entries);
     struct batch *batch = NULL;
     bool gap = false;
 
-    for (size_t i = 0; i < waiter->sub_count; i++)
-        sources[i] = source_of(&waiter->subs[i]);
     size_t used = merge(sources, waiter->sub_count, entries, waiter->limit, portion);
     for (size_t i = 0; i < waiter->sub_count; i++) {
         struct sub *sub = &waiter->subs[i];

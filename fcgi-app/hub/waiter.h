@@ -100,7 +100,8 @@ static inline struct waiter *sub_waiter(const struct sub *sub) {
  * memory cannot tell. True when all is known, so that waiter_collect() may be
  * called. Where a feed is not live, a parked waiter just stays where it is. What
  * is to begin "now" begins only if `now` is true. The reads of all channels together
- * ask for about `bytes`, what one answer may carry, but for a whole message of each.
+ * ask for about `bytes`, what one answer may carry, but for a message of each that is not
+ * long, and the long one that comes first.
  */
 bool waiter_resolve(struct waiter *waiter, struct fetches *fetches, size_t bytes, bool now);
 

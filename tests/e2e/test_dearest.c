@@ -5,7 +5,8 @@
  *
  * What the loop spends is the processor time of the process for the whole exchange, by the
  * kernel's account; what Redis spends is its own, SLOWLOG. Of some rounds the cheapest
- * counts: a machine that is busy with other things makes the others dear.
+ * counts, and where that is too dear there are more rounds: a machine that is busy with
+ * other things makes many of them dear, but what is dear by itself is so in each.
  */
 #include "tests/lib/e2e.h"
 #include "tests/lib/keep.h"
@@ -20,6 +21,7 @@
 
 enum {
     ROUNDS = 7,
+    ROUNDS_MOST = 70, /* where the machine is busy */
     LIMIT_US = 5000,
     LIMIT_LONG_US = 10000, /* where a single message above 256 KiB is moved */
     QUIET_MS = 40,         /* after which nothing more is thought to come */
@@ -108,6 +110,8 @@ static void fill_all(void) {
     const char *epoch = store_do(&lab, "HGET halley.meta:{holes} epoch")->str;
     store_do(&lab, "XDEL halley.history:{holes} %s-99000 %s-5", epoch, epoch);
     fill("long", 20, 1048576);
+    for (int i = 0; i < CHANNELS; i++)
+        fill(keepf("big%d", i), 2, 1048576);
 }
 
 static void report_many(void) {
@@ -205,11 +209,11 @@ static void take_commands(struct commands *commands) {
 }
 
 /* The dearest of those that belong to the exchange: they came in most of the rounds. */
-static struct command dearest(const struct commands *commands) {
+static struct command dearest(const struct commands *commands, int rounds) {
     struct command most = {0};
 
     for (size_t i = 0; i < commands->count; i++)
-        if (commands->all[i].rounds > ROUNDS / 2 && commands->all[i].least > most.least)
+        if (commands->all[i].rounds > rounds / 2 && commands->all[i].least > most.least)
             most = commands->all[i];
     return most;
 }
@@ -219,20 +223,22 @@ static void must_be_cheap(const char *name, void (*act)(const void *what), const
                           bool single) {
     long limit = single ? LIMIT_LONG_US : LIMIT_US, loop = 1000000000;
     static struct commands commands;
+    struct command most;
+    int rounds = 0;
 
     commands.count = 0;
     store_do(&lab, "CONFIG SET slowlog-log-slower-than 0");
     store_do(&lab, "SLOWLOG RESET");
-    for (int i = 0; i < ROUNDS; i++) {
+    do {
         long before = loop_us();
         act(what);
         pause_ms(2);
         long spent = loop_us() - before;
         loop = spent < loop ? spent : loop;
         take_commands(&commands);
-    }
+        most = dearest(&commands, ++rounds);
+    } while (rounds < ROUNDS || (rounds < ROUNDS_MOST && (loop >= limit || most.least >= limit)));
     store_do(&lab, "CONFIG SET slowlog-log-slower-than -1");
-    struct command most = dearest(&commands);
     printf("%-46s loop %5ld us, redis %5ld us  %s\n", name, loop, most.least, most.words);
     ck_assert_msg(loop < limit, "%s: %ld us of the loop", name, loop);
     ck_assert_msg(most.least < limit, "%s: %ld us of Redis, %s", name, most.least, most.words);
@@ -325,6 +331,8 @@ START_TEST(reading_is_cheap) {
         {"poll, long messages", .uri = "/comet/poll?channel=long&since=start", .single = true},
         {"poll, the last long messages", .uri = "/comet/poll?channel=long&since=-5",
          .single = true},
+        {"poll, a long message of each of 64 channels",
+         .uri = PATH("poll", keepf("%s&since=-1", channels_called("big"))), .single = true},
         {"wait, 64 full channels from the start",
          .uri = PATH("wait", keepf("%s&since=start&limit=1000", full))},
         {"jsonp, 64 full channels from the start",
@@ -578,7 +586,7 @@ START_TEST(functions_are_cheap) {
 
     for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
         long least = 1000000000;
-        for (int round = 0; round < 3; round++) {
+        for (int round = 0; round < 3 || (round < 30 && least >= LIMIT_US); round++) {
             const char *channel = keep_fresh("call");
             fill(channel, calls[i].messages, calls[i].length);
             long took = call_us(&calls[i], channel);
@@ -598,6 +606,47 @@ static long long figure(const char *name) {
     const struct answer *answer = fcgi_get(lab.app_socket[0], "/comet/status");
     return json_integer_value(json_object_get(answer->json, name));
 }
+
+static long most_kib(void) {
+    char line[256];
+    long kib = 0;
+    FILE *file = fopen(keepf("/proc/%d/status", (int)lab.app[0].pid), "r");
+
+    must(file != NULL, "no status");
+    while (fgets(line, sizeof line, file))
+        sscanf(line, "VmHWM: %ld kB", &kib); /* the most that it ever was */
+    fclose(file);
+    return kib;
+}
+
+/* From now on VmHWM is counted anew (proc(5), clear_refs). */
+static void forget_most(void) {
+    FILE *file = fopen(keepf("/proc/%d/clear_refs", (int)lab.app[0].pid), "w");
+
+    must(file != NULL && fputs("5", file) >= 0 && fclose(file) == 0, "no clear_refs");
+}
+
+/* 64 MiB are due; the reader gets one message after the other, and so does the process. */
+START_TEST(long_messages_of_many_channels_are_held_one_at_a_time) {
+    enum { FOLLOWED = 5, ROOM_KIB = 32 * 1024 };
+    const char *big = channels_called("big"), *cursor = "-1";
+    forget_most();
+    long before = most_kib();
+
+    for (int i = 0; i < FOLLOWED; i++) {
+        const struct answer *answer =
+            fcgi_get(lab.app_socket[0], "/comet/poll?%s&since=%s", big, cursor);
+        ck_assert_int_eq(answer->status, 200);
+        const json_t *messages = json_object_get(answer->json, "messages");
+        ck_assert_uint_eq(json_array_size(messages), 1);
+        ck_assert_str_eq(json_string_value(json_object_get(json_array_get(messages, 0), "channel")),
+                         keepf("big%d", i));
+        ck_assert_ptr_null(json_object_get(answer->json, "gap"));
+        cursor = keepf("%s", json_string_value(json_object_get(answer->json, "cursor")));
+    }
+    ck_assert_int_lt(most_kib() - before, ROOM_KIB);
+}
+END_TEST
 
 /* More invented names than a process knows channels: whoever comes then is served as ever. */
 START_TEST(names_that_are_only_polled_take_nobodys_room) {
@@ -628,6 +677,7 @@ int main(void) {
     tcase_add_test(dearest, what_operators_ask_is_cheap);
     tcase_add_test(dearest, what_is_said_on_a_websocket_is_cheap);
     tcase_add_test(dearest, functions_are_cheap);
+    tcase_add_test(dearest, long_messages_of_many_channels_are_held_one_at_a_time);
     tcase_add_test(dearest, names_that_are_only_polled_take_nobodys_room);
     return e2e_run(suite);
 }

@@ -326,9 +326,9 @@ enum err redis_unsubscribe(struct redis *redis, const char *channel, size_t len,
 }
 
 enum err history_read(struct history *history, const char *channel, size_t channel_len,
-                      const char *since, unsigned limit, size_t bytes, history_page_fn *done,
-                      void *ctx) {
-    (void)history, (void)channel, (void)channel_len, (void)bytes;
+                      const char *since, unsigned limit, size_t bytes, size_t longest,
+                      history_page_fn *done, void *ctx) {
+    (void)history, (void)channel, (void)channel_len, (void)bytes, (void)longest;
     if (!server.ready)
         return ERR_REDIS;
     must(server.read_count < READS_MAX, "reads are asked for without end");

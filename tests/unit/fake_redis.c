@@ -274,7 +274,10 @@ redis_reply *reply_page(const char *tail, int gap, bool more, const char *entrie
         const char *end = entries + strcspn(entries, "|");
         add(list, reply_new(TEXT, entries, (size_t)(id_end - entries)));
         add(list, reply_new(TEXT, id_end + 1, (size_t)(at_end - id_end - 1)));
-        add(list, reply_new(TEXT, at_end + 1, (size_t)(end - at_end - 1)));
+        if (at_end[1] == '#')
+            add(list, reply_number(strtol(at_end + 2, NULL, 10)));
+        else
+            add(list, reply_new(TEXT, at_end + 1, (size_t)(end - at_end - 1)));
         entries = end + (end[0] == '|');
     }
     return reply_list(4, reply_text(tail), reply_number(gap), reply_number(more), list);

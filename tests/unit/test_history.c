@@ -60,7 +60,8 @@ static struct {
     unsigned calls;
     enum err err;
     struct position tail;
-    bool gap, more;
+    bool gap, more, unread;
+    size_t count;
     const char *payloads;
 } page;
 
@@ -71,6 +72,8 @@ static void on_page(void *ctx, const struct history_page *got) {
     page.tail = got->tail;
     page.gap = got->gap;
     page.more = got->more;
+    page.unread = got->unread;
+    page.count = got->count;
     page.payloads = keepf("%s", "");
     for (size_t i = 0; i < got->count; i++)
         page.payloads = keepf("%s%.*s", page.payloads, (int)got->messages[i]->payload_len,
@@ -78,7 +81,7 @@ static void on_page(void *ctx, const struct history_page *got) {
 }
 
 static enum err read_chat(void) {
-    return history_read(history, "chat", 4, "5-1", 10, HISTORY_PAGE, on_page, NULL);
+    return history_read(history, "chat", 4, "5-1", 10, HISTORY_PAGE, 0, on_page, NULL);
 }
 
 START_TEST(a_page_is_parsed) {
@@ -102,6 +105,18 @@ START_TEST(entries_that_halley_did_not_write_are_left_out) {
     fake_answer(redis,
                 reply_page("5-9", false, false, "5-3 100 a|99999999999999999-1 5 x|5-4 x b"));
     ck_assert_str_eq(page.payloads, "ab");
+    end();
+}
+END_TEST
+
+START_TEST(a_message_that_is_only_named_is_the_last_of_its_page) {
+    begin_ready();
+    ck_assert_int_eq(history_read(history, "chat", 4, "5-1", 10, 1000, 100, on_page, NULL), ERR_OK);
+    fake_expect(redis, "FCALL_RO halley_read 1 chat 5-1 10 1000 100",
+                reply_page("5-9", false, false, "5-3 100 a|5-4 101 #5000|5-5 102 c"));
+    ck_assert_str_eq(page.payloads, "a");
+    ck_assert_uint_eq(page.count, 2);
+    ck_assert(page.unread && page.more);
     end();
 }
 END_TEST
@@ -364,7 +379,8 @@ START_TEST(live_messages_are_parsed) {
 }
 END_TEST
 
-UNIT_MAIN("history", a_page_is_parsed, entries_that_halley_did_not_write_are_left_out,
+UNIT_MAIN("history", a_page_is_parsed, a_message_that_is_only_named_is_the_last_of_its_page,
+          entries_that_halley_did_not_write_are_left_out,
           errors_are_told_apart_by_whom_they_concern, replies_of_another_shape_are_no_pages,
           nothing_is_asked_before_the_library_is_there,
           a_read_that_finds_no_function_is_repeated_when_it_is_back, a_read_is_repeated_once,

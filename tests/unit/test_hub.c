@@ -481,13 +481,69 @@ START_TEST(what_is_read_for_many_channels_is_bounded_and_stays_in_order) {
     turn();
     while (fake_waiting(commands) > 0) {
         const char *asked = fake_asked(commands);
-        ck_assert_msg(strstr(asked, " 100 524288") != NULL, "%s", asked); /* half of a page each */
+        ck_assert_msg(strstr(asked, " 100 524288 262144") != NULL, "%s",
+                      asked); /* half of a page each */
         fake_answer(commands, strstr(asked, " 1 a ") != NULL
                                   ? reply_page("5-9", false, true, "5-2 100 x")
                                   : reply_page("6-9", false, false, "6-2 90 u|6-9 300 y"));
     }
     /* the next of `a`, which was not read, may be older than y */
     ck_assert_str_eq(brief(batch(fd)), "b:u a:x|a@5-2,b@6-2");
+    end();
+}
+END_TEST
+
+/* Answers the oldest read, which must be of this channel, and end with these words. */
+static void expect_read(const char *channel, const char *ends, redis_reply *reply) {
+    turn();
+    const char *asked = fake_asked(commands);
+    const char *head = keepf("FCALL_RO halley_read 1 %s ", channel);
+    ck_assert_msg(strncmp(asked, head, strlen(head)) == 0 && strlen(asked) > strlen(ends) &&
+                      strcmp(asked + strlen(asked) - strlen(ends), ends) == 0,
+                  "%s", asked);
+    fake_answer(commands, reply);
+}
+
+START_TEST(of_many_long_messages_the_one_that_comes_first_is_read) {
+    static const char named[] = " 100 349525 262144", whole[] = " 100 349525";
+    begin();
+    int fd = ask("/comet/poll?channel=a&channel=b&channel=c&since=a@5-1,b@6-1,c@7-1");
+    turn();
+    ck_assert_uint_eq(fake_waiting(commands), 3);
+    for (int i = 0; i < 3; i++) {
+        const char *asked = fake_asked(commands);
+        ck_assert_msg(strstr(asked, named) != NULL, "%s", asked);
+        fake_answer(commands, strstr(asked, " 1 a ") ? reply_page("5-9", 0, true, "5-2 200 #999999")
+                              : strstr(asked, " 1 b ")
+                                  ? reply_page("6-2", 0, false, "6-2 100 #999999")
+                                  : reply_page("7-2", 0, false, "7-2 300 c"));
+    }
+    expect_read("b", whole, reply_page("6-2", 0, false, "6-2 100 b"));
+    /* that of `a` is the next one: it stands where it stood */
+    ck_assert_str_eq(brief(batch(fd)), "b:b|a@5-1,b@6-2,c@7-1");
+    ck_assert_uint_eq(fake_waiting(commands), 0);
+
+    fd = ask("/comet/poll?channel=a&channel=b&since=start"); /* nor has who begins a place yet */
+    turn();
+    for (int i = 0; i < 2; i++)
+        fake_answer(commands, strstr(fake_asked(commands), " 1 a ")
+                                  ? reply_page("5-9", 0, true, "5-2 200 #999999")
+                                  : reply_page("6-2", 0, false, "6-2 100 b"));
+    ck_assert_str_eq(brief(batch(fd)), "b:b|a@5-1,b@6-2");
+    end();
+}
+END_TEST
+
+START_TEST(a_long_message_that_has_gone_meanwhile_holds_nobody_up) {
+    begin();
+    int fd = ask("/comet/poll?channel=a&channel=b&since=a@5-1,b@6-1");
+    turn();
+    for (int i = 0; i < 2; i++)
+        fake_answer(commands, strstr(fake_asked(commands), " 1 a ")
+                                  ? reply_page("5-2", 0, false, "5-2 100 #999999")
+                                  : reply_page("6-2", 0, false, "6-2 200 b"));
+    expect_read("a", " 100 524288", reply_page("5-2", 1, false, ""));
+    ck_assert_str_eq(brief(batch(fd)), "b:b|gap a|a@5-2,b@6-2");
     end();
 }
 END_TEST
@@ -1004,6 +1060,8 @@ UNIT_MAIN("hub", a_poll_of_a_channel_that_nobody_waits_on_reads_and_subscribes_t
           a_gap_inside_a_page_is_told_with_the_messages_behind_it,
           a_stream_is_told_of_a_gap_behind_what_is_in_front_of_the_hole,
           what_is_read_for_many_channels_is_bounded_and_stays_in_order,
+          of_many_long_messages_the_one_that_comes_first_is_read,
+          a_long_message_that_has_gone_meanwhile_holds_nobody_up,
           a_gap_without_a_message_is_told_at_once,
           a_waiter_is_answered_as_soon_as_there_is_a_message,
           messages_that_arrive_together_leave_together,

@@ -528,7 +528,29 @@ START_TEST(a_reader_may_ask_for_less_than_a_page) {
 }
 END_TEST
 
-UNIT_MAIN("lua_read", the_last_of_a_long_history_cost_what_they_are,
+START_TEST(what_is_longer_than_is_asked_for_is_only_named_and_ends_the_page) {
+    server_start(false);
+    publish_all("chat", "ab");
+    publish_long("chat", 300);
+    const char *last = publish_all("chat", "c");
+    static const struct {
+        const char *since, *longest, *ends;
+    } rows[] = {{"start", "299", " 300]]"}, {"-2", "299", " 300]]"}, {"start", "300", " c]]"}};
+
+    for (size_t i = 0; i < ROWS(rows); i++) {
+        const char *reply =
+            must_ask("FCALL_RO halley_read 1 chat %s 100 1000 %s", rows[i].since, rows[i].longest);
+        size_t length = strlen(reply), end = strlen(rows[i].ends);
+        ck_assert_msg(strcmp(reply + length - end, rows[i].ends) == 0, "row %zu: %s", i, reply);
+        ck_assert_msg((strstr(reply, " 0 1 [") != NULL) == (i < 2), "row %zu: %s", i, reply);
+    }
+    const char *reply = must_ask("FCALL_RO halley_read 1 chat %s 100 1000 10", at_n(last, 2));
+    ck_assert_msg(strncmp(reply, keepf("[%s 0 1 [%s ", last, at_n(last, 3)), 12) == 0, "%s", reply);
+}
+END_TEST
+
+UNIT_MAIN("lua_read", what_is_longer_than_is_asked_for_is_only_named_and_ends_the_page,
+          the_last_of_a_long_history_cost_what_they_are,
           the_last_are_counted_exactly_whatever_was_done_to_the_history,
           a_page_of_the_last_begins_where_they_begin_through_more_epochs_than_it_brings,
           a_read_moves_little_more_than_it_brings, a_reader_may_ask_for_less_than_a_page,
