@@ -32,14 +32,14 @@
 -- VERSION (tests/lint/library-version --update). Programs load this file when Redis
 -- has none or an older one; when it has another text of the same number, once each.
 
-local VERSION = 8
+local VERSION = 11
 local DIGEST = '' -- of this text, which the build puts in here (Makefile)
 
 local HISTORY, TTL, MAX_MESSAGE = 1000, 3600, 65536
 local META_TTL, IDEMPOTENCY_TTL = 604800, 300
-local TAGS_MAX = 1024
-local REPORTS_MAX, REPORTS_BYTES = 512, 1048576
-local READ_BYTES, READ_CHUNK, READ_EPOCHS, ENTRY_BYTES = 1048576, 100, 64, 100
+local TAGS_MAX, TALLY_FIELDS = 1024, 32
+local REPORTS_MAX, REPORTS_BYTES, REPORT_BYTES = 512, 1048576, 16384
+local READ_MOST, READ_BYTES, READ_CHUNK, READ_EPOCHS, ENTRY_BYTES = 1000, 1048576, 100, 64, 100
 local TRIM_BYTES = 8388608
 
 -- Both numbers of an id are below this: what Lua, C and JavaScript count exactly.
@@ -389,7 +389,7 @@ local function append(channel, payload, o, now)
 end
 
 local function whole_number(value, least, most)
-  local number = tonumber(value)
+  local number = #value <= 32 and tonumber(value)
   if not number or number ~= math.floor(number) or number < least or number > most then return nil end
   return number
 end
@@ -424,7 +424,8 @@ local function halley_publish(keys, args)
     return fail('usage: FCALL halley_publish 1 channel payload [IDEMPOTENCY key] [HISTORY n] [TTL seconds]')
   end
   for i = 2, #args, 2 do
-    local name, value = string.upper(args[i]), args[i + 1]
+    local said, value = string.sub(args[i], 1, 32), args[i + 1]
+    local name = string.upper(said)
     if name == 'IDEMPOTENCY' then
       if #value < 1 or #value > 200 then return fail('IDEMPOTENCY: must be 1 to 200 bytes') end
       idempotency = value
@@ -435,7 +436,7 @@ local function halley_publish(keys, args)
       o.ttl = whole_number(value, 1, 315360000)
       if not o.ttl then return fail('TTL: must be whole seconds from 1 to 315360000') end
     else
-      return fail('no option is called ' .. string.sub(string.gsub(args[i], '[^%w_]', '?'), 1, 32)
+      return fail('no option is called ' .. string.gsub(said, '[^%w_]', '?')
         .. ': there are IDEMPOTENCY, HISTORY and TTL')
     end
   end
@@ -653,14 +654,17 @@ local function goes_on(channel, last, epoch, n)
 end
 
 -- Everything after a position.
--- in:  channel; since ("now", "start", "-K" or a position), limit, optionally how many
---      bytes (READ_BYTES at most; one whole message always), and above how many bytes a
---      message is not sent along, but only named: it is the last one of the page
+-- in:  channel; since ("now", "start", "-K" or a position), limit (READ_MOST at most),
+--      optionally how many bytes (READ_BYTES at most; one whole message always), and above how
+--      many bytes a message is not sent along, but only named: it is the last one of the page
 -- out: { position after everything, gap (0: none; 1: in front of the first message; 2: of the
 --      second ...; there may be others behind that one), more 0/1, { id, at, data or how many
 --      bytes that has, ... } }
 local function halley_read(keys, args)
-  local channel, since, limit, now = keys[1], args[1], tonumber(args[2]), now_ms()
+  local channel, since, now = keys[1], args[1], now_ms()
+  local limit = math.min(tonumber(args[2]), READ_MOST)
+  if #channel > 200 then return fail('channel: must be 1 to 200 bytes') end
+  if #since > 64 then return fail('since: must be now, start, -K or a position') end
   local most = math.min(tonumber(args[3]) or READ_BYTES, READ_BYTES)
   know_process(now)
   local meta = redis.call('HMGET', key('meta', channel), 'epoch', 'n', 'run', 'born', 'max_message', 'largest')
@@ -736,15 +740,17 @@ local function fresh_report(processes, id, seconds, now)
 end
 
 -- in:  the list's key; the process's id, what it says of itself, seconds until that is stale
--- out: 1, or 0: there are too many of them
+-- out: 1, or 0: there are too many of them, or more than is ever read
 local function halley_report(keys, args)
   local now = now_ms() / 1000
+  if #args[2] > REPORT_BYTES then return fail('report: ' .. #args[2] .. ' bytes, the most is ' .. REPORT_BYTES) end
   if redis.call('HEXISTS', keys[1], args[1]) == 0 and redis.call('HLEN', keys[1]) >= REPORTS_MAX then
-    local left = 0
+    local left, bytes = 0, 0
     for _, id in ipairs(redis.call('HKEYS', keys[1])) do
-      if fresh_report(keys[1], id, tonumber(args[3]), now) then left = left + 1 end
+      local report = fresh_report(keys[1], id, tonumber(args[3]), now)
+      if report then left, bytes = left + 1, bytes + #report end
+      if left >= REPORTS_MAX or bytes > REPORTS_BYTES then return 0 end
     end
-    if left >= REPORTS_MAX then return 0 end
   end
   redis.call('HSET', keys[1], args[1], text(math.floor(now)) .. ' ' .. args[2])
   return 1
@@ -768,9 +774,11 @@ end
 -- What the requests of one tag have cost. Whoever sends requests invents tags, so there
 -- are TAGS_MAX of them at most, and each is forgotten when it is not used any more.
 -- in:  the tag's key, that of the set of tags; seconds to keep it, tag, field, amount, ...
+--      of TALLY_FIELDS fields at most
 -- out: 1, or 0: there are too many, and it was not counted
 local function halley_tally(keys, args)
   local now, ttl, tag = now_ms(), tonumber(args[1]), args[2]
+  if #args > 2 + 2 * TALLY_FIELDS then return fail('tally: at most ' .. TALLY_FIELDS .. ' fields') end
   redis.call('ZREMRANGEBYSCORE', keys[2], '-inf', text(now - ttl * 1000))
   if not redis.call('ZSCORE', keys[2], tag) and redis.call('ZCARD', keys[2]) >= TAGS_MAX then
     return 0

@@ -107,6 +107,7 @@ static void fill_all(void) {
     }
     fill("deep", 200000, 300);
     fill("holes", 100000, 300);
+    fill("tiny", 100000, 1);
     const char *epoch = store_do(&lab, "HGET halley.meta:{holes} epoch")->str;
     store_do(&lab, "XDEL halley.history:{holes} %s-99000 %s-5", epoch, epoch);
     fill("long", 20, 1048576);
@@ -416,6 +417,33 @@ START_TEST(parameters_are_cheap) {
 }
 END_TEST
 
+/* The same by each transport; none of these is one that a reader stands at. */
+START_TEST(long_cursors_are_cheap_on_every_transport) {
+    static const char *const ways[] = {
+        "poll", "wait", "jsonp", "events", "events?format=json", "stream", "multipart", "iframe"};
+
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+        const char *to = keepf("/comet/%s%s%s&timeout=0", ways[i], strchr(ways[i], '?') ? "&" : "?",
+                               "channel=a&callback=f");
+        const struct row rows[] = {
+            {keepf("%s, a cursor of a whole form", ways[i]), .uri = to,
+             .body = keepf("since=%s", items(FORM - 30))},
+            {keepf("%s, a cursor of 2000 items", ways[i]), .uri = to,
+             .body = keepf("since=%s", items(16000))},
+            {keepf("%s, a cursor of a whole query", ways[i]),
+             .uri = keepf("%s&since=%s", to, items(QUERY - 100))},
+            {keepf("%s, an escaped cursor of a whole query", ways[i]),
+             .uri = keepf("%s&since=%s1-1", to, repeated("%61%40%31%2D%31%2C", QUERY - 100))},
+            {keepf("%s, Last-Event-ID of 2000 items", ways[i]), .uri = to,
+             .header = "HTTP_LAST_EVENT_ID", .value = items(16000)},
+            {keepf("%s, Last-Event-ID of a whole header", ways[i]), .uri = to,
+             .header = "HTTP_LAST_EVENT_ID", .value = items(FORM - 2048)},
+        };
+        must_all_be_cheap(rows, sizeof rows / sizeof *rows);
+    }
+}
+END_TEST
+
 START_TEST(publishing_is_cheap) {
     const struct row rows[] = {
         {"publish, 64 KiB of text", .uri = "/comet/publish?channel=a",
@@ -538,6 +566,38 @@ START_TEST(what_is_said_on_a_websocket_is_cheap) {
          false},
         {"ws, JSON that is too deep", {repeated("[", 80000)}, false},
         {"ws, members without end", {keepf("{%s\"a\":1}", repeated("\"b\":1,", 80000))}, false},
+        {"ws, names of escapes",
+         {keepf("{\"subscribe\":[%s\"a\"]}", repeated("\"\\u0061\\u0062\\u0063\",", 80000)),
+          keepf("{\"unsubscribe\":[\"%s\"]}", repeated("\\ud83d\\ude00", 80000))},
+         false},
+        {"ws, lists of what is no name",
+         {keepf("{\"subscribe\":[%s1]}", repeated("1e99,", 80000)),
+          keepf("{\"unsubscribe\":[%s1]}", repeated("[],", 80000)),
+          keepf("{\"subscribe\":%s%s}", repeated("[", 2000), repeated("]", 2000))},
+         false},
+        {"ws, a cursor of escapes",
+         {keepf("{\"subscribe\":%s,\"since\":\"%s\"}", names("n", CHANNELS),
+                repeated("a\\u00401-1\\u002c", 70000))},
+         false},
+        {"ws, data of escapes",
+         {keepf("{\"publish\":{\"channel\":\"a\",\"data\":\"%s\"}}",
+                repeated("\\ud83d\\ude00", 65000))},
+         false},
+        {"ws, long numbers",
+         {keepf("{\"publish\":{\"channel\":\"a\",\"data\":%s}}", repeated("1234567890", 300)),
+          keepf("{\"publish\":{\"channel\":\"a\",\"data\":[%s1e-300]}}",
+                repeated("1.7976931348623157e308,", 65000))},
+         false},
+        {"ws, objects of one name",
+         {keepf("{\"publish\":{\"channel\":\"a\",\"data\":{%s\"a\":1}}}",
+                repeated("\"a\":1,", 65000)),
+          keepf("{\"publish\":{%s\"channel\":\"a\",\"data\":1}}",
+                repeated("\"channel\":\"b\",", 70000))},
+         false},
+        {"ws, a deep ref",
+         {keepf("{\"publish\":{\"channel\":\"a\",\"data\":1},\"ref\":%s%s}", repeated("[", 2000),
+                repeated("]", 2000))},
+         false},
         {"ws, a long ref",
          {keepf("{\"publish\":{\"channel\":\"a\",\"data\":1},\"ref\":\"%s\"}",
                 repeated("x", 80000))},
@@ -596,6 +656,75 @@ START_TEST(functions_are_cheap) {
         printf("%-46s                redis %5ld us\n", calls[i].words, least);
         ck_assert_msg(least < LIMIT_US, "%s: %ld us", calls[i].words, least);
     }
+}
+END_TEST
+
+/* What is called by hand, by whoever can reach Redis. */
+static void call_by_hand(const void *what) {
+    (void)store_try(&lab, what);
+}
+
+static void call_many_reports(void) {
+    for (int i = 0; i < 520; i++)
+        store_do(&lab, "FCALL halley_report 1 reports p%d %s 3600", i, repeated("x", 16000));
+}
+
+static void fill_tags(void) {
+    for (int i = 0; i < 1024; i++)
+        store_do(&lab, "FCALL halley_tally 2 tag:%d tags 3600 %d requests 1", i, i);
+}
+
+START_TEST(functions_called_by_hand_are_cheap) {
+    const char *name = repeated("\xc3\xa9", 200), *mebi = repeated("x", 1048576);
+    const struct {
+        const char *name, *call;
+        bool single;
+    } rows[] = {
+        {"read, all at once", "FCALL_RO halley_read 1 tiny start 1000000 1000000000", false},
+        {"read, the last of all", "FCALL_RO halley_read 1 tiny -99999 1000000 1000000000", false},
+        {"read, behind the first",
+         keepf("FCALL_RO halley_read 1 tiny %s 1000000",
+               store_do(&lab, "XRANGE halley.history:{tiny} - + COUNT 1")
+                   ->element[0]
+                   ->element[0]
+                   ->str),
+         false},
+        {"read, the last where there are holes",
+         "FCALL_RO halley_read 1 holes -99990 1000000 1000000000", false},
+        {"read, an older epoch", "FCALL_RO halley_read 1 tiny 1-1 1000000", false},
+        {"read, named", "FCALL_RO halley_read 1 long start 1000 1000 1", true},
+        {"read, a name without end", keepf("FCALL_RO halley_read 1 %s start 1000", mebi), false},
+        {"publish, the longest of all",
+         keepf("FCALL halley_publish 1 %s %s IDEMPOTENCY %s HISTORY 1000000 TTL 315360000", name,
+               repeated("x", 65536), repeated("k", 200)),
+         false},
+        {"publish, a name without end", keepf("FCALL halley_publish 1 %s x", mebi), false},
+        {"publish, an option without end", keepf("FCALL halley_publish 1 a x %s 1", mebi), false},
+        {"publish, a number without end",
+         keepf("FCALL halley_publish 1 a x TTL %s", repeated("9", 1048576)), false},
+        {"read, a number without end",
+         keepf("FCALL_RO halley_read 1 a -%s 100", repeated("9", 1048576)), false},
+        {"read, a position without end",
+         keepf("FCALL_RO halley_read 1 a %s-1 100", repeated("9", 1048576)), false},
+        {"publish, a key without end", keepf("FCALL halley_publish 1 a x IDEMPOTENCY %s", mebi),
+         false},
+        {"sequence without the lease",
+         keepf("FCALL halley_sequence 2 a l o 0 1 1 %s 1 1 1 1 1 h g", mebi), false},
+        {"tally of one more tag", "FCALL halley_tally 2 tag:more tags 3600 more requests 1", false},
+        {"tally of a tag", "FCALL halley_tally 2 tag:1 tags 3600 1 requests 1", false},
+        {"tally of fields without end",
+         keepf("FCALL halley_tally 2 tag:1 tags 3600 1 %s", repeated("f 1 ", 400000)), false},
+        {"report of one more",
+         keepf("FCALL halley_report 1 reports more %s 3600", repeated("x", 16000)), false},
+        {"report without end", keepf("FCALL halley_report 1 reports more %s 3600", mebi), false},
+        {"reports", "FCALL halley_reports 1 reports 3600", false},
+        {"health", "FCALL halley_health 1 halley.health:{x} halley", false},
+    };
+
+    call_many_reports();
+    fill_tags();
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        must_be_cheap(rows[i].name, call_by_hand, rows[i].call, rows[i].single);
 }
 END_TEST
 
@@ -673,10 +802,12 @@ int main(void) {
     tcase_add_test(dearest, reading_is_cheap);
     tcase_add_test(dearest, the_first_piece_of_a_stream_is_cheap);
     tcase_add_test(dearest, parameters_are_cheap);
+    tcase_add_test(dearest, long_cursors_are_cheap_on_every_transport);
     tcase_add_test(dearest, publishing_is_cheap);
     tcase_add_test(dearest, what_operators_ask_is_cheap);
     tcase_add_test(dearest, what_is_said_on_a_websocket_is_cheap);
     tcase_add_test(dearest, functions_are_cheap);
+    tcase_add_test(dearest, functions_called_by_hand_are_cheap);
     tcase_add_test(dearest, long_messages_of_many_channels_are_held_one_at_a_time);
     tcase_add_test(dearest, names_that_are_only_polled_take_nobodys_room);
     return e2e_run(suite);
