@@ -12,7 +12,7 @@
     X(live, counter, "messages heard from Redis")                                                  \
     X(reads, counter, "reads of a history in Redis")                                               \
     X(polls_fresh, counter, "polls answered without asking Redis, which had told of no change")    \
-    X(pulses, counter, "signs of life asked of Redis, each for all polls that had come")           \
+    X(pulses, counter, "fences asked of Redis, each for all polls that had come")                  \
     X(resyncs, counter, "channels read again after a hole or a lost connection")                   \
     X(phantoms, counter, "messages heard that history does not hold, dropped")                     \
     X(misled, counter, "channels told anew because history holds another message of an id")        \

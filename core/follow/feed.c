@@ -25,7 +25,7 @@
 #include "core/base/buf.h"
 #include "core/base/mem.h"
 #include "core/data/names.h"
-#include "core/follow/feed_state.h"
+#include "core/follow/_feed.h"
 #include "core/follow/mend.h"
 
 #define SWEEP    2.0  /* seconds between looks for feeds that nobody uses */

@@ -5,7 +5,7 @@
 #ifndef HALLEY_MEND_H
 #define HALLEY_MEND_H
 
-#include "core/follow/feed_state.h"
+#include "core/follow/_feed.h"
 #include "core/redis/page.h"
 
 /* The one place where a feed's state changes. */

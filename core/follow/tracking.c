@@ -10,9 +10,9 @@
  *   so our socket       holds the invalidation before the publisher's holds its reply
  *
  * So there is a connection of its own for invalidations. While it has none to read,
- * everything that was acknowledged is heard: memory is fresh. Once it had one, a message is
- * under way, and memory is stale until a sign of life has come on the subscribed connection
- * that was asked for after that; polls wait for it as they do without all this.
+ * everything that was acknowledged is heard, and polls need no fence. Once there was one, a
+ * message is under way, and polls need a fence, as they do without all this, until one has
+ * passed on the subscribed connection that was asked for after the invalidation came.
  *
  * That holds where a write fills the other side's socket at once, and one thread writes:
  * with Redis 7 itself at the other end of a unix socket (it names its process, the kernel
@@ -21,7 +21,7 @@
  *
  * One thing would stand in the way: an answer to a question of this connection's own is
  * queued before the invalidations of the same turn, so that others' answers are written
- * first. So memory is not fresh while such a question is under way.
+ * first. So polls need a fence while such a question is under way.
  *
  * The connection costs Redis a message for each turn in which something is published, so
  * there is one only while many polls come.
@@ -61,8 +61,8 @@ struct tracking {
     struct redis *redis; /* NULL: off */
     struct order *order; /* the trial; or NULL */
     enum tracking_state state;
-    bool stale;           /* something changed that may not be heard yet */
-    uint64_t sign;        /* the sign of life with which it is; 0: none was asked for yet */
+    bool needs_fence;     /* something changed that may not be heard yet */
+    uint64_t fence;       /* behind which it is heard; 0: none was asked for since */
     unsigned polls, told; /* in this second: that asked, and how often Redis said something */
     unsigned poor;        /* seconds in a row that were not worth it */
     unsigned refused;     /* seconds that are left of REFUSED_MAX */
@@ -181,9 +181,9 @@ static void on_down(void *ctx) {
 }
 
 /* What was published before is under way perhaps. */
-static void stale(struct tracking *tracking) {
-    tracking->stale = true;
-    tracking->sign = 0;
+static void need_fence(struct tracking *tracking) {
+    tracking->needs_fence = true;
+    tracking->fence = 0;
 }
 
 static void on_tried(void *ctx, int rounds) {
@@ -197,7 +197,7 @@ static void on_tried(void *ctx, int rounds) {
     log_info("tracking.on", "rounds=%d: Redis tells of changes before it answers", rounds);
     tracking->state = TRACKING_ON;
     tracking->counts->tracking = 1;
-    stale(tracking);
+    need_fence(tracking);
 }
 
 static void on_subscribed(void *ctx, const char *channel, size_t channel_len, bool on) {
@@ -218,7 +218,7 @@ static void on_message(void *ctx, const char *channel, size_t channel_len, const
 
     order_heard(tracking->order);
     tracking->told += tracking->state == TRACKING_ON;
-    stale(tracking);
+    need_fence(tracking);
 }
 
 static const struct redis_events events = {
@@ -254,26 +254,27 @@ void tracking_look(struct tracking *tracking) {
         redis_drain(tracking->redis);
 }
 
-bool tracking_fresh(struct tracking *tracking) {
+bool tracking_spares_fence(struct tracking *tracking) {
     if (tracking->polls++ == 0)
         ev_timer_again(tracking->loop, &tracking->second);
     if (tracking->config->tracking && tracking->polls == MANY && tracking->state == TRACKING_OFF &&
         tracking->refused == 0 && strncmp(tracking->config->redis, "unix:", 5) == 0)
         start(tracking);
-    bool fresh = tracking->state == TRACKING_ON && !tracking->stale && !redis_owed(tracking->redis);
-    tracking->counts->polls_fresh += fresh;
-    return fresh;
+    bool spared =
+        tracking->state == TRACKING_ON && !tracking->needs_fence && !redis_owed(tracking->redis);
+    tracking->counts->polls_fresh += spared;
+    return spared;
 }
 
-void tracking_asked(struct tracking *tracking, uint64_t number) {
+void tracking_fence_asked(struct tracking *tracking, uint64_t number) {
     tracking->counts->pulses++;
-    if (tracking->stale && tracking->sign == 0)
-        tracking->sign = number;
+    if (tracking->needs_fence && tracking->fence == 0)
+        tracking->fence = number;
 }
 
-void tracking_came(struct tracking *tracking, uint64_t number) {
-    if (tracking->sign != 0 && number >= tracking->sign)
-        tracking->stale = false;
+void tracking_fence_passed(struct tracking *tracking, uint64_t number) {
+    if (tracking->fence != 0 && number >= tracking->fence)
+        tracking->needs_fence = false;
 }
 
 void tracking_judge(struct tracking *tracking) {

@@ -4,7 +4,7 @@
 #ifndef HALLEY_VERIFY_H
 #define HALLEY_VERIFY_H
 
-#include "core/follow/feed_state.h"
+#include "core/follow/_feed.h"
 #include "core/redis/page.h"
 
 /* Whether two messages have the same time and payload. */

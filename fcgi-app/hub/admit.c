@@ -8,9 +8,9 @@
 
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "fcgi-app/hub/_hub.h"
 #include "fcgi-app/hub/deliver.h"
 #include "fcgi-app/hub/hub.h"
-#include "fcgi-app/hub/hub_state.h"
 #include "fcgi-app/hub/turn.h"
 
 #define EARLY 0.1 /* waits end up to this part early, at random, so as not to return in step */
@@ -25,7 +25,7 @@ static void sub_begin(struct sub *sub, const struct hub_channel *channel) {
     sub->at = channel->at;
 }
 
-/* What is read of the history, later than the request came, needs no other sign of life. */
+/* What is read of the history, later than the request came, needs no fence besides. */
 static bool take_feeds(struct waiter *waiter, const struct hub_read *read) {
     bool bare = read->channel_count > 0;
 
@@ -39,10 +39,10 @@ static bool take_feeds(struct waiter *waiter, const struct hub_read *read) {
         ring_add(&feed_row(sub->feed)->subs, &sub->ring);
         feed_row(sub->feed)->told = false;
         sub_begin(sub, &read->channels[i]);
-        waiter->fenced = waiter->fenced || sub->kind == SUB_NOW;
+        waiter->needs_fence = waiter->needs_fence || sub->kind == SUB_NOW;
         bare = bare && feed_bare(sub->feed);
     }
-    waiter->heard = bare;
+    waiter->fence_passed = bare;
     return true;
 }
 
@@ -68,7 +68,7 @@ static void degrade_near_limit(struct hub *hub, struct waiter *waiter) {
     if (waiter_transport(waiter)->stream || !waiter->waits || held(hub) < most - most / 10)
         return;
     waiter->waits = false;
-    waiter->retry = true;
+    waiter->told_to_poll = true;
     hub->stats->answers_retry++;
     say_full(hub);
 }
@@ -106,7 +106,7 @@ static struct waiter *waiter_new(struct hub *hub, struct client *client,
         waiter->deadline.own = read->ends;
     waiter->sub_count = (uint16_t)read->channel_count;
     degrade_near_limit(hub, waiter);
-    waiter->fenced = !waiter->waits;
+    waiter->needs_fence = !waiter->waits;
     hub->unresolved++;
     waiter->extra = extra_new(hub, read, holder);
     deliver_spend(
@@ -154,7 +154,7 @@ bool hub_hold(struct hub *hub, struct client *client, const struct hub_read *rea
     turn_set_deadline(waiter, hub->config->redis_timeout);
     client_watch(client, &turn_events, waiter);
     deliver_ready(waiter);
-    hub->fresh = true;
+    hub->newcomers = true;
     return true;
 }
 

@@ -10,8 +10,8 @@
 
 #include <stdlib.h>
 
+#include "fcgi-app/hub/_hub.h"
 #include "fcgi-app/hub/holder.h"
-#include "fcgi-app/hub/hub_state.h"
 
 /* ------------------------------------------------------------------------ ends */
 
@@ -25,7 +25,7 @@ void deliver_spend(struct waiter *waiter, const struct tally *spent) {
 }
 
 void deliver_ready_in(struct waiter *waiter, struct feed_row *row) {
-    if (ring_linked(&waiter->turn)) /* ready, or will be when Redis gives its sign of life */
+    if (ring_linked(&waiter->turn)) /* ready, or will be behind its fence */
         return;
     ring_add(&row->ready, &waiter->turn);
     if (!ring_linked(&row->turn))
@@ -206,7 +206,7 @@ bool deliver_begin(struct waiter *waiter, const struct batch *first) {
 
     if (waiter_transport(waiter)->begin != NULL) {
         struct batch *start =
-            first != NULL ? batch_before(first) : waiter_empty(waiter, waiter_retry(waiter));
+            first != NULL ? batch_before(first) : waiter_empty(waiter, waiter_poll_after(waiter));
         waiter_transport(waiter)->begin(&options, start, &text);
         batch_unref(start);
     }
@@ -232,7 +232,7 @@ void deliver_end(struct waiter *waiter) {
     struct buf text = buf_make(SIZE_MAX / 2);
 
     if (!waiter_transport(waiter)->stream) {
-        struct batch *batch = waiter_empty(waiter, waiter_retry(waiter));
+        struct batch *batch = waiter_empty(waiter, waiter_poll_after(waiter));
         deliver_batch(waiter, batch);
         batch_unref(batch);
         return;
@@ -252,7 +252,7 @@ bool deliver_heartbeat(struct waiter *waiter) {
     struct transport_options options = options_of(waiter);
     struct buf text = buf_make(SIZE_MAX / 2);
 
-    struct batch *place = waiter_empty(waiter, waiter_retry(waiter));
+    struct batch *place = waiter_empty(waiter, waiter_poll_after(waiter));
     waiter_transport(waiter)->keepalive(&options, place, &text);
     batch_unref(place);
     deliver_spend(waiter, &(struct tally){.bytes_out = (int64_t)text.len});

@@ -18,8 +18,8 @@
 
 #include "core/base/collections.h"
 #include "core/base/mem.h"
+#include "fcgi-app/hub/_hub.h"
 #include "fcgi-app/hub/deliver.h"
-#include "fcgi-app/hub/hub_state.h"
 #include "fcgi-app/hub/rows.h"
 #include "fcgi-app/hub/turn.h"
 
@@ -184,8 +184,8 @@ static void on_renewed(void *ctx) {
 static const struct library_events library_events = {
     .ready = on_ready, .refused = on_refused, .renewed = on_renewed};
 
-static void on_pulsed(void *ctx, uint64_t number) {
-    rows_pulsed(ctx, number);
+static void on_fence_passed(void *ctx, uint64_t number) {
+    rows_fence_passed(ctx, number);
 }
 
 static void on_subscriber_up(void *ctx) {
@@ -196,7 +196,7 @@ static void on_subscriber_up(void *ctx) {
 static void on_subscriber_down(void *ctx) {
     struct hub *hub = ctx;
     feeds_down(hub->feeds);
-    rows_forget_pulse(hub);
+    rows_fence_lost(hub);
 }
 
 static void on_message(void *ctx, const char *channel, size_t channel_len, const char *payload,
@@ -230,7 +230,7 @@ static const struct redis_events subscriber_events = {.up = on_subscriber_up,
                                                       .message = on_message,
                                                       .subscribed = on_subscribed,
                                                       .refused = on_subscription_refused,
-                                                      .pulsed = on_pulsed};
+                                                      .pulsed = on_fence_passed};
 
 static void on_call_timer(struct ev_loop *loop, struct ev_timer *timer, int events) {
     struct hub *hub = timer->data;
@@ -275,7 +275,7 @@ static void drain(void *ctx, struct wheel_entry *entry) {
 void hub_drain(struct hub *hub) {
     hub->draining = true;
     library_rest(hub->library);
-    hub->fresh = true; /* nobody awaits a sign of life any more: read at least what is here */
+    hub->newcomers = true; /* nobody waits for a fence any more: read at least what is here */
     wheel_each(hub->wheel, drain, NULL);
 }
 

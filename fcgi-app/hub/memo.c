@@ -43,7 +43,7 @@ static void memo_key(const struct waiter *waiter, const struct portion *portion,
     buf_clear(key);
     uint64_t *at = (uint64_t *)(void *)buf_reserve(key, words * sizeof *at);
     *at++ = (uint64_t)waiter->limit << 1 | waiter_stream(waiter);
-    *at++ = portion->retry;
+    *at++ = portion->poll_after;
     *at++ = portion->bytes;
     *at++ = portion->each;
     *at++ = waiter->parked;
@@ -124,8 +124,8 @@ struct memo *memo_collect(struct memo_table *table, struct waiter *waiter,
     return memo;
 }
 
-struct batch *memo_empty(struct memo *memo, const struct waiter *waiter, unsigned retry) {
+struct batch *memo_empty(struct memo *memo, const struct waiter *waiter, unsigned poll_after) {
     if (memo->empty == NULL)
-        memo->empty = waiter_empty(waiter, retry);
+        memo->empty = waiter_empty(waiter, poll_after);
     return memo->empty;
 }

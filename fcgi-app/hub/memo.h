@@ -51,6 +51,6 @@ struct memo *memo_collect(struct memo_table *table, struct waiter *waiter,
                           const struct portion *portion);
 
 /* An empty batch for a waiter that was found or collected as `memo`; the memo's. */
-struct batch *memo_empty(struct memo *memo, const struct waiter *waiter, unsigned retry);
+struct batch *memo_empty(struct memo *memo, const struct waiter *waiter, unsigned poll_after);
 
 #endif

@@ -3,7 +3,7 @@
  * before the loop sleeps rows take turns: so that a crowd in one delays nobody in
  * another, nor new requests, for the loop looks round between slices.
  *
- * Polls stand apart until Redis has given its sign of life (turn.c says why).
+ * Polls stand apart until their fence has passed (turn.c says why).
  */
 #include "fcgi-app/hub/rows.h"
 
@@ -14,37 +14,37 @@
 #include "fcgi-app/hub/deliver.h"
 #include "fcgi-app/hub/turn.h"
 
-#define MEMO_KEPT 1.0    /* seconds after which what was collected is forgotten */
-#define PULSE_GAP 0.0003 /* seconds between signs of life that several polls share */
+#define MEMO_KEPT   1.0    /* seconds after which what was collected is forgotten */
+#define FENCE_APART 0.0003 /* seconds between fences that several polls share */
 
 enum {
     SLICE = 128,  /* waiters that have their turn in one turn of the loop */
     QUANTUM = 16, /* of them, those of one row before the next row's */
-    ENOUGH = 20   /* polls for which a sign of life is asked without waiting for more */
+    ENOUGH = 20   /* polls for which a fence is asked for without waiting for more */
 };
 
-/* ------------------------------------------------------------ signs of life of Redis */
+/* ---------------------------------------------------------------------- fences */
 
-void rows_pulsed(struct hub *hub, uint64_t number) {
-    tracking_came(hub->tracking, number);
-    if (hub->pulse == 0 || number < hub->pulse)
-        return; /* one that the connection asked for itself */
-    hub->pulse = 0;
-    while (!ring_empty(&hub->awaiting)) {
-        struct waiter *waiter = RING_OF(hub->awaiting.next, struct waiter, turn);
+void rows_fence_passed(struct hub *hub, uint64_t number) {
+    tracking_fence_passed(hub->tracking, number);
+    if (hub->fence == 0 || number < hub->fence)
+        return; /* a fence that the connection asked for by itself */
+    hub->fence = 0;
+    while (!ring_empty(&hub->fence_asked)) {
+        struct waiter *waiter = RING_OF(hub->fence_asked.next, struct waiter, turn);
         ring_remove(&waiter->turn);
-        waiter->heard = true;
+        waiter->fence_passed = true;
         deliver_ready(waiter);
     }
 }
 
-void rows_forget_pulse(struct hub *hub) {
-    while (!ring_empty(&hub->awaiting)) {
-        struct ring *first = hub->awaiting.next;
+void rows_fence_lost(struct hub *hub) {
+    while (!ring_empty(&hub->fence_asked)) {
+        struct ring *first = hub->fence_asked.next;
         ring_remove(first);
-        ring_add(&hub->unheard, first);
+        ring_add(&hub->fence_wanted, first);
     }
-    hub->pulse = 0;
+    hub->fence = 0;
 }
 
 static double monotonic(void) {
@@ -53,54 +53,55 @@ static double monotonic(void) {
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-static void on_gap(struct ev_loop *loop, struct ev_io *io, int events) {
+static void on_fence_timer(struct ev_loop *loop, struct ev_io *io, int events) {
     struct hub *hub = io->data;
     uint64_t expirations;
     (void)loop, (void)events;
 
     if (read(io->fd, &expirations, sizeof expirations) > 0)
-        hub->gap_set = false; /* before the loop sleeps it is asked */
+        hub->fence_timer_set = false; /* before the loop sleeps the fence is asked for */
 }
 
-static void set_gap(struct hub *hub, double seconds) {
+static void set_fence_timer(struct hub *hub, double seconds) {
     const struct itimerspec once = {.it_value = {.tv_nsec = (long)(seconds * 1e9) + 1}};
 
-    if (!hub->gap_set && timerfd_settime(hub->gap.fd, 0, &once, NULL) == 0)
-        hub->gap_set = true;
+    if (!hub->fence_timer_set && timerfd_settime(hub->fence_timer.fd, 0, &once, NULL) == 0)
+        hub->fence_timer_set = true;
 }
 
 /*
- * For those who have come since the last time. One is under way at a time, and where it
- * was for several the next one waits for ENOUGH, but no longer than PULSE_GAP: so under
- * load many polls share one, while a poll by itself does not wait for company.
+ * A fence for the polls that have come since the last one. One fence is under way at a time,
+ * and where that was for several polls the next waits for ENOUGH of them, but no longer than
+ * FENCE_APART: so under load many polls share a fence, while a poll by itself does not wait
+ * for company.
  */
-static void ask_for_pulse(struct hub *hub) {
-    if (hub->pulse != 0 || ring_empty(&hub->unheard))
+static void ask_for_fence(struct hub *hub) {
+    if (hub->fence != 0 || ring_empty(&hub->fence_wanted))
         return;
-    double now = monotonic(), left = hub->pulse_asked + PULSE_GAP - now;
-    if (hub->awaiting_count > 1 && hub->unheard_count < ENOUGH && left > 0) {
-        set_gap(hub, left);
+    double now = monotonic(), left = hub->fence_asked_at + FENCE_APART - now;
+    if (hub->fence_asked_count > 1 && hub->fence_wanted_count < ENOUGH && left > 0) {
+        set_fence_timer(hub, left);
         return;
     }
-    hub->pulse = redis_pulse(hub->subscriber);
-    if (hub->pulse == 0)
+    hub->fence = redis_pulse(hub->subscriber);
+    if (hub->fence == 0)
         return;
-    tracking_asked(hub->tracking, hub->pulse);
-    ring_move(&hub->unheard, &hub->awaiting);
-    hub->awaiting_count = hub->unheard_count;
-    hub->unheard_count = 0;
-    hub->pulse_asked = now;
+    tracking_fence_asked(hub->tracking, hub->fence);
+    ring_move(&hub->fence_wanted, &hub->fence_asked);
+    hub->fence_asked_count = hub->fence_wanted_count;
+    hub->fence_wanted_count = 0;
+    hub->fence_asked_at = now;
 }
 
 /* ----------------------------------------------------------------------- turns */
 
-/* It looks at all its channels now: what comes next in any of them is to be told to it again. */
+/* The waiter looks at all its channels now: whatever comes next in one makes it ready again. */
 static void untell(struct waiter *waiter) {
     for (size_t i = 0; i < waiter->sub_count; i++)
         feed_row(waiter->subs[i].feed)->told = false;
 }
 
-/* Gives the waiters of one row a few turns; says how many. */
+/* Gives waiters of one row their turns, QUANTUM at the most; returns how many had one. */
 static int serve_row(struct feed_row *row) {
     int served = 0;
 
@@ -115,8 +116,8 @@ static int serve_row(struct feed_row *row) {
 }
 
 /*
- * Some of those who are ready, row by row: who waits on a quiet channel is not behind
- * all those who wait on a busy one. What is left follows when the loop has looked round.
+ * Some of the ready waiters, row by row: who waits on a quiet channel is not behind all
+ * who wait on a busy one. Those who are left follow when the loop has looked round.
  */
 static void serve(struct hub *hub) {
     for (int served = 0; served < SLICE && !ring_empty(&hub->rows);) {
@@ -149,14 +150,14 @@ static void on_before_sleep(struct ev_loop *loop, struct ev_prepare *prepare, in
     struct hub *hub = prepare->data;
     (void)loop, (void)events;
 
-    if (hub->fresh) {
+    if (hub->newcomers) {
         tracking_look(hub->tracking);
         redis_drain(hub->subscriber);
     }
-    hub->fresh = false;
+    hub->newcomers = false;
     serve(hub);
     fetches_send(hub->fetches);
-    ask_for_pulse(hub);
+    ask_for_fence(hub);
     redis_flush(hub->commands);
     redis_flush(hub->subscriber);
     rest(hub);
@@ -164,15 +165,15 @@ static void on_before_sleep(struct ev_loop *loop, struct ev_prepare *prepare, in
 
 void rows_start(struct hub *hub) {
     ring_init(&hub->rows);
-    ring_init(&hub->unheard);
-    ring_init(&hub->awaiting);
+    ring_init(&hub->fence_wanted);
+    ring_init(&hub->fence_asked);
     ring_init(&hub->row.subs);
     ring_init(&hub->row.ready);
     ev_idle_init(&hub->restless, on_restless);
-    ev_io_init(&hub->gap, on_gap, timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC),
-               EV_READ);
-    hub->gap.data = hub;
-    ev_io_start(hub->loop, &hub->gap);
+    ev_io_init(&hub->fence_timer, on_fence_timer,
+               timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC), EV_READ);
+    hub->fence_timer.data = hub;
+    ev_io_start(hub->loop, &hub->fence_timer);
     ev_prepare_init(&hub->before_sleep, on_before_sleep);
     hub->before_sleep.data = hub;
     ev_prepare_start(hub->loop, &hub->before_sleep);
@@ -181,6 +182,6 @@ void rows_start(struct hub *hub) {
 void rows_stop(struct hub *hub) {
     ev_prepare_stop(hub->loop, &hub->before_sleep);
     ev_idle_stop(hub->loop, &hub->restless);
-    ev_io_stop(hub->loop, &hub->gap);
-    close(hub->gap.fd);
+    ev_io_stop(hub->loop, &hub->fence_timer);
+    close(hub->fence_timer.fd);
 }

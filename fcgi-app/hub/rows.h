@@ -4,16 +4,16 @@
 #ifndef HALLEY_ROWS_H
 #define HALLEY_ROWS_H
 
-#include "fcgi-app/hub/hub_state.h"
+#include "fcgi-app/hub/_hub.h"
 
 /* Begins and ends to look, whenever the loop is about to sleep, for who is ready. */
 void rows_start(struct hub *hub);
 void rows_stop(struct hub *hub);
 
-/* The sign of life of that number has come back. */
-void rows_pulsed(struct hub *hub, uint64_t number);
+/* The fence of that number, and all before it, have passed. */
+void rows_fence_passed(struct hub *hub, uint64_t number);
 
-/* A lost connection answers nothing any more: those who wait for it ask again. */
-void rows_forget_pulse(struct hub *hub);
+/* The connection is lost, and the fence with it: the waiters behind that need another. */
+void rows_fence_lost(struct hub *hub);
 
 #endif

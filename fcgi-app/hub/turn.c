@@ -1,5 +1,5 @@
 /*
- * A waiter's turn. Its life: it is resolved when Redis has said where it stands (at
+ * A waiter's turn. A waiter's life: it is resolved when Redis has said where it stands (at
  * most redis_timeout, then 503) ─► answered at once, or parked until a message
  * comes (one batch and done, or for streams one after the other), its deadline
  * passes (an empty batch), it leaves, or the process drains.
@@ -7,10 +7,10 @@
  * Guarantee 6, a read sees what was acknowledged before it began: whatever Redis
  * has already sent on the subscribed connection is read before a new request is
  * answered from memory. Redis may tell the publisher before it tells us, so a
- * request that cannot wait for a message (a poll), or that begins "now", also
- * awaits a sign of life that was asked for after it began, unless Redis has told that
- * there is nothing to wait for (tracking.c). One is asked for at a time, for all who
- * have come meanwhile. A long-poller with its cursor needs none.
+ * request that cannot wait for a message (a poll), or that begins "now", also waits
+ * for a fence that was asked for after the request began, unless Redis has told that
+ * there is nothing to wait for (tracking.c). One fence is asked for at a time, for all
+ * requests that have come meanwhile. A long-poller with its cursor needs none.
  *
  * lighttpd notices a browser that has left no sooner than it has something to send
  * on: there, a long poll that is parked for longer than EARLY_HEADER is sent its
@@ -21,8 +21,8 @@
 #include <string.h>
 
 #include "core/redis/words.h"
+#include "fcgi-app/hub/_hub.h"
 #include "fcgi-app/hub/deliver.h"
-#include "fcgi-app/hub/hub_state.h"
 
 #define EARLY_HEADER 1.0 /* seconds */
 
@@ -33,17 +33,18 @@ static size_t batch_bytes(const struct waiter *waiter) {
                                             : BATCH_BYTES;
 }
 
-/* With one channel its cursor is short, and with each message as ever. */
+/* What comes with each message: of several channels a cursor, of one that is too short to count. */
 static size_t each_message(const struct waiter *waiter) {
     return waiter_transport(waiter)->cursors && waiter->sub_count > 1 ? waiter_cursor_bytes(waiter)
                                                                       : 0;
 }
 
-/* What is kept of a place that others stand at too; NULL: Redis has yet to tell. */
+/* What is kept of the waiter's place, where others may stand too; NULL: Redis has yet to tell. */
 static struct memo *look_up(struct waiter *waiter) {
     struct hub *hub = waiter->hub;
-    struct portion portion = {
-        .bytes = batch_bytes(waiter), .each = each_message(waiter), .retry = waiter_retry(waiter)};
+    struct portion portion = {.bytes = batch_bytes(waiter),
+                              .each = each_message(waiter),
+                              .poll_after = waiter_poll_after(waiter)};
     struct memo *memo = memo_find(&hub->memo, waiter, &portion);
 
     if (memo != NULL || !waiter_resolve(waiter, hub->fetches, portion.bytes, true) ||
@@ -69,7 +70,7 @@ static void set_deadline(struct waiter *waiter) {
     wheel_set(hub->wheel, &waiter->deadline, next < at ? next : at);
 }
 
-/* It has everything: from now on its deadline is its own. False: it is gone. */
+/* The waiter has everything: from now on its deadline is its own. False: the waiter is gone. */
 static bool park(struct waiter *waiter) {
     if (waiter->parked)
         return true;
@@ -83,7 +84,7 @@ static bool park(struct waiter *waiter) {
     return true;
 }
 
-/* A stream is sent batch after batch until it has everything or its queue fills. */
+/* Sends a stream batch after batch, until it has everything or its queue fills. */
 static void feed_stream(struct waiter *waiter, struct memo *memo) {
     while (memo != NULL && memo->batch != NULL) {
         struct batch *batch = batch_ref(memo->batch);
@@ -105,21 +106,21 @@ static void answer_once(struct waiter *waiter, struct memo *memo) {
         return;
     }
     struct batch *batch = batch_ref(
-        memo->batch != NULL ? memo->batch : memo_empty(memo, waiter, waiter_retry(waiter)));
+        memo->batch != NULL ? memo->batch : memo_empty(memo, waiter, waiter_poll_after(waiter)));
     deliver_batch(waiter, batch);
     batch_unref(batch);
 }
 
-/* Whether all that was acknowledged before the request began has been heard; asks if need be. */
-static bool heard_all(struct waiter *waiter) {
-    if (!waiter->fenced || waiter->heard || waiter->hub->draining)
+/* Whether the waiter may be answered from memory, being behind its fence; else wants a fence. */
+static bool behind_fence(struct waiter *waiter) {
+    if (!waiter->needs_fence || waiter->fence_passed || waiter->hub->draining)
         return true;
-    waiter->heard = tracking_fresh(waiter->hub->tracking);
-    if (waiter->heard)
+    waiter->fence_passed = tracking_spares_fence(waiter->hub->tracking);
+    if (waiter->fence_passed)
         return true;
     if (!ring_linked(&waiter->turn)) {
-        ring_add(&waiter->hub->unheard, &waiter->turn);
-        waiter->hub->unheard_count++;
+        ring_add(&waiter->hub->fence_wanted, &waiter->turn);
+        waiter->hub->fence_wanted_count++;
     }
     return false;
 }
@@ -143,7 +144,7 @@ static void refuse_late(struct waiter *waiter) {
     refuse(waiter, 2, words[0] != '\0' ? "Redis: " : "Redis does not answer", words);
 }
 
-/* Whether one of its channels is refused. It is over then. */
+/* Whether one of the waiter's channels is refused. The waiter is over then. */
 static bool refused(struct waiter *waiter) {
     const char *words = waiter_refusal(waiter);
 
@@ -154,11 +155,11 @@ static bool refused(struct waiter *waiter) {
 
 void turn_take(struct waiter *waiter) {
     if (waiter->slow)
-        return; /* it is looked at again when it has taken what it was sent */
+        return; /* the waiter has its turn when it has taken what it was sent */
     if (refused(waiter))
         return;
-    if (!heard_all(waiter)) {
-        /* meanwhile */
+    if (!behind_fence(waiter)) {
+        /* while the fence is awaited */
         (void)waiter_resolve(waiter, waiter->hub->fetches, batch_bytes(waiter), false);
         return;
     }
@@ -171,13 +172,13 @@ void turn_take(struct waiter *waiter) {
         answer_once(waiter, memo);
 }
 
-/* A parked waiter is looked at before its end. False: it is gone. */
+/* A parked waiter's deadline comes before its end. False: the waiter is gone. */
 static bool look_after(struct waiter *waiter) {
     uint32_t now = wheel_now(waiter->hub->wheel);
 
     if (!waiter_transport(waiter)->stream)
         return waiter->begun || deliver_begin(waiter, NULL);
-    if (waiter->slow) /* it has enough to read */
+    if (waiter->slow) /* its client has enough to read */
         waiter->refreshed = now;
     return waiter->refreshed + ticks(waiter->hub->config->keepalive) > now ||
            deliver_heartbeat(waiter);

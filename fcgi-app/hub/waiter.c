@@ -59,7 +59,7 @@ static bool in_memory(const struct sub *sub) {
 /* Whether memory is good enough: not for a poll where something that was heard is unexplained. */
 static bool may_remember(const struct sub *sub) {
     const struct waiter *waiter = sub_waiter(sub);
-    return feed_sure(sub->feed) || !waiter->fenced || waiter->parked;
+    return feed_sure(sub->feed) || !waiter->needs_fence || waiter->parked;
 }
 
 static bool sub_resolve(struct sub *sub, struct fetches *fetches, size_t bytes, bool now) {
@@ -302,7 +302,7 @@ struct batch *waiter_collect(struct waiter *waiter, const struct portion *portio
         gap = gap || channels[i].gap;
     }
     if (used > 0 || gap)
-        batch = batch_new(channels, waiter->sub_count, entries, used, portion->retry);
+        batch = batch_new(channels, waiter->sub_count, entries, used, portion->poll_after);
     for (size_t i = 0; i < waiter->sub_count; i++)
         sub_forget_read(&waiter->subs[i]);
     free(entries);
@@ -311,11 +311,11 @@ struct batch *waiter_collect(struct waiter *waiter, const struct portion *portio
     return batch;
 }
 
-struct batch *waiter_empty(const struct waiter *waiter, unsigned retry) {
+struct batch *waiter_empty(const struct waiter *waiter, unsigned poll_after) {
     struct batch_channel *channels = mem_new(waiter->sub_count * sizeof *channels);
     for (size_t i = 0; i < waiter->sub_count; i++)
         describe(&waiter->subs[i], &channels[i]);
-    struct batch *batch = batch_new(channels, waiter->sub_count, NULL, 0, retry);
+    struct batch *batch = batch_new(channels, waiter->sub_count, NULL, 0, poll_after);
     free(channels);
     return batch;
 }

@@ -60,30 +60,30 @@ struct waiter {
     struct client *client;
     struct waiter_extra *extra;  /* NULL: it has none of that */
     struct wheel_entry deadline; /* when it must be looked at next; always set */
-    struct ring turn;            /* of those that are ready, or that await a sign of life */
+    struct ring turn;            /* of those that are ready, or that wait for a fence */
     uint32_t refreshed;          /* when a stream last sent something */
     uint32_t owed;               /* bytes that came while the client's queue was not empty */
     uint16_t limit;
     uint16_t sub_count;
-    uint8_t transport; /* its index */
-    uint8_t variant;   /* of its transport's options */
-    uint8_t step;      /* of the times after which it is told to come back (retry.h) */
-    bool parked : 1;   /* it has, or had, everything; else Redis has yet to say where it stands */
-    bool begun : 1;    /* the answer's header is out: its status can no longer change */
-    bool waits : 1;    /* may be parked */
-    bool retry : 1;    /* is told to come back by polling: there is hardly any room */
-    bool early : 1;    /* wants its header ahead, if it is parked for long */
-    bool fenced : 1;   /* must not be answered from memory before Redis gave a sign of life */
-    bool heard : 1;    /* it has, since the request began */
-    bool slow : 1;     /* has not taken all that it was sent: counted in its feeds' rows */
+    uint8_t transport;     /* its index */
+    uint8_t variant;       /* of its transport's options */
+    uint8_t step;          /* of the times after which it is told to come back (retry.h) */
+    bool parked : 1;       /* has, or had, everything; else Redis has yet to say where it stands */
+    bool begun : 1;        /* the answer's header is out: its status can no longer change */
+    bool waits : 1;        /* may be parked */
+    bool told_to_poll : 1; /* to come back by polling: there is hardly any room */
+    bool early : 1;        /* wants its header ahead, if it is parked for long */
+    bool needs_fence : 1;  /* must not be answered from memory before a fence has passed */
+    bool fence_passed : 1; /* a fence has, that was asked for after the request began */
+    bool slow : 1;         /* has not taken all that it was sent: counted in its feeds' rows */
     struct sub subs[];
 };
 
 /* What one answer may carry. */
 struct portion {
-    size_t bytes;   /* of payload; at least one message */
-    size_t each;    /* bytes that come with every message, and count as its payload */
-    unsigned retry; /* milliseconds that it says to come back after; 0: it does not */
+    size_t bytes;        /* of payload; at least one message */
+    size_t each;         /* bytes that come with every message, and count as its payload */
+    unsigned poll_after; /* milliseconds after which it says to come back; 0: it does not say */
 };
 
 /* Whether it goes on after a batch. */
@@ -112,7 +112,7 @@ bool waiter_resolve(struct waiter *waiter, struct fetches *fetches, size_t bytes
 struct batch *waiter_collect(struct waiter *waiter, const struct portion *portion);
 
 /* A batch without messages: where the waiter stands. */
-struct batch *waiter_empty(const struct waiter *waiter, unsigned retry);
+struct batch *waiter_empty(const struct waiter *waiter, unsigned poll_after);
 
 /* What Redis said when it refused one of its channels: it cannot be answered. NULL: nothing. */
 const char *waiter_refusal(const struct waiter *waiter);

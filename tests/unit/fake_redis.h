@@ -60,7 +60,7 @@ void fake_say(struct redis *redis, const char *channel, const char *text);
 void fake_say_later(struct redis *redis, const char *channel, const char *text);
 void fake_deliver(struct redis *redis);
 
-/* Everything said so far is read, and every sign of life that was asked for comes back. */
+/* Everything said so far is read, and every fence that was asked for passes. */
 void fake_pulse(struct redis *redis);
 
 /* Replies; each is freed by whoever answers with it. */
@@ -72,7 +72,7 @@ redis_reply *reply_list(size_t count, ...);
 /* What halley_installation answers: nobody else is there, the prefix was put down at `since`. */
 redis_reply *reply_library(const char *since);
 
-/* A sign of life that the connection asked for by itself is under way, or not any more. */
+/* A fence that the connection asked for by itself is under way, or not any more. */
 void fake_owe(struct redis *redis, bool owed);
 
 /* What halley_read answers; `entries` are "id at payload|id at payload". `gap`: in front of

@@ -97,7 +97,7 @@ static int ask(const char *uri) {
     return ask_with("GET", uri, NULL, "");
 }
 
-/* Some turns of the loop, in which Redis gives the signs of life that it is asked for: the
+/* Some turns of the loop, in which fences pass that Redis is asked for: the
  * hub puts one off for a turn, for others to join. */
 static void turn(void) {
     for (int i = 0; i < 3; i++) {

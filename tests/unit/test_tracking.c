@@ -34,7 +34,7 @@ static void end(void) {
 
 static void poll_often(void) {
     for (int i = 0; i < MANY; i++)
-        (void)tracking_fresh(tracking);
+        (void)tracking_spares_fence(tracking);
 }
 
 static struct redis *connection(void) {
@@ -80,7 +80,7 @@ static void begin_trial(void) {
 static void try_order(void) {
     begin_trial();
     for (int i = 0; i < ORDER_ROUNDS; i++) {
-        ck_assert(!tracking_fresh(tracking));
+        ck_assert(!tracking_spares_fence(tracking));
         try_round(true);
     }
     loop_until(loop, writer() == NULL);
@@ -106,20 +106,20 @@ static void set_up(void) {
 }
 
 static void become_fresh(uint64_t number) {
-    tracking_asked(tracking, number);
-    tracking_came(tracking, number);
-    ck_assert(tracking_fresh(tracking));
+    tracking_fence_asked(tracking, number);
+    tracking_fence_passed(tracking, number);
+    ck_assert(tracking_spares_fence(tracking));
 }
 
 START_TEST(few_polls_are_not_worth_a_connection) {
     begin();
     for (int i = 0; i < MANY - 1; i++)
-        ck_assert(!tracking_fresh(tracking));
+        ck_assert(!tracking_spares_fence(tracking));
     tracking_judge(tracking);
     for (int i = 0; i < MANY - 1; i++)
-        ck_assert(!tracking_fresh(tracking));
+        ck_assert(!tracking_spares_fence(tracking));
     ck_assert_ptr_null(connection());
-    ck_assert(!tracking_fresh(tracking));
+    ck_assert(!tracking_spares_fence(tracking));
     ck_assert_ptr_nonnull(connection());
     end();
 }
@@ -127,16 +127,16 @@ END_TEST
 
 START_TEST(memory_is_fresh_once_a_sign_of_life_came_that_was_asked_for_after_it_began) {
     begin();
-    tracking_asked(tracking, 3); /* before: it says nothing of what comes after it */
+    tracking_fence_asked(tracking, 3); /* before: it says nothing of what comes after it */
     set_up();
-    tracking_came(tracking, 3);
-    ck_assert(!tracking_fresh(tracking));
-    tracking_asked(tracking, 4);
-    ck_assert(!tracking_fresh(tracking));
-    tracking_came(tracking, 3);
-    ck_assert(!tracking_fresh(tracking));
-    tracking_came(tracking, 5); /* it, and a later one */
-    ck_assert(tracking_fresh(tracking));
+    tracking_fence_passed(tracking, 3);
+    ck_assert(!tracking_spares_fence(tracking));
+    tracking_fence_asked(tracking, 4);
+    ck_assert(!tracking_spares_fence(tracking));
+    tracking_fence_passed(tracking, 3);
+    ck_assert(!tracking_spares_fence(tracking));
+    tracking_fence_passed(tracking, 5); /* it, and a later one */
+    ck_assert(tracking_spares_fence(tracking));
     ck_assert_uint_eq(counts.polls_fresh, 1);
     ck_assert_uint_eq(counts.pulses, 2);
     end();
@@ -148,13 +148,13 @@ START_TEST(what_changed_makes_it_stale_until_the_next_sign_of_life) {
     set_up();
     become_fresh(1);
     fake_say_later(connection(), "__redis__:invalidate", "");
-    ck_assert(tracking_fresh(tracking)); /* as of the last look */
+    ck_assert(tracking_spares_fence(tracking)); /* as of the last look */
     tracking_look(tracking);
-    ck_assert(!tracking_fresh(tracking));
-    tracking_asked(tracking, 2);
+    ck_assert(!tracking_spares_fence(tracking));
+    tracking_fence_asked(tracking, 2);
     fake_say(connection(), "__redis__:invalidate", ""); /* after 2 was asked for */
-    tracking_came(tracking, 2);
-    ck_assert(!tracking_fresh(tracking));
+    tracking_fence_passed(tracking, 2);
+    ck_assert(!tracking_spares_fence(tracking));
     become_fresh(3);
     end();
 }
@@ -165,9 +165,9 @@ START_TEST(nothing_is_known_while_the_connection_is_lost) {
     set_up();
     become_fresh(1);
     fake_down(connection());
-    ck_assert(!tracking_fresh(tracking));
+    ck_assert(!tracking_spares_fence(tracking));
     set_up();
-    ck_assert(!tracking_fresh(tracking)); /* something may have changed meanwhile */
+    ck_assert(!tracking_spares_fence(tracking)); /* something may have changed meanwhile */
     become_fresh(2);
     end();
 }
@@ -223,7 +223,7 @@ static void must_refuse(size_t row) {
         fake_answer(connection(),
                     reply_list(2, reply_text("io-threads"), reply_text(unsuitable[row].threads)));
     ck_assert_msg(fake_waiting(connection()) == 0, "%s", unsuitable[row].what);
-    ck_assert(!tracking_fresh(tracking));
+    ck_assert(!tracking_spares_fence(tracking));
     tracking_judge(tracking);
     ck_assert_ptr_null(connection());
 }
@@ -257,7 +257,7 @@ START_TEST(a_redis_that_answers_before_it_tells_of_the_change_will_not_do) {
         try_round(true);
     try_round(false);
     loop_until(loop, writer() == NULL);
-    ck_assert(!tracking_fresh(tracking));
+    ck_assert(!tracking_spares_fence(tracking));
     ck_assert_uint_eq(counts.tracking, 0);
     tracking_judge(tracking);
     ck_assert_ptr_null(connection());
@@ -284,9 +284,9 @@ START_TEST(nothing_is_known_while_an_answer_to_itself_is_under_way) {
     set_up();
     become_fresh(1);
     fake_owe(connection(), true);
-    ck_assert(!tracking_fresh(tracking));
+    ck_assert(!tracking_spares_fence(tracking));
     fake_owe(connection(), false);
-    ck_assert(tracking_fresh(tracking));
+    ck_assert(tracking_spares_fence(tracking));
     end();
 }
 END_TEST
@@ -343,7 +343,7 @@ static void must_end_after_ten(bool polls, unsigned changes) {
     ck_assert_ptr_nonnull(connection());
     a_poor_second(polls, changes);
     ck_assert_ptr_null(connection());
-    ck_assert(!tracking_fresh(tracking));
+    ck_assert(!tracking_spares_fence(tracking));
     end();
 }
 

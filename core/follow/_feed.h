@@ -3,8 +3,8 @@
  * mend.c (what it hears and reads), feed.c (its subscription, its life). Belongs to the
  * loop's thread.
  */
-#ifndef HALLEY_FEED_STATE_H
-#define HALLEY_FEED_STATE_H
+#ifndef HALLEY_FEED_PRIVATE_H
+#define HALLEY_FEED_PRIVATE_H
 
 #include "core/base/collections.h"
 #include "core/base/log.h"
