@@ -1,6 +1,6 @@
 #!lua name=halley
 --
--- Halley inside Redis: everything that must happen in one atom.
+-- Halley inside Redis: everything that must happen atomically.
 --
 -- Of each channel there is, under one hash tag:
 --
@@ -32,7 +32,7 @@
 -- VERSION (tests/lint/library-version --update). Programs load this file when Redis
 -- has none or an older one; when it has another text of the same number, once each.
 
-local VERSION = 11
+local VERSION = 12
 local DIGEST = '' -- of this text, which the build puts in here (Makefile)
 
 local HISTORY, TTL, MAX_MESSAGE = 1000, 3600, 65536
@@ -45,26 +45,42 @@ local TRIM_BYTES = 8388608
 -- Both numbers of an id are below this: what Lua, C and JavaScript count exactly.
 local NUMBER_LIMIT = 9007199254740992
 
--- This Redis process: its run_id, a millisecond at which it surely ran already (when this
--- library first asked for it, or two seconds behind its start if that is earlier, because
--- a library may be loaded anew), and the latest time that it was asked at, which a clock
--- that is set back does not change. All live as long as the process, which is what they
--- are for.
+-- This reign: a Redis process for as long as it is nobody's replica. Its name, `run`, is the
+-- process's run_id, and where it was promoted, whose successor it is: what a process gave out
+-- before it was a replica may not be what it holds now. `born` is a millisecond at which it
+-- surely reigned already: when this library first asked, or two seconds behind its start if
+-- that is earlier and it was never promoted; what an earlier copy of this library found is
+-- kept in halley.reign (first_known). `latest` is the latest time that was asked at, which
+-- a clock that is set back does not change.
 local run, born, latest
+local looked, heir, replica -- when INFO was looked at last, and what it said
+local LOOK_MS, REIGN = 100, 'halley.reign'
 
 local function now_ms()
   local time = redis.call('TIME')
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
+local function begin_reign(now, info)
+  local uptime = tonumber(string.match(info, 'uptime_in_seconds:(%d+)')) or 0
+  local clock = math.floor((tonumber(string.match(info, 'server_time_usec:(%d+)')) or now * 1000) / 1000000)
+  run = string.match(info, 'run_id:(%x+)') .. (heir and ':' .. string.sub(heir, 1, 8) or '')
+  born = heir and now or math.min(now, (clock - uptime + 2) * 1000)
+end
+
+-- A change of reign takes longer than LOOK_MS: the new master must have been heard. A replica
+-- looks each time, and so begins with the first call after it was promoted.
 local function know_process(now)
-  if not run then
-    local info = redis.call('INFO', 'server')
-    local uptime = tonumber(string.match(info, 'uptime_in_seconds:(%d+)')) or 0
-    run = string.match(info, 'run_id:(%x+)')
-    born = math.min(now, (math.floor(now / 1000) - uptime + 2) * 1000)
-  end
   latest = math.max(latest or 0, now)
+  if run and not replica and math.abs(now - looked) < LOOK_MS then return end
+  local info = redis.call('INFO', 'server') .. redis.call('INFO', 'replication')
+  local second = string.match(info, 'master_replid2:(%x+)')
+  local was, before = replica, heir
+  -- Redis forgets whose successor it is where no replica comes for long; that changes nothing
+  heir = second and string.find(second, '[^0]') and second or before
+  replica = string.find(info, 'role:slave', 1, true) ~= nil
+  looked = now
+  if not run or was or replica or heir ~= before then begin_reign(now, info) end
 end
 
 local function text(number)
@@ -73,6 +89,21 @@ end
 
 -- How often this library published: what others did is the rest (bare_count()).
 local published = 0
+
+-- `born`, or what this database says of the same reign, where that is earlier.
+local function first_known()
+  local held = redis.pcall('GET', REIGN)
+  local name, at = string.match(type(held) == 'string' and held or '', '^(%S+) (%d+)$')
+  if name == run then born = math.min(born, tonumber(at)) end
+  return born
+end
+
+-- Puts `born` down for a copy of this library that is loaded later (FUNCTION FLUSH).
+local function keep_born(now)
+  know_process(now)
+  local known = run .. ' ' .. text(first_known())
+  if redis.pcall('GET', REIGN) ~= known then redis.call('SET', REIGN, known) end
+end
 
 local function tell(channel, message)
   redis.call('PUBLISH', channel, message)
@@ -283,6 +314,7 @@ local BEGUN_MAX = 1000
 local begun, begun_count, begun_until = {}, 0, 0
 
 local function begin_epoch(channel, old)
+  first_known()
   if latest > begun_until or begun_count >= BEGUN_MAX then begun, begun_count = {}, 0 end
   local epoch = math.max(new_epoch(channel, old), (begun[channel] or 0) + 1)
   begun[channel], begun_count = epoch, begun_count + 1
@@ -639,7 +671,7 @@ local function owed(channel, since, meta)
     return '(' .. since, before and id_of(epoch, 1) or next_one, false, tail
   end
   if counted_by == run then return '(' .. id_of(epoch, 0), nil, true, tail end
-  if at_n == 0 and at_epoch >= born then
+  if at_n == 0 and at_epoch >= first_known() then
     return nil, nil, false, since -- was told of the loss, and nothing came since
   end
   return '(' .. since, nil, true, tail -- has had, or was told of, all that is left
@@ -744,6 +776,7 @@ end
 local function halley_report(keys, args)
   local now = now_ms() / 1000
   if #args[2] > REPORT_BYTES then return fail('report: ' .. #args[2] .. ' bytes, the most is ' .. REPORT_BYTES) end
+  keep_born(math.floor(now * 1000))
   if redis.call('HEXISTS', keys[1], args[1]) == 0 and redis.call('HLEN', keys[1]) >= REPORTS_MAX then
     local left, bytes = 0, 0
     for _, id in ipairs(redis.call('HKEYS', keys[1])) do
@@ -1256,6 +1289,7 @@ local function make_hole(channel, told, now)
   local meta = redis.call('HMGET', meta_key, 'epoch', 'n', 'run')
   local epoch, n = tonumber(meta[1]), tonumber(meta[2])
   if not epoch or meta[3] ~= run then
+    first_known()
     epoch, n = new_epoch(channel, epoch, now), 0
     redis.call('HSET', meta_key, 'epoch', text(epoch), 'run', run, 'born', text(born))
     redis.call('EXPIRE', meta_key, text(META_TTL))

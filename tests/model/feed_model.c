@@ -139,13 +139,19 @@ static struct {
     bool counts;      /* there is a counter */
     bool same_run;    /* which this process of Redis keeps */
     bool silent_hole; /* a number was given since the last message, and announced to nobody */
-    uint64_t epoch, n, born;
-    size_t keeps; /* messages of history */
+    uint64_t epoch, n;
+    uint64_t started, born; /* of this process; as the functions know it */
+    uint64_t began;         /* `born` when the epoch began */
+    bool born_kept;         /* halley.reign says it to functions that are loaded later */
+    bool honest;            /* nobody forges in this story */
+    size_t keeps;           /* messages of history */
     struct entry held[LOG_MAX];
     size_t held_count;
     struct position log[LOG_MAX]; /* every number that was given, by the message's number less 1 */
     bool holes[LOG_MAX];          /* of the same: no message has it */
     size_t log_count;
+    size_t gone;   /* numbers that nobody can tell of any more, being deleted with the counter */
+    size_t shaken; /* numbers that were given before something happened to the channel */
     bool subscribed, refuses, up, ready;
     enum command commands[QUEUE_MAX];
     size_t command_count;
@@ -188,6 +194,7 @@ static struct position give(void) {
     if (!server.counts || !server.same_run) {
         server.epoch = place().epoch;
         server.n = 0;
+        server.began = server.born;
         server.counts = server.same_run = true;
     }
     server.n++;
@@ -205,7 +212,12 @@ static void drop_first(void *list, size_t *count, size_t size) {
         bytes[i] = bytes[i + size];
 }
 
+/* What happens now may cost whoever is there a gap. */
+static void shake(void);
+
 static void trim(void) {
+    if (server.held_count > server.keeps)
+        shake();
     while (server.held_count > server.keeps)
         drop_first(server.held, &server.held_count, sizeof server.held[0]);
 }
@@ -229,6 +241,7 @@ static void leave_hole(bool announced) {
         return;
     position_format(give(), text);
     server.holes[server.log_count - 1] = true;
+    shake();
     if (announced)
         say(MESSAGE, text);
     server.silent_hole = server.silent_hole || !announced;
@@ -294,7 +307,7 @@ static void read_page(struct history_page *page, const char *since, size_t limit
             collect(page, at, at, limit);
         page->gap = page->gap || at.n > server.n;
     } else if (at.epoch < server.epoch) {
-        bool before = at.n == 0 && at.epoch >= server.born;
+        bool before = at.n == 0 && at.epoch >= server.began;
         collect(page, at, before ? (struct position){server.epoch, 0} : at, limit);
     } else if (at.n == 0 && !server.same_run && at.epoch >= server.born) {
         page->tail = at;
@@ -390,6 +403,7 @@ static struct feed *feed; /* NULL while nobody subscribes */
 
 static struct sub {
     bool on, begun;
+    bool shaken; /* something happened since it began that a gap may be owed for */
     struct position at;
     unsigned confirmed;
     size_t last;            /* the number of the last message that it had, or is not owed */
@@ -398,6 +412,12 @@ static struct sub {
     bool owed;              /* went over a message because of that: a gap is to follow */
     struct position forged; /* where it stood when it was fooled */
 } subs[SUBS];
+
+static void shake(void) {
+    for (size_t i = 0; i < SUBS; i++)
+        subs[i].shaken = true;
+    server.shaken = server.log_count;
+}
 
 static bool fooled; /* the last message that the feed has is forged */
 
@@ -432,6 +452,10 @@ static void show(struct sub *sub, const struct message *message) {
         sub->fooled = true;
         return;
     }
+    if (number <= server.gone) {
+        sub->gap = false;
+        return; /* it is remembered here */
+    }
     must(number > sub->last, "%zu is told behind %zu", number, sub->last);
     if (number != sub->last + 1 && !sub->gap && sub->fooled)
         sub->owed = true;
@@ -443,6 +467,7 @@ static void show(struct sub *sub, const struct message *message) {
 }
 
 static void tell_gap(struct sub *sub) {
+    must(sub->shaken || !server.honest, "a gap is told, and nothing is missing");
     sub->gap = true;
     sub->owed = false;
     feed_model_seen.gaps++;
@@ -471,13 +496,25 @@ static void fetch(struct sub *sub) {
     page_free(&page);
 }
 
+static size_t most(size_t a, size_t b) {
+    return a > b ? a : b;
+}
+
+/* Whether a gap may be owed to who begins at this place: not all of what happened is known there,
+ * or it is the place of an earlier process. */
+static bool may_miss(struct position at) {
+    size_t known = given_up_to(at);
+    return known < server.shaken || (known == server.shaken && at.n > 0) || at.epoch < server.born;
+}
+
 static void look(struct sub *sub) {
     if (!sub->begun) {
         sub->begun = true;
         sub->at = feed_position(feed);
         sub->confirmed = feed_resets(feed);
-        sub->last = given_up_to(sub->at);
+        sub->last = most(given_up_to(sub->at), server.gone);
         sub->gap = false;
+        sub->shaken = may_miss(sub->at);
         sub->forged = sub->at;
         sub->fooled = fooled; /* it begins behind what others were told */
     }
@@ -569,6 +606,8 @@ static void forge(unsigned how, unsigned what) {
                                    {at.epoch, at.n > 2 ? at.n - 2 : 0},
                                    {FIRST_DAY + what, 1}};
 
+    if (server.honest)
+        return;
     how %= sizeof ids / sizeof ids[0];
     if (how < 2 && !at_end(at))
         return;
@@ -693,8 +732,9 @@ static void kill_redis(unsigned forgotten) {
             server.held_count--;
         server.n--;
     }
-    server.same_run = false;
-    server.born = ++server.clock;
+    server.same_run = server.born_kept = false;
+    server.started = server.born = ++server.clock;
+    shake();
     feed_model_seen.lost++;
 }
 
@@ -704,7 +744,39 @@ static void kill_redis(unsigned forgotten) {
  */
 static void take_away(size_t count) {
     if (!fooled && server.counts && (feed == NULL || feed_live(feed)) && server.held_count >= count)
-        server.held_count -= count;
+        server.held_count -= count, shake();
+}
+
+/* Where neither messages nor the counter are left, nobody can tell that there were any. */
+static void lose_counter(void) {
+    server.counts = false;
+    server.gone = server.log_count;
+    for (size_t i = 0; i < SUBS; i++)
+        subs[i].last = most(subs[i].last, server.gone);
+    shake();
+}
+
+/* The channel is deleted, and may begin anew. Whoever subscribes has all of it. */
+static void forget_channel(void) {
+    if (!server.honest || server.silent_hole || server.log_count == 0 ||
+        (feed != NULL && !(feed_live(feed) && at_end(feed_position(feed)))))
+        return;
+    server.held_count = 0;
+    server.clock++;
+    lose_counter();
+    feed_model_seen.forgotten++;
+}
+
+/* FUNCTION FLUSH: the functions are loaded anew, and know what halley.reign says, or guess. */
+static void flush_functions(void) {
+    uint64_t guess = server.started + 2000;
+
+    if (!server.born_kept)
+        shake();
+    if (!server.born_kept)
+        server.born = guess < server.clock ? guess : server.clock;
+    lose_commands();
+    feed_model_seen.flushed++;
 }
 
 static void subscribe(struct sub *sub) {
@@ -800,7 +872,7 @@ static void step_rarely(uint8_t how) {
     else if (how < 125)
         take_away(server.held_count);
     else if (how < 130)
-        server.counts = server.counts && server.held_count == 0; /* evicted */
+        server.counts = server.counts && server.held_count == 0, shake(); /* evicted */
     else if (how < 160)
         answer_read(ERR_REDIS), lose_commands();
     else
@@ -813,7 +885,8 @@ static void step(uint8_t what, uint8_t how) {
     case 0:
     case 1:
     case 2:
-        publish();
+        if (!server.honest || server.counts || how % 16 == 0) /* there is time to wait for it */
+            publish();
         break;
     case 3:
     case 4:
@@ -826,7 +899,12 @@ static void step(uint8_t what, uint8_t how) {
         hear();
         break;
     case 9:
-        execute_read();
+        if (how < 100)
+            flush_functions();
+        else if (how < 120)
+            forget_channel();
+        else
+            execute_read();
         break;
     case 10:
     case 11:
@@ -845,6 +923,7 @@ static void step(uint8_t what, uint8_t how) {
         connect_again();
         break;
     case 16:
+        server.born_kept = true; /* a program reports itself */
         poll();
         break;
     case 17:
@@ -867,7 +946,7 @@ static void begin(void) {
     memset(&counts, 0, sizeof counts);
     memset(timers, 0, sizeof timers);
     now = 1000;
-    server.clock = server.born = FIRST_DAY;
+    server.clock = server.started = server.born = FIRST_DAY;
     server.keeps = 24;
     server.same_run = true;
     server.tokens = 4;
@@ -911,6 +990,7 @@ static void finish(void) {
 void feed_model_run(const uint8_t *bytes, size_t len, const char *what) {
     story = what;
     begin();
+    server.honest = len > 0 && bytes[0] % 4 == 0;
     for (size_t i = 0; i + 1 < len && server.said_to < QUEUE_MAX / 2; i += 2)
         step(bytes[i], bytes[i + 1]);
     finish();

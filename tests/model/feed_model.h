@@ -16,7 +16,7 @@ void feed_model_run(const uint8_t *bytes, size_t len, const char *what);
 /* What all stories together had in them: of a model that tries nothing nothing is learnt. */
 struct feed_model_seen {
     unsigned published, forged, fooled, lost, holes, reads, refused, reconnects, gaps, misled,
-        phantoms, polls;
+        phantoms, polls, flushed, forgotten;
 };
 extern struct feed_model_seen feed_model_seen;
 

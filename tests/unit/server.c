@@ -63,6 +63,23 @@ static bool answers(void) {
     return false;
 }
 
+static void load_functions(void) {
+    const char *const load[] = {"FUNCTION", "LOAD", "REPLACE", halley_lua};
+    const size_t lens[] = {8, 4, 7, halley_lua_len};
+    ck_assert_str_eq(ask_bytes(4, load, lens), "halley");
+}
+
+void server_flush_functions(void) {
+    ck_assert_str_eq(ask("FUNCTION FLUSH"), "OK");
+    load_functions();
+}
+
+void server_promote(void) {
+    ck_assert_str_eq(ask("REPLICAOF 127.0.0.1 1"), "OK");
+    ck_assert_str_eq(ask("REPLICAOF NO ONE"), "OK");
+    pause_ms(150); /* the functions look no more often */
+}
+
 static void start(void) {
     const char *const argv[] = {
         "redis-server", "--port", "0", "--unixsocket", server.socket,      "--dir",
@@ -71,9 +88,7 @@ static void start(void) {
 
     proc_start(&server.proc, "redis-server", keepf("%s/log", server.folder), -1, argv, environ);
     until(answers(), "redis-server does not answer: is it installed?");
-    const char *const load[] = {"FUNCTION", "LOAD", "REPLACE", halley_lua};
-    const size_t lens[] = {8, 4, 7, halley_lua_len};
-    ck_assert_str_eq(ask_bytes(4, load, lens), "halley");
+    load_functions();
 }
 
 void server_start(bool append_only) {

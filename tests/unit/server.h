@@ -12,6 +12,12 @@ void server_start(bool append_only);
 /* Ends Redis with SIGKILL and starts another process on what it left on its disk. */
 void server_kill_and_start(void);
 
+/* Takes the function library away and loads it anew: what it remembered is forgotten. */
+void server_flush_functions(void);
+
+/* Makes Redis a replica of nobody who is there, and then a master again, as a failover does. */
+void server_promote(void);
+
 /* From now on the functions take the time from here, in milliseconds, instead of a clock. What
  * they remember of this Redis is forgotten when that begins. */
 void server_clock(uint64_t at);

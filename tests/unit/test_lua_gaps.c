@@ -248,6 +248,80 @@ START_TEST(a_clock_behind_what_is_held_makes_nothing_told_twice) {
 }
 END_TEST
 
+/* ----------------------------------------- the functions are gone, the master is another */
+
+/* A program reports itself, as all do that run. */
+static void report(void) {
+    must_ask("FCALL halley_report 1 halley.processes p:1 {} 16");
+}
+
+START_TEST(functions_that_were_loaded_anew_make_no_gap_on_a_new_channel) {
+    server_start(false);
+    report();
+    for (int i = 0; i < 3; i++) {
+        ask("DEL halley.meta:{chat} halley.history:{chat}");
+        pause_ms(2);
+        ck_assert_str_eq(read_from("now"), "");
+        const char *before = tail;
+        pause_ms(2);
+        server_flush_functions();
+        ck_assert_str_eq(read_from(before), "");
+        publish_all("chat", "ab");
+        ck_assert_str_eq(read_from(before), "ab");
+        server_flush_functions();
+        ck_assert_str_eq(read_from(before), "ab");
+    }
+}
+END_TEST
+
+START_TEST(functions_loaded_by_a_later_process_tell_what_an_earlier_one_may_have_lost) {
+    server_start(true);
+    report();
+    ck_assert_str_eq(read_from("now"), "");
+    const char *before = tail;
+    server_kill_and_start();
+    report();
+    pause_ms(2);
+    server_flush_functions();
+    publish_all("chat", "ab");
+    ck_assert_str_eq(read_from(before), "-ab");
+}
+END_TEST
+
+START_TEST(a_master_that_was_a_replica_meanwhile_gives_no_number_again) {
+    server_start(false);
+    const char *last = publish_all("chat", "abc");
+    server_promote();
+    /* what the other master had not heard of when it took over */
+    must_ask("XDEL halley.history:{chat} %s", last);
+    must_ask("XSETID halley.history:{chat} %s", at_n(last, 2));
+    must_ask("HSET halley.meta:{chat} n 2");
+    publish_all("chat", "xy");
+    ck_assert_str_eq(follow(last), "-xy");
+    ck_assert_str_eq(follow(at_n(last, 1)), "b-xy");
+}
+END_TEST
+
+START_TEST(a_master_that_was_a_replica_tells_who_was_there_before_a_channel_of_a_gap) {
+    server_start(false);
+    report();
+    ck_assert_str_eq(read_from("now"), "");
+    const char *before = tail;
+    server_promote(); /* a message that the other master took, and no replica heard, is lost */
+    publish_all("chat", "ab");
+    ck_assert_str_eq(read_from(before), "-ab");
+    /* and then it is a master as any */
+    ask("DEL halley.meta:{chat} halley.history:{chat}");
+    pause_ms(2);
+    ck_assert_str_eq(read_from("now"), "");
+    before = tail;
+    report();
+    server_flush_functions();
+    publish_all("chat", "cd");
+    ck_assert_str_eq(read_from(before), "cd");
+}
+END_TEST
+
 /* ------------------------------------------------------------------ keys are gone */
 
 START_TEST(a_stream_whose_counter_is_gone_is_told_on_with_one_gap_at_its_end) {
@@ -307,6 +381,10 @@ UNIT_MAIN("lua_gaps", a_gap_is_told_where_the_hole_is,
           a_clock_that_is_set_back_makes_no_gap_on_a_new_channel,
           a_clock_set_back_after_somebody_came_makes_no_gap_either,
           a_clock_behind_what_is_held_makes_nothing_told_twice,
+          functions_that_were_loaded_anew_make_no_gap_on_a_new_channel,
+          functions_loaded_by_a_later_process_tell_what_an_earlier_one_may_have_lost,
+          a_master_that_was_a_replica_meanwhile_gives_no_number_again,
+          a_master_that_was_a_replica_tells_who_was_there_before_a_channel_of_a_gap,
           a_stream_whose_counter_is_gone_is_told_on_with_one_gap_at_its_end,
           a_counter_whose_stream_is_gone_owes_a_gap_to_who_was_behind,
           where_both_are_gone_whoever_had_a_message_is_told_of_a_gap_once)
