@@ -129,10 +129,10 @@ static size_t longest_body(const struct config *config) {
  * The price is paid where other programs fill every processor: a poll then takes 1 to 3 ms
  * instead of 0.2. Who has set another policy keeps it.
  */
-static void wait_for_company(void) {
+static void wait_for_company(const struct config *config) {
     const struct sched_param none = {0};
 
-    if (sched_getscheduler(0) == SCHED_OTHER)
+    if (config->batch_scheduling && sched_getscheduler(0) == SCHED_OTHER)
         (void)sched_setscheduler(0, SCHED_BATCH, &none);
 }
 
@@ -235,7 +235,7 @@ static int serve_alone(struct program *program, struct config *config, bool cgi,
     program->app.hub = hub_new(loop, config, &program->stats);
     program->connections = connections_new(loop, &program->stats, longest_body(config));
     start_watching(program, loop);
-    wait_for_company();
+    wait_for_company(config);
     if (program->listeners.websocket.fd >= 0) {
         program->websockets = ws_listener_new(&program->app, program->listeners.websocket.fd);
         program->app.serving = ws_serving_new(&program->app);

@@ -79,6 +79,7 @@ static const struct option global_options[] = {
     OPTION(jsonp, SWITCH, "off", 0, 1),
     OPTION(tags, SWITCH, "off", 0, 1),
     OPTION(tracking, SWITCH, "on", 0, 1),
+    OPTION(batch_scheduling, SWITCH, "on", 0, 1),
     OPTION(request_timeout, NUMBER, "10", 1, 600),
     OPTION(redis_timeout, NUMBER, "5", 1, 600),
     OPTION(meta_ttl, NUMBER, "604800", 60, 86400 * 3650),

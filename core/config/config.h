@@ -60,7 +60,8 @@ struct config {
     int max_stream;
     int jsonp;    /* bool */
     int tags;     /* bool */
-    int tracking; /* bool */
+    int tracking;         /* bool */
+    int batch_scheduling; /* bool */
     int request_timeout;
     int redis_timeout;
     int meta_ttl;

@@ -13,6 +13,7 @@
 #include "tests/lib/websock.h"
 #include "tests/lib/wire.h"
 
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -584,6 +585,20 @@ START_TEST(a_cgi_program_is_one_process) {
 }
 END_TEST
 
+START_TEST(who_runs_is_interrupted_only_where_that_is_configured) {
+    static const int policies[] = {SCHED_OTHER, SCHED_BATCH};
+
+    for (int on = 0; on < 2; on++) {
+        lab_set(&lab, "BATCH_SCHEDULING", on ? "on" : "off");
+        lab_app(&lab, 0);
+        until_up();
+        for (int i = 0; i < CHILDREN; i++)
+            ck_assert_int_eq(sched_getscheduler(pid_of(i)), policies[on]);
+        ck_assert_int_eq(proc_stop(&lab.app[0], SIGTERM), 0);
+    }
+}
+END_TEST
+
 /* lighttpd starts it, with the shipped configuration. */
 START_TEST(lighttpd_starts_a_family_and_ends_it) {
     enum { ROOM = 8 };
@@ -671,5 +686,6 @@ int main(void) {
     tcase_add_test(ways, a_socket_handed_over_is_shared);
     tcase_add_test(ways, a_class_of_mod_fcgid_is_one_process);
     tcase_add_test(ways, a_cgi_program_is_one_process);
+    tcase_add_test(ways, who_runs_is_interrupted_only_where_that_is_configured);
     return e2e_run(suite);
 }

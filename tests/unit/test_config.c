@@ -71,6 +71,7 @@ START_TEST(an_empty_file_leaves_the_defaults) {
     ck_assert_int_eq(config.jsonp, 0);
     ck_assert_int_eq(config.tags, 0);
     ck_assert_int_eq(config.tracking, 1);
+    ck_assert_int_eq(config.batch_scheduling, 1);
     ck_assert_int_eq(config.meta_ttl, 7 * 86400);
     ck_assert_int_eq(config.idempotency_ttl, 300);
     ck_assert_uint_eq(config.channel_count, 0);
@@ -116,6 +117,7 @@ START_TEST(a_file_sets_every_option) {
     ck_assert_int_eq(config.jsonp, 1);
     ck_assert_int_eq(config.tags, 1);
     ck_assert_int_eq(config.tracking, 0);
+    ck_assert_int_eq(config.batch_scheduling, 0);
     ck_assert_int_eq(config.request_timeout, 3);
     ck_assert_int_eq(config.redis_timeout, 2);
     ck_assert_int_eq(config.meta_ttl, 86400);
