@@ -75,6 +75,50 @@ function besidePeers(summary) {
   ];
 }
 
+/* Halley's own HTTP beside the least that an HTTP server could do. */
+function besideFloorHttp(summary) {
+  const mine = {system: 'halley-http'}, floor = {system: 'floor-http'};
+  return [
+    ...['wait', 'sse'].map(way => line(`HTTP, ${way}: deliveries/s, of floor-http's`,
+      ratio(summary, 'per_second', {measure: 'direct-rate', way, ...mine}, floor), '>=', 0.85)),
+    ...crowdsOf(summary, 'halley-http', ['push', 'sse']).map(({way, waiters}) =>
+      line(`HTTP, ${way}, ${waiters} waiters: publish to last, of floor-http's`,
+        ratio(summary, 'to_last_ms', {measure: 'direct', way, waiters, ...mine}, floor), '<=', 1.15)),
+    line("HTTP: empty polls/s, of floor-http's", ratio(summary, 'per_second', {measure: 'polls', ...mine}, floor), '>=', 0.85),
+    ...['new', 'used'].map(connection => line(`HTTP: memory for a waiter on a ${connection} connection, kB, halley.fcgi`,
+      rounds(summary, 'app_bytes', {measure: 'memory', connection, ...mine}).map(bytes => bytes / 1000), '<=', 0.35))
+  ];
+}
+
+function crowdsOf(summary, system, ways) {
+  return summary.filter(record => record.measure === 'direct' && record.system === system && ways.includes(record.way));
+}
+
+/* The better of two, round by round. */
+function better(pick, ...lists) {
+  return together((...values) => pick(...values), ...lists.filter(list => list.length));
+}
+
+/* Beside others that need no web server, with as many processes as Nchan has workers. */
+function besideServers(summary) {
+  const mine = {system: 'halley-http-2'}, nchan = {system: 'nchan-redis'}, ws = {system: 'ws'};
+  const of = (measure, name, cell, system) => rounds(summary, name, {measure, ...cell, ...system});
+  const beside = (measure, name, cell, pick) => together((a, b) => a / b, of(measure, name, cell, mine),
+    better(pick, of(measure, name, cell, nchan), of(measure, name, cell, ws)));
+  return [
+    line("HTTP, wait: deliveries/s, of Nchan's with Redis", ratio(summary, 'per_second', {measure: 'direct-rate', way: 'wait', ...mine}, nchan), '>=', 1.3),
+    line("HTTP, sse: deliveries/s, of Nchan's with Redis", ratio(summary, 'per_second', {measure: 'direct-rate', way: 'sse', ...mine}, nchan), '>=', 1.2),
+    line("WebSocket: deliveries/s, of Nchan's or ws's", beside('direct-rate', 'per_second', {way: 'ws'}, Math.max), '>=', 1.2),
+    ...crowdsOf(summary, 'halley-http-2', ['push']).map(({way, waiters}) =>
+      line(`HTTP, ${way}, ${waiters} waiters: publish to last, of Nchan's with Redis`,
+        ratio(summary, 'to_last_ms', {measure: 'direct', way, waiters, ...mine}, nchan), '<=', 1)),
+    ...crowdsOf(summary, 'halley-http-2', ['ws']).map(({way, waiters}) =>
+      line(`WebSocket, ${waiters} waiters: publish to last, of Nchan's or ws's, how many times quicker`,
+        together((a, b) => b / a, of('direct', 'to_last_ms', {way, waiters}, mine),
+          better(Math.min, of('direct', 'to_last_ms', {way, waiters}, nchan), of('direct', 'to_last_ms', {way, waiters}, ws))), '>=', 1.2))
+  ];
+}
+
 function fairness(summary) {
   const wanted = {measure: 'fairness', way: 'push', system: 'halley-nginx'};
   const later = together((during, alone) => during - alone, rounds(summary, 'during_ms', wanted), rounds(summary, 'alone_ms', wanted));
@@ -115,6 +159,8 @@ export function check(summary, whole) {
     ...SERVERS.flatMap(server => besideFloor(summary, server)),
     ...SERVERS.map(server => besideTheWay(summary, server)),
     ...besidePeers(summary),
+    ...besideFloorHttp(summary),
+    ...besideServers(summary),
     ...memory(summary),
     fairness(summary),
     nothingAmiss(summary)

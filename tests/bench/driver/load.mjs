@@ -59,6 +59,31 @@ export async function load(kind, started, options = {}) {
   return JSON.parse(json);
 }
 
+/*
+ * A crowd that is parked when this returns. has(number): when, in microseconds of the clock
+ * that processes share, the last of it had that message. result(): what `load` has counted.
+ */
+export async function audience(started, options) {
+  const {timeout, ...others} = options;
+  const child = begin(['audience', '--port', String(started.port), ...flags({timeout, ...others})]);
+  const limit = setTimeout(() => child.kill('SIGKILL'), (timeout + GRACE_S) * 1000);
+  const lines = createInterface({input: child.stdout})[Symbol.asyncIterator]();
+  const said = async start => {
+    for (let next = await lines.next(); !next.done; next = await lines.next()) if (next.value.startsWith(start)) return next.value;
+    throw new Error(`load audience: no "${start}": ${child.said()}`);
+  };
+  await said('ready');
+  return {
+    has: async number => Number((await said(`has ${number} `)).split(' ')[2]),
+    async result() {
+      const json = JSON.parse(await said('{'));
+      await child.ended;
+      clearTimeout(limit);
+      return json;
+    }
+  };
+}
+
 /* While waiters are parked, and nothing else happens, calls look(). */
 export async function hold(started, options, look) {
   const {timeout = 60, ...others} = options;

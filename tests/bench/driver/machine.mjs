@@ -35,6 +35,7 @@ export async function machine() {
       node: process.versions.node,
       'socket.io': locked('socket.io'),
       sockjs: locked('sockjs'),
+      ws: locked('ws'),
       faye: locked('faye')
     }
   };

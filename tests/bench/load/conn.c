@@ -330,10 +330,9 @@ static int connect_unix(const char *path) {
     return -1;
 }
 
-static int connect_tcp(int port, bool *connecting) {
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-                                  .sin_port = htons((uint16_t)port)};
+static int connect_tcp(uint32_t host, int port, bool *connecting) {
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_addr.s_addr = htonl(host), .sin_port = htons((uint16_t)port)};
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), on = 1;
 
     if (fd < 0)
@@ -352,7 +351,7 @@ static int connect_tcp(int port, bool *connecting) {
 static bool reach(struct conn *conn) {
     conn->connecting = false;
     if (target->port)
-        conn->fd = connect_tcp(target->port, &conn->connecting);
+        conn->fd = connect_tcp(target->address, target->port, &conn->connecting);
     else
         conn->fd = connect_unix(target->fcgi ? target->fcgi : target->unix_web);
     if (conn->fd < 0)

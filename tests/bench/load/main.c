@@ -30,6 +30,8 @@ static bool run(const struct options *options, const struct proto *proto) {
         return mode_poll(options, proto);
     case MODE_HOLD:
         return mode_hold(options, proto);
+    case MODE_AUDIENCE:
+        return mode_audience(options, proto);
     case MODE_FAIRNESS:
         return mode_fairness(options, proto);
     case MODE_REDIS_RAW:

@@ -9,6 +9,7 @@
 #include "tests/bench/load/report.h"
 #include "tests/lib/keep.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -235,18 +236,52 @@ static void on_input(struct source *source, uint32_t events) {
         input_ended = true;
 }
 
+static bool park(const struct options *options, const struct proto *proto) {
+    crowd_begin(&crowd, options, proto, options->channel, options->waiters);
+    if (!crowd_open(&crowd) || !crowd_settle(&crowd))
+        return false;
+    puts("ready");
+    fflush(stdout);
+    return true;
+}
+
+/* Somebody else publishes the next message: all are to have it. False: the time is over. */
+static bool attend(void) {
+    uint64_t number = crowd.tally.base + ++crowd.tally.published;
+
+    tally_await(&crowd.tally, number);
+    while (crowd.tally.have < crowd.count && !loop_over())
+        crowd_turn(&crowd, after(1));
+    printf("has %" PRIu64 " %" PRId64 "\n", number, crowd.tally.last_us);
+    fflush(stdout);
+    return crowd.tally.have == crowd.count;
+}
+
+bool mode_audience(const struct options *options, const struct proto *proto) {
+    bool going = park(options, proto);
+    int64_t end;
+
+    meter_start(&meter, options);
+    for (size_t i = 0; going && i < options->messages; i++)
+        going = attend();
+    meter_stop(&meter, options);
+    /* what would come twice comes soon */
+    for (end = after(1); now_us() < end && !loop_over();)
+        crowd_turn(&crowd, end);
+    crowd_end(&crowd);
+    report_begin(options, options->waiters, going);
+    report_deliveries(&crowd.tally, crowd.tally.delivered, &meter);
+    report_end(options, &meter, crowd.tally.delivered);
+    return going;
+}
+
 bool mode_hold(const struct options *options, const struct proto *proto) {
     static struct source input = {.ready = on_input};
     int64_t end;
     bool going;
 
-    crowd_begin(&crowd, options, proto, options->channel, options->waiters);
     meter_start(&meter, options);
-    going = crowd_open(&crowd) && crowd_settle(&crowd);
-    if (going) {
-        puts("ready");
-        fflush(stdout);
-    }
+    going = park(options, proto);
     loop_add_input(STDIN_FILENO, &input);
     end = options->seconds > 0 ? after(options->seconds) : INT64_MAX;
     while (going && !input_ended && now_us() < end && !loop_over())

@@ -11,6 +11,7 @@ bool mode_fixed(const struct options *options, const struct proto *proto);
 bool mode_latency(const struct options *options, const struct proto *proto);
 bool mode_poll(const struct options *options, const struct proto *proto);
 bool mode_hold(const struct options *options, const struct proto *proto);
+bool mode_audience(const struct options *options, const struct proto *proto);
 bool mode_fairness(const struct options *options, const struct proto *proto);
 bool mode_redis_raw(const struct options *options);
 

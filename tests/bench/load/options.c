@@ -4,6 +4,7 @@
  */
 #include "tests/bench/load/options.h"
 
+#include <arpa/inet.h>
 #include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -23,20 +24,24 @@ static const char help[] =
     "  poll       for --seconds: --connections ask for the same URL again and again\n"
     "  hold       open all waiters, print \"ready\" on a line, stay until SIGTERM, the end of\n"
     "             standard input, --seconds if given, or --timeout\n"
+    "  audience   the same; then --messages come, numbered from --base + 1, which another\n"
+    "             process publishes: \"has NUMBER US\" tells when the last waiter had one, by\n"
+    "             the clock that all processes share (CLOCK_MONOTONIC, microseconds)\n"
     "  fairness   one waiter's latency on a quiet channel: alone, and while messages go to\n"
     "             --waiters on a big one (Halley; publishing by Redis)\n"
     "  redis-raw  --rounds times: a bare PUBLISH to a bare SUBSCRIBE (--publish-redis)\n"
     "  selftest   checks the parsers and counters, prints what it checked\n"
     "\n"
     "Where to\n"
-    "  --port P              HTTP on 127.0.0.1:P\n"
+    "  --port P              HTTP on port P of --address\n"
+    "  --address A           127.0.0.1; each address of the loopback has ports of its own\n"
     "  --unix PATH           HTTP on a unix socket\n"
     "  --fcgi unix:PATH      FastCGI straight to an application, a connection a request\n"
     "  --keep                with --fcgi: connections are used again\n"
     "\n"
     "Waiters\n"
     "  --proto NAME          halley-wait halley-poll halley-sse halley-ws nchan-poll nchan-sse\n"
-    "                        engineio sockjs-xhr sockjs-streaming bayeux php\n"
+    "                        nchan-ws plain-ws engineio sockjs-xhr sockjs-streaming bayeux php\n"
     "  --path PATH           in place of the protocol's own (/comet, /sub, /socket.io/, /sockjs,\n"
     "                        /bayeux, /wait); without --proto: exactly this URL\n"
     "  --channel NAME        bench\n"
@@ -65,6 +70,8 @@ static const char help[] =
 
 enum option_id {
     OPT_PORT = 256,
+    OPT_ADDRESS,
+    OPT_BASE,
     OPT_UNIX,
     OPT_FCGI,
     OPT_KEEP,
@@ -91,6 +98,8 @@ enum option_id {
 
 static const struct option table[] = {
     {"port", required_argument, NULL, OPT_PORT},
+    {"address", required_argument, NULL, OPT_ADDRESS},
+    {"base", required_argument, NULL, OPT_BASE},
     {"unix", required_argument, NULL, OPT_UNIX},
     {"fcgi", required_argument, NULL, OPT_FCGI},
     {"keep", no_argument, NULL, OPT_KEEP},
@@ -116,9 +125,10 @@ static const struct option table[] = {
     {NULL, 0, NULL, 0}};
 
 static const char *const modes[] = {
-    [MODE_FANOUT] = "fanout",     [MODE_RATE] = "rate",           [MODE_FIXED] = "fixed",
-    [MODE_LATENCY] = "latency",   [MODE_POLL] = "poll",           [MODE_HOLD] = "hold",
-    [MODE_FAIRNESS] = "fairness", [MODE_REDIS_RAW] = "redis-raw", [MODE_SELFTEST] = "selftest"};
+    [MODE_FANOUT] = "fanout",     [MODE_RATE] = "rate",         [MODE_FIXED] = "fixed",
+    [MODE_LATENCY] = "latency",   [MODE_POLL] = "poll",         [MODE_HOLD] = "hold",
+    [MODE_FAIRNESS] = "fairness", [MODE_AUDIENCE] = "audience", [MODE_REDIS_RAW] = "redis-raw",
+    [MODE_SELFTEST] = "selftest"};
 
 __attribute__((format(printf, 1, 2), noreturn)) static void wrong(const char *format, ...) {
     va_list args;
@@ -177,6 +187,14 @@ static bool after_last(const char *text) {
     return strcmp(text, "after-last") == 0;
 }
 
+static uint32_t address(const char *text) {
+    struct in_addr address;
+
+    if (inet_pton(AF_INET, text, &address) != 1)
+        wrong("--address %s is no IPv4 address", text);
+    return ntohl(address.s_addr);
+}
+
 static const char *unix_path(const char *text) {
     if (strncmp(text, "unix:", 5) != 0)
         wrong("--fcgi %s is not unix:PATH", text);
@@ -193,6 +211,9 @@ static void take_amount(struct options *options, int id, const char *value) {
         break;
     case OPT_SIZE:
         options->size = count(value, 48, 1 << 20);
+        break;
+    case OPT_BASE:
+        options->base = (uint64_t)number(value, 1, 9e15);
         break;
     case OPT_MESSAGES:
         options->messages = count(value, 1, 100000);
@@ -224,6 +245,9 @@ static void take(struct options *options, int id, const char *value) {
     switch (id) {
     case OPT_PORT:
         options->port = (int)number(value, 1, 65535);
+        break;
+    case OPT_ADDRESS:
+        options->address = address(value);
         break;
     case OPT_UNIX:
         options->unix_web = value;
@@ -271,7 +295,7 @@ static void check(const struct options *options) {
     bool asks = options->mode == MODE_POLL ||
                 (options->mode == MODE_LATENCY &&
                  (!options->proto || strcmp(options->proto, "halley-poll") == 0));
-    bool publishes = !asks && options->mode != MODE_HOLD;
+    bool publishes = !asks && options->mode != MODE_HOLD && options->mode != MODE_AUDIENCE;
     bool by_redis = options->publish == PUBLISH_FCALL || options->publish == PUBLISH_PLAIN;
 
     if (options->mode == MODE_SELFTEST)
@@ -296,6 +320,7 @@ void options_read(struct options *options, int argc, char **argv) {
     int id;
 
     *options = (struct options){.channel = "bench",
+                                .address = INADDR_LOOPBACK,
                                 .waiters = 1000,
                                 .connections = 64,
                                 .size = 100,

@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 enum { WATCHED_MAX = 8, WATCHED_PIDS = 256 };
@@ -14,6 +15,7 @@ enum mode {
     MODE_LATENCY,
     MODE_POLL,
     MODE_HOLD,
+    MODE_AUDIENCE,
     MODE_FAIRNESS,
     MODE_REDIS_RAW,
     MODE_SELFTEST
@@ -33,7 +35,8 @@ struct options {
     enum mode mode;
     const char *mode_name;
 
-    int port;             /* HTTP on 127.0.0.1 */
+    int port;             /* HTTP */
+    uint32_t address;     /* of the host, in its own byte order */
     const char *unix_web; /* or HTTP on a unix socket */
     const char *fcgi;     /* or FastCGI on a unix socket */
     bool keep;            /* FastCGI connections are used again */
@@ -47,6 +50,7 @@ struct options {
     enum publish publish;
     const char *publish_to; /* socket, or path */
     size_t size;            /* bytes of a payload */
+    uint64_t base;          /* of audience: its first message is the next number */
 
     size_t messages, warmup, rounds, connections;
     double rate, seconds;

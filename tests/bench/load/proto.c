@@ -6,13 +6,14 @@
 #include <string.h>
 
 extern const struct proto proto_url, proto_halley_wait, proto_halley_poll, proto_halley_sse,
-    proto_halley_ws, proto_nchan_poll, proto_nchan_sse, proto_engineio, proto_sockjs_xhr,
-    proto_sockjs_streaming, proto_bayeux, proto_php;
+    proto_halley_ws, proto_nchan_poll, proto_nchan_sse, proto_nchan_ws, proto_plain_ws,
+    proto_engineio, proto_sockjs_xhr, proto_sockjs_streaming, proto_bayeux, proto_php;
 
 static const struct proto *const protos[] = {
     &proto_url,        &proto_halley_wait, &proto_halley_poll,      &proto_halley_sse,
     &proto_halley_ws,  &proto_nchan_poll,  &proto_nchan_sse,        &proto_engineio,
-    &proto_sockjs_xhr, &proto_bayeux,      &proto_sockjs_streaming, &proto_php};
+    &proto_sockjs_xhr, &proto_bayeux,      &proto_sockjs_streaming, &proto_php,
+    &proto_nchan_ws,   &proto_plain_ws};
 
 const struct proto *proto_find(const char *name) {
     for (size_t i = 0; i < sizeof protos / sizeof protos[0]; i++) {

@@ -1,5 +1,6 @@
-/* Halley's WebSocket (RFC 6455): each batch is one unmasked text frame. Pings are
- * answered; the mask of what is sent is zero, which is legal and costs nothing.
+/* WebSockets (RFC 6455): of Halley, where each batch is one unmasked text frame; of Nchan
+ * and of servers whose every frame is a message. Pings are answered; the mask of what is
+ * sent is zero, which is legal and costs nothing.
  */
 #include "tests/bench/load/proto.h"
 
@@ -67,17 +68,35 @@ static size_t piece(struct subscriber *subscriber, const char *data, size_t leng
     return at;
 }
 
-static void ask(struct subscriber *subscriber, struct request *request) {
-    request_path(request, subscriber->path);
-    request_path(request, "/ws?channel=");
-    request_path(request, subscriber->channel);
-    request_path(request, "&since=");
-    request_path(request, subscriber->place[0][0] ? subscriber->place[0] : "now");
+static void upgrade(struct request *request) {
     request_header(request, "Connection", "Upgrade");
     request_header(request, "Upgrade", "websocket");
     request_header(request, "Sec-WebSocket-Version", "13");
     request_header(request, "Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==");
 }
 
+static void ask_halley(struct subscriber *subscriber, struct request *request) {
+    request_path(request, subscriber->path);
+    request_path(request, "/ws?channel=");
+    request_path(request, subscriber->channel);
+    request_path(request, "&since=");
+    request_path(request, subscriber->place[0][0] ? subscriber->place[0] : "now");
+    upgrade(request);
+}
+
+/* It says nothing before its first message: who has asked is taken to wait, and the
+ * messages of the warm-up, which are not measured, show whether it did. */
+static void ask_plain(struct subscriber *subscriber, struct request *request) {
+    request_path(request, subscriber->path);
+    upgrade(request);
+    subscriber->waiting = true;
+}
+
 const struct proto proto_halley_ws = {
-    .name = "halley-ws", .path = "/comet", .stream = true, .ask = ask, .piece = piece};
+    .name = "halley-ws", .path = "/comet", .stream = true, .ask = ask_halley, .piece = piece};
+
+const struct proto proto_nchan_ws = {
+    .name = "nchan-ws", .path = "/sub", .stream = true, .ask = ask_plain, .piece = piece};
+
+const struct proto proto_plain_ws = {
+    .name = "plain-ws", .path = "/", .stream = true, .ask = ask_plain, .piece = piece};

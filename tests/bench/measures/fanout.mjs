@@ -23,6 +23,17 @@ function waysOf(system, waiters) {
   return ways;
 }
 
+/* One run of it: some messages, each to its last waiter. */
+export async function spread(started, system, {way, waiters}) {
+  return figures(await load('fanout', started, {
+    proto: system.speaks[way] ?? system.speaks.wait,
+    waiters,
+    messages: messages(waiters),
+    warmup: 1,
+    again: way === 'again' ? 'at-once' : way === 'push' ? 'after-last' : undefined
+  }));
+}
+
 export const fanout = {
   id: 'fanout',
   title: 'From a publish to the last waiter',
@@ -35,15 +46,7 @@ export const fanout = {
     return sizes.flatMap(waiters => waysOf(system, waiters).map(way => ({way, waiters})));
   },
 
-  async run(started, system, {way, waiters}) {
-    return figures(await load('fanout', started, {
-      proto: way === 'sse' ? system.speaks.sse : system.speaks.wait,
-      waiters,
-      messages: messages(waiters),
-      warmup: 1,
-      again: way === 'again' ? 'at-once' : way === 'push' ? 'after-last' : undefined
-    }));
-  },
+  run: spread,
 
   columns: ['to_last_ms', 'per_second', 'cpu_web_us', 'cpu_app_us']
 };

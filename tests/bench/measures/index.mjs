@@ -11,6 +11,8 @@
  *   columns     the figures that its table shows
  */
 import {coalescing} from './coalescing.mjs';
+import {crowd} from './crowd.mjs';
+import {direct, directRate} from './direct.mjs';
 import {fairness} from './fairness.mjs';
 import {fanout} from './fanout.mjs';
 import {latency} from './latency.mjs';
@@ -18,4 +20,4 @@ import {memory} from './memory.mjs';
 import {polls} from './polls.mjs';
 import {rate} from './rate.mjs';
 
-export const measures = [fanout, rate, polls, latency, memory, coalescing, fairness];
+export const measures = [fanout, direct, rate, directRate, polls, latency, memory, coalescing, fairness, crowd];

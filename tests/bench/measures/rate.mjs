@@ -5,11 +5,18 @@ import {figures} from './figures.mjs';
 
 const WAITERS = 1000;
 
+/* One run of it. */
+export async function stream(started, system, {way, waiters}) {
+  return figures(await load('rate', started, {
+    proto: system.speaks[way], waiters, seconds: settings.seconds, again: way === 'wait' ? 'at-once' : undefined
+  }));
+}
+
 export const rate = {
   id: 'rate',
   title: 'Deliveries a second',
   often: 2,
-  heats: [['halley-nginx-2', 'halley-nginx', 'floor-nginx', 'nchan-redis'], ['halley-lighttpd', 'floor-lighttpd']],
+  heats: [['halley-nginx-2', 'halley-nginx', 'halley-nginx-proxy', 'floor-nginx', 'nchan-redis'], ['halley-lighttpd', 'floor-lighttpd']],
   beside: [['nchan-memory', 'floor-http']],
 
   cells(system) {
@@ -17,11 +24,7 @@ export const rate = {
     return ['wait', 'sse'].filter(way => system.speaks[way]).map(way => ({way, waiters}));
   },
 
-  async run(started, system, {way, waiters}) {
-    return figures(await load('rate', started, {
-      proto: system.speaks[way], waiters, seconds: settings.seconds, again: way === 'wait' ? 'at-once' : undefined
-    }));
-  },
+  run: stream,
 
   columns: ['per_second', 'cpu_web_us', 'cpu_app_us', 'cpu_redis_us']
 };

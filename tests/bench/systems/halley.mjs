@@ -3,7 +3,8 @@
  * project ships. Messages are published by FCALL, as a script does that wants the id.
  */
 import {join} from 'node:path';
-import {BUILD, childrenOf} from '../driver/place.mjs';
+import {BUILD, childrenOf, freePort} from '../driver/place.mjs';
+import {startNginx} from './nginx.mjs';
 import {startStore} from './redis.mjs';
 import {startWeb} from './web.mjs';
 
@@ -32,6 +33,61 @@ async function start(place, server, processes, gathers) {
     pids: {web: web.pids, app: [app, ...childrenOf(app)], ...store.pids}
   };
 }
+
+/*
+ * Without a web server: halley.fcgi answers HTTP itself, at all addresses of the loopback.
+ * Descriptors are what a process has least of, so each gets a share of the waiters.
+ */
+async function startHttp(place, processes) {
+  const port = await freePort();
+  const store = await startStore(place, `${CONF}processes = ${processes}\nhttp = tcp:0.0.0.0:${port}\n`);
+  const app = await place.start('halley.fcgi', [join(BUILD, 'halley.fcgi'), '-f', store.conf, '-l', `unix:${place.path('halley.sock')}`],
+    [port], store.environment);
+  return {
+    port,
+    redis: store.socket,
+    publish: ['--publish-redis', store.socket],
+    pids: {app: [app, ...childrenOf(app)], ...store.pids}
+  };
+}
+
+const HTTP = {wait: 'halley-wait', sse: 'halley-sse', poll: 'halley-poll', ws: 'halley-ws'};
+
+export function halleyHttp({processes = 1} = {}) {
+  return {
+    id: processes > 1 ? `halley-http-${processes}` : 'halley-http',
+    title: processes > 1 ? `Halley, HTTP, ${processes} processes` : 'Halley, HTTP',
+    speaks: HTTP,
+    most: 19000 * processes,
+    start: place => startHttp(place, processes)
+  };
+}
+
+/* Behind nginx that hands requests on over HTTP, on connections that it keeps. */
+async function startProxied(place) {
+  const app = await startHttp(place, 1);
+  const web = await startNginx(place, {
+    http: `    upstream halley { server 127.0.0.1:${app.port}; keepalive 1024; }`,
+    server: `
+        location /comet/ {
+            proxy_pass http://halley;
+            proxy_http_version 1.1;
+            proxy_set_header Connection "";
+            proxy_buffering off;
+            proxy_read_timeout 1h;
+        }
+`});
+  return {...app, port: web.port, pids: {web: web.pids, ...app.pids}};
+}
+
+export const halleyProxied = {
+  id: 'halley-nginx-proxy',
+  title: 'Halley, nginx, proxy_pass',
+  server: 'nginx',
+  speaks: {wait: 'halley-wait', sse: 'halley-sse', poll: 'halley-poll'},
+  most: 10000,
+  start: startProxied
+};
 
 /* processes: of halley.fcgi; gathers: the channel's batch_ms. */
 export function halley(server, {processes = 1, gathers = 0} = {}) {

@@ -1,14 +1,16 @@
 /* Every system that can be measured. To add one, write its file and name it here. */
 import {floorFcgi, floorHttp} from './floor.mjs';
-import {halley} from './halley.mjs';
+import {halley, halleyHttp, halleyProxied} from './halley.mjs';
 import {nchanMemory, nchanRedis} from './nchan.mjs';
-import {faye, plain, socketio, sockjs} from './node.mjs';
+import {faye, plain, socketio, sockjs, ws} from './node.mjs';
 import {php} from './php.mjs';
 import {staticFile} from './static.mjs';
 
 export const systems = [
   halley('nginx'), halley('nginx', {processes: 2}), halley('nginx', {gathers: 100}), floorFcgi('nginx'),
-  halley('lighttpd'), floorFcgi('lighttpd'), floorHttp, nchanRedis, nchanMemory, socketio, sockjs, faye, php, plain, staticFile
+  halley('lighttpd'), floorFcgi('lighttpd'), floorHttp,
+  halleyHttp(), halleyHttp({processes: 2}), halleyHttp({processes: 6}), halleyProxied,
+  nchanRedis, nchanMemory, socketio, sockjs, faye, ws, php, plain, staticFile
 ];
 
 export function systemById(id) {

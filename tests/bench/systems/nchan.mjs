@@ -16,7 +16,7 @@ function locations(redis) {
   return `
         location = /sub {
             ${redis}
-            nchan_subscriber longpoll eventsource;
+            nchan_subscriber longpoll eventsource websocket;
             nchan_subscriber_first_message newest;
             ${COMMON}
         }
@@ -28,7 +28,7 @@ function locations(redis) {
 `;
 }
 
-const SPEAKS = {wait: 'nchan-poll', sse: 'nchan-sse'};
+const SPEAKS = {wait: 'nchan-poll', sse: 'nchan-sse', ws: 'nchan-ws'};
 const PUBLISH = ['--publish-post', '/publish'];
 
 /* Each worker of nginx has a connection for commands and one that is subscribed. */

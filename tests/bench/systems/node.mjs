@@ -22,4 +22,5 @@ function peer(id, title, speaks) {
 export const socketio = peer('socketio', 'Socket.IO, polling', {wait: 'engineio'});
 export const sockjs = peer('sockjs', 'SockJS', {wait: 'sockjs-xhr', sse: 'sockjs-streaming'});
 export const faye = peer('faye', 'Faye', {wait: 'bayeux'});
+export const ws = peer('ws', 'ws', {ws: 'plain-ws'});
 export const plain = {...peer('plain', 'node alone', {poll: 'path'}), path: '/poll'};
