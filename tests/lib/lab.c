@@ -278,16 +278,30 @@ void lab_door(struct lab *lab) {
 
 /* --- the web server --------------------------------------------------------- */
 
-int lab_free_port(void) {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof address;
+/* Whether nobody has this port of 127.0.0.1. */
+static bool port_is_free(int port) {
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+                                  .sin_port = htons((uint16_t)port)};
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool is_free = fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof address) == 0;
 
-    must(fd >= 0 && bind(fd, (struct sockaddr *)&address, size) == 0 &&
-             getsockname(fd, (struct sockaddr *)&address, &size) == 0,
-         "no free port: %s", strerror(errno));
-    close(fd);
-    return ntohs(address.sin_port);
+    if (fd >= 0)
+        close(fd);
+    return is_free;
+}
+
+int lab_free_port(void) {
+    enum { PORT_FIRST = 10240, PORT_END = 32768, ATTEMPTS = 1000 };
+    uint16_t any;
+
+    for (int i = 0; i < ATTEMPTS; i++) {
+        must(getentropy(&any, sizeof any) == 0, "no entropy: %s", strerror(errno));
+        int port = PORT_FIRST + any % (PORT_END - PORT_FIRST);
+        if (port_is_free(port))
+            return port;
+    }
+    fail_at(__FILE__, __LINE__, "no free port: %s", strerror(errno));
 }
 
 /* Takes in the example of rewriting that the configuration has as a comment. */

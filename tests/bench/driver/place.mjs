@@ -13,21 +13,14 @@ import {join, resolve} from 'node:path';
 import {setTimeout as pause} from 'node:timers/promises';
 import {fileURLToPath} from 'node:url';
 import {promisify} from 'node:util';
+import {freePort} from '../../lib/free-port.mjs';
 
+export {freePort};
 export const TOP = fileURLToPath(new URL('../../../', import.meta.url));
 export const BUILD = resolve(TOP, process.env.HALLEY_BIN_DIR || 'build');
-const PATIENCE_MS = 20000;
+const PATIENCE_MS = 60000;
 
 export const run = promisify(execFile);
-
-export function freePort() {
-  return new Promise((done, fail) => {
-    const server = net.createServer().on('error', fail).listen(0, '127.0.0.1', () => {
-      const {port} = server.address();
-      server.close(() => done(port));
-    });
-  });
-}
 
 /* Does somebody listen at this port (a number) or socket (a path)? */
 function listens(where) {

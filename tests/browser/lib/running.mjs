@@ -9,26 +9,17 @@
  */
 import {execFileSync, spawn} from 'node:child_process';
 import {mkdtempSync, rmSync} from 'node:fs';
-import net from 'node:net';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {createInterface} from 'node:readline';
 import {fileURLToPath} from 'node:url';
 import {chromium} from 'playwright-core';
+import {freePort} from '../../lib/free-port.mjs';
 
 const TOP = fileURLToPath(new URL('../../../', import.meta.url));
 
 /* Which servers the page tests run on: all, or those named in SERVERS. */
 export const SERVERS = (process.env.SERVERS || 'lighttpd nginx apache').split(/[ ,]+/);
-
-export function freePort() {
-  return new Promise((done, fail) => {
-    const server = net.createServer().on('error', fail).listen(0, '127.0.0.1', () => {
-      const {port} = server.address();
-      server.close(() => done(port));
-    });
-  });
-}
 
 export class Running {
   static async start(server, environment = {}) {
@@ -91,6 +82,7 @@ export class Running {
   async browser(options = {}) {
     const browser = await chromium.launch({
       executablePath: '/usr/bin/chromium',
+      timeout: 120000,
       args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
         '--disable-component-update', '--disable-sync', '--disable-background-timer-throttling', '--disable-dev-shm-usage']
     });
