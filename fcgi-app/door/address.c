@@ -46,7 +46,7 @@ static void write_address(const char *text, bool network, char out[ADDRESS_TEXT]
             memset(six.s6_addr + 8, 0, 8);
         (void)inet_ntop(AF_INET6, &six, out, ADDRESS_TEXT);
         if (network)
-            strcat(out, "/64");
+            memcpy(out + strlen(out), "/64", sizeof "/64");
     } else {
         keep_plain(text, out);
     }

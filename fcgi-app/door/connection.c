@@ -344,11 +344,12 @@ size_t connection_client_backlog(const struct client *client) {
 void connection_client_add_fields(struct client *client, const char *fields) {
     struct aside *aside = connection_aside(connection_of(client));
     size_t had = aside->fields != NULL ? strlen(aside->fields) : 0;
-    char *both = mem_new(had + strlen(fields) + 1);
+    size_t more = strlen(fields) + 1;
+    char *both = mem_new(had + more);
 
     if (had > 0)
         memcpy(both, aside->fields, had);
-    memcpy(both + had, fields, strlen(fields));
+    memcpy(both + had, fields, more);
     free(aside->fields);
     aside->fields = both;
 }

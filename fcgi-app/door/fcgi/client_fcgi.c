@@ -80,6 +80,7 @@ struct piece {
     size_t bytes;
     struct buf own; /* lines of a head that is not kept */
     char length[HEAD_LENGTH_LINE];
+    unsigned char header[FCGI_HEADER], finish[FCGI_FINISH];
 };
 
 static void add(struct piece *piece, const void *data, size_t len) {
@@ -123,14 +124,13 @@ static enum err put_large(struct connection *connection, const struct piece *pie
 
 /* The first of the piece's parts is left for its record's header. */
 static enum err put_records(struct connection *connection, struct piece *piece, bool last) {
-    unsigned char header[FCGI_HEADER], finish[FCGI_FINISH];
-    struct part end = {finish, last ? sizeof finish : 0};
+    struct part end = {piece->finish, last ? sizeof piece->finish : 0};
 
-    fcgi_finish(finish, connection->own);
+    fcgi_finish(piece->finish, connection->own);
     if (piece->bytes > FCGI_CONTENT_MAX)
         return put_large(connection, piece, &end);
-    fcgi_stdout_header(header, connection->own, piece->bytes);
-    piece->parts[0] = (struct part){header, piece->bytes > 0 ? sizeof header : 0};
+    fcgi_stdout_header(piece->header, connection->own, piece->bytes);
+    piece->parts[0] = (struct part){piece->header, piece->bytes > 0 ? sizeof piece->header : 0};
     add(piece, end.data, end.len);
     return piece->bytes > 0 ? connection_put(connection, piece->parts, piece->count) : ERR_OK;
 }
