@@ -1,17 +1,23 @@
 /*
- * What libfcgi does here, and what not:
+ * What libfcgi does here, what we do, and why:
  *
- *   libfcgi  says how this program was started, and takes a request's parameters and body
- *            out of its records. A fresh FCGX_Request whose descriptor is already set
- *            and whose listening socket is none makes FCGX_Accept_r read from that
- *            descriptor instead of accepting; keepConnection keeps it open when the struct
- *            is freed. Everything that is needed is copied out, and libfcgi's struct and
- *            buffers are gone before the request is looked at
- *   we       accept, wait and write, because libfcgi blocks in all three. It is called only
- *            when the records of a request lie in the socket as a whole (fcgi_look()), so
- *            that it never waits. A request that does not fit the socket, or has other records
- *            in it, we read record by record as it comes (arrival.c); libfcgi is then given
- *            its parameters alone, as a plain request in a file in memory
+ *   libfcgi  says how this program was started, and takes requests out of their records. A
+ *            fresh FCGX_Request whose descriptor is already set and whose listening socket is
+ *            none makes FCGX_Accept_r read from that descriptor instead of accepting;
+ *            keepConnection keeps it open when the struct is freed. What is needed is copied
+ *            out, and libfcgi's struct and buffers are gone before the request is looked at
+ *   we       accept, wait and write, because libfcgi blocks in all three, and has one request
+ *            wait for another. It is called when the records of a request lie in the
+ *            socket as a whole, which looking along their headers tells (fcgi_look()): so it
+ *            never waits. What does not fit the socket, and what has other records in it, is
+ *            read record by record as it comes (arrival.c), bodies above all; libfcgi is then
+ *            given the parameters alone, as a plain request in a file in memory
+ *
+ * Reading every request by arrival.c, and walking its parameters where they lie, would take
+ * 4,200 instructions in place of 11,200 for what nginx is told to hand on, and 7,600 in
+ * place of 26,000 for the thirty variables of lighttpd: 1.5 to 2 microseconds a request. That is
+ * paid so that nearly all requests are read by the library that everybody knows, and what is
+ * our own is only what it cannot do without waiting.
  *
  * Called by the loop's thread.
  */
