@@ -100,7 +100,7 @@ static void start_spawned(void) {
     struct sockaddr_un name = {.sun_family = AF_UNIX};
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-    strcpy(name.sun_path, door_path(SPAWNED));
+    snprintf(name.sun_path, sizeof name.sun_path, "%s", door_path(SPAWNED));
     ck_assert_int_eq(bind(fd, (struct sockaddr *)&name, sizeof name), 0);
     ck_assert_int_eq(listen(fd, 1024), 0);
     proc_start(&lab.app[0], "halley.fcgi", keepf("%s/app0.log", lab.dir), fd, argv,
@@ -112,7 +112,7 @@ static struct stream *open_held(enum door door, const char *channel) {
     struct stream *stream;
 
     if (door == SPAWNED)
-        strcpy(lab.app_socket[0], door_path(SPAWNED));
+        snprintf(lab.app_socket[0], sizeof lab.app_socket[0], "%s", door_path(SPAWNED));
     stream = stream_open(&lab, DIRECTLY, door == WEBSOCKET ? WS : EVENTS,
                          keepf("channel=%s", channel), NULL);
     stream_reach_start(stream);

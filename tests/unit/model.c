@@ -116,69 +116,80 @@ static void kill_worker(struct world *world, int which) {
     model_end(&world->workers[which]);
 }
 
-static void hurt(struct world *world, int which) {
+static void hurt_worker(struct world *world, int which) {
     struct worker *worker = &world->workers[which];
 
-    switch (model_roll(world, 16)) {
+    switch (model_roll(world, 10)) {
     case 0:
-        restart(world);
-        break;
     case 1:
     case 2:
-    case 3:
         if (worker->ears >= JOINING) {
             model_say(world, "w%d: subscription cut", which);
             worker->ghosts += model_roll(world, 4) == 0 && worker->pattern;
             model_cut_ears(worker);
         }
         break;
+    case 3:
     case 4:
-    case 5:
         if (!worker->stopped && worker->up) {
             model_say(world, "w%d: calls cut", which);
             model_cut_calls(worker, true);
         }
         break;
-    case 6:
+    case 5:
         kill_worker(world, which);
         break;
+    case 6:
     case 7:
-    case 8:
         worker->stopped = worker->sequencer != NULL && !worker->stopped;
         model_say(world, "w%d %s", which, worker->stopped ? "is stopped" : "goes on");
         break;
-    case 9:
+    case 8:
         if (worker->sequencer != NULL && !worker->stopped && !worker->draining) {
             model_say(world, "w%d is told to leave", which);
             worker->draining = true;
             sequencer_drain(worker->sequencer, model_on_drained, worker);
         }
         break;
-    case 10:
+    default:
+        worker->ghosts = 0;
+    }
+}
+
+static void cut_all(struct world *world) {
+    for (int i = 0; i < WORKERS; i++) {
+        if (world->workers[i].ears >= JOINING)
+            model_cut_ears(&world->workers[i]);
+    }
+    model_say(world, "all subscriptions cut");
+}
+
+static void hurt(struct world *world, int which) {
+    switch (model_roll(world, 16)) {
+    case 0:
+        restart(world);
+        break;
+    case 1:
         world->refusing = !world->refusing;
         model_say(world, "Redis %s", world->refusing ? "is out of memory" : "has memory");
         break;
-    case 11:
+    case 2:
         model_say(world, "functions are gone");
         world->uncounted = true;
         model_do(world, "flush_functions", "");
         break;
-    case 12:
+    case 3:
         world->uncounted = true;
         model_do(world, "reset_statistics", "");
         break;
-    case 13:
+    case 4:
         model_do(world, "save", "");
         break;
-    case 14:
-        for (int i = 0; i < WORKERS; i++) {
-            if (world->workers[i].ears >= JOINING)
-                model_cut_ears(&world->workers[i]);
-        }
-        model_say(world, "all subscriptions cut");
+    case 5:
+        cut_all(world);
         break;
     default:
-        worker->ghosts = 0;
+        hurt_worker(world, which);
     }
 }
 

@@ -303,13 +303,13 @@ static enum arrival_event take_record(struct arrival *arrival, unsigned type, un
 START_TEST(what_breaks_the_order_of_a_request_is_broken) {
     static const char responder[8] = {0, 1};
     struct {
-        unsigned type;
         const char *data;
         size_t len;
+        unsigned type;
         unsigned before; /* 1: in the parameters, 2: behind them, 3: behind the body */
-    } rows[] = {{RECORD_BEGIN, responder, 8, 1}, {RECORD_BEGIN, responder, 7, 1},
-                {RECORD_PARAMS, "x", 1, 2},      {RECORD_PARAMS, "", 0, 2},
-                {RECORD_STDIN, "x", 1, 3},       {RECORD_STDIN, "", 0, 3}};
+    } rows[] = {{responder, 8, RECORD_BEGIN, 1}, {responder, 7, RECORD_BEGIN, 1},
+                {"x", 1, RECORD_PARAMS, 2},      {"", 0, RECORD_PARAMS, 2},
+                {"x", 1, RECORD_STDIN, 3},       {"", 0, RECORD_STDIN, 3}};
 
     for (size_t i = 0; i < ROWS(rows); i++) {
         struct arrival *arrival = arrival_new(&limits);

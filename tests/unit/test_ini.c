@@ -87,22 +87,27 @@ START_TEST(the_first_wrong_line_is_named_and_ends_it) {
 }
 END_TEST
 
+/* "a=bbb...", so many bytes long, and an end. */
+static const char *line_of(size_t length, const char *end) {
+    char *value = keep(malloc(length - 1));
+
+    memset(value, 'b', length - 2);
+    value[length - 2] = '\0';
+    return keepf("a=%s%s", value, end);
+}
+
 START_TEST(no_line_is_cut_and_no_line_is_two) {
     static const size_t rows[] = {199, 200, 201, 398, 399, 400, INI_LINE - 1, INI_LINE};
-    char *text = keep(malloc(INI_LINE + 100));
+    const char *text;
     static const char *const ends[] = {"", "\n", "\r\n", "\nb=1\n"};
 
     for (size_t i = 0; i < ROWS(rows); i++) {
         for (size_t k = 0; k < ROWS(ends); k++) {
-            memset(text, 'b', rows[i]);
-            memcpy(text, "a=", 2);
-            strcpy(text + rows[i], ends[k]);
+            text = line_of(rows[i], ends[k]);
             ck_assert_str_eq(read_of(text, strlen(text)),
                              keepf("%.*s|%s", (int)rows[i], text, k == 3 ? "b=1|" : ""));
             /* one byte more */
-            memset(text, 'b', INI_LINE + 1);
-            memcpy(text, "a=", 2);
-            strcpy(text + INI_LINE + 1, ends[k]);
+            text = line_of(INI_LINE + 1, ends[k]);
             ck_assert_str_eq(read_of(text, strlen(text)), "!1");
             ck_assert_ptr_nonnull(strstr(why, "4096"));
         }
