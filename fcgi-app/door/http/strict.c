@@ -1,0 +1,241 @@
+/*
+ * Grammar, as tables of bytes and loops over them. Where RFC 9112 lets a server choose between
+ * forgiving and refusing, it is refused: a line that ends with a bare LF (§2.2) is not looked at
+ * here at all, and blanks around a name or within a request line (§3, §5.1) are none of ours.
+ *
+ * One thing is let through that no URI may have: bytes above 0x7f in a target, as curl sends a
+ * name that its user has typed. Every web server passes them on, and nobody ends a line there.
+ */
+#include "fcgi-app/door/http/strict.h"
+
+#include <string.h>
+#include <strings.h>
+
+enum {
+    METHOD_MAX = 32,   /* bytes; nobody has a longer one (RFC 9110 §18.2) */
+    LENGTH_MAX = 18,   /* digits that no number of ours can hold more of */
+    CHUNK_DIGITS = 15, /* likewise, of a chunk's size */
+    VERSION_LEN = 8    /* "HTTP/1.1" */
+};
+
+#define GOOD ((struct fault){0, NULL})
+
+static struct fault bad(const char *words) {
+    return (struct fault){400, words};
+}
+
+static bool is_digit(char c) {
+    return c >= '0' && c <= '9';
+}
+
+static bool is_alpha(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+/* RFC 9110 §5.6.2 */
+static bool is_token(char c) {
+    return is_alpha(c) || is_digit(c) || (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
+}
+
+/* What may stand in a value: no control character but a tab (RFC 9110 §5.5). */
+static bool is_text(char c) {
+    unsigned char byte = (unsigned char)c;
+    return byte == '\t' || (byte >= 0x20 && byte != 0x7f);
+}
+
+static bool is_blank(char c) {
+    return c == ' ' || c == '\t';
+}
+
+static bool all_text(const char *text, size_t len) {
+    for (size_t i = 0; i < len; i++) {
+        if (!is_text(text[i]))
+            return false;
+    }
+    return true;
+}
+
+static size_t token_length(const char *text, size_t len) {
+    size_t i = 0;
+    while (i < len && is_token(text[i]))
+        i++;
+    return i;
+}
+
+bool strict_begins(char c) {
+    return is_token(c);
+}
+
+bool strict_is(struct span text, const char *word) {
+    return text.len == strlen(word) && strncasecmp(text.at, word, text.len) == 0;
+}
+
+/* ---------------------------------------------------------------- the request line */
+
+/* "HTTP/" and two digits (RFC 9112 §2.3). */
+static struct fault check_version(const char *text, size_t len, unsigned *minor) {
+    if (len != VERSION_LEN || memcmp(text, "HTTP/", 5) != 0 || !is_digit(text[5]) ||
+        text[6] != '.' || !is_digit(text[7]))
+        return bad("request line: must be a method, a target and HTTP/1.1");
+    if (text[5] > '1')
+        return (struct fault){505, "request line: must be HTTP/1.1 or HTTP/1.0"};
+    if (text[5] < '1')
+        return bad("request line: must be HTTP/1.1 or HTTP/1.0");
+    *minor = (unsigned)(text[7] - '0');
+    return GOOD;
+}
+
+static struct fault check_target(struct span method, struct span target) {
+    const char *at = target.at;
+
+    for (size_t i = 0; i < target.len; i++) {
+        if (!is_text(at[i]) || is_blank(at[i]) || at[i] == '#')
+            return bad("request line: its target must be a path, or a URL without a fragment");
+    }
+    if (at[0] == '/' || (target.len > 7 && strncasecmp(at, "http://", 7) == 0) ||
+        (target.len > 8 && strncasecmp(at, "https://", 8) == 0) ||
+        (strict_is(target, "*") && strict_is(method, "OPTIONS")))
+        return GOOD;
+    return bad("request line: its target must be a path, or a URL of http or https");
+}
+
+struct fault strict_request_line(const char *line, size_t len, struct strict_request *out) {
+    size_t method = token_length(line, len);
+    const char *target = line + method + 1;
+    const char *space = method + 1 < len ? memchr(target, ' ', len - method - 1) : NULL;
+
+    if (method == 0 || method == len || line[method] != ' ' || space == NULL || space == target)
+        return bad("request line: must be a method, a target and HTTP/1.1");
+    out->method = (struct span){line, method};
+    out->target = (struct span){target, (size_t)(space - target)};
+    struct fault fault = check_version(space + 1, len - (size_t)(space + 1 - line), &out->minor);
+    if (fault.status != 0)
+        return fault;
+    if (method > METHOD_MAX || strict_is(out->method, "CONNECT"))
+        return (struct fault){501, "request line: there is no such method here"};
+    return check_target(out->method, out->target);
+}
+
+/* ---------------------------------------------------------------- fields */
+
+struct fault strict_field(const char *line, size_t len, struct span *name, struct span *value) {
+    size_t token = token_length(line, len), from = token + 1, to = len;
+
+    if (len > 0 && is_blank(line[0]))
+        return bad("header: a field may not go on in another line");
+    if (token == 0 || token == len || line[token] != ':')
+        return bad("header: a field must be a name, a colon and a value");
+    if (!all_text(line + from, len - from))
+        return bad("header: a value may have no control characters");
+    while (from < to && is_blank(line[from]))
+        from++;
+    while (to > from && is_blank(line[to - 1]))
+        to--;
+    *name = (struct span){line, token};
+    *value = (struct span){line + from, to - from};
+    return GOOD;
+}
+
+struct fault strict_length(struct span value) {
+    if (value.len == 0)
+        return bad("Content-Length: must be a number");
+    for (size_t i = 0; i < value.len; i++) {
+        if (!is_digit(value.at[i]))
+            return bad("Content-Length: must be a number");
+    }
+    if (value.len > LENGTH_MAX)
+        return (struct fault){413, "Content-Length: nothing is that long"};
+    return GOOD;
+}
+
+/* A port is digits, and may be none (RFC 3986 §3.2.3). */
+static bool is_port(const char *text, size_t len) {
+    size_t digits = 1;
+
+    if (len == 0)
+        return true;
+    while (digits < len && is_digit(text[digits]))
+        digits++;
+    return text[0] == ':' && digits == len && len <= 6;
+}
+
+struct fault strict_host(struct span value) {
+    const char *at = value.at, *end = value.at + value.len;
+    const char *inside = value.len > 0 && at[0] == '[' ? "abcdefABCDEF:.%" : "-._~!$&'()*+;=%";
+
+    if (value.len > 0 && at[0] == '[')
+        at++;
+    const char *host = at;
+    while (at < end &&
+           (is_digit(*at) || strchr(inside, *at) != NULL || (host == value.at && is_alpha(*at))) &&
+           *at != '\0')
+        at++;
+    if (host != value.at && (at == host || at == end || *at++ != ']'))
+        return bad("Host: must be a name or an address, and perhaps a port");
+    return is_port(at, (size_t)(end - at))
+               ? GOOD
+               : bad("Host: must be a name or an address, and perhaps a port");
+}
+
+/* The next element of a list; false: there is none (RFC 9110 §5.6.1: empty ones do not count). */
+static bool next_element(struct span *list, struct span *element) {
+    while (list->len > 0 && (is_blank(*list->at) || *list->at == ',')) {
+        list->at++;
+        list->len--;
+    }
+    if (list->len == 0)
+        return false;
+    const char *comma = memchr(list->at, ',', list->len);
+    size_t len = comma != NULL ? (size_t)(comma - list->at) : list->len;
+    *element = (struct span){list->at, len};
+    while (is_blank(element->at[element->len - 1]))
+        element->len--;
+    list->at += len;
+    list->len -= len;
+    return true;
+}
+
+void strict_coding_add(struct strict_coding *coding, struct span value) {
+    struct span element;
+
+    coding->fields++;
+    while (next_element(&value, &element)) {
+        if (strict_is(element, "chunked"))
+            coding->chunked++;
+        else
+            coding->other = true;
+    }
+}
+
+bool strict_has_token(struct span list, const char *token) {
+    struct span element;
+
+    while (next_element(&list, &element)) {
+        if (strict_is(element, token))
+            return true;
+    }
+    return false;
+}
+
+/* ---------------------------------------------------------------- chunks */
+
+/* A size, and extensions that nobody here knows (§7.1.1). */
+struct fault strict_chunk_size(const char *line, size_t len) {
+    size_t digits = 0;
+
+    while (digits < len && (is_digit(line[digits]) ||
+                            (is_alpha(line[digits]) && strchr("abcdefABCDEF", line[digits]))))
+        digits++;
+    if (digits == 0)
+        return bad("body: a chunk must begin with its size");
+    if (digits > CHUNK_DIGITS)
+        return bad("body: no chunk has such a size");
+    size_t at = digits;
+    while (at < len && is_blank(line[at]))
+        at++;
+    if (digits < len && (at == len || line[at] != ';'))
+        return bad("body: behind a chunk's size only extensions may stand");
+    return all_text(line + at, len - at)
+               ? GOOD
+               : bad("body: a chunk's extensions have control characters");
+}
