@@ -6,13 +6,14 @@
  *   a socket on fd 0       FastCGI, spawned by lighttpd or Apache's mod_fcgid
  *   anything else          plain CGI: one request from the environment
  *
- * With -w ADDRESS it also serves the WebSockets that a web server passes on, or
- * nothing but those. With `processes` above 1 all this is done by children, which
+ * With the option `http` (or -w ADDRESS) it also serves HTTP/1.1, WebSockets included, or
+ * nothing but that. With `processes` above 1 all this is done by children, which
  * processes.c looks after.
  *
  * TERM, INT and USR1 drain: parked requests get an empty batch with their
  * cursor, what is under way is finished, nothing is cut off.
  */
+#include <limits.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,8 +27,8 @@
 #include "fcgi-app/door/fcgi/cgi.h"
 #include "fcgi-app/door/fcgi/client_fcgi.h"
 #include "fcgi-app/door/fcgi/intake.h"
+#include "fcgi-app/door/http/server.h"
 #include "fcgi-app/endpoints/app.h"
-#include "fcgi-app/endpoints/ws/listener.h"
 #include "fcgi-app/endpoints/ws/serving.h"
 #include "fcgi-app/start/listen.h"
 #include "fcgi-app/start/processes.h"
@@ -41,9 +42,9 @@ struct program {
     struct stats stats;
     struct connections *connections;
     struct request_taker taker;
-    struct ws_listener *websockets; /* NULL where they are not served */
-    struct intake *intake;          /* NULL where no FastCGI is served */
-    bool once;                      /* plain CGI: over after one request */
+    struct http_server *http; /* NULL where no HTTP is served, nor WebSockets */
+    struct intake *intake;    /* NULL where no FastCGI is served */
+    bool once;                /* plain CGI: over after one request */
     bool draining;
     int result; /* that the process ends with */
     struct program_signals signals;
@@ -61,8 +62,8 @@ static void drain(struct program *program) {
     hub_drain(program->app.hub);
     if (program->intake != NULL)
         intake_close(program->intake);
-    if (program->websockets != NULL) {
-        ws_listener_close(program->websockets);
+    if (program->http != NULL) {
+        http_server_close(program->http);
         ws_serving_end(program->app.serving);
     }
 }
@@ -95,8 +96,7 @@ static void on_done(struct ev_loop *loop, struct ev_prepare *prepare, int events
         drain(program);
     }
     bool ending = program->draining || program->once;
-    if (ending && program->stats.clients == 0 &&
-        (program->intake == NULL || intake_idle(program->intake)))
+    if (ending && program->stats.clients == 0 && connections_idle(program->connections))
         ev_break(loop, EVBREAK_ALL);
 }
 
@@ -104,7 +104,7 @@ static void on_done(struct ev_loop *loop, struct ev_prepare *prepare, int events
  * As many descriptors as the system allows; max_waiters never promises more than there are.
  * The first line of the log says how many that is: a process of mod_fcgid's holds one.
  */
-static void limit_waiters(struct config *config) {
+static void limit_by_descriptors(struct config *config) {
     struct rlimit files;
 
     if (getrlimit(RLIMIT_NOFILE, &files) != 0)
@@ -113,8 +113,11 @@ static void limit_waiters(struct config *config) {
     (void)setrlimit(RLIMIT_NOFILE, &files);
     (void)getrlimit(RLIMIT_NOFILE, &files);
     long room = (long)files.rlim_cur - SPARE_FILES;
+    room = room > 1 ? room : 1;
     if (room < config->max_waiters)
-        config->max_waiters = room > 1 ? (int)room : 1;
+        config->max_waiters = (int)room;
+    if (config->max_connections == 0 || room < config->max_connections)
+        config->max_connections = (int)(room < INT_MAX ? room : INT_MAX);
 }
 
 /* The longest body that any channel accepts; posted parameters fit too. */
@@ -169,12 +172,11 @@ static int serve_on(struct program *program, int number) {
     char address[LISTEN_ADDRESS];
 
     listeners_address(listeners, number, address);
-    log_info("start",
-             "as=%s address=\"%s\" websocket=\"%s\" class=\"%s\" max_waiters=%d version=%s",
+    log_info("start", "as=%s address=\"%s\" http=\"%s\" class=\"%s\" max_waiters=%d version=%s",
              config->listen[0]       ? "fcgi-listening"
              : listeners->count != 0 ? "fcgi-spawned"
-                                     : "websocket",
-             address, config->websocket, config->class, config->max_waiters, HALLEY_VERSION);
+                                     : "http",
+             address, config->http, config->class, config->max_waiters, HALLEY_VERSION);
     program->app.report = report_new(program->app.loop, hub_commands(program->app.hub), "fcgi",
                                      status_report, &program->app);
     if (listeners->count != 0)
@@ -187,19 +189,19 @@ static int serve_on(struct program *program, int number) {
 
 /*
  * Opens what the configuration names. Where several programs are spawned with the
- * same command line only the first can have the WebSocket's address; the others
- * do without.
+ * same command line only the first can have the address of HTTP; the others do
+ * without.
  */
 static bool open_listeners(struct listeners *listeners, const struct config *config, bool spawned,
                            int processes) {
     char problem[LISTEN_PROBLEM];
 
-    listeners_init(listeners, config->listen, config->websocket);
+    listeners_init(listeners, config->listen, config->http);
     if (listeners_open(listeners, config->listen_mode, processes, problem) != ERR_OK) {
         log_error("listen", "%s", problem);
         return false;
     }
-    if (listeners_open_websocket(listeners, config->listen_mode, problem) != ERR_OK) {
+    if (listeners_open_http(listeners, config->listen_mode, problem) != ERR_OK) {
         log_line(spawned ? LOG_WARNING : LOG_ERROR, "listen", "%s", problem);
         listeners_remove(listeners);
         if (!spawned)
@@ -236,18 +238,19 @@ static int serve_alone(struct program *program, struct config *config, bool cgi,
     program->connections = connections_new(loop, &program->stats, longest_body(config));
     start_watching(program, loop);
     wait_for_company(config);
-    if (program->listeners.websocket.fd >= 0) {
-        program->websockets = ws_listener_new(&program->app, program->listeners.websocket.fd);
+    if (program->listeners.http.fd >= 0) {
+        program->http = http_server_new(program->connections, program->listeners.http.fd, config,
+                                        &program->taker);
         program->app.serving = ws_serving_new(&program->app);
     }
     result = cgi ? serve_cgi(program) : serve_on(program, number);
     report_free(program->app.report);
-    ws_listener_free(program->websockets);
     ws_serving_free(program->app.serving);
     hub_free(program->app.hub);
     app_forget(&program->app);
     connections_free(program->connections);
     intake_free(program->intake);
+    http_server_free(program->http);
     ev_loop_destroy(loop);
     return result;
 }
@@ -265,12 +268,12 @@ static int serve(struct config *config) {
     bool cgi = config->listen[0] == '\0' && cgi_is_plain();
     bool spawned = config->listen[0] == '\0' && !cgi;
 
-    if (cgi && config->websocket[0] != '\0')
-        cgi = false; /* nothing but WebSockets */
+    if (cgi && config->http[0] != '\0')
+        cgi = false; /* nothing but HTTP */
     int processes = count_processes(config, cgi, spawned);
     if (!open_listeners(&program->listeners, config, spawned, processes))
         return EX_OSERR;
-    limit_waiters(config);
+    limit_by_descriptors(config);
     if (processes > 1) {
         number = processes_start(processes, let_go, &program->listeners, &result);
         if (number < 0)

@@ -18,6 +18,7 @@
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/config/ini.h"
+#include "core/config/networks.h"
 #include "core/config/target.h"
 #include "core/data/channel.h"
 #include "core/data/names.h"
@@ -36,7 +37,8 @@ enum kind {
     ACCESS,
     RATE,
     MOUNT,
-    VIEWERS
+    VIEWERS,
+    NETWORKS
 };
 
 struct option {
@@ -58,7 +60,9 @@ static const struct option global_options[] = {
     OPTION(redis_key, TEXT, "", 0, 0),
     OPTION(prefix, PREFIX, PREFIX_DEFAULT, 0, 0),
     OPTION(listen, TEXT, "", 0, 0),
+    OPTION(http, TEXT, "", 0, 0),
     OPTION(websocket, TEXT, "", 0, 0),
+    OPTION(trusted_proxies, NETWORKS, "", 0, 0),
     OPTION(mount, MOUNT, "/comet", 0, 0),
     OPTION(origins, TEXT, "", 0, 0),
     OPTION(status, VIEWERS, "local", 0, 0),
@@ -81,6 +85,8 @@ static const struct option global_options[] = {
     OPTION(tracking, SWITCH, "on", 0, 1),
     OPTION(batch_scheduling, SWITCH, "on", 0, 1),
     OPTION(request_timeout, NUMBER, "10", 1, 600),
+    OPTION(keepalive_timeout, NUMBER, "75", 1, 3600),
+    OPTION(max_connections, NUMBER, "0", 0, 1000000),
     OPTION(redis_timeout, NUMBER, "5", 1, 600),
     OPTION(meta_ttl, NUMBER, "604800", 60, 86400 * 3650),
     OPTION(idempotency_ttl, NUMBER, "300", 1, 86400 * 30),
@@ -197,6 +203,7 @@ static enum err option_set(const struct option *option, void *base, const char *
     static const char *const accesses[] = {"none", "anyone", NULL};
     int *number = (int *)((char *)base + option->offset);
     struct target target;
+    struct networks networks;
     enum log_level level;
     enum err err;
 
@@ -232,6 +239,12 @@ static enum err option_set(const struct option *option, void *base, const char *
         return parse_mount(text, (char **)number);
     case VIEWERS:
         return parse_one_of(text, viewers, number);
+    case NETWORKS:
+        err = networks_parse(text, &networks);
+        networks_free(&networks);
+        if (err == ERR_OK)
+            set_text((char **)number, text);
+        return err;
     case LOG:
         if (!log_target_valid(text))
             return ERR_SYNTAX;
@@ -262,6 +275,7 @@ static void option_print(const struct option *option, const void *base, FILE *ou
     case TEXT:
     case PREFIX:
     case LOG:
+    case NETWORKS:
         fprintf(out, "%s\n", *(char *const *)number);
         break;
     case SECRET:
@@ -338,7 +352,8 @@ static void say_wrong(char *problem, const char *where, const struct option *opt
         [ACCESS] = "anyone or none",
         [RATE] = "COUNT/SECONDS, or 0",
         [MOUNT] = "a path like /comet",
-        [VIEWERS] = "local, anyone or none"};
+        [VIEWERS] = "local, anyone or none",
+        [NETWORKS] = "addresses and networks like 10.0.0.0/8, with blanks between"};
     const char *colon = where != NULL ? ": " : "";
     char *shown = shown_value(option, value);
 
@@ -512,6 +527,18 @@ static int load_arguments(struct config *config, struct config_command *command,
     return result;
 }
 
+/* `websocket` was the name of `http`, when nothing but WebSockets was served there. */
+static int take_old_name(struct config *config, char *problem) {
+    if (config->http[0] == '\0')
+        set_text(&config->http, config->websocket);
+    if (config->websocket[0] == '\0' || strcmp(config->websocket, config->http) == 0)
+        return 0;
+    snprintf(problem, CONFIG_PROBLEM,
+             "http = %.*s: websocket (-w) is the same option, and says %.*s", VALUE_TEXT,
+             config->http, VALUE_TEXT, config->websocket);
+    return EX_CONFIG;
+}
+
 int config_load(struct config *config, struct config_command *command, int argc, char **argv,
                 char problem[CONFIG_PROBLEM]) {
     const char *file = NULL;
@@ -533,7 +560,7 @@ int config_load(struct config *config, struct config_command *command, int argc,
                  config->timeout, config->max_wait);
         result = EX_CONFIG;
     }
-    return result;
+    return result == 0 ? take_old_name(config, problem) : result;
 }
 
 void config_free(struct config *config) {
@@ -547,7 +574,9 @@ void config_free(struct config *config) {
     free(config->redis_key);
     free(config->prefix);
     free(config->listen);
+    free(config->http);
     free(config->websocket);
+    free(config->trusted_proxies);
     free(config->class);
     free(config->mount);
     free(config->log);

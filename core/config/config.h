@@ -42,13 +42,15 @@ struct config {
     char *listen; /* "" is: on the descriptor that we were started with */
     int listen_mode;
     char *class; /* a name for this kind of process: Apache tells kinds by their command lines */
-    char *websocket; /* an address where proxied WebSockets are accepted, or "" */
-    char *mount;     /* the path below which the endpoints are; "" is the root */
-    char *origins;   /* besides our own: whose pages may change things; "*": all others */
-    int status;      /* enum viewers */
-    char *log;       /* where lines go: log_to() */
-    int log_level;   /* enum log_level */
-    int timeout;     /* seconds, as every time below unless it says otherwise */
+    char *http;  /* an address where HTTP is served, WebSockets too, or "" */
+    char *websocket;       /* its old name: the same, or "" */
+    char *trusted_proxies; /* networks (core/config/networks.h) */
+    char *mount;           /* the path below which the endpoints are; "" is the root */
+    char *origins;         /* besides our own: whose pages may change things; "*": all others */
+    int status;            /* enum viewers */
+    char *log;             /* where lines go: log_to() */
+    int log_level;         /* enum log_level */
+    int timeout;           /* seconds, as every time below unless it says otherwise */
     int max_wait;
     int max_channels;
     int max_waiters;
@@ -63,6 +65,8 @@ struct config {
     int tracking;         /* bool */
     int batch_scheduling; /* bool */
     int request_timeout;
+    int keepalive_timeout;
+    int max_connections; /* 0: as many as there are descriptors, less a reserve */
     int redis_timeout;
     int meta_ttl;
     int idempotency_ttl;

@@ -17,8 +17,11 @@
     X(requests_saved, counter, "requests that waits were spared by more messages in a batch")      \
     X(requests_broken, counter, "connections closed because what came was no whole request")       \
     X(requests_large, counter, "requests read piece by piece because of their size")               \
+    X(requests_wrong, counter, "HTTP requests refused because they were not as HTTP/1.1 has it")   \
+    X(requests_late, counter, "HTTP requests that did not arrive within request_timeout")          \
     X(bodies_refused, counter, "large requests refused because too many came together")            \
     X(connections_refused, counter, "connections told that no descriptor is left")                 \
+    X(connections_over, counter, "HTTP connections told that there are max_connections already")   \
     X(accept_pauses, counter, "pauses in accepting, for want of memory or descriptors")            \
     X(answers_4xx, counter, "answers that said the request was wrong")                             \
     X(answers_429, counter, "publishes over a rate limit")                                         \
@@ -38,12 +41,13 @@
     X(prefix_renewals, counter, "times that the database had to be told again whose it is")        \
     X(tags_uncounted, counter, "requests counted under no tag because there were too many")        \
     X(log_lost, counter, "lines of the log that nobody took")                                      \
-    X(bytes_in, counter, "bytes of requests, as FastCGI brought them")                             \
+    X(bytes_in, counter, "bytes of requests, as HTTP has them")                                    \
     X(bytes_out, counter, "bytes of answers")                                                      \
     X(waiters, gauge, "requests that wait now, each at a place that is known")                     \
     X(clients, gauge, "requests being held or answered now, WebSockets among them")                \
-    X(connections, gauge, "connections from the web server now")                                   \
-    X(connections_kept, gauge, "connections that the web server keeps for its next request")
+    X(sockets, gauge, "WebSockets open now")                                                       \
+    X(connections, gauge, "connections from web servers and browsers now, WebSockets not counted") \
+    X(connections_kept, gauge, "connections that are kept for their next request")
 
 struct stats {
 #define STATS_FIELD(name, kind, help) uint64_t name;

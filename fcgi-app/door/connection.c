@@ -130,12 +130,19 @@ static void forget_aside(struct connection *connection) {
 
 /* --------------------------------------------------------------------- beginning, end */
 
+static void count(const struct connection *connection, int change) {
+    size_t *count = connection_carrier(connection)->count;
+    if (count != NULL)
+        *count += (size_t)change;
+}
+
 struct connection *connection_new(struct connections *all, const struct carrier *carrier, int fd) {
     struct connection *connection = pool_take(&all->pool);
     connection->base.kind = &carrier->client;
     connection->all = all;
     connection->fd = fd;
     all->stats->connections++;
+    count(connection, 1);
     return connection;
 }
 
@@ -150,6 +157,7 @@ int connection_detach(struct connection *connection) {
     }
     forget_aside(connection);
     all->stats->connections--;
+    count(connection, -1);
     pool_give(&all->pool, connection);
     return fd;
 }
@@ -164,6 +172,7 @@ void connection_close(struct connection *connection) {
         close(connection->fd);
     forget_aside(connection);
     all->stats->connections--;
+    count(connection, -1);
     pool_give(&all->pool, connection);
 }
 
@@ -314,7 +323,7 @@ static void held_ready(struct connection *connection, unsigned what) {
 }
 
 static void answering_ready(struct connection *connection, unsigned what) {
-    if ((what & POLLSET_CLOSED) && !connection->raw)
+    if ((what & POLLSET_CLOSED) && !connection->raw && !connection_carrier(connection)->half_closes)
         connection->keep = false;
     if (connection->holder.events != NULL) {
         held_ready(connection, what);
@@ -427,6 +436,10 @@ bool connections_spare(struct connections *all) {
         return false;
     connection_close(first_of(from));
     return true;
+}
+
+bool connections_idle(const struct connections *all) {
+    return all->stats->connections == all->stats->connections_kept;
 }
 
 void connections_drain(struct connections *all) {

@@ -48,6 +48,8 @@ struct carrier {
     const double *keepalive;
     /* frees its `arrival`; or, with `idle`, if there is nothing in it. NULL: it has none */
     void (*forget)(struct connection *connection, bool idle);
+    size_t *count;    /* how many connections it carries; NULL: nobody asks */
+    bool half_closes; /* who has stopped sending is answered all the same, and kept until then */
 };
 
 enum connection_state {
@@ -118,6 +120,9 @@ bool connections_spare(struct connections *all);
 
 /* Closes those that rest; and from now on each of the others when it has answered. */
 void connections_drain(struct connections *all);
+
+/* Whether nothing is on its way in, and nothing is being answered, any more. */
+bool connections_idle(const struct connections *all);
 
 /* Owns `fd`, which does not block. `carrier` is borrowed and outlives it. It arrives. */
 struct connection *connection_new(struct connections *all, const struct carrier *carrier, int fd);

@@ -188,10 +188,9 @@ static void remove_path(const char *address, const struct listening *listening) 
         (void)unlink(path);
 }
 
-void listeners_init(struct listeners *listeners, const char *address,
-                    const char *websocket_address) {
-    *listeners = (struct listeners){
-        .address = address, .websocket_address = websocket_address, .websocket.fd = -1};
+void listeners_init(struct listeners *listeners, const char *address, const char *http_address) {
+    *listeners =
+        (struct listeners){.address = address, .http_address = http_address, .http.fd = -1};
 }
 
 void listeners_address(const struct listeners *listeners, int number, char out[LISTEN_ADDRESS]) {
@@ -219,12 +218,10 @@ enum err listeners_open(struct listeners *listeners, int mode, int processes,
     return ERR_OK;
 }
 
-enum err listeners_open_websocket(struct listeners *listeners, int mode,
-                                  char problem[LISTEN_PROBLEM]) {
-    if (listeners->websocket_address[0] == '\0')
+enum err listeners_open_http(struct listeners *listeners, int mode, char problem[LISTEN_PROBLEM]) {
+    if (listeners->http_address[0] == '\0')
         return ERR_OK;
-    return listen_on("websocket", listeners->websocket_address, mode, &listeners->websocket,
-                     problem);
+    return listen_on("http", listeners->http_address, mode, &listeners->http, problem);
 }
 
 void listeners_choose(struct listeners *listeners, int number) {
@@ -248,15 +245,15 @@ void listeners_remove(const struct listeners *listeners) {
         listeners_address(listeners, i, address);
         remove_path(address, &listeners->fcgi[i]);
     }
-    if (listeners->websocket.fd >= 0)
-        remove_path(listeners->websocket_address, &listeners->websocket);
+    if (listeners->http.fd >= 0)
+        remove_path(listeners->http_address, &listeners->http);
 }
 
 void listeners_close(struct listeners *listeners) {
     for (int i = 0; i < listeners->count; i++)
         close(listeners->fcgi[i].fd);
     listeners->count = 0;
-    if (listeners->websocket.fd >= 0)
-        close(listeners->websocket.fd);
-    listeners->websocket.fd = -1;
+    if (listeners->http.fd >= 0)
+        close(listeners->http.fd);
+    listeners->http.fd = -1;
 }

@@ -21,17 +21,16 @@ struct listening {
 
 /* The sockets on which the processes of a program listen. */
 struct listeners {
-    const char *address;           /* of FastCGI, borrowed; "": none, or an inherited socket */
-    const char *websocket_address; /* or "" */
+    const char *address;      /* of FastCGI, borrowed; "": none, or an inherited socket */
+    const char *http_address; /* or "" */
     struct listening fcgi[PROCESSES_MAX]; /* `count` of them */
     int count;                            /* 0: none; 1; or one for each process */
-    struct listening websocket;
+    struct listening http;
     bool child; /* the paths are another process's to remove */
 };
 
 /* Nothing is open yet. Both addresses are borrowed. */
-void listeners_init(struct listeners *listeners, const char *address,
-                    const char *websocket_address);
+void listeners_init(struct listeners *listeners, const char *address, const char *http_address);
 
 /*
  * Listens for FastCGI at `unix:/path` (with the permissions `mode`; a socket that
@@ -43,9 +42,9 @@ void listeners_init(struct listeners *listeners, const char *address,
 enum err listeners_open(struct listeners *listeners, int mode, int processes,
                         char problem[LISTEN_PROBLEM]) MUST_CHECK;
 
-/* The same for WebSockets: one socket, for all. */
-enum err listeners_open_websocket(struct listeners *listeners, int mode,
-                                  char problem[LISTEN_PROBLEM]) MUST_CHECK;
+/* The same for HTTP: one socket, for all. */
+enum err listeners_open_http(struct listeners *listeners, int mode,
+                             char problem[LISTEN_PROBLEM]) MUST_CHECK;
 
 /* In the child `number`, from 0: closes what is other children's alone. */
 void listeners_choose(struct listeners *listeners, int number);

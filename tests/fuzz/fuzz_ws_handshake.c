@@ -2,12 +2,14 @@
  * are cut, nothing is read behind them, and a handshake that is taken has all that it must.
  */
 #include "fcgi-app/door/ws/handshake.h"
-#include "fcgi-app/door/ws/opening.h"
 
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+
+#include "core/base/mem.h"
+#include "fcgi-app/door/http/fields.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -16,13 +18,47 @@ static void must(bool what) {
         abort();
 }
 
+static said_set wants(void *ctx, struct request *request) {
+    (void)ctx, (void)request;
+    return HANDSHAKE_WANTS;
+}
+
+enum opening { OPENING_PARTIAL, OPENING_WHOLE, OPENING_BAD };
+
+/* Reads the request that bytes begin with, as the HTTP door does. */
+static enum opening read_opening(const char *data, size_t len, size_t *used,
+                                 struct request **request, struct problem *out) {
+    static const struct parser_limits limits = {REQUEST_HEADER_MAX, 0};
+    static const struct request_taker taker = {.wants = wants};
+    char *copy = mem_copy(data, len);
+    struct parser parser;
+    struct said said;
+    struct buf lists;
+
+    parser_init(&parser, &limits);
+    enum parser_event event = parser_take(&parser, copy, len, used);
+    memset(out, 0, sizeof *out);
+    if (event == PARSER_BAD)
+        problem_set(out, parser.fault.status, "%s", parser.fault.words);
+    if (event == PARSER_WHOLE) {
+        fields_say(&parser, &said, &lists);
+        *request = request_new(&said, &taker);
+        buf_free(&lists);
+    }
+    parser_free(&parser);
+    free(copy);
+    return event == PARSER_BAD     ? OPENING_BAD
+           : event == PARSER_WHOLE ? OPENING_WHOLE
+                                   : OPENING_PARTIAL;
+}
+
 enum outcome { PARTIAL, TAKEN, REFUSED };
 
 static enum outcome parse(const char *data, size_t len, struct problem *problem) {
     struct request *request = NULL;
     struct buf hello = buf_make(1024);
     size_t used = 0;
-    enum opening_state state = opening_parse(data, len, &used, &request, problem);
+    enum opening state = read_opening(data, len, &used, &request, problem);
     enum outcome outcome = state == OPENING_PARTIAL ? PARTIAL : REFUSED;
 
     must((state == OPENING_WHOLE) == (request != NULL));
@@ -33,7 +69,7 @@ static enum outcome parse(const char *data, size_t len, struct problem *problem)
         must(!hello.overflow && strncmp(data + strspn(data, "\r\n"), "GET ", 4) == 0);
     }
     if (outcome == REFUSED)
-        must(problem->status >= 400 && problem->status < 500 &&
+        must(problem->status >= 400 && problem->status < 600 &&
              (problem->status == 426) == (problem->upgrade != NULL));
     request_free(request);
     buf_free(&hello);
@@ -42,7 +78,7 @@ static enum outcome parse(const char *data, size_t len, struct problem *problem)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct problem problem, earlier;
-    size_t len = size < OPENING_MAX ? size : OPENING_MAX;
+    size_t len = size < REQUEST_HEADER_MAX ? size : REQUEST_HEADER_MAX;
     char *text = malloc(len + 1);
 
     memcpy(text, size > 0 ? data : (const uint8_t *)"", len);

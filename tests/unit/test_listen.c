@@ -182,7 +182,7 @@ START_TEST(nothing_but_a_left_over_socket_is_ever_removed) {
         ck_assert_int_eq(lstat(path, &before), 0);
         if (i % 3 == 2)
             listeners_init(&listeners, "", address);
-        enum err err = i % 3 == 2 ? listeners_open_websocket(&listeners, 0600, problem)
+        enum err err = i % 3 == 2 ? listeners_open_http(&listeners, 0600, problem)
                                   : listeners_open(&listeners, 0600, 2, problem);
         ck_assert_msg(err == ERR_SYSTEM, "row %zu", i);
         ck_assert_msg(strstr(problem, address) != NULL, "%s", problem);
@@ -294,9 +294,9 @@ START_TEST(an_address_of_ipv6_stands_in_brackets) {
 
         listeners_init(&listeners, addresses[i], addresses[i]);
         ck_assert_msg(listeners_open(&listeners, 0, 2, problem) == ERR_OK, "%s", problem);
-        ck_assert_msg(listeners_open_websocket(&listeners, 0, problem) == ERR_OK, "%s", problem);
+        ck_assert_msg(listeners_open_http(&listeners, 0, problem) == ERR_OK, "%s", problem);
         for (int k = 0; k < 2; k++) {
-            int there = k == 0 ? listeners.fcgi[0].fd : listeners.websocket.fd;
+            int there = k == 0 ? listeners.fcgi[0].fd : listeners.http.fd;
             ck_assert_int_eq(getsockname(there, (struct sockaddr *)&name, &size), 0);
             ck_assert_int_eq(name.sin6_family, AF_INET6);
             name.sin6_addr = in6addr_loopback;
@@ -313,12 +313,12 @@ START_TEST(websockets_have_one_socket_for_all) {
     setup();
     listeners_init(&listeners, "", address);
     ck_assert_int_eq(listeners_open(&listeners, 0600, 2, problem), ERR_OK);
-    ck_assert_int_eq(listeners_open_websocket(&listeners, 0600, problem), ERR_OK);
+    ck_assert_int_eq(listeners_open_http(&listeners, 0600, problem), ERR_OK);
     ck_assert_int_eq(listeners.count, 0);
     ck_assert(answers(""));
     listeners_remove(&listeners);
     listeners_close(&listeners);
-    ck_assert_int_eq(listeners.websocket.fd, -1);
+    ck_assert_int_eq(listeners.http.fd, -1);
     ck_assert(!is_there(""));
 }
 END_TEST
@@ -343,8 +343,8 @@ START_TEST(an_address_that_is_none_is_told) {
         ck_assert_msg(strstr(problem, keepf("listen = %s: ", rows[i].address)) == problem, "%s",
                       problem);
         listeners_init(&listeners, "", rows[i].address);
-        ck_assert_int_eq(listeners_open_websocket(&listeners, 0600, problem), ERR_SYSTEM);
-        ck_assert_msg(strstr(problem, keepf("websocket = %s: ", rows[i].address)) == problem, "%s",
+        ck_assert_int_eq(listeners_open_http(&listeners, 0600, problem), ERR_SYSTEM);
+        ck_assert_msg(strstr(problem, keepf("http = %s: ", rows[i].address)) == problem, "%s",
                       problem);
     }
     listeners_init(&listeners, keepf("unix:/%0*d", 110, 0), "");

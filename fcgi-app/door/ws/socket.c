@@ -82,6 +82,7 @@ static void destroy(struct web_socket *socket) {
     buf_free(&socket->early);
     buf_free(&socket->out);
     socket->stats->clients--;
+    socket->stats->sockets--;
     socket->events->closed(socket->ctx);
     free(socket);
 }
@@ -347,6 +348,7 @@ struct client *socket_new(struct ev_loop *loop, struct stats *stats, int fd,
     socket->close_wait.repeat = CLOSE_WAIT;
     socket->io.data = socket->close_wait.data = socket;
     stats->clients++;
+    stats->sockets++;
     buf_add(&socket->out, hello->data, hello->len);
     if (early->len > 0)
         buf_add(&socket->early, early->data, early->len);

@@ -35,33 +35,6 @@ static void begin(struct app *app, const struct request *request, const struct h
     buf_free(&hello);
 }
 
-static bool parse_query(struct request *request, struct problem *problem) {
-    size_t len = strlen(request->query);
-
-    if (len > REQUEST_QUERY_MAX)
-        problem_set(problem, 413, "query: the most is %d bytes", REQUEST_QUERY_MAX);
-    else if (params_parse(&request->params, request->query, len) != ERR_OK)
-        problem_set(problem, 400, "query: %% must be followed by two hexadecimal digits");
-    return problem->status == 0;
-}
-
-bool ws_serve(struct app *app, struct request *request, int fd, const struct part *early,
-              struct problem *problem) {
-    struct hub_read read;
-
-    if (!handshake_check(request, app->config->origins, problem))
-        return false;
-    app->stats->requests++;
-    request_mount(request, app->config->mount);
-    if (strcmp(request->endpoint, "ws") != 0)
-        app_no_endpoint(app, request, problem);
-    if (problem->status != 0 || !parse_query(request, problem) ||
-        !session_check(app, request, &read, problem))
-        return false;
-    begin(app, request, &read, fd, early);
-    return true;
-}
-
 bool endpoint_ws(struct app *app, struct request *request, struct client *client,
                  struct problem *problem) {
     struct hub_read read;

@@ -21,14 +21,6 @@ void ws_serving_end(struct ws_serving *serving);
 /* Safe on NULL. */
 void ws_serving_free(struct ws_serving *serving);
 
-/*
- * Makes a session of a request that is a handshake (endpoint and all), on the connection `fd`,
- * which is taken over; `early` is what came behind the request. False: `problem` is what to
- * answer, and the descriptor is still the caller's. The request stays the caller's.
- */
-bool ws_serve(struct app *app, struct request *request, int fd, const struct part *early,
-              struct problem *problem);
-
 /* The endpoint, for clients that can be upgraded. */
 endpoint_fn endpoint_ws;
 

@@ -1,0 +1,83 @@
+/*
+ * Texts are ended in place, where a line's end or a blank stands: nothing is copied but lists,
+ * and the host of a target that is a URL, which is the request's host then (RFC 9112 §3.2.2).
+ */
+#include "fcgi-app/door/http/fields.h"
+
+#include <string.h>
+
+struct found {
+    struct span last;
+    unsigned times;
+};
+
+static const char *ended(struct span span) {
+    char *text = (char *)(uintptr_t)span.at;
+    text[span.len] = '\0';
+    return text;
+}
+
+/* Appends a text of its own; the room is there already. */
+static const char *put(struct buf *lists, struct span text) {
+    size_t at = lists->len;
+    buf_add(lists, text.at, text.len);
+    buf_char(lists, '\0');
+    return lists->data + at;
+}
+
+/* A field that stands there several times is one list (RFC 9110 §5.3); Cookie is (RFC 6265 §5.4)
+ * one too, of another kind. */
+static const char *put_list(const struct parser *parser, int which, struct buf *lists) {
+    struct span name, value;
+    size_t at = 0, from = lists->len;
+
+    while (parser_field(parser, &at, &name, &value)) {
+        if (said_by_field(name.at, name.len) != which)
+            continue;
+        if (lists->len > from)
+            buf_text(lists, which == SAID_COOKIE ? "; " : ", ");
+        buf_add(lists, value.at, value.len);
+    }
+    buf_char(lists, '\0');
+    return lists->data + from;
+}
+
+static unsigned find(const struct parser *parser, struct found found[SAID_COUNT]) {
+    struct span name, value;
+    unsigned repeated = 0;
+    size_t at = 0;
+
+    memset(found, 0, SAID_COUNT * sizeof *found);
+    while (parser_field(parser, &at, &name, &value)) {
+        int which = said_by_field(name.at, name.len);
+        if (which < 0)
+            continue;
+        found[which].last = value;
+        repeated += found[which].times++ > 0;
+    }
+    return repeated;
+}
+
+void fields_say(const struct parser *parser, struct said *said, struct buf *lists) {
+    struct span host = parser_authority(parser);
+    struct found found[SAID_COUNT];
+    unsigned repeated = find(parser, found);
+
+    said_nothing(said);
+    *lists = buf_make(SIZE_MAX / 2); /* the head's limit is one for these too */
+    if (repeated > 0 || host.len > 0)
+        (void)buf_reserve(lists, 2 * parser->head_len + SAID_COUNT);
+    for (int i = 0; i < SAID_COUNT; i++) {
+        if (found[i].times > 1)
+            said->of[i] = put_list(parser, i, lists);
+    }
+    for (int i = 0; i < SAID_COUNT; i++) {
+        if (found[i].times == 1)
+            said->of[i] = ended(found[i].last);
+    }
+    if (host.len > 0)
+        said->of[SAID_HOST] = put(lists, host);
+    said->of[SAID_PROTOCOL] = parser->minor > 0 ? "HTTP/1.1" : "HTTP/1.0";
+    said->of[SAID_METHOD] = ended(parser->method);
+    said->of[SAID_URI] = ended(parser->target);
+}
