@@ -8,7 +8,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "core/base/collections.h"
 #include "core/base/mem.h"
@@ -36,13 +35,13 @@ void fetches_free(struct fetches *fetches) {
     free(fetches);
 }
 
-struct fetch *fetch_take(struct fetches *fetches, struct feed *feed, const char *since,
+struct fetch *fetch_take(struct fetches *fetches, struct feed *feed, const struct since *since,
                          unsigned limit, size_t bytes, size_t longest) {
     struct fetch *fetch;
 
     DL_FOREACH (fetches->unsent, fetch) {
         if (fetch->feed == feed && fetch->limit == limit && fetch->bytes == bytes &&
-            fetch->longest == longest && strcmp(fetch->since, since) == 0) {
+            fetch->longest == longest && since_same(&fetch->since, since)) {
             fetch->refs++;
             return fetch;
         }
@@ -56,7 +55,7 @@ struct fetch *fetch_take(struct fetches *fetches, struct feed *feed, const char 
     fetch->longest = longest;
     fetch->refs = 1;
     ring_init(&fetch->waiting);
-    memcpy(fetch->since, since, strlen(since) + 1);
+    fetch->since = *since;
     DL_PREPEND(fetches->unsent, fetch);
     return fetch;
 }
@@ -107,13 +106,15 @@ static void on_page(void *ctx, const struct history_page *page) {
 
 void fetches_send(struct fetches *fetches) {
     struct fetch *fetch, *next;
+    char since[SINCE_TEXT];
     size_t len;
 
     if (!history_ready(fetches->history))
         return;
     DL_FOREACH_SAFE (fetches->unsent, fetch, next) {
         const char *name = feed_name(fetch->feed, &len);
-        if (history_read(fetches->history, name, len, fetch->since, fetch->limit, fetch->bytes,
+        since_format(&fetch->since, since);
+        if (history_read(fetches->history, name, len, since, fetch->limit, fetch->bytes,
                          fetch->longest, on_page, fetch) != ERR_OK)
             return;
         DL_DELETE(fetches->unsent, fetch);

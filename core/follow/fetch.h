@@ -10,19 +10,18 @@
 #include <stddef.h>
 
 #include "core/base/ring.h"
+#include "core/data/since.h"
 #include "core/follow/counts.h"
 #include "core/follow/feed.h"
 #include "core/redis/history.h"
 #include "core/redis/words.h"
-
-enum { FETCH_SINCE = 48 };
 
 /* A read, asked for, under way or done. `page` may be looked at once done. */
 struct fetch {
     struct fetches *owner;
     uint64_t serial; /* no two fetches of a process have the same */
     struct feed *feed;
-    char since[FETCH_SINCE];
+    struct since since;
     unsigned limit;
     size_t bytes;
     size_t longest;
@@ -48,7 +47,7 @@ void fetches_free(struct fetches *fetches);
  * for in this turn of the loop, or a new one. A read that was sent is never
  * joined: it may have been carried out before the caller's request began.
  */
-struct fetch *fetch_take(struct fetches *fetches, struct feed *feed, const char *since,
+struct fetch *fetch_take(struct fetches *fetches, struct feed *feed, const struct since *since,
                          unsigned limit, size_t bytes, size_t longest);
 void fetch_release(struct fetch *fetch);
 

@@ -22,7 +22,7 @@ struct app {
     struct ws_serving *serving;   /* NULL where WebSockets are not served by this process */
     double started;               /* Unix seconds */
     struct request *last;         /* the last reading request that may be said again, or NULL */
-    struct hub_read last_read;    /* and what it said (read.c) */
+    struct hub_read *last_read;   /* and what it said; read.c's own */
     bool told_elsewhere;          /* the log has said that somebody expects another mount */
 };
 

@@ -13,7 +13,6 @@
 
 #include "core/redis/health.h"
 #include "fcgi-app/endpoints/ws/serving.h"
-#include "fcgi-app/hub/waiter.h"
 #include "fcgi-app/transports/transport.h"
 
 static void put_transports(const struct config *config, bool sockets, struct buf *out) {

@@ -13,9 +13,8 @@
 #include "core/data/cursor.h"
 #include "fcgi-app/endpoints/app.h"
 #include "fcgi-app/endpoints/channel_index.h"
-#include "fcgi-app/hub/waiter.h"
 
-enum { LIMIT_DEFAULT = 100, LAST_MAX = 1000000 };
+enum { LIMIT_DEFAULT = 100 };
 
 /* A whole number of at most nine digits; nothing else. */
 static bool parse_whole(const char *text, size_t len, unsigned *out) {
@@ -99,36 +98,26 @@ static bool take_channels(const struct config *config, const struct params *para
     return enough;
 }
 
-static void begin_at(enum since_kind since, unsigned last, const struct cursor *cursor,
+static void begin_at(const struct since *since, const struct cursor *cursor,
                      struct hub_channel *channels, size_t count) {
     for (size_t i = 0; i < count; i++) {
         const struct position *at = cursor_find(cursor, channels[i].name, channels[i].len);
-        channels[i].since = at != NULL ? SINCE_AT : since;
-        channels[i].last = last;
-        if (at != NULL)
-            channels[i].at = *at;
+        channels[i].since = at != NULL ? (struct since){.kind = SINCE_AT, .at = *at} : *since;
     }
 }
 
-bool read_since(const char *since, size_t len, struct hub_channel *channels, size_t count) {
+bool read_since(const char *text, size_t len, struct hub_channel *channels, size_t count) {
+    struct since since;
     struct cursor *cursor = NULL;
-    unsigned last = 0;
 
-    if (len == 3 && memcmp(since, "now", 3) == 0) {
-        begin_at(SINCE_NOW, 0, NULL, channels, count);
-    } else if (len == 5 && memcmp(since, "start", 5) == 0) {
-        begin_at(SINCE_START, 0, NULL, channels, count);
-    } else if (len > 0 && since[0] == '-') {
-        if (!parse_whole(since + 1, len - 1, &last) || last == 0 || last > LAST_MAX)
-            return false;
-        begin_at(SINCE_LAST, last, NULL, channels, count);
-    } else {
+    if (!since_parse(text, len, &since)) {
+        since = (struct since){.kind = SINCE_NOW};
         /* it may know channels that are not asked for; their number is bounded by its size */
-        if (cursor_parse(since, len, PARAMS_MAX, &cursor) != ERR_OK)
+        if (cursor_parse(text, len, PARAMS_MAX, &cursor) != ERR_OK)
             return false;
-        begin_at(SINCE_NOW, 0, cursor, channels, count);
-        free(cursor);
     }
+    begin_at(&since, cursor, channels, count);
+    free(cursor);
     return true;
 }
 
@@ -149,7 +138,7 @@ static bool take_since(const struct request *request, struct hub_channel *channe
     if (params_count(&request->params, "since") <= 1 && read_since(text, len, channels, count))
         return true;
     problem_set(problem, 400, "%s: must be now, start, -K (K from 1 to %d) or a cursor", name,
-                LAST_MAX);
+                SINCE_LAST_MAX);
     return false;
 }
 
@@ -211,9 +200,11 @@ bool app_repeats(const struct app *app, const struct request *request, said_set 
 }
 
 void app_forget(struct app *app) {
-    free((void *)(uintptr_t)app->last_read.channels);
+    if (app->last_read != NULL)
+        free((void *)(uintptr_t)app->last_read->channels);
+    free(app->last_read);
     request_free(app->last);
-    app->last_read.channels = NULL;
+    app->last_read = NULL;
     app->last = NULL;
 }
 
@@ -227,7 +218,8 @@ static void keep(struct app *app, struct request *request, const struct hub_read
     }
     app_forget(app);
     app->last = request;
-    app->last_read = *read;
+    app->last_read = mem_new(sizeof *read);
+    *app->last_read = *read;
 }
 
 /* HEAD: what a GET would be answered, but for the body and what is known only with it. */
@@ -261,7 +253,7 @@ bool endpoint_read(struct app *app, struct request *request, struct client *clie
     struct hub_read read = {.transport = transport_find(request->endpoint)};
 
     if (request->repeats) {
-        read = app->last_read;
+        read = *app->last_read;
         read.bytes = request->bytes;
         read.early = request->early_header;
     } else if (!read_parse(app->config, request, &read, problem)) {

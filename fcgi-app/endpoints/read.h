@@ -20,10 +20,10 @@ bool read_parse(const struct config *config, const struct request *request, stru
                 struct problem *problem);
 
 /*
- * Sets where one channel begins: `since` is now, start, -K or a cursor. False if
+ * Sets where each of the channels begins: `text` is now, start, -K or a cursor. False if
  * it is none of them.
  */
-bool read_since(const char *since, size_t len, struct hub_channel *channels, size_t count);
+bool read_since(const char *text, size_t len, struct hub_channel *channels, size_t count);
 
 /* Whether a browser may subscribe to a channel of that name; if not, why. */
 bool read_allowed(const struct config *config, const char *name, size_t len,

@@ -16,13 +16,9 @@
 #define EARLY 0.1 /* waits end up to this part early, at random, so as not to return in step */
 
 static void sub_begin(struct sub *sub, const struct hub_channel *channel) {
-    static const enum sub_kind kinds[] = {[SINCE_NOW] = SUB_NOW,
-                                          [SINCE_START] = SUB_START,
-                                          [SINCE_LAST] = SUB_LAST,
-                                          [SINCE_AT] = SUB_AT};
-    sub->kind = kinds[channel->since];
-    sub->last = channel->last;
-    sub->at = channel->at;
+    sub->kind = channel->since.kind & 3;
+    sub->last = channel->since.last;
+    sub->at = channel->since.at;
 }
 
 /* What is read of the history, later than the request came, needs no fence besides. */
@@ -39,7 +35,7 @@ static bool take_feeds(struct waiter *waiter, const struct hub_read *read) {
         ring_add(&feed_row(sub->feed)->subs, &sub->ring);
         feed_row(sub->feed)->told = false;
         sub_begin(sub, &read->channels[i]);
-        waiter->needs_fence = waiter->needs_fence || sub->kind == SUB_NOW;
+        waiter->needs_fence = waiter->needs_fence || sub->kind == SINCE_NOW;
         bare = bare && feed_bare(sub->feed);
     }
     waiter->fence_passed = bare;
@@ -169,10 +165,6 @@ void hub_put_off(struct hub *hub, struct client *client, const struct hub_read *
 }
 
 struct hub_places hub_release(struct waiter *waiter) {
-    static const enum since_kind kinds[] = {[SUB_NOW] = SINCE_NOW,
-                                            [SUB_START] = SINCE_START,
-                                            [SUB_LAST] = SINCE_LAST,
-                                            [SUB_AT] = SINCE_AT};
     struct hub_places places = {.count = waiter->sub_count, .ends = waiter->deadline.own};
 
     snprintf(places.tag, sizeof places.tag, "%s",
@@ -183,9 +175,7 @@ struct hub_places hub_release(struct waiter *waiter) {
         struct hub_channel *channel = &places.channels[i];
         const char *name = feed_name(sub->feed, &channel->len);
         channel->name = mem_copy(name, channel->len);
-        channel->since = kinds[sub->kind];
-        channel->last = sub->last;
-        channel->at = sub->at;
+        channel->since = sub_since(sub);
     }
     deliver_forget(waiter);
     return places;

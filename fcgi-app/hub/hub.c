@@ -87,7 +87,7 @@ static void on_feed_misled(void *ctx, struct feed *feed, struct position from, s
 
     for (struct ring *at = subs->next; at != subs; at = at->next) {
         struct sub *sub = RING_OF(at, struct sub, ring);
-        if (sub->kind != SUB_AT || position_compare(sub->at, from) <= 0)
+        if (sub->kind != SINCE_AT || position_compare(sub->at, from) <= 0)
             continue;
         sub->misled = true;
         if (position_compare(sub->at, to) > 0)

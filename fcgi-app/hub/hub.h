@@ -11,7 +11,7 @@
 
 #include "core/base/loop.h"
 #include "core/config/config.h"
-#include "core/data/cursor.h"
+#include "core/data/since.h"
 #include "core/redis/history.h"
 #include "core/redis/redis.h"
 #include "fcgi-app/counts/stats.h"
@@ -23,16 +23,13 @@
 
 struct hub;
 
-/* Where a reader begins. */
-enum since_kind { SINCE_NOW, SINCE_START, SINCE_LAST, SINCE_AT };
-
 struct hub_channel {
     const char *name;
     size_t len;
-    enum since_kind since;
-    unsigned last;      /* with SINCE_LAST */
-    struct position at; /* with SINCE_AT */
+    struct since since;
 };
+
+enum { LIMIT_MAX = 1000 };
 
 /* A reading request; everything is borrowed for the length of the call. */
 struct hub_read {
@@ -40,12 +37,12 @@ struct hub_read {
     struct transport_options options; /* its callback is taken over */
     const struct hub_channel *channels;
     size_t channel_count; /* may be 0 on a WebSocket */
-    unsigned limit;
-    double timeout;  /* seconds to wait, for a transport that waits and is no stream */
-    uint32_t ends;   /* hub_places.ends, for one that is held again; 0: the hub decides */
-    bool early;      /* the web server needs a header to notice that a browser has left */
-    const char *tag; /* whose account the request counts for, or NULL */
-    size_t bytes;    /* of the request, for that account */
+    unsigned limit;       /* messages in an answer, 1 to LIMIT_MAX */
+    double timeout;       /* seconds to wait, for a transport that waits and is no stream */
+    uint32_t ends;        /* hub_places.ends, for one that is held again; 0: the hub decides */
+    bool early;           /* the web server needs a header to notice that a browser has left */
+    const char *tag;      /* whose account the request counts for, or NULL */
+    size_t bytes;         /* of the request, for that account */
 };
 
 /* `config` and `stats` are borrowed and outlive the hub. */

@@ -75,7 +75,7 @@ static void apply(const struct memo *memo, struct waiter *waiter) {
         struct sub *sub = &waiter->subs[i];
         sub->at = memo->places[i].at;
         sub->confirmed = memo->places[i].confirmed;
-        sub->kind = SUB_AT;
+        sub->kind = SINCE_AT;
         sub->misled = false;
         sub_forget_read(sub);
     }

@@ -33,18 +33,12 @@ void sub_forget_read(struct sub *sub) {
 
 static void ask(struct sub *sub, struct fetches *fetches, size_t bytes, size_t longest) {
     const struct waiter *waiter = sub_waiter(sub);
-    char since[FETCH_SINCE] = "start";
+    const struct since since = sub_since(sub);
 
-    if (sub->kind == SUB_LAST)
-        snprintf(since, sizeof since, "-%u", sub->last);
-    else if (sub->kind == SUB_AT)
-        position_format(sub->at, since);
-    else if (sub->kind == SUB_NOW)
-        snprintf(since, sizeof since, "now");
     sub->read = mem_new(sizeof *sub->read);
     sub->read->sub = sub;
     sub->read->fetch =
-        fetch_take(fetches, sub->feed, since, waiter->limit, bytes / waiter->sub_count, longest);
+        fetch_take(fetches, sub->feed, &since, waiter->limit, bytes / waiter->sub_count, longest);
     ring_add(&sub->read->fetch->waiting, &sub->read->ring);
 }
 
@@ -72,19 +66,19 @@ static bool sub_resolve(struct sub *sub, struct fetches *fetches, size_t bytes, 
         return false;
     }
     if (!feed_live(sub->feed))
-        return sub_waiter(sub)->parked && sub->kind == SUB_AT;
-    if (sub->kind == SUB_NOW && !now)
+        return sub_waiter(sub)->parked && sub->kind == SINCE_AT;
+    if (sub->kind == SINCE_NOW && !now)
         return false;
     if (!may_remember(sub)) {
         ask(sub, fetches, bytes, longest);
         return false;
     }
-    if (sub->kind == SUB_NOW) {
+    if (sub->kind == SINCE_NOW) {
         sub->at = feed_position(sub->feed);
-        sub->kind = SUB_AT;
+        sub->kind = SINCE_AT;
         sub->confirmed = feed_resets(sub->feed);
     }
-    if (sub->kind == SUB_AT && in_memory(sub))
+    if (sub->kind == SINCE_AT && in_memory(sub))
         return true;
     ask(sub, fetches, bytes, longest);
     return false;
@@ -266,10 +260,10 @@ static bool advance(struct sub *sub, const struct source *source) {
         sub->confirmed = feed_resets(sub->feed);
     } else if (source->taken > 0) {
         sub->at = source_at(source, source->taken - 1)->id;
-    } else if (sub->kind != SUB_AT) {
+    } else if (sub->kind != SINCE_AT) {
         sub->at = position_before(source_at(source, 0)->id);
     }
-    sub->kind = SUB_AT;
+    sub->kind = SINCE_AT;
     if (!all && source->taken == 0)
         return false; /* whatever is in front of its messages is told with them */
     bool gap = page != NULL && page->gap && (source->taken > page->hole || whole);
@@ -292,7 +286,7 @@ struct batch *waiter_collect(struct waiter *waiter, const struct portion *portio
     size_t used = merge(sources, waiter->sub_count, entries, waiter->limit, portion);
     for (size_t i = 0; i < waiter->sub_count; i++) {
         struct sub *sub = &waiter->subs[i];
-        bool first_time = sub->kind != SUB_AT;
+        bool first_time = sub->kind != SINCE_AT;
         describe(sub, &channels[i]);
         channels[i].gap = advance(sub, &sources[i]);
         channels[i].to = sub->at;

@@ -13,27 +13,19 @@
 #include "core/base/ring.h"
 #include "core/base/wheel.h"
 #include "core/data/batch.h"
+#include "core/data/since.h"
 #include "core/follow/feed.h"
 #include "core/follow/fetch.h"
 #include "fcgi-app/door/client.h"
 #include "fcgi-app/transports/transport.h"
 
-enum { LIMIT_MAX = 1000 };
-
-/* Where a subscriber of one channel stands. */
-enum sub_kind {
-    SUB_NOW,   /* wants what comes from now on; becomes SUB_AT as soon as the feed is live */
-    SUB_START, /* wants everything that is held */
-    SUB_LAST,  /* wants the last `last` messages */
-    SUB_AT     /* has everything up to `at` */
-};
-
+/* Where a subscriber of one channel stands; SINCE_NOW becomes SINCE_AT when the feed is live. */
 struct sub {
     struct feed *feed;
     struct position at;
     struct sub_read *read; /* what was read, or is being read, for it; or NULL */
     struct ring ring;      /* of the feed's subscribers */
-    unsigned kind : 2;     /* enum sub_kind */
+    unsigned kind : 2;     /* enum since_kind; with `last` and `at` a struct since */
     unsigned index : 10;   /* its place among the waiter's */
     unsigned last : 20;
     unsigned confirmed : 31; /* feed_resets() when Redis said that `at` is the newest; 0: never */
@@ -125,6 +117,11 @@ size_t waiter_cursor_bytes(const struct waiter *waiter);
  * takes what is shown.
  */
 struct position sub_end(const struct sub *sub);
+
+/* Where the subscriber stands, apart from its waiter. */
+static inline struct since sub_since(const struct sub *sub) {
+    return (struct since){(enum since_kind)sub->kind, sub->last, sub->at};
+}
 
 /* Gives back what a sub has of a fetch. */
 void sub_forget_read(struct sub *sub);

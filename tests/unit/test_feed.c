@@ -142,6 +142,9 @@ static long after(struct feed *feed, uint64_t epoch, uint64_t n) {
     return feed_after(feed, (struct position){epoch, n});
 }
 
+/* Behind the message 5-n. */
+#define AFTER(number) (&(struct since){.kind = SINCE_AT, .at = {5, number}})
+
 START_TEST(a_feed_subscribes_first_and_reads_then) {
     begin();
     struct feed *feed = feeds_take(feeds, "chat", 4, false);
@@ -643,16 +646,16 @@ START_TEST(who_asks_the_same_in_one_turn_shares_one_read) {
     begin();
     struct feed *feed = live_feed();
     fetches = fetches_new(&counts, history, on_fetched, NULL);
-    struct fetch *first = fetch_take(fetches, feed, "5-1", 10, HISTORY_PAGE, 0);
-    ck_assert_ptr_eq(fetch_take(fetches, feed, "5-1", 10, HISTORY_PAGE, 0), first);
-    struct fetch *other = fetch_take(fetches, feed, "5-2", 10, HISTORY_PAGE, 0);
-    struct fetch *limit = fetch_take(fetches, feed, "5-1", 11, HISTORY_PAGE, 0);
+    struct fetch *first = fetch_take(fetches, feed, AFTER(1), 10, HISTORY_PAGE, 0);
+    ck_assert_ptr_eq(fetch_take(fetches, feed, AFTER(1), 10, HISTORY_PAGE, 0), first);
+    struct fetch *other = fetch_take(fetches, feed, AFTER(2), 10, HISTORY_PAGE, 0);
+    struct fetch *limit = fetch_take(fetches, feed, AFTER(1), 11, HISTORY_PAGE, 0);
     ck_assert_ptr_ne(other, first);
     ck_assert_ptr_ne(limit, first);
     fetches_send(fetches);
     ck_assert_uint_eq(fake_waiting(commands), 3);
-    struct fetch *later =
-        fetch_take(fetches, feed, "5-1", 10, HISTORY_PAGE, 0); /* may know more than the sent one */
+    struct fetch *later = fetch_take(fetches, feed, AFTER(1), 10, HISTORY_PAGE,
+                                     0); /* may know more than the sent one */
     ck_assert_ptr_ne(later, first);
     ck_assert_uint_ne(later->serial, first->serial);
     while (fake_waiting(commands) > 0)
@@ -674,10 +677,10 @@ START_TEST(a_read_that_nobody_waits_for_any_more_is_forgotten) {
     begin();
     struct feed *feed = live_feed();
     fetches = fetches_new(&counts, history, on_fetched, NULL);
-    fetch_release(fetch_take(fetches, feed, "5-1", 10, HISTORY_PAGE, 0));
+    fetch_release(fetch_take(fetches, feed, AFTER(1), 10, HISTORY_PAGE, 0));
     fetches_send(fetches);
     ck_assert_uint_eq(fake_waiting(commands), 0);
-    struct fetch *sent = fetch_take(fetches, feed, "5-1", 10, HISTORY_PAGE, 0);
+    struct fetch *sent = fetch_take(fetches, feed, AFTER(1), 10, HISTORY_PAGE, 0);
     fetches_send(fetches);
     fetch_release(sent);
     fake_answer(commands, reply_page("5-10", false, false, "5-10 1 x"));
@@ -691,7 +694,7 @@ START_TEST(a_read_that_was_lost_goes_out_again) {
     begin();
     struct feed *feed = live_feed();
     fetches = fetches_new(&counts, history, on_fetched, NULL);
-    struct fetch *fetch = fetch_take(fetches, feed, "5-1", 10, HISTORY_PAGE, 0);
+    struct fetch *fetch = fetch_take(fetches, feed, AFTER(1), 10, HISTORY_PAGE, 0);
     fetches_send(fetches);
     fake_down(commands);
     library_down(library);
@@ -715,7 +718,8 @@ START_TEST(a_refused_read_is_done_with_its_error) {
     begin();
     struct feed *feed = live_feed();
     fetches = fetches_new(&counts, history, on_fetched, NULL);
-    struct fetch *fetch = fetch_take(fetches, feed, "start", 10, HISTORY_PAGE, 0);
+    struct fetch *fetch =
+        fetch_take(fetches, feed, &(struct since){.kind = SINCE_START}, 10, HISTORY_PAGE, 0);
     fetches_send(fetches);
     log_open("unit", LOG_ERROR);
     fake_answer(commands, reply_error("WRONGTYPE no stream"));
