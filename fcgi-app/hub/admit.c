@@ -11,9 +11,8 @@
 #include "fcgi-app/hub/_hub.h"
 #include "fcgi-app/hub/deliver.h"
 #include "fcgi-app/hub/hub.h"
+#include "fcgi-app/hub/stay.h"
 #include "fcgi-app/hub/turn.h"
-
-#define EARLY 0.1 /* waits end up to this part early, at random, so as not to return in step */
 
 static void sub_begin(struct sub *sub, const struct hub_channel *channel) {
     sub->kind = channel->since.kind & 3;
@@ -57,58 +56,21 @@ static void say_full(struct hub *hub) {
                     (unsigned long long)held(hub), hub->config->max_waiters, quiet);
 }
 
-/* Near the limit a long-poller is answered at once and told to poll: slower, not refused. */
-static void degrade_near_limit(struct hub *hub, struct waiter *waiter) {
+static bool near_limit(const struct hub *hub) {
     uint64_t most = (uint64_t)hub->config->max_waiters;
+    return held(hub) >= most - most / 10;
+}
 
-    if (waiter_transport(waiter)->stream || !waiter->waits || held(hub) < most - most / 10)
+/* Near the limit a long-poller is answered at once and told to poll: slower, not refused. */
+static void degrade(struct waiter *waiter) {
+    struct hub *hub = waiter->hub;
+
+    if (waiter_transport(waiter)->stream || !waiter->waits)
         return;
     waiter->waits = false;
     waiter->told_to_poll = true;
     hub->stats->answers_retry++;
     say_full(hub);
-}
-
-/* Room for what few requests bring along; their callback is taken over. */
-static struct waiter_extra *extra_new(struct hub *hub, const struct hub_read *read,
-                                      struct hub_holder *holder) {
-    if (read->tag == NULL && read->options.callback == NULL && holder == NULL)
-        return NULL;
-    struct waiter_extra *extra = mem_new(sizeof *extra);
-    *extra = (struct waiter_extra){.holder = holder,
-                                   .tag = tag_take(hub->tallies, read->tag),
-                                   .callback = read->options.callback};
-    return extra;
-}
-
-static struct waiter *waiter_new(struct hub *hub, struct client *client,
-                                 const struct hub_read *read, struct hub_holder *holder) {
-    struct waiter *waiter =
-        read->channel_count == 1
-            ? pool_take(&hub->singles)
-            : mem_new(sizeof *waiter + read->channel_count * sizeof waiter->subs[0]);
-    double longest = read->transport->stream ? hub->config->max_stream : read->timeout;
-
-    waiter->hub = hub;
-    waiter->client = client;
-    waiter->transport = (uint8_t)transport_index(read->transport);
-    waiter->variant = (uint8_t)read->options.variant;
-    waiter->step = (uint8_t)retry_step();
-    waiter->early = read->early;
-    waiter->limit = (uint16_t)read->limit;
-    waiter->waits = read->transport->waits && longest > 0;
-    waiter->deadline.own = wheel_in(hub->wheel, longest * (1 - EARLY * drand48()));
-    if (read->ends > 0)
-        waiter->deadline.own = read->ends;
-    waiter->sub_count = (uint16_t)read->channel_count;
-    degrade_near_limit(hub, waiter);
-    waiter->needs_fence = !waiter->waits;
-    hub->unresolved++;
-    waiter->extra = extra_new(hub, read, holder);
-    deliver_spend(
-        waiter,
-        &(struct tally){.requests = read->bytes > 0, .bytes_in = (int64_t)read->bytes, .held = 1});
-    return waiter;
 }
 
 /*
@@ -139,17 +101,21 @@ bool hub_hold(struct hub *hub, struct client *client, const struct hub_read *rea
         free(read->options.callback);
         return false;
     }
-    struct waiter *waiter = waiter_new(hub, client, read, holder);
+    bool crowded = near_limit(hub);
+    struct waiter *waiter = stay_begin(hub, client, read, holder);
+    if (crowded)
+        degrade(waiter);
+    waiter->needs_fence = !waiter->waits;
     if (!take_feeds(waiter, read)) {
         problem_later(problem, 503, 5, "no room for another channel: %d are in use", FEEDS_MAX);
-        deliver_forget(waiter);
+        stay_end(waiter);
         return false;
     }
     if (holder != NULL)
         holder->waiter = waiter;
     turn_set_deadline(waiter, hub->config->redis_timeout);
     client_watch(client, &turn_events, waiter);
-    deliver_ready(waiter);
+    stay_ready(waiter);
     hub->newcomers = true;
     return true;
 }
@@ -177,7 +143,7 @@ struct hub_places hub_release(struct waiter *waiter) {
         channel->name = mem_copy(name, channel->len);
         channel->since = sub_since(sub);
     }
-    deliver_forget(waiter);
+    stay_end(waiter);
     return places;
 }
 

@@ -12,81 +12,11 @@
 
 #include "fcgi-app/hub/_hub.h"
 #include "fcgi-app/hub/holder.h"
-
-/* ------------------------------------------------------------------------ ends */
-
-void deliver_spend(struct waiter *waiter, const struct tally *spent) {
-    struct tally *sum = tally_of_transport(waiter->hub->tallies, waiter->transport);
-#define ADD(name) sum->name += spent->name;
-    TALLY_LIST(ADD)
-#undef ADD
-    if (waiter->extra != NULL)
-        tag_add(waiter->extra->tag, spent);
-}
-
-void deliver_ready_in(struct waiter *waiter, struct feed_row *row) {
-    if (ring_linked(&waiter->turn)) /* ready, or will be behind its fence */
-        return;
-    ring_add(&row->ready, &waiter->turn);
-    if (!ring_linked(&row->turn))
-        ring_add(&waiter->hub->rows, &row->turn);
-}
-
-void deliver_ready(struct waiter *waiter) {
-    bool any = waiter->sub_count > 0;
-    deliver_ready_in(waiter, any ? feed_row(waiter->subs[0].feed) : &waiter->hub->row);
-}
-
-void deliver_set_slow(struct waiter *waiter, bool slow) {
-    if (waiter->slow == slow)
-        return;
-    waiter->slow = slow;
-    waiter->owed = 0;
-    for (size_t i = 0; i < waiter->sub_count; i++) {
-        if (waiter->subs[i].feed != NULL)
-            feed_row(waiter->subs[i].feed)->slow += slow ? 1U : -1U;
-    }
-}
-
-static void forget_extra(struct waiter *waiter) {
-    struct waiter_extra *extra = waiter->extra;
-
-    if (extra == NULL)
-        return;
-    tag_release(extra->tag);
-    free(extra->callback);
-    if (extra->holder != NULL)
-        extra->holder->waiter = NULL;
-    free(extra);
-}
-
-void deliver_forget(struct waiter *waiter) {
-    struct hub *hub = waiter->hub;
-
-    deliver_set_slow(waiter, false);
-    for (size_t i = 0; i < waiter->sub_count; i++) {
-        struct sub *sub = &waiter->subs[i];
-        sub_forget_read(sub);
-        if (sub->feed != NULL) {
-            ring_remove(&sub->ring);
-            feed_release(sub->feed);
-        }
-    }
-    deliver_spend(waiter, &(struct tally){.held = -1});
-    forget_extra(waiter);
-    ring_remove(&waiter->turn);
-    wheel_cancel(&waiter->deadline);
-    hub->unresolved -= !waiter->parked;
-    hub->stats->waiters -= waiter->parked;
-    if (waiter->sub_count == 1)
-        pool_give(&hub->singles, waiter);
-    else
-        free(waiter);
-}
+#include "fcgi-app/hub/stay.h"
 
 void deliver_drop(struct waiter *waiter) {
     struct client *client = waiter->client;
-    deliver_forget(waiter); /* first: who holds the client may go with it */
+    stay_end(waiter); /* first: who holds the client may go with it */
     client_drop(client);
 }
 
@@ -133,7 +63,7 @@ void deliver_refuse(struct waiter *waiter, const struct problem *problem) {
 
     hub->stats->answers_503++;
     options.callback = NULL; /* it goes with the waiter */
-    deliver_forget(waiter);
+    stay_end(waiter);
     if (transport->later != NULL)
         deliver_later(hub, client, transport, &options, problem);
     else
@@ -159,10 +89,10 @@ static const struct buf *rendering(struct waiter *waiter, struct batch *batch, s
 static void count_batch(struct waiter *waiter, const struct batch *batch, size_t bytes) {
     struct stats *stats = waiter->hub->stats;
 
-    deliver_spend(waiter, &(struct tally){.batches = 1,
-                                          .messages = (int64_t)batch_size(batch),
-                                          .empty = batch_size(batch) == 0,
-                                          .bytes_out = (int64_t)bytes});
+    stay_spend(waiter, &(struct tally){.batches = 1,
+                                       .messages = (int64_t)batch_size(batch),
+                                       .empty = batch_size(batch) == 0,
+                                       .bytes_out = (int64_t)bytes});
     stats->batches++;
     stats->messages += batch_size(batch);
     stats->batches_empty += batch_size(batch) == 0;
@@ -179,7 +109,7 @@ void deliver_batch(struct waiter *waiter, struct batch *batch) {
     const struct head *first = waiter->begun ? NULL : &head;
 
     count_batch(waiter, batch, (first != NULL ? client_head_size(client, first) : 0) + text->len);
-    deliver_forget(waiter);
+    stay_end(waiter);
     client_finish(client, first, &(struct part){text->data, text->len}, 1);
     buf_free(&own);
 }
@@ -195,7 +125,7 @@ static bool send_text(struct waiter *waiter, const struct head *head, const stru
         return false;
     }
     waiter->refreshed = wheel_now(waiter->hub->wheel);
-    deliver_set_slow(waiter, client_backlog(waiter->client) > 0);
+    stay_set_slow(waiter, client_backlog(waiter->client) > 0);
     return true;
 }
 
@@ -212,7 +142,7 @@ bool deliver_begin(struct waiter *waiter, const struct batch *first) {
     }
     waiter->begun = true;
     size_t bytes = client_head_size(waiter->client, &head) + text.len;
-    deliver_spend(waiter, &(struct tally){.bytes_out = (int64_t)bytes});
+    stay_spend(waiter, &(struct tally){.bytes_out = (int64_t)bytes});
     if (!send_text(waiter, &head, &text, &text))
         return false;
     if (waiter->extra != NULL && waiter->extra->holder != NULL)
@@ -243,7 +173,7 @@ void deliver_end(struct waiter *waiter) {
     const struct head head = head_of(waiter->hub, waiter->transport, text.len);
     const struct head *first = waiter->begun ? NULL : &head;
     struct client *client = waiter->client;
-    deliver_forget(waiter);
+    stay_end(waiter);
     client_finish(client, first, &(struct part){text.data, text.len}, 1);
     buf_free(&text);
 }
@@ -255,6 +185,6 @@ bool deliver_heartbeat(struct waiter *waiter) {
     struct batch *place = waiter_empty(waiter, waiter_poll_after(waiter));
     waiter_transport(waiter)->keepalive(&options, place, &text);
     batch_unref(place);
-    deliver_spend(waiter, &(struct tally){.bytes_out = (int64_t)text.len});
+    stay_spend(waiter, &(struct tally){.bytes_out = (int64_t)text.len});
     return send_text(waiter, NULL, &text, &text);
 }

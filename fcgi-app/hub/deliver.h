@@ -5,17 +5,9 @@
 #ifndef HALLEY_DELIVER_H
 #define HALLEY_DELIVER_H
 
-#include "fcgi-app/counts/tally.h"
 #include "fcgi-app/door/client.h"
 #include "fcgi-app/door/problem.h"
 #include "fcgi-app/hub/waiter.h"
-
-/*
- * Has the waiter take its turn soon, in the row of a feed that has something for it; or
- * of the first of its feeds.
- */
-void deliver_ready_in(struct waiter *waiter, struct feed_row *row);
-void deliver_ready(struct waiter *waiter);
 
 /* Answers with a batch, and that is all. It is over afterwards. */
 void deliver_batch(struct waiter *waiter, struct batch *batch);
@@ -43,14 +35,5 @@ void deliver_refuse(struct waiter *waiter, const struct problem *problem);
 /* Closes its client without another word; `gone` counts one that has left. Over afterwards. */
 void deliver_drop(struct waiter *waiter);
 void deliver_gone(void *waiter);
-
-/* Frees a waiter whose client is somebody else's by now. */
-void deliver_forget(struct waiter *waiter);
-
-/* Notes whether it has yet to take what it was sent. */
-void deliver_set_slow(struct waiter *waiter, bool slow);
-
-/* Counts what a waiter spends: for its transport, and for its tag if it has one. */
-void deliver_spend(struct waiter *waiter, const struct tally *spent);
 
 #endif

@@ -21,6 +21,7 @@
 #include "fcgi-app/hub/_hub.h"
 #include "fcgi-app/hub/deliver.h"
 #include "fcgi-app/hub/rows.h"
+#include "fcgi-app/hub/stay.h"
 #include "fcgi-app/hub/turn.h"
 
 #define FINISH_MAX    1.0 /* seconds that Redis has at the end to take what it was told last */
@@ -60,7 +61,7 @@ static void on_feed_moved(void *ctx, struct feed *feed) {
         return;
     row->told = true;
     for (struct ring *at = row->subs.next; at != &row->subs; at = at->next)
-        deliver_ready_in(sub_waiter(RING_OF(at, struct sub, ring)), row);
+        stay_ready_in(sub_waiter(RING_OF(at, struct sub, ring)), row);
 }
 
 static void on_feed_message(void *ctx, struct feed *feed, const struct message *message) {
@@ -73,7 +74,7 @@ static void on_fetched(void *ctx, struct fetch *fetch) {
     while (!ring_empty(&fetch->waiting)) {
         struct sub_read *read = RING_OF(fetch->waiting.next, struct sub_read, ring);
         ring_remove(&read->ring);
-        deliver_ready(sub_waiter(read->sub));
+        stay_ready(sub_waiter(read->sub));
     }
 }
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "fcgi-app/hub/deliver.h"
+#include "fcgi-app/hub/stay.h"
 #include "fcgi-app/hub/turn.h"
 
 #define MEMO_KEPT   1.0    /* seconds after which what was collected is forgotten */
@@ -34,7 +35,7 @@ void rows_fence_passed(struct hub *hub, uint64_t number) {
         struct waiter *waiter = RING_OF(hub->fence_asked.next, struct waiter, turn);
         ring_remove(&waiter->turn);
         waiter->fence_passed = true;
-        deliver_ready(waiter);
+        stay_ready(waiter);
     }
 }
 

@@ -23,6 +23,7 @@
 #include "core/redis/words.h"
 #include "fcgi-app/hub/_hub.h"
 #include "fcgi-app/hub/deliver.h"
+#include "fcgi-app/hub/stay.h"
 
 #define EARLY_HEADER 1.0 /* seconds */
 
@@ -204,8 +205,8 @@ void turn_set_deadline(struct waiter *waiter, double seconds) {
 
 static void on_drained(void *ctx) {
     struct waiter *waiter = ctx;
-    deliver_set_slow(waiter, false);
-    deliver_ready(waiter);
+    stay_set_slow(waiter, false);
+    stay_ready(waiter);
 }
 
 const struct client_events turn_events = {.gone = deliver_gone, .drained = on_drained};
