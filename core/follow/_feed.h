@@ -1,7 +1,7 @@
 /*
- * A feed's own state, shared by the files that make it up and included by nobody else:
- * mend.c (what it hears and reads), feed.c (its subscription, its life). Belongs to the
- * loop's thread.
+ * A feed's own state, shared by the files that make it up: hear.c (live messages), mend.c
+ * (reads, and what they say), verify.c (whether what was told is what history holds), feed.c
+ * (its subscription, its life). Belongs to the loop's thread.
  */
 #ifndef HALLEY_FEED_PRIVATE_H
 #define HALLEY_FEED_PRIVATE_H

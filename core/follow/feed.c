@@ -26,6 +26,7 @@
 #include "core/base/mem.h"
 #include "core/data/names.h"
 #include "core/follow/_feed.h"
+#include "core/follow/hear.h"
 #include "core/follow/mend.h"
 
 #define SWEEP    2.0  /* seconds between looks for feeds that nobody uses */
@@ -190,7 +191,7 @@ static void on_gathered(struct ev_loop *loop, struct ev_timer *timer, int events
     struct feed *feed = timer->data;
     (void)loop, (void)events;
     gather_begin(&feed->gather);
-    mend_show(feed);
+    hear_show(feed);
 }
 
 static void rest(struct feed *feed) {

@@ -11,9 +11,6 @@
 /* The one place where a feed's state changes. */
 void mend_set_state(struct feed *feed, enum feed_state state);
 
-/* Shows those who wait all that there is. */
-void mend_show(struct feed *feed);
-
 /*
  * Reads what the feed misses: its state is SYNCING afterwards, or SUBSCRIBED if history
  * cannot be read now. The feed is subscribed; nothing is being read.

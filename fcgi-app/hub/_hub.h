@@ -1,8 +1,8 @@
 /*
  * The hub's own state, shared by the files of this folder alone: admit.c (new requests),
  * stay.c (a waiter comes and goes), rows.c (who has a turn), turn.c (a waiter's turn),
- * deliver.c (what a waiter is sent), hub.c (what feeds and Redis tell). Belongs to the loop's
- * thread.
+ * deliver.c (what a waiter is sent), news.c (what feeds tell), hub.c (what Redis tells). Belongs to
+ * the loop's thread.
  *
  * Words:
  *   waiter   a reading request that is held; it has a sub for each of its channels

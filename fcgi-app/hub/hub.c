@@ -20,8 +20,8 @@
 #include "core/base/mem.h"
 #include "fcgi-app/hub/_hub.h"
 #include "fcgi-app/hub/deliver.h"
+#include "fcgi-app/hub/news.h"
 #include "fcgi-app/hub/rows.h"
-#include "fcgi-app/hub/stay.h"
 #include "fcgi-app/hub/turn.h"
 
 #define FINISH_MAX    1.0 /* seconds that Redis has at the end to take what it was told last */
@@ -33,75 +33,6 @@ struct call {
     double expires;
     struct call *next;
 };
-
-/* ------------------------------------------------------------ what feeds tell us */
-
-/* Those who have not taken what they were sent: they miss this one, for as long as they may. */
-static void owe(struct hub *hub, struct feed *feed, const struct message *message) {
-    struct ring *subs = &feed_row(feed)->subs, *at, *next;
-
-    for (at = subs->next; at != subs; at = next) {
-        struct waiter *waiter = sub_waiter(RING_OF(at, struct sub, ring));
-        next = at->next; /* a waiter has one sub for each feed, so `next` stays */
-        if (!waiter->slow)
-            continue;
-        waiter->owed += (uint32_t)message->payload_len;
-        if (client_backlog(waiter->client) + waiter->owed > (size_t)hub->config->max_backlog) {
-            hub->stats->cut_off++;
-            deliver_drop(waiter);
-        }
-    }
-}
-
-static void on_feed_moved(void *ctx, struct feed *feed) {
-    struct feed_row *row = feed_row(feed);
-    (void)ctx;
-
-    if (row->told)
-        return;
-    row->told = true;
-    for (struct ring *at = row->subs.next; at != &row->subs; at = at->next)
-        stay_ready_in(sub_waiter(RING_OF(at, struct sub, ring)), row);
-}
-
-static void on_feed_message(void *ctx, struct feed *feed, const struct message *message) {
-    if (feed_row(feed)->slow > 0)
-        owe(ctx, feed, message);
-}
-
-static void on_fetched(void *ctx, struct fetch *fetch) {
-    (void)ctx;
-    while (!ring_empty(&fetch->waiting)) {
-        struct sub_read *read = RING_OF(fetch->waiting.next, struct sub_read, ring);
-        ring_remove(&read->ring);
-        stay_ready(sub_waiter(read->sub));
-    }
-}
-
-/*
- * They go on in front of what they were told wrongly, and behind a gap. Who has read on from
- * there in history is told of the gap as well: it may have gone over a message.
- */
-static void on_feed_misled(void *ctx, struct feed *feed, struct position from, struct position to) {
-    struct ring *subs = &feed_row(feed)->subs;
-    (void)ctx;
-
-    for (struct ring *at = subs->next; at != subs; at = at->next) {
-        struct sub *sub = RING_OF(at, struct sub, ring);
-        if (sub->kind != SINCE_AT || position_compare(sub->at, from) <= 0)
-            continue;
-        sub->misled = true;
-        if (position_compare(sub->at, to) > 0)
-            continue;
-        sub->at = from;
-        sub_forget_read(sub);
-    }
-}
-
-static const struct feeds_events hub_feeds_events = {.message = on_feed_message,
-                                                     .moved = on_feed_moved,
-                                                     .refused = on_feed_moved,
-                                                     .misled = on_feed_misled};
 
 /* ------------------------------------------------------------ what Redis tells us */
 
@@ -335,11 +266,11 @@ struct hub *hub_new(struct ev_loop *loop, const struct config *config, struct st
         &(struct library_options){.prefix = config->prefix, .events = &library_events, .ctx = hub});
     hub->health = health_new(loop, config, hub->library, hub->commands, hub->subscriber);
     hub->history = history_new(loop, hub->commands, hub->library, config->prefix);
-    hub->feeds = feeds_new(loop, &stats->follow, config, &hub_feeds_events, hub);
+    hub->feeds = feeds_new(loop, &stats->follow, config, &news_events, hub);
     feeds_attach(hub->feeds, hub->subscriber, hub->history);
     hub->tallies = tallies_new(loop, hub->commands, stats);
     hub->tracking = tracking_new(loop, config, &stats->follow);
-    hub->fetches = fetches_new(&stats->follow, hub->history, on_fetched, hub);
+    hub->fetches = fetches_new(&stats->follow, hub->history, news_fetched, hub);
     hub->wheel = wheel_new(loop, turn_late, hub);
     hub->singles = pool_make(sizeof(struct waiter) + sizeof(struct sub));
     hub->memo = memo_make();
