@@ -7,6 +7,7 @@
  */
 #include "worker/leader.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +15,8 @@
 
 #define NOTE_AGAIN  60.0 /* seconds after which a channel is noted again */
 #define AFTER_ERROR 0.1
+#define ASIDE_FIRST 0.1 /* seconds until what was set aside is tried, and at most */
+#define ASIDE_MAX   2.0
 
 enum { TELL_EVERY = 16 };
 
@@ -22,6 +25,10 @@ struct sent {
     struct name name;
     unsigned chain;
 };
+
+static double now_of(const struct leader *leader) {
+    return leader->link->now(leader->link->ctx);
+}
 
 /* FNV-1a: tells channels apart well enough; a mix-up costs a note too few for a minute. */
 static uint64_t digest_of(const struct item *item) {
@@ -34,7 +41,7 @@ static uint64_t digest_of(const struct item *item) {
 /* Whether Redis has to be told that this channel has bare publishes. */
 static bool must_note(struct leader *leader, const struct item *item) {
     uint64_t digest = digest_of(item);
-    double now = leader->link->now(leader->link->ctx);
+    double now = now_of(leader);
     struct leader_note *note = &leader->notes[(digest >> 32) % LEADER_NOTES];
 
     if (note->digest == digest && now - note->at < NOTE_AGAIN)
@@ -71,18 +78,28 @@ static void on_refused(struct leader *leader, const redis_reply *reply) {
     link->refused(link->ctx, reply);
 }
 
-static void note_skipped(struct leader *leader, const redis_reply *reply) {
-    static const char skipped[] = "SKIPPED ";
+/* Whether Redis answered with that word; if so it is counted, and logged with what follows. */
+static bool note_word(struct leader *leader, const redis_reply *reply, const char *word,
+                      const char *event, uint64_t *count) {
     unsigned long quiet;
-    size_t len, word = strlen(skipped);
+    size_t len, word_len = strlen(word);
     const char *text = redis_text(reply, &len);
 
-    if (text == NULL || len < word || memcmp(text, skipped, word) != 0)
-        return;
-    leader->skipped++;
-    if (log_allowed(&leader->complaint, leader->link->now(leader->link->ctx), &quiet))
-        log_warning("sequencer.skipped", "why=\"%.*s\" not_logged=%lu", (int)(len - word),
-                    text + word, quiet);
+    if (text == NULL || len < word_len || memcmp(text, word, word_len) != 0)
+        return false;
+    (*count)++;
+    if (log_allowed(&leader->complaint, now_of(leader), &quiet))
+        log_warning(event, "why=\"%.*s\" not_logged=%lu", (int)(len - word_len), text + word_len,
+                    quiet);
+    return true;
+}
+
+static void note_answer(struct leader *leader, const redis_reply *reply) {
+    if (note_word(leader, reply, "ASIDE ", "sequencer.aside", &leader->set_aside) ||
+        note_word(leader, reply, "SKIPPED no room ", "sequencer.skipped", &leader->skipped))
+        leader_aside(leader);
+    else
+        note_word(leader, reply, "SKIPPED ", "sequencer.skipped", &leader->skipped);
 }
 
 static void on_sequenced(void *ctx, const redis_reply *reply) {
@@ -95,7 +112,7 @@ static void on_sequenced(void *ctx, const redis_reply *reply) {
         return; /* the connection is lost, and with it the right to lead */
     if (!redis_is_error(reply)) {
         queue_done(leader->queue, sent.name);
-        note_skipped(leader, reply);
+        note_answer(leader, reply);
     } else if (leader->lease->held && sent.chain == leader->chain) {
         on_refused(leader, reply);
     }
@@ -110,8 +127,7 @@ static bool send_item(struct leader *leader, const struct item *item) {
 
     *sent = (struct sent){.leader = leader, .name = item->name, .chain = leader->chain};
     call_begin(&call, "halley_sequence");
-    call_text(&call, "2");
-    call_bytes(&call, item->channel, item->channel_len);
+    call_text(&call, "1");
     call_text(&call, leader->lease->key);
     call_text(&call, leader->lease->owner);
     call_pair(&call, leader->last.barrier, leader->last.number);
@@ -125,10 +141,65 @@ static bool send_item(struct leader *leader, const struct item *item) {
         call_number(&call, leader->lease->generation);
     else
         call_text(&call, "");
+    call_bytes(&call, item->channel, item->channel_len);
+    call_text(&call, item->gap ? "1" : "0");
     if (leader->link->send(leader->link->ctx, on_sequenced, sent, &call))
         return true;
     free(sent);
     return false;
+}
+
+/* ------------------------------------------------------------- what is set aside */
+
+void leader_aside(struct leader *leader) {
+    if (leader->aside.some)
+        return;
+    leader->aside.some = true;
+    leader->aside.patience = ASIDE_FIRST;
+    leader->aside.due = now_of(leader) + ASIDE_FIRST;
+}
+
+double leader_due(const struct leader *leader) {
+    return leader->aside.some && !leader->aside.trying && leader->lease->held ? leader->aside.due
+                                                                              : INFINITY;
+}
+
+void leader_down(struct leader *leader) {
+    leader->aside.trying = false;
+}
+
+/* As long as some find their place, the next are tried at once. */
+static void on_tried(void *ctx, const redis_reply *reply) {
+    struct leader *leader = ctx;
+    long long done = redis_integer(redis_item(reply, 0), 0);
+    long long left = redis_integer(redis_item(reply, 1), 0);
+
+    if (reply == NULL)
+        return;
+    leader->aside.trying = false;
+    if (redis_is_error(reply)) {
+        leader->link->refused(leader->link->ctx, reply);
+        left = 1;
+    }
+    leader->aside.some = left > 0;
+    leader->aside.patience = done > 0 ? ASIDE_FIRST : fmin(2 * leader->aside.patience, ASIDE_MAX);
+    leader->aside.due = now_of(leader) + (done > 0 ? 0 : leader->aside.patience);
+    if (done > 0)
+        log_info("sequencer.aside", "kept=%lld left=%lld", done, left);
+    leader->moved(leader->ctx);
+}
+
+static void try_aside(struct leader *leader) {
+    struct call call;
+
+    call_begin(&call, "halley_aside");
+    call_text(&call, "1");
+    call_text(&call, leader->lease->key);
+    call_text(&call, leader->lease->owner);
+    call_text(&call, leader->config->prefix);
+    leader->aside.trying = leader->link->send(leader->link->ctx, on_tried, leader, &call);
+    if (!leader->aside.trying)
+        leader->aside.due = now_of(leader) + ASIDE_MAX;
 }
 
 void leader_send(struct leader *leader) {
@@ -143,4 +214,6 @@ void leader_send(struct leader *leader) {
         leader->last = queue->unsent->name;
         queue_sent(queue);
     }
+    if (now_of(leader) >= leader_due(leader))
+        try_aside(leader);
 }

@@ -87,6 +87,15 @@ static uint64_t number_of(const redis_reply *reply) {
     return text != NULL ? strtoull(text, NULL, 10) : 0;
 }
 
+/* How many were done, and a second number where some are set aside. */
+static void read_total(const redis_reply *reply, struct lease_answer *answer) {
+    size_t len;
+    const char *text = redis_text(reply, &len);
+
+    answer->total = number_of(reply);
+    answer->aside = text != NULL && memchr(text, ' ', len) != NULL;
+}
+
 static bool read_word(const redis_reply *reply, enum lease_word *out) {
     size_t len;
     const char *text = redis_text(reply, &len);
@@ -133,7 +142,7 @@ enum err lease_answered(struct lease *lease, const redis_reply *reply, double no
     if (redis_count(reply) != ANSWER_PARTS || !read_word(redis_item(reply, 0), &answer->word))
         return ERR_REDIS; /* lost, or refused: the next question is due as it was */
     answer->left = (double)redis_integer(redis_item(reply, 1), 0) / 1000;
-    answer->total = number_of(redis_item(reply, 2));
+    read_total(redis_item(reply, 2), answer);
     answer->generation = lease->generation = number_of(redis_item(reply, 3));
     answer->settled = number_of(redis_item(reply, 4));
     answer->done = (struct name){lease->next_to.barrier, number_of(redis_item(reply, 5))};

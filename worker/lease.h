@@ -34,6 +34,7 @@ struct lease_answer {
     enum lease_word word;
     double left; /* seconds that whoever holds it has it */
     uint64_t total;
+    bool aside; /* some publishes are set aside */
     uint64_t generation;
     uint64_t settled; /* the barrier up to which nothing is open */
     struct name done; /* what is done of what the worker held oldest */

@@ -35,6 +35,7 @@ enum err queue_add(struct queue *queue, const struct heard *heard) {
     item->channel_len = heard->channel_len;
     item->payload = mem_copy(heard->payload, heard->payload_len);
     item->payload_len = heard->payload_len;
+    item->gap = heard->gap;
     DL_APPEND(queue->head, item);
     queue->count++;
     queue->bytes += item->payload_len;

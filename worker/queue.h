@@ -35,6 +35,7 @@ struct item {
     size_t payload_len;
     char *channel;
     char *payload;
+    bool gap; /* no message: its readers are told of a gap in its place */
 };
 
 struct queue {
@@ -53,6 +54,7 @@ struct heard {
     size_t channel_len;
     const char *payload;
     size_t payload_len;
+    bool gap;
 };
 
 /* An empty queue that is full with so many items, or QUEUE_BYTES. */

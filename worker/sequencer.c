@@ -170,6 +170,7 @@ static void forget(struct sequencer *s) {
         call_text(&call, "1");
         call_bytes(&call, s->queue.head->channel, s->queue.head->channel_len);
         call_text(&call, s->config->prefix);
+        call_text(&call, s->lease.key);
         if (!s->link.send(s->link.ctx, NULL, NULL, &call))
             return;
         queue_drop(&s->queue);
@@ -190,6 +191,8 @@ static void act_on(struct sequencer *s, const struct lease_answer *answer) {
         on_granted(s);
     else if (answer->word != LEASE_RENEWED && answer->word != LEASE_WAIT)
         lease_let_go(&s->lease);
+    if (answer->aside)
+        leader_aside(&s->leader);
     if (answer->word == LEASE_DOUBT)
         doubt(s);
     else if (answer->word == LEASE_FORGOTTEN)
@@ -312,20 +315,29 @@ static void complain(struct sequencer *s, const char *what) {
         log_warning("sequencer.ignored", "why=\"%s\" not_logged=%lu", what, quiet);
 }
 
-static const char *why_not(const struct sequencer *s, const struct heard *heard) {
+/* Why there can be no such channel, and so no reader either. */
+static const char *no_channel(const struct heard *heard) {
     if (!channel_valid(heard->channel, heard->channel_len))
         return "not a valid channel name";
     if (channel_reserved(heard->channel, heard->channel_len))
         return "a channel name that begins with ~ is reserved";
-    if (heard->payload_len >
-        (size_t)config_channel(s->config, heard->channel, heard->channel_len)->max_message)
-        return "a payload is over max_message";
     return NULL;
 }
 
-static bool hear_publish(struct sequencer *s, struct heard *heard) {
-    const char *why = why_not(s, heard);
+/* What is too long is a gap in its channel: its payload is not kept. */
+static bool too_long(const struct sequencer *s, const struct heard *heard) {
+    return heard->payload_len >
+           (size_t)config_channel(s->config, heard->channel, heard->channel_len)->max_message;
+}
 
+static bool hear_publish(struct sequencer *s, struct heard *heard) {
+    const char *why = no_channel(heard);
+
+    if (why == NULL && too_long(s, heard)) {
+        complain(s, "a payload is over max_message");
+        heard->gap = true;
+        heard->payload_len = 0;
+    }
     heard->name = hearing_next(&s->hearing);
     heard->from = s->hearing.from;
     s->counts.heard++;
@@ -403,6 +415,7 @@ void sequencer_up(struct sequencer *s) {
 
 void sequencer_down(struct sequencer *s) {
     s->lease.asking = s->doubting = false;
+    leader_down(&s->leader);
     lease_let_go(&s->lease);
     note_role(s);
 }
@@ -412,7 +425,8 @@ void sequencer_tick(struct sequencer *s) {
 }
 
 double sequencer_due(const struct sequencer *s) {
-    return s->member && !s->lease.asking ? s->lease.due : INFINITY;
+    double due = leader_due(&s->leader);
+    return s->member && !s->lease.asking ? fmin(s->lease.due, due) : due;
 }
 
 struct sequencer *sequencer_new(const struct config *config, const struct link *link, size_t room) {
@@ -450,13 +464,14 @@ void sequencer_drain(struct sequencer *s, void (*done)(void *ctx), void *ctx) {
 void sequencer_report(const struct sequencer *s, struct buf *out) {
     buf_printf(out,
                "\"sequencer\":{\"state\":\"%s\",\"queue\":%zu,\"total\":%llu,\"heard\":%llu,"
-               "\"refused\":%llu,\"skipped\":%llu,\"takeovers\":%llu,\"cuts\":%llu,"
+               "\"refused\":%llu,\"skipped\":%llu,\"aside\":%llu,\"takeovers\":%llu,\"cuts\":%llu,"
                "\"doubts\":%llu,\"forgotten\":%llu,\"full\":%llu}",
                role_names[role_of(s)], s->queue.count, (unsigned long long)s->total,
                (unsigned long long)s->counts.heard, (unsigned long long)s->counts.refused,
-               (unsigned long long)s->leader.skipped, (unsigned long long)s->counts.takeovers,
-               (unsigned long long)s->counts.cuts, (unsigned long long)s->counts.doubts,
-               (unsigned long long)s->counts.forgotten, (unsigned long long)s->counts.full);
+               (unsigned long long)s->leader.skipped, (unsigned long long)s->leader.set_aside,
+               (unsigned long long)s->counts.takeovers, (unsigned long long)s->counts.cuts,
+               (unsigned long long)s->counts.doubts, (unsigned long long)s->counts.forgotten,
+               (unsigned long long)s->counts.full);
 }
 
 size_t sequencer_queued(const struct sequencer *s) {

@@ -32,7 +32,7 @@
 -- VERSION (tests/lint/library-version --update). Programs load this file when Redis
 -- has none or an older one; when it has another text of the same number, once each.
 
-local VERSION = 12
+local VERSION = 13
 local DIGEST = '' -- of this text, which the build puts in here (Makefile)
 
 local HISTORY, TTL, MAX_MESSAGE = 1000, 3600, 65536
@@ -840,11 +840,22 @@ end
 --   settled             the name up to which everything is done, or was told as a gap
 --   doubt               how many channels were told a gap of those that have to be, while that goes on
 --   barrier             the last one
+--   aside               how many publishes are set aside, and their bytes
 --   run, gen, since     the Redis process that this is about, a number for it, and its beginning
 --
 -- <lease>:workers   hash: what each worker said of itself last
 -- <lease>:channels  sorted set: when a channel had a bare publish last, by the minute
+--
+-- What Redis refuses in one channel alone, because a key of it is of the wrong type or out
+-- of reach, is set aside, so that the others go on, and tried again in order:
+--
+-- <lease>:aside            hash: of each channel how many, their bytes, 1 if there was no room
+--                          for more, and its history, ttl, max_message and meta_ttl
+-- <lease>:aside:<channel>  list: "<barrier> <number> <payload>"; of what is a gap the name alone
 
+local ASIDE_ITEMS, ASIDE_BYTES = 1000, 4194304 -- of a channel
+local ASIDE_ITEMS_MAX, ASIDE_BYTES_MAX, ASIDE_CHANNELS = 10000, 33554432, 10000 -- of all
+local ASIDE_CHUNK, ASIDE_CHUNK_BYTES = 100, 1048576
 local SEGMENTS, CHANNELS, DOUBT_CHUNK = 1000, 10000, 100
 local GONE_MS = 600000
 local DEAF = 9007199254740991
@@ -973,11 +984,12 @@ end
 local function lease_of(lease_key, now)
   know_process(now)
   local f = redis.call('HMGET', lease_key, 'owner', 'until', 'ttl', 'from', 'last', 'settled',
-    'run', 'gen', 'since', 'barrier', 'doubt', 'forgotten')
+    'run', 'gen', 'since', 'barrier', 'doubt', 'forgotten', 'aside')
   local lease = { owner = f[1] or '', ends = tonumber(f[2]) or 0, ttl = tonumber(f[3]) or 0,
     from = tonumber(f[4]) or 0, last = parse_name(f[5]), settled = parse_name(f[6]),
     last_text = f[5] or '', gen = tonumber(f[8]) or 0, since = tonumber(f[9]) or now,
-    barrier = tonumber(f[10]) or 0, doubt = f[11], forgotten = tonumber(f[12]) or 0 }
+    barrier = tonumber(f[10]) or 0, doubt = f[11], forgotten = tonumber(f[12]) or 0,
+    aside = f[13] }
   if f[7] ~= run then
     lease.gen, lease.since, lease.ends, lease.doubt = stamp(lease.barrier), now, 0, nil
     keep_last(lease_key, lease.last_text)
@@ -1203,8 +1215,8 @@ end
 
 -- A worker says what it holds, and asks for the lease.
 -- in:  lease key; "acquire", "report", "release" or "leave", and a report (report_of)
--- out: { word, milliseconds that the lease lasts, total, generation, barrier of `settled`,
---      number up to which is done what it holds oldest, the others that live }. The words:
+-- out: { word, milliseconds that the lease lasts, total (" 1" behind it: something is set
+--      aside), generation, barrier of `settled`, number up to which is done what it holds oldest, the others that live }. The words:
 --      held (by another, or not to be had now), wait (ask again soon), granted, renewed,
 --      doubt (granted, but gaps have to be told first), done (what it holds oldest was
 --      done: say it again), forgotten (that cannot be known any more), left
@@ -1229,55 +1241,13 @@ local function halley_lease(keys, args)
   for owner, worker in pairs(workers_of(keys[1], lease, now)) do
     if owner ~= r.owner and worker.live then others[#others + 1] = owner end
   end
-  return { word, left, text(total_of(lease.last_text)), text(lease.gen), text(lease.settled[1]), text(done), others }
+  local total = text(total_of(lease.last_text)) .. (lease.aside and ' 1' or '')
+  return { word, left, total, text(lease.gen), text(lease.settled[1]), text(done), others }
 end
 
 local function holds(lease_key, owner, now)
   local lease = redis.call('HMGET', lease_key, 'owner', 'until')
   return lease[1] == owner and tonumber(lease[2] or 0) > now
-end
-
--- One bare publish becomes history. Only the holder of the lease may, and each call names
--- the one before it, so that nothing is passed over where that failed.
--- in:  channel, lease key; owner, name before ("barrier number"), barrier, number, payload,
---      1 if the channel is to be remembered, history, ttl, max_message, meta_ttl, prefix,
---      generation where the others are to be told; '': not now
--- out: the message's id; "DONE" where that was done before; "SKIPPED why" for what cannot
---      be kept; or the errors "LEASE ..." and "ORDER ..."
-local function halley_sequence(keys, args)
-  local now = now_ms()
-  local lease = redis.call('HMGET', keys[2], 'owner', 'until', 'last')
-  if lease[1] ~= args[1] or tonumber(lease[2]) <= now then
-    return redis.error_reply('LEASE is not held by ' .. args[1])
-  end
-  local before, total, done = string.match(lease[3] or '', '^(%d+ %d+) (%d+) (%d+)')
-  if before ~= args[2] then
-    return redis.error_reply('ORDER expects what follows ' .. tostring(before))
-  end
-  if string.find(before, args[3] .. ' ', 1, true) ~= 1 then
-    keep_last(keys[2], lease[3])
-    done = redis.call('HGET', keys[2], 'done:' .. args[3]) or '0'
-  end
-  local name = args[3] .. ' ' .. args[4]
-  if tonumber(done) >= tonumber(args[4]) then
-    redis.call('HSET', keys[2], 'last', name .. ' ' .. total .. ' ' .. done)
-    return 'DONE'
-  end
-  local prefix = args[11] or known_prefix()
-  if not prefix then return fail(UNKNOWN_PREFIX) end
-  local ok, id, why = pcall(append, keys[1], args[5], {
-    history = tonumber(args[7]), ttl = tonumber(args[8]), max_message = tonumber(args[9]),
-    meta_ttl = tonumber(args[10]), prefix = prefix, remember = true, bare = name }, now)
-  if not ok then id, why = nil, type(id) == 'table' and id.err or tostring(id) end
-  redis.call('HSET', keys[2], 'last', name .. ' ' .. text(total + 1) .. ' ' .. done)
-  if args[6] == '1' then
-    local channels = keys[2] .. ':channels'
-    redis.call('ZADD', channels, text(now), keys[1])
-    redis.call('ZREMRANGEBYSCORE', channels, '-inf', text(now - META_TTL * 1000))
-    redis.call('ZREMRANGEBYRANK', channels, 0, -CHANNELS - 1)
-  end
-  if args[12] ~= '' then tell_workers(prefix, 'done ' .. args[12] .. ' ' .. name) end
-  return id or 'SKIPPED ' .. why
 end
 
 -- Gives a channel's next number to no message, so that each of its readers is told of a gap;
@@ -1300,6 +1270,182 @@ local function make_hole(channel, told, now)
   end
 end
 
+-- A bare publish takes its place in its channel: as a message, or as a gap where it has no
+-- payload, or too long a one. Returns what halley_sequence does; what Redis says is raised.
+local function take_place(channel, payload, o, now)
+  local id, why = nil, nil
+  if payload then
+    id, why = append(channel, payload, o, now)
+    if id then return id end
+  end
+  make_hole(channel, o.prefix, now)
+  return why and 'SKIPPED ' .. why or 'GAP'
+end
+
+-- The same; nil and why where Redis does not let it.
+local function try_place(channel, payload, o, now)
+  local ok, result = pcall(take_place, channel, payload, o, now)
+  if ok then return result end
+  local why = type(result) == 'table' and result.err or tostring(result)
+  if redis.pcall('HGET', key('meta', channel), 'bare') == o.bare then
+    return 'SKIPPED ' .. why -- it has its place, and could not be told
+  end
+  return nil, why
+end
+
+local function aside_of(words)
+  local count, bytes, full = string.match(words or '', '^(%d+) (%d+) ?(%d?)')
+  return tonumber(count) or 0, tonumber(bytes) or 0, full == '1'
+end
+
+-- So many more, or less, are set aside of all.
+local function count_aside(lease_key, items, bytes)
+  local count, size = aside_of(redis.call('HGET', lease_key, 'aside'))
+  if count + items <= 0 then
+    redis.call('HDEL', lease_key, 'aside')
+  else
+    redis.call('HSET', lease_key, 'aside', text(count + items) .. ' ' .. text(size + bytes))
+  end
+end
+
+-- Keeps a bare publish behind those of its channel that are kept already. Where there is no
+-- room a gap is kept in its place, which stands for all that follow it.
+local function set_aside(lease_key, channel, payload, o, why)
+  local aside, list = lease_key .. ':aside', lease_key .. ':aside:' .. channel
+  local count, bytes, full = aside_of(redis.call('HGET', aside, channel))
+  local all_count, all_bytes = aside_of(redis.call('HGET', lease_key, 'aside'))
+  local size = payload and #payload or 0
+  if not full and count < ASIDE_ITEMS and bytes + size <= ASIDE_BYTES
+    and all_count < ASIDE_ITEMS_MAX and all_bytes + size <= ASIDE_BYTES_MAX then
+    redis.call('RPUSH', list, payload and o.bare .. ' ' .. payload or o.bare)
+  elseif full or (count == 0 and redis.call('HLEN', aside) >= ASIDE_CHANNELS) then
+    return 'SKIPPED no room to set it aside: ' .. why
+  else
+    size, full = 0, true
+    redis.call('RPUSH', list, o.bare)
+  end
+  redis.call('HSET', aside, channel, text(count + 1) .. ' ' .. text(bytes + size) .. (full and ' 1' or ' 0')
+    .. ' ' .. text(o.history) .. ' ' .. text(o.ttl) .. ' ' .. text(o.max_message) .. ' ' .. text(o.meta_ttl))
+  count_aside(lease_key, 1, size)
+  redis.call('EXPIRE', aside, text(META_TTL))
+  redis.call('EXPIRE', list, text(META_TTL))
+  return (full and 'SKIPPED no room to set it aside: ' or 'ASIDE ') .. why
+end
+
+-- Tells a gap to the readers of a channel: behind what is set aside of it, if something is.
+local function tell_gap(lease_key, channel, told, now)
+  local words, why = redis.call('HGET', lease_key .. ':aside', channel), 'it waits behind others'
+  if not words then
+    local ok, result = pcall(make_hole, channel, told, now)
+    if ok then return end
+    why = type(result) == 'table' and result.err or tostring(result)
+  end
+  local policy = { string.match(words or '', ' %d (%d+) (%d+) (%d+) (%d+)$') }
+  pcall(set_aside, lease_key, channel, nil, { bare = '0 0', history = policy[1] or HISTORY,
+    ttl = policy[2] or TTL, max_message = policy[3] or MAX_MESSAGE, meta_ttl = policy[4] or META_TTL }, why)
+end
+
+-- Tries what is set aside of a channel, at most so much. Returns how many found their place,
+-- their bytes, and what Redis said where it did not let the next.
+local function try_aside(lease_key, channel, prefix, most, now)
+  local aside, list = lease_key .. ':aside', lease_key .. ':aside:' .. channel
+  local words = redis.call('HGET', aside, channel)
+  local policy = { string.match(words, ' %d (%d+) (%d+) (%d+) (%d+)$') }
+  local done, bytes, why = 0, 0, nil
+  while done < most and bytes < ASIDE_CHUNK_BYTES and not why do
+    local item = redis.call('LINDEX', list, 0)
+    if not item then break end
+    local name, payload = string.match(item, '^(%d+ %d+) ?(.*)$')
+    local size = #item - #name - 1
+    local placed
+    placed, why = try_place(channel, size >= 0 and payload or nil, { history = tonumber(policy[1]),
+      ttl = tonumber(policy[2]), max_message = tonumber(policy[3]), meta_ttl = tonumber(policy[4]),
+      prefix = prefix, remember = true, bare = name }, now)
+    if placed then
+      redis.call('LPOP', list)
+      done, bytes = done + 1, bytes + math.max(size, 0)
+    end
+  end
+  local count, size, full = aside_of(words)
+  if redis.call('LLEN', list) == 0 then
+    redis.call('HDEL', aside, channel)
+    count_aside(lease_key, -count, -size)
+  elseif done > 0 then
+    redis.call('HSET', aside, channel, text(count - done) .. ' ' .. text(size - bytes) .. (full and ' 1 ' or ' 0 ')
+      .. table.concat(policy, ' '))
+    count_aside(lease_key, -done, -bytes)
+  end
+  return done, bytes, why
+end
+
+-- Tries again what was set aside, so many at a time.
+-- in:  lease key; owner, prefix
+-- out: how many found their place, how many are left, and what Redis says of one of them
+local function halley_aside(keys, args)
+  local now = now_ms()
+  if not holds(keys[1], args[1], now) then return redis.error_reply('LEASE is not held by ' .. args[1]) end
+  local done, bytes, said = 0, 0, ''
+  for _, channel in ipairs(redis.call('HRANDFIELD', keys[1] .. ':aside', ASIDE_CHUNK)) do
+    local more, size, why = try_aside(keys[1], channel, args[2], ASIDE_CHUNK - done, now)
+    done, bytes, said = done + more, bytes + size, why or said
+    if done >= ASIDE_CHUNK or bytes >= ASIDE_CHUNK_BYTES then break end
+  end
+  if redis.call('HLEN', keys[1] .. ':aside') == 0 then redis.call('HDEL', keys[1], 'aside') end
+  return { done, (aside_of(redis.call('HGET', keys[1], 'aside'))), said }
+end
+
+-- One bare publish becomes history. Only the holder of the lease may, and each call names
+-- the one before it, so that nothing is passed over where that failed.
+-- in:  lease key; owner, name before ("barrier number"), barrier, number, payload,
+--      1 if the channel is to be remembered, history, ttl, max_message, meta_ttl, prefix,
+--      generation where the others are to be told ('': not now), channel, 1 if a gap is told
+--      in its place; older workers have the channel as another key, in front of the lease
+-- out: the message's id; "GAP"; "DONE" where that was done before; "SKIPPED why" for what
+--      cannot be kept, so that a gap is told; "ASIDE why" for what waits; or the errors
+--      "LEASE ..." and "ORDER ..."
+local function halley_sequence(keys, args)
+  local now = now_ms()
+  local channel, lease_key = keys[2] and keys[1] or args[13], keys[2] or keys[1]
+  local lease = redis.call('HMGET', lease_key, 'owner', 'until', 'last', 'aside')
+  if lease[1] ~= args[1] or tonumber(lease[2]) <= now then
+    return redis.error_reply('LEASE is not held by ' .. args[1])
+  end
+  local before, total, done = string.match(lease[3] or '', '^(%d+ %d+) (%d+) (%d+)')
+  if before ~= args[2] then
+    return redis.error_reply('ORDER expects what follows ' .. tostring(before))
+  end
+  if string.find(before, args[3] .. ' ', 1, true) ~= 1 then
+    keep_last(lease_key, lease[3])
+    done = redis.call('HGET', lease_key, 'done:' .. args[3]) or '0'
+  end
+  local name = args[3] .. ' ' .. args[4]
+  if tonumber(done) >= tonumber(args[4]) then
+    redis.call('HSET', lease_key, 'last', name .. ' ' .. total .. ' ' .. done)
+    return 'DONE'
+  end
+  local prefix = args[11] or known_prefix()
+  if not prefix then return fail(UNKNOWN_PREFIX) end
+  local o = { history = tonumber(args[7]), ttl = tonumber(args[8]), max_message = tonumber(args[9]),
+    meta_ttl = tonumber(args[10]), prefix = prefix, remember = true, bare = name }
+  local payload, placed, why = args[14] ~= '1' and args[5] or nil, nil, 'it waits behind others'
+  if not lease[4] or redis.call('HEXISTS', lease_key .. ':aside', channel) == 0 then
+    placed, why = try_place(channel, payload, o, now)
+  end
+  if not placed then
+    local ok, result = pcall(set_aside, lease_key, channel, payload, o, why)
+    placed = ok and result or 'SKIPPED ' .. why
+  end
+  redis.call('HSET', lease_key, 'last', name .. ' ' .. text(total + 1) .. ' ' .. done)
+  if args[6] == '1' then
+    local channels = lease_key .. ':channels'
+    redis.call('ZADD', channels, text(now), channel)
+    redis.call('ZREMRANGEBYSCORE', channels, '-inf', text(now - META_TTL * 1000))
+    redis.call('ZREMRANGEBYRANK', channels, 0, -CHANNELS - 1)
+  end
+  if args[12] ~= '' then tell_workers(prefix, 'done ' .. args[12] .. ' ' .. name) end
+  return placed
+end
+
 -- Tells a gap to the readers of channels that had bare publishes, some of them at a time.
 -- in:  lease key; owner, prefix
 -- out: how many channels were told so far, and whether there are more (0 or 1)
@@ -1309,7 +1455,7 @@ local function halley_doubt(keys, args)
   if not holds(keys[1], args[1], now) then return redis.error_reply('LEASE is not held by ' .. args[1]) end
   local told = tonumber(lease.doubt or 0)
   local channels = redis.call('ZREVRANGE', keys[1] .. ':channels', told, told + DOUBT_CHUNK - 1)
-  for _, channel in ipairs(channels) do pcall(make_hole, channel, args[2], now) end
+  for _, channel in ipairs(channels) do tell_gap(keys[1], channel, args[2], now) end
   told = told + #channels
   if #channels == DOUBT_CHUNK then
     redis.call('HSET', keys[1], 'doubt', text(told))
@@ -1321,11 +1467,11 @@ local function halley_doubt(keys, args)
 end
 
 -- Tells a gap to the readers of one channel.
--- in:  channel; prefix
+-- in:  channel; prefix, lease key
 local function halley_gap(keys, args)
   local bad = bad_channel(keys[1])
   if bad then return fail(bad) end
-  make_hole(keys[1], args[1], now_ms())
+  tell_gap(args[2] or '', keys[1], args[1], now_ms())
   return 'OK'
 end
 
@@ -1345,6 +1491,7 @@ redis.register_function { function_name = 'halley_read', callback = halley_read,
 redis.register_function { function_name = 'halley_join', callback = halley_join, flags = { 'allow-oom' } }
 redis.register_function { function_name = 'halley_lease', callback = halley_lease, flags = { 'allow-oom' } }
 redis.register_function { function_name = 'halley_sequence', callback = halley_sequence }
+redis.register_function { function_name = 'halley_aside', callback = halley_aside }
 redis.register_function { function_name = 'halley_doubt', callback = halley_doubt }
 redis.register_function { function_name = 'halley_gap', callback = halley_gap }
 redis.register_function { function_name = 'halley_installation', callback = halley_installation, flags = { 'no-writes' } }

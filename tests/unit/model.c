@@ -64,6 +64,11 @@ static void count_entries(struct world *world) {
     for (int i = 0; i < world->published; i++)
         world->publishes[i].entries = 0;
     model_each_entry(world, count_entry);
+    model_aside(world);
+}
+
+static bool has(const struct publish *publish) {
+    return publish->entries > 0 || publish->aside;
 }
 
 /* Redis is killed and comes back: with its data, with what it had some time ago, or empty. */
@@ -76,7 +81,7 @@ static void restart(struct world *world) {
     model_say(world, "Redis restarts%s%s", how ? ": " : "", data[how]);
     count_entries(world);
     for (int i = 0; i < world->published; i++)
-        world->publishes[i].wiped |= world->publishes[i].entries > 0;
+        world->publishes[i].wiped |= has(&world->publishes[i]);
     for (int i = 0; i < WORKERS; i++) {
         model_cut_calls(&world->workers[i], false);
         world->workers[i].ghosts = 0;
@@ -96,7 +101,7 @@ static void restart(struct world *world) {
         model_do(world, data[how], "");
     count_entries(world);
     for (int i = 0; i < world->published; i++)
-        world->publishes[i].wiped &= world->publishes[i].entries == 0;
+        world->publishes[i].wiped &= !has(&world->publishes[i]);
     for (int i = 0; i < world->published; i++)
         world->publishes[i].again |= how > 0; /* nor does Redis know for whom to wait */
     world->counts->restarts++;
@@ -165,7 +170,7 @@ static void cut_all(struct world *world) {
 }
 
 static void hurt(struct world *world, int which) {
-    switch (model_roll(world, 16)) {
+    switch (model_roll(world, 17)) {
     case 0:
         restart(world);
         break;
@@ -187,6 +192,10 @@ static void hurt(struct world *world, int which) {
         break;
     case 5:
         cut_all(world);
+        break;
+    case 6:
+        model_say(world, "channel %c is spoilt, or mended", 'a' + which % CHANNELS);
+        model_do(world, "spoil", (const char[]){(char)('a' + which % CHANNELS), '\0'});
         break;
     default:
         hurt_worker(world, which);
@@ -260,8 +269,12 @@ void model_told(struct world *world, int channel, const char *text) {
     *view = (struct view){.epoch = epoch, .n = n, .number = number};
 }
 
-static bool at_rest(const struct world *world) {
+static bool at_rest(struct world *world) {
     bool leads = false;
+
+    world->counts->aside += (unsigned)model_aside(world);
+    if (model_aside(world) > 0)
+        return false;
     for (int i = 0; i < WORKERS; i++) {
         const struct worker *worker = &world->workers[i];
         if (worker->sequencer == NULL)
@@ -294,6 +307,7 @@ static void keep_somebody(struct world *world) {
 
 static void come_to_rest(struct world *world) {
     world->refusing = false;
+    model_do(world, "mend", "");
     for (int i = 0; i < WORKERS; i++)
         world->workers[i].stopped = false;
     for (int i = 0; i < 4000 && !at_rest(world) && world->problem[0] == '\0'; i++) {

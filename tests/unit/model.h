@@ -34,7 +34,8 @@ struct dice dice_of_bytes(struct byte_dice *bytes, const uint8_t *data, size_t s
 
 /* What happened, for tests that want to know that something did. */
 struct model_counts {
-    unsigned published, heard, history, late, lost, holes, doubts, takeovers, cuts, restarts, full;
+    unsigned published, heard, history, late, lost, holes, doubts, takeovers, cuts, restarts, full,
+        aside;
 };
 
 /*

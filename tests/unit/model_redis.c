@@ -112,6 +112,23 @@ void model_do(struct world *world, const char *name, const char *text) {
         model_complain(world, "%s: %s", name, lua_tostring(world->lua, -1));
 }
 
+int model_aside(struct world *world) {
+    lua_getglobal(world->lua, "aside");
+    lua_call(world->lua, 0, 1);
+    int count = (int)lua_objlen(world->lua, -1);
+    for (int i = 0; i < world->published; i++)
+        world->publishes[i].aside = false;
+    for (int i = 1; i <= count; i++) {
+        lua_rawgeti(world->lua, -1, i);
+        int number = (int)lua_tointeger(world->lua, -1);
+        if (number >= 0)
+            world->publishes[number].aside = true;
+        lua_pop(world->lua, 1);
+    }
+    lua_settop(world->lua, 0);
+    return count;
+}
+
 static redisReply *reply_new(int type, const char *text, size_t len) {
     redisReply *reply = calloc(1, sizeof *reply);
     reply->type = type;

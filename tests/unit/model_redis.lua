@@ -79,9 +79,38 @@ function command.HGETALL(name)
   return out
 end
 
+function command.HEXISTS(name, field)
+  return command.HGET(name, field) and 1 or 0
+end
+
+function command.HRANDFIELD(name, count)
+  local fields = command.HKEYS(name)
+  return { unpack(fields, 1, math.min(count, #fields)) }
+end
+
+function command.RPUSH(name, item)
+  local list = key(name, {})
+  list[#list + 1] = item
+  return #list
+end
+
+function command.LPOP(name)
+  return table.remove(key(name) or {}, 1) or false
+end
+
+function command.LINDEX(name, index)
+  return (key(name) or {})[index + 1] or false
+end
+
+function command.LLEN(name)
+  return #(key(name) or {})
+end
+
 function command.EXPIRE()
   return 1
 end
+
+local spoilt = {}
 
 local function ids(id)
   local epoch, n = string.match(id, '^(%d+)-(%d+)$')
@@ -89,6 +118,7 @@ local function ids(id)
 end
 
 function command.XADD(name, _, _, _, id, _, _, _, data)
+  if spoilt[name] then error({ err = 'WRONGTYPE' }) end
   local stream = key(name, { last = '0-0', entries = {} })
   local epoch, n = ids(id)
   local last_epoch, last_n = ids(stream.last)
@@ -199,9 +229,31 @@ function wipe()
   db = {}
 end
 
+-- A channel's history is no stream for a while.
+function spoil(channel)
+  local name = 'halley.history:{' .. channel .. '}'
+  spoilt[name] = not spoilt[name]
+end
+
+function mend()
+  spoilt = {}
+end
+
+-- The publishes that are set aside, by their numbers.
+function aside()
+  local numbers = {}
+  for _, channel in ipairs(command.HKEYS('halley.lease:sequencer:aside')) do
+    for _, item in ipairs(key('halley.lease:sequencer:aside:' .. channel) or {}) do
+      numbers[#numbers + 1] = string.match(item, '^%d+ %d+ (%d+)$') or '-1'
+    end
+  end
+  return numbers
+end
+
 -- Another world.
 function begin()
   db, saved = {}, {}
+  mend()
 end
 
 -- The history of a channel, an entry "id data" each; and its last number.

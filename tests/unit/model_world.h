@@ -66,6 +66,7 @@ struct publish {
     bool wiped;  /* Redis had it, and lost it */
     bool again;  /* it may come late: Redis lost what it knew of it and of the workers */
     int entries; /* in the history */
+    bool aside;  /* Redis has it, and may not put it there */
 };
 
 struct view { /* what who hears a channel live heard last: its id, and the publish */
@@ -113,6 +114,9 @@ void model_open_redis(struct world *world);
 
 /* Calls a function of model_redis.lua that takes one text, or none, and gives nothing. */
 void model_do(struct world *world, const char *name, const char *text);
+
+/* Notes which bare publishes Redis has set aside; returns how many, and gaps among them. */
+int model_aside(struct world *world);
 
 /* Carries out a call of a function; whether it is one by which a worker reports. */
 redisReply *model_call(struct world *world, const struct sent *sent);

@@ -125,12 +125,12 @@ static void stand_by(void) {
 static void must_sequence(const char *before, const char *name, const char *payload) {
     const char *question = asked();
 
-    ck_assert_msg(strstr(question, "FCALL halley_sequence 2 chat halley.lease:sequencer ") ==
-                      question,
+    ck_assert_msg(strstr(question, "FCALL halley_sequence 1 halley.lease:sequencer ") == question,
                   "%s", question);
     ck_assert_msg(strstr(question, keepf(" %s %s %s ", before, name, payload)) != NULL,
                   "\"%s\" does not carry %s %s %s", question, before, name, payload);
     ck_assert_msg(strstr(question, " 1000 3600 65536 604800 halley ") != NULL, "%s", question);
+    ck_assert_msg(strstr(question, " chat ") != NULL, "%s", question);
 }
 
 START_TEST(a_worker_begins_to_listen_together_with_its_barrier) {
@@ -317,7 +317,8 @@ START_TEST(what_cannot_be_judged_any_more_is_dropped_and_its_readers_are_told) {
     hear("a");
     tell("begin 200 1");
     answer("forgotten", 0, "0", "0");
-    fake_expect(commands, "FCALL halley_gap 1 chat halley", reply_text("OK"));
+    fake_expect(commands, "FCALL halley_gap 1 chat halley halley.lease:sequencer",
+                reply_text("OK"));
     ck_assert_uint_eq(figure("forgotten"), 1);
     ck_assert_uint_eq(figure("queue"), 0);
     end();
@@ -325,24 +326,77 @@ START_TEST(what_cannot_be_judged_any_more_is_dropped_and_its_readers_are_told) {
 END_TEST
 
 START_TEST(what_cannot_become_a_message_is_counted_and_not_queued) {
-    char large[65538];
-
     begin();
     stand_by();
-    memset(large, 'x', 65537);
-    large[65537] = '\0';
     fake_say(subscriber, "halley:", "x");
     fake_say(subscriber, "halley:~own", "x");
     fake_say(subscriber, "halley:a{b", "x");
     fake_say(subscriber, "halley:\xff", "x");
-    fake_say(subscriber, "halley:chat", large);
     fake_say(subscriber, "other", "x");
     ck_assert_uint_eq(figure("queue"), 0);
-    ck_assert_uint_eq(figure("refused"), 5);
+    ck_assert_uint_eq(figure("refused"), 4);
     hear("x");
     tell("free *");
     answer("granted", 3000, BARRIER, "0");
-    must_sequence("100 5", "100 6", "x 1"); /* all workers count the same */
+    must_sequence("100 4", "100 5", "x 1"); /* all workers count the same */
+    end();
+}
+END_TEST
+
+START_TEST(what_is_too_long_is_a_gap_in_its_place) {
+    char large[65538];
+
+    begin();
+    lead();
+    memset(large, 'x', 65537);
+    large[65537] = '\0';
+    fake_say(subscriber, "halley:chat", large);
+    hear("x");
+    ck_assert_uint_eq(figure("refused"), 1);
+    must_sequence("100 0", "100 1", " 1"); /* it has no payload */
+    ck_assert_msg(strstr(asked(), " 604800 halley  chat 1") != NULL, "%s", asked());
+    fake_answer(commands, reply_text("GAP"));
+    must_sequence("100 1", "100 2", "x 0");
+    ck_assert_msg(strstr(asked(), " 604800 halley 7 chat 0") != NULL, "%s", asked());
+    end();
+}
+END_TEST
+
+START_TEST(what_redis_sets_aside_is_tried_again_and_others_go_on) {
+    begin();
+    lead();
+    hear("a");
+    hear("b");
+    asked();
+    fake_answer(commands, reply_text("ASIDE WRONGTYPE Operation against a key"));
+    must_sequence("100 1", "100 2", "b 0");
+    fake_answer(commands, reply_text("5-1"));
+    ck_assert_uint_eq(figure("aside"), 1);
+    ck_assert_uint_eq(figure("queue"), 0);
+    for (int left = 2; left >= 0; left--) {
+        const char *question = asked();
+        ck_assert_msg(strncmp(question, "FCALL halley_aside 1 halley.lease:sequencer ", 44) == 0 &&
+                          strstr(question, " halley") != NULL,
+                      "%s", question);
+        fake_answer(commands,
+                    reply_list(3, reply_number(left < 2), reply_number(left), reply_text("why")));
+    }
+    ck_assert_msg(strncmp(asked(), "FCALL halley_lease ", 19) == 0, "%s", asked()); /* it is over */
+    end();
+}
+END_TEST
+
+START_TEST(who_begins_to_lead_is_told_that_something_is_set_aside) {
+    begin();
+    join_at(BARRIER, "0");
+    asked();
+    fake_answer(commands, reply_list(7, reply_text("granted"), reply_number(3000),
+                                     reply_text("9 1"), reply_text(GENERATION), reply_text(BARRIER),
+                                     reply_text("0"), reply_list(0)));
+    ck_assert_uint_eq(figure("total"), 9);
+    ck_assert_msg(strncmp(asked(), "FCALL halley_aside ", 19) == 0, "%s", asked());
+    fake_answer(commands, reply_error("LEASE is not held by you"));
+    ck_assert_msg(strncmp(asked(), "FCALL halley_aside ", 19) == 0, "%s", asked());
     end();
 }
 END_TEST
@@ -529,6 +583,9 @@ UNIT_MAIN("sequencer", a_worker_begins_to_listen_together_with_its_barrier,
           gaps_are_told_before_it_goes_on_where_publishes_may_be_lost,
           what_cannot_be_judged_any_more_is_dropped_and_its_readers_are_told,
           what_cannot_become_a_message_is_counted_and_not_queued,
+          what_is_too_long_is_a_gap_in_its_place,
+          what_redis_sets_aside_is_tried_again_and_others_go_on,
+          who_begins_to_lead_is_told_that_something_is_set_aside,
           so_many_are_on_their_way_at_a_time,
           a_full_queue_is_not_listened_to_until_half_of_it_is_done,
           a_worker_that_may_not_join_hangs_up_and_tries_later,

@@ -28,6 +28,7 @@ static void add(struct model_counts *sum, const struct model_counts *counts) {
     sum->cuts += counts->cuts;
     sum->restarts += counts->restarts;
     sum->full += counts->full;
+    sum->aside += counts->aside;
 }
 
 /* Each world has a seed of its own; a slow tool (valgrind) sees fewer of them. */
@@ -58,6 +59,7 @@ static void play(int workers, unsigned steps) {
         ck_assert_uint_gt(sum.holes, 0);
         ck_assert_int_eq(sum.late > 0, workers > 1); /* one alone has it all in order */
         ck_assert_uint_gt(sum.full, 0);
+        ck_assert_uint_gt(sum.aside, 0);
     }
 }
 
