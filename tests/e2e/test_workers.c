@@ -49,7 +49,7 @@ static void setup(size_t workers, enum redis_keeps keeps, const char *lease) {
     lab_redis(&lab, keeps);
     for (size_t i = 0; i < workers; i++)
         lab_worker(&lab, i);
-    until(store_leader(&lab) > 0, "no worker takes the lease");
+    until(workers == 0 || store_leader(&lab) > 0, "no worker takes the lease");
     published =
         mmap(NULL, sizeof *published, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     ck_assert(published != MAP_FAILED);
@@ -393,6 +393,93 @@ START_TEST(what_died_with_the_only_worker_is_told_to_who_listens_now) {
 }
 END_TEST
 
+/* --- one channel is refused --------------------------------------------------------------- */
+
+static void until_held(const char *channel, int count) {
+    until(store_held(&lab, channel) == count, "the messages do not come");
+}
+
+/* The numbers 1, 2, 3 ... and nothing else. */
+static void must_hold_numbers(const char *channel, int count) {
+    const redisReply *entries = store_do(&lab, "XRANGE halley.history:{%s} - +", channel);
+    unsigned long long epoch, n;
+
+    ck_assert_uint_eq(entries->elements, (size_t)count);
+    for (int i = 0; i < count; i++)
+        ck_assert_int_eq(entry_of(entries->element[i], &epoch, &n), i + 1);
+}
+
+static long long set_aside(void) {
+    const redisReply *reply = store_do(&lab, "HGET halley.lease:sequencer aside");
+    return reply->type == REDIS_REPLY_STRING ? atoll(reply->str) : 0;
+}
+
+START_TEST(a_channel_whose_key_is_spoilt_has_all_messages_when_it_is_mended) {
+    static const char *const keys[] = {"history", "meta"};
+
+    setup(2, REDIS_KEEPS_NOTHING, LEASE_SHORT);
+    for (int k = 0; k < 2; k++) {
+        const char *bad = keep_fresh("bad"), *good = keep_fresh("good");
+        store_do(&lab, "SET halley.%s:{%s} x", keys[k], bad);
+        for (int i = 1; i <= 3; i++) {
+            ck_assert_int_gt(store_publish(&lab, bad, keepf("%d", i)), 0);
+            ck_assert_int_gt(store_publish(&lab, good, keepf("%d", i)), 0);
+        }
+        until_held(good, 3); /* it does not wait for the other */
+        until(set_aside() == 3, "nothing is set aside");
+        proc_signal(&lab.worker[leader()], SIGKILL); /* they are Redis's, not the worker's */
+        store_do(&lab, "DEL halley.%s:{%s}", keys[k], bad);
+        ck_assert_int_gt(store_publish(&lab, bad, "4"), 0);
+        until_held(bad, 4);
+        must_hold_numbers(bad, 4);
+        until(set_aside() == 0, "something is left");
+        for (size_t i = 0; i < 2; i++) {
+            if (!proc_runs(&lab.worker[i]))
+                lab_worker(&lab, i);
+        }
+    }
+    lab_close(&lab);
+}
+END_TEST
+
+START_TEST(a_channel_that_the_worker_may_not_write_to_has_all_messages_when_it_may) {
+    setup(0, REDIS_KEEPS_NOTHING, LEASE_SHORT);
+    store_do(&lab, "ACL SETUSER worker on nopass &* +@all ~halley.lease* ~halley.p* ~halley.meta* "
+                   "~halley.history:{good}");
+    lab_set(&lab, "REDIS", keepf("unix:%s?user=worker&password=x", lab.redis_socket));
+    lab_worker(&lab, 0);
+    for (int i = 1; i <= 3; i++) {
+        ck_assert_int_eq((int)store_publish(&lab, "bad", keepf("%d", i)), 1);
+        ck_assert_int_eq((int)store_publish(&lab, "good", keepf("%d", i)), 1);
+    }
+    until_held("good", 3);
+    ck_assert_int_eq((int)set_aside(), 3);
+    store_do(&lab, "ACL SETUSER worker ~halley.history:{bad}");
+    until_held("bad", 3);
+    must_hold_numbers("bad", 3);
+    lab_close(&lab);
+}
+END_TEST
+
+START_TEST(a_publish_that_is_too_long_is_told_as_a_gap_in_its_place) {
+    const char *channel = keep_fresh("long");
+    struct follower follower = {.forgives = true};
+
+    setup(1, REDIS_KEEPS_NOTHING, LEASE_SHORT);
+    lab_web(&lab, "lighttpd-socket", 1);
+    follower_begin(&follower, &lab, channel, "now");
+    ck_assert_int_eq((int)store_publish(&lab, channel, "1"), 1);
+    followers_reach(&follower, 1, 1);
+    ck_assert_int_eq((int)store_publish(&lab, channel, keepf("\"%065537d\"", 0)), 1);
+    follower_reach_gap(&follower, 1); /* without another message */
+    ck_assert_int_eq((int)store_publish(&lab, channel, "2"), 1);
+    followers_reach(&follower, 1, 2);
+    ck_assert_uint_eq(follower.gaps, 1);
+    follower_end(&follower);
+    lab_close(&lab);
+}
+END_TEST
+
 /* --- a clean end
  * ------------------------------------------------------------------------------------ */
 
@@ -418,6 +505,7 @@ int main(void) {
     Suite *suite = suite_create("workers");
     TCase *killed = e2e_case(suite, "redis is killed", NULL, NULL);
     TCase *cut = e2e_case(suite, "subscriptions are cut", NULL, NULL);
+    TCase *refused = e2e_case(suite, "one channel is refused", NULL, NULL);
     TCase *ends = e2e_case(suite, "workers end", NULL, NULL);
 
     tcase_add_test(killed, what_redis_answered_outlives_it_whoever_comes_back_first);
@@ -425,6 +513,10 @@ int main(void) {
     tcase_add_test(cut, what_redis_cuts_off_for_its_output_limit_is_told_as_a_gap);
     tcase_add_test(cut, subscriptions_that_are_killed_while_others_publish_lose_nothing_in_silence);
     tcase_add_test(cut, subscriptions_that_are_killed_in_silence_make_no_gap);
+    tcase_add_test(refused, a_channel_whose_key_is_spoilt_has_all_messages_when_it_is_mended);
+    tcase_add_test(refused,
+                   a_channel_that_the_worker_may_not_write_to_has_all_messages_when_it_may);
+    tcase_add_test(refused, a_publish_that_is_too_long_is_told_as_a_gap_in_its_place);
     tcase_add_test(ends, what_died_with_the_only_worker_is_told_to_who_listens_now);
     tcase_add_test(ends, a_worker_that_is_told_to_end_leaves_nothing_behind);
     return e2e_run(suite);
