@@ -85,7 +85,7 @@ struct sequencer {
     bool closed;     /* draining */
     uint64_t total;  /* as Redis said last */
     struct {
-        uint64_t heard, refused, takeovers, cuts, doubts, forgotten, full;
+        uint64_t heard, unjoined, refused, takeovers, cuts, doubts, forgotten, full;
     } counts;
     struct log_limit complaint;
     void (*drained)(void *ctx);
@@ -271,6 +271,24 @@ static void on_moved(void *ctx) {
 
 /* ----------------------------------------------------------------------- hearing */
 
+void sequencer_try(const struct sequencer *s, struct call *call) {
+    call_begin(call, "halley_join");
+    call_text(call, "1");
+    call_text(call, s->lease.key);
+    call_text(call, "try");
+}
+
+void sequencer_refused(struct sequencer *s, const redis_reply *error) {
+    size_t len;
+    const char *text = redis_text(error, &len);
+    unsigned long quiet;
+
+    s->counts.unjoined++;
+    if (log_allowed(&s->complaint, now_of(s), &quiet))
+        log_warning("sequencer.unjoined", "answer=\"%.*s\" not_logged=%lu", (int)len, text, quiet);
+    s->link.refused(s->link.ctx, error);
+}
+
 void sequencer_join(struct sequencer *s, struct call *call) {
     struct hearing said = s->hearing;
 
@@ -294,7 +312,7 @@ bool sequencer_joined(struct sequencer *s, const redis_reply *reply) {
     s->hearing.joins++;
     if (redis_count(reply) != 4 || barrier.barrier == 0) {
         if (redis_is_error(reply))
-            s->link.refused(s->link.ctx, reply);
+            sequencer_refused(s, reply);
         s->hearing.nameless = true;
         return false;
     }
@@ -464,14 +482,15 @@ void sequencer_drain(struct sequencer *s, void (*done)(void *ctx), void *ctx) {
 void sequencer_report(const struct sequencer *s, struct buf *out) {
     buf_printf(out,
                "\"sequencer\":{\"state\":\"%s\",\"queue\":%zu,\"total\":%llu,\"heard\":%llu,"
-               "\"refused\":%llu,\"skipped\":%llu,\"aside\":%llu,\"takeovers\":%llu,\"cuts\":%llu,"
+               "\"refused\":%llu,\"unjoined\":%llu,\"skipped\":%llu,\"aside\":%llu,\"takeovers\":%"
+               "llu,\"cuts\":%llu,"
                "\"doubts\":%llu,\"forgotten\":%llu,\"full\":%llu}",
                role_names[role_of(s)], s->queue.count, (unsigned long long)s->total,
                (unsigned long long)s->counts.heard, (unsigned long long)s->counts.refused,
-               (unsigned long long)s->leader.skipped, (unsigned long long)s->leader.set_aside,
-               (unsigned long long)s->counts.takeovers, (unsigned long long)s->counts.cuts,
-               (unsigned long long)s->counts.doubts, (unsigned long long)s->counts.forgotten,
-               (unsigned long long)s->counts.full);
+               (unsigned long long)s->counts.unjoined, (unsigned long long)s->leader.skipped,
+               (unsigned long long)s->leader.set_aside, (unsigned long long)s->counts.takeovers,
+               (unsigned long long)s->counts.cuts, (unsigned long long)s->counts.doubts,
+               (unsigned long long)s->counts.forgotten, (unsigned long long)s->counts.full);
 }
 
 size_t sequencer_queued(const struct sequencer *s) {

@@ -34,6 +34,11 @@ const char *sequencer_channel(const struct sequencer *sequencer);
  */
 bool sequencer_wants_to_hear(const struct sequencer *sequencer);
 
+/* Fills the call that asks whether Redis would let it join, and changes nothing; and notes
+ * that it would not. */
+void sequencer_try(const struct sequencer *sequencer, struct call *call);
+void sequencer_refused(struct sequencer *sequencer, const redis_reply *error);
+
 /*
  * Fills the call that has to be carried out in one transaction with the subscriptions; its
  * answer goes to sequencer_joined(), before anything that is heard. False from there: it

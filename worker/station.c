@@ -23,6 +23,7 @@
 enum ears {
     EARS_NONE,    /* no connection */
     EARS_ASKED,   /* connecting */
+    EARS_TRYING,  /* whether Redis would let us join is asked */
     EARS_JOINING, /* the transaction is out */
     EARS_OPEN,
     EARS_CLOSING, /* unsubscribing; what still comes is heard */
@@ -83,6 +84,15 @@ static void replace_connection(struct station *station, int64_t id) {
     station->connection = id;
 }
 
+/* Not again for a while, and for longer each time. */
+static void rest(struct station *station) {
+    station->ears = EARS_SPENT;
+    station->patience = station->patience > 0 ? station->patience * 2 : PATIENCE_FIRST;
+    if (station->patience > PATIENCE_MAX)
+        station->patience = PATIENCE_MAX;
+    station->deaf_until = ev_now(station->loop) + station->patience;
+}
+
 static void on_joined(void *ctx, const redis_reply *reply) {
     struct station *station = ctx;
 
@@ -96,11 +106,7 @@ static void on_joined(void *ctx, const redis_reply *reply) {
         station->patience = 0;
         return;
     }
-    station->ears = EARS_SPENT;
-    station->patience = station->patience > 0 ? station->patience * 2 : PATIENCE_FIRST;
-    if (station->patience > PATIENCE_MAX)
-        station->patience = PATIENCE_MAX;
-    station->deaf_until = ev_now(station->loop) + station->patience;
+    rest(station);
 }
 
 static void join(struct station *station) {
@@ -116,11 +122,41 @@ static void join(struct station *station) {
     }
 }
 
+static void on_tried(void *ctx, const redis_reply *reply) {
+    struct station *station = ctx;
+
+    if (reply == NULL || station->ears != EARS_TRYING)
+        return; /* lost: `down` follows */
+    if (redis_is_error(reply)) {
+        sequencer_refused(station->sequencer, reply);
+        rest(station);
+    } else if (library_ready(station->library) && sequencer_wants_to_hear(station->sequencer)) {
+        join(station);
+    } else {
+        station->ears = EARS_SPENT;
+    }
+}
+
+/*
+ * Redis subscribes us also where it refuses the rest of the transaction, and publishers are
+ * told that somebody hears them. What refuses it mostly lasts, so it is asked for by itself
+ * first: then nobody is subscribed who may not join.
+ */
+static void try_to_join(struct station *station) {
+    struct call call;
+
+    sequencer_try(station->sequencer, &call);
+    station->ears = EARS_TRYING;
+    if (redis_command(station->subscriber, on_tried, station, call.argc, (const char **)call.argv,
+                      call.lens) != ERR_OK)
+        station->ears = EARS_SPENT;
+}
+
 static void on_subscriber_up(void *ctx) {
     struct station *station = ctx;
     if (station->ears == EARS_ASKED && library_ready(station->library) &&
         sequencer_wants_to_hear(station->sequencer))
-        join(station);
+        try_to_join(station);
     else
         station->ears = EARS_SPENT; /* it is asked for again when it can be used */
 }
@@ -198,7 +234,8 @@ static void settle_ears(struct station *station) {
     if (station->ears == EARS_OPEN && !wants &&
         redis_unsubscribe(station->subscriber, pattern, strlen(pattern), true) == ERR_OK)
         station->ears = EARS_CLOSING;
-    if (station->ears == EARS_SPENT || (station->ears == EARS_ASKED && !wants))
+    if (station->ears == EARS_SPENT ||
+        ((station->ears == EARS_ASKED || station->ears == EARS_TRYING) && !wants))
         close_ears(station);
     if (station->ears == EARS_NONE && wants && library_ready(station->library) &&
         ev_now(station->loop) >= station->deaf_until)

@@ -32,7 +32,7 @@
 -- VERSION (tests/lint/library-version --update). Programs load this file when Redis
 -- has none or an older one; when it has another text of the same number, once each.
 
-local VERSION = 13
+local VERSION = 14
 local DIGEST = '' -- of this text, which the build puts in here (Makefile)
 
 local HISTORY, TTL, MAX_MESSAGE = 1000, 3600, 65536
@@ -1088,11 +1088,13 @@ local function forget_old(lease_key, lease)
   redis.call('HSET', lease_key, 'forgotten', text(lease.forgotten))
 end
 
--- A worker begins to listen: called in one transaction with its SUBSCRIBE.
+-- A worker begins to listen: called in one transaction with its SUBSCRIBE. That goes on where
+-- this is refused, so a worker asks first whether it would be ("try", alone, changes nothing).
 -- in:  lease key; "join" and a report (report_of)
 -- out: { barrier, count, generation, 1 if publishes may have passed unheard since it listened,
 --      or since it joined without hearing of it }
 local function halley_join(keys, args)
+  if args[1] == 'try' then return 1 end
   local now = now_ms()
   local lease, r = lease_of(keys[1], now), report_of(args)
   local same = r.gen == lease.gen

@@ -366,6 +366,30 @@ START_TEST(subscriptions_that_are_killed_in_silence_make_no_gap) {
 }
 END_TEST
 
+/* --- Redis does not let workers join ------------------------------------------------------------
+ */
+
+static long connections(void) {
+    const char *stats = store_do(&lab, "INFO stats")->str;
+    return atol(strstr(stats, "total_connections_received:") + 27);
+}
+
+START_TEST(publishers_are_answered_0_while_redis_lets_nobody_join) {
+    const char *channel = keep_fresh("closed");
+
+    setup(WORKERS, REDIS_KEEPS_NOTHING, LEASE_SHORT);
+    publish_in_peace(channel);
+    store_do(&lab, "CONFIG SET min-replicas-to-write 1");
+    store_do(&lab, "CLIENT KILL TYPE pubsub");
+    for (long tried = connections() + 5 * WORKERS; connections() < tried;)
+        ck_assert_int_eq((int)store_publish(&lab, channel, "nobody"), 0);
+    store_do(&lab, "CONFIG SET min-replicas-to-write 0");
+    publish_in_peace(channel);
+    judge(channel);
+    lab_close(&lab);
+}
+END_TEST
+
 /* --- a worker dies with what it heard ------------------------------------------------------------
  */
 
@@ -505,7 +529,7 @@ int main(void) {
     Suite *suite = suite_create("workers");
     TCase *killed = e2e_case(suite, "redis is killed", NULL, NULL);
     TCase *cut = e2e_case(suite, "subscriptions are cut", NULL, NULL);
-    TCase *refused = e2e_case(suite, "one channel is refused", NULL, NULL);
+    TCase *refused = e2e_case(suite, "workers are refused", NULL, NULL);
     TCase *ends = e2e_case(suite, "workers end", NULL, NULL);
 
     tcase_add_test(killed, what_redis_answered_outlives_it_whoever_comes_back_first);
@@ -517,6 +541,7 @@ int main(void) {
     tcase_add_test(refused,
                    a_channel_that_the_worker_may_not_write_to_has_all_messages_when_it_may);
     tcase_add_test(refused, a_publish_that_is_too_long_is_told_as_a_gap_in_its_place);
+    tcase_add_test(refused, publishers_are_answered_0_while_redis_lets_nobody_join);
     tcase_add_test(ends, what_died_with_the_only_worker_is_told_to_who_listens_now);
     tcase_add_test(ends, a_worker_that_is_told_to_end_leaves_nothing_behind);
     return e2e_run(suite);

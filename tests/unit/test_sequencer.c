@@ -33,6 +33,12 @@ static const char *asked(void) {
     return fake_asked(commands);
 }
 
+/* It is not subscribed before Redis says that it would let it join. */
+static void may_join(void) {
+    ck_assert_str_eq(fake_subscriptions(subscriber), "");
+    fake_expect(subscriber, "FCALL halley_join 1 halley.lease:sequencer try", reply_number(1));
+}
+
 static void begin(void) {
     char *argv[] = {keepf("unit"), keepf("-f"), keepf("tests/unit/config/valid/empty.conf"), NULL};
     struct config_command command;
@@ -50,6 +56,7 @@ static void begin(void) {
     turn();
     subscriber = fake_connection("halley-worker-live");
     fake_up(subscriber);
+    may_join();
 }
 
 static void end(void) {
@@ -270,6 +277,7 @@ START_TEST(what_was_heard_before_a_cut_is_kept_and_goes_first) {
     ck_assert_uint_eq(figure("queue"), 1);
     answer("held", 60000, "0", "0");
     fake_up(subscriber);
+    may_join();
     const char *question = fake_asked(subscriber);
     ck_assert_msg(strstr(question, " 3000 7 100 0 100 0 100 1 100 1 100 1 100 0 1 0 2 another") !=
                       NULL,
@@ -442,6 +450,27 @@ START_TEST(a_full_queue_is_not_listened_to_until_half_of_it_is_done) {
 }
 END_TEST
 
+START_TEST(a_worker_that_would_not_be_let_in_does_not_subscribe) {
+    begin();
+    fake_subscriptions(subscriber);
+    fake_down(subscriber);
+    for (int i = 0; i < 2; i++) {
+        fake_up(subscriber);
+        fake_answer(subscriber, reply_error("MISCONF Errors writing to the AOF file"));
+        ck_assert_str_eq(fake_subscriptions(subscriber), "");
+        turn();
+        ck_assert_ptr_null(fake_find("halley-worker-live"));
+        until((turn(), fake_find("halley-worker-live") != NULL), "it does not try again");
+        subscriber = fake_connection("halley-worker-live");
+    }
+    ck_assert_uint_eq(figure("unjoined"), 2);
+    fake_up(subscriber);
+    may_join();
+    lead();
+    end();
+}
+END_TEST
+
 START_TEST(a_worker_that_may_not_join_hangs_up_and_tries_later) {
     begin();
     fake_subscriptions(subscriber);
@@ -451,6 +480,7 @@ START_TEST(a_worker_that_may_not_join_hangs_up_and_tries_later) {
     until((turn(), fake_find("halley-worker-live") != NULL), "it does not try again");
     subscriber = fake_connection("halley-worker-live");
     fake_up(subscriber);
+    may_join();
     ck_assert_msg(strstr(fake_asked(subscriber), " 0 0 2 0") != NULL, "%s", fake_asked(subscriber));
     lead();
     end();
@@ -588,6 +618,7 @@ UNIT_MAIN("sequencer", a_worker_begins_to_listen_together_with_its_barrier,
           who_begins_to_lead_is_told_that_something_is_set_aside,
           so_many_are_on_their_way_at_a_time,
           a_full_queue_is_not_listened_to_until_half_of_it_is_done,
+          a_worker_that_would_not_be_let_in_does_not_subscribe,
           a_worker_that_may_not_join_hangs_up_and_tries_later,
           a_worker_whom_redis_does_not_let_join_rests, a_worker_whom_redis_does_not_answer_rests,
           a_leader_without_its_connection_believes_in_nothing,
