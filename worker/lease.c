@@ -13,6 +13,8 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "core/base/log.h"
+
 #define PATIENCE_FIRST 0.01 /* seconds */
 #define AFTER_ITS_END  0.02
 
@@ -25,6 +27,15 @@ static double period(const struct lease *lease) {
     return lease->length / 3;
 }
 
+static void make_secret(char secret[LEASE_SECRET]) {
+    unsigned char bytes[(LEASE_SECRET - 1) / 2] = {0};
+
+    if (getrandom(bytes, sizeof bytes, 0) != (ssize_t)sizeof bytes)
+        log_warning("sequencer.random", "there is no randomness: others can sign what workers say");
+    for (size_t i = 0; i < sizeof bytes; i++)
+        snprintf(secret + 2 * i, 3, "%02x", bytes[i]);
+}
+
 void lease_init(struct lease *lease, const char *name, const char *prefix, int milliseconds) {
     char host[256] = "localhost";
     unsigned long random = 0;
@@ -35,6 +46,7 @@ void lease_init(struct lease *lease, const char *name, const char *prefix, int m
         random = (unsigned long)getpid();
     snprintf(lease->owner, sizeof lease->owner, "%s:%d:%lx", host, (int)getpid(), random);
     snprintf(lease->key, sizeof lease->key, "halley.lease:%s", name);
+    make_secret(lease->secret);
     lease->prefix = prefix;
     lease->length = milliseconds / 1000.0;
     lease->patience = PATIENCE_FIRST;
@@ -65,6 +77,7 @@ void lease_report(const struct lease *lease, struct call *call, const char *verb
     call_text(call, hearing->nameless ? "2" : hearing->broken ? "1" : "0");
     call_text(call, lease->held ? "1" : "0");
     call_number(call, hearing->joins);
+    call_text(call, lease->secret);
     for (unsigned i = 0; i < lease->peers; i++)
         call_text(call, lease->peer[i]);
 }
@@ -94,6 +107,16 @@ static void read_total(const redis_reply *reply, struct lease_answer *answer) {
 
     answer->total = number_of(reply);
     answer->aside = text != NULL && memchr(text, ' ', len) != NULL;
+}
+
+bool lease_take_secret(struct lease *lease, const redis_reply *reply) {
+    size_t len;
+    const char *text = redis_text(reply, &len), *secret = text != NULL ? strchr(text, ' ') : NULL;
+
+    if (secret == NULL || strcmp(lease->secret, secret + 1) == 0)
+        return false;
+    snprintf(lease->secret, sizeof lease->secret, "%s", secret + 1);
+    return true;
 }
 
 static bool read_word(const redis_reply *reply, enum lease_word *out) {
@@ -144,6 +167,7 @@ enum err lease_answered(struct lease *lease, const redis_reply *reply, double no
     answer->left = (double)redis_integer(redis_item(reply, 1), 0) / 1000;
     read_total(redis_item(reply, 2), answer);
     answer->generation = lease->generation = number_of(redis_item(reply, 3));
+    answer->new_secret = lease_take_secret(lease, redis_item(reply, 3));
     answer->settled = number_of(redis_item(reply, 4));
     answer->done = (struct name){lease->next_to.barrier, number_of(redis_item(reply, 5))};
     read_peers(lease, redis_item(reply, 6));

@@ -15,7 +15,7 @@
 #include "worker/hearing.h"
 #include "worker/queue.h"
 
-enum { LEASE_OWNER_MAX = 320, LEASE_KEY_MAX = 64, LEASE_PEERS = 32 };
+enum { LEASE_OWNER_MAX = 320, LEASE_KEY_MAX = 64, LEASE_PEERS = 32, LEASE_SECRET = 33 };
 
 /* What Redis answers, see halley_lease in core/redis/halley.lua. */
 enum lease_word {
@@ -34,7 +34,8 @@ struct lease_answer {
     enum lease_word word;
     double left; /* seconds that whoever holds it has it */
     uint64_t total;
-    bool aside; /* some publishes are set aside */
+    bool aside;      /* some publishes are set aside */
+    bool new_secret; /* it is another one than before */
     uint64_t generation;
     uint64_t settled; /* the barrier up to which nothing is open */
     struct name done; /* what is done of what the worker held oldest */
@@ -44,7 +45,8 @@ struct lease {
     const char *prefix; /* borrowed */
     char owner[LEASE_OWNER_MAX];
     char key[LEASE_KEY_MAX];
-    double length; /* seconds */
+    char secret[LEASE_SECRET]; /* of all workers, as Redis said last; before that one of our own */
+    double length;             /* seconds */
     bool held;
     uint64_t generation; /* as Redis said last */
     struct name from;    /* where it is held: what was heard without a break since that barrier */
@@ -73,6 +75,9 @@ void lease_asked(struct lease *lease, double now, bool sent, const struct hearin
 /* Reads an answer of halley_lease, and says when to ask next. ERR_REDIS: it is none. */
 enum err lease_answered(struct lease *lease, const redis_reply *reply, double now,
                         struct lease_answer *answer) MUST_CHECK;
+
+/* Reads what Redis says: a generation, and the secret behind it. Whether that is another one. */
+bool lease_take_secret(struct lease *lease, const redis_reply *reply);
 
 /* It is to be asked again at once, or (an answer is still due) right after that. */
 void lease_hurry(struct lease *lease);

@@ -55,6 +55,7 @@
 #include "worker/word.h"
 
 enum { FORGET_AT_ONCE = 1000 };
+#define FORGED_PAUSE 0.1 /* seconds */
 
 enum verb { NONE, ACQUIRE, REPORT, RELEASE, LEAVE };
 static const char *const verbs[] = {"", "acquire", "report", "release", "leave"};
@@ -82,10 +83,12 @@ struct sequencer {
     bool member;     /* Redis knows of it */
     bool doubting;   /* halley_doubt is under way */
     bool full;       /* it does not listen until there is room */
+    bool astray;     /* it may have missed a barrier, and has to listen anew */
+    double doubted;  /* when it asked last because of a word that was not signed */
     bool closed;     /* draining */
     uint64_t total;  /* as Redis said last */
     struct {
-        uint64_t heard, unjoined, refused, takeovers, cuts, doubts, forgotten, full;
+        uint64_t heard, unjoined, forged, astray, refused, takeovers, cuts, doubts, forgotten, full;
     } counts;
     struct log_limit complaint;
     void (*drained)(void *ctx);
@@ -201,6 +204,15 @@ static void act_on(struct sequencer *s, const struct lease_answer *answer) {
         finish(s);
 }
 
+/* Another secret: barriers may have passed that were not believed. */
+static void go_astray(struct sequencer *s) {
+    if (!s->hearing.listening)
+        return;
+    s->astray = true;
+    s->counts.astray++;
+    log_warning("sequencer.astray", "Redis has another secret: listening anew");
+}
+
 static void on_lease(void *ctx, const redis_reply *reply) {
     struct sequencer *s = ctx;
     struct lease_answer answer;
@@ -214,6 +226,8 @@ static void on_lease(void *ctx, const redis_reply *reply) {
     }
     s->total = answer.total;
     hearing_known(&s->hearing, answer.generation);
+    if (answer.new_secret)
+        go_astray(s);
     hearing_settled(&s->hearing, answer.settled);
     queue_done(&s->queue, answer.done);
     act_on(s, &answer);
@@ -317,6 +331,8 @@ bool sequencer_joined(struct sequencer *s, const redis_reply *reply) {
         return false;
     }
     s->member = true;
+    s->astray = false;
+    lease_take_secret(&s->lease, redis_item(reply, 2));
     hearing_begin(&s->hearing, barrier, number_of(redis_item(reply, 2)),
                   redis_integer(redis_item(reply, 3), 0) == 1);
     log_info("sequencer.listening", "pattern=%s barrier=%llu", s->pattern,
@@ -377,10 +393,29 @@ static bool named(const char *channel, size_t len, const char *name) {
     return len == strlen(name) && memcmp(channel, name, len) == 0;
 }
 
-static void hear_word(struct sequencer *s, const char *text, size_t len) {
-    struct word word = word_read(text, len);
+/*
+ * Nobody but a stranger says so; or Redis has another secret than we know, since its data
+ * was taken from it, and we would be the only one who does not know that barrier.
+ */
+static void hear_forged(struct sequencer *s, const char *text, size_t len) {
+    unsigned long quiet;
+    double now = now_of(s);
 
-    if (word.kind == WORD_DONE && word.generation == s->hearing.generation)
+    s->counts.forged++;
+    if (log_allowed(&s->complaint, now, &quiet))
+        log_warning("sequencer.forged", "word=\"%.*s\" not_logged=%lu", (int)len, text, quiet);
+    if (now - s->doubted < FORGED_PAUSE)
+        return;
+    s->doubted = now;
+    lease_hurry(&s->lease);
+}
+
+static void hear_word(struct sequencer *s, const char *text, size_t len) {
+    struct word word = word_read(text, len, s->lease.secret);
+
+    if (word.kind == WORD_FORGED)
+        hear_forged(s, text, len);
+    else if (word.kind == WORD_DONE && word.generation == s->hearing.generation)
         queue_done(&s->queue, word.name);
     else if (word.kind == WORD_BEGIN && hearing_barrier(&s->hearing, word.name))
         lease_hurry(&s->lease); /* who began wants to know what we have */
@@ -407,7 +442,7 @@ bool sequencer_heard(struct sequencer *s, const char *channel, size_t channel_le
 void sequencer_deaf(struct sequencer *s, bool cut) {
     s->hearing.broken = s->hearing.broken || s->joining;
     s->hearing.joins += s->joining;
-    s->joining = false;
+    s->joining = s->astray = false;
     if (!s->hearing.listening) {
         move(s);
         return;
@@ -421,7 +456,7 @@ void sequencer_deaf(struct sequencer *s, bool cut) {
 }
 
 bool sequencer_wants_to_hear(const struct sequencer *s) {
-    return !s->closed && !s->full;
+    return !s->closed && !s->full && !s->astray;
 }
 
 /* -------------------------------------------------------------------------- life */
@@ -482,12 +517,13 @@ void sequencer_drain(struct sequencer *s, void (*done)(void *ctx), void *ctx) {
 void sequencer_report(const struct sequencer *s, struct buf *out) {
     buf_printf(out,
                "\"sequencer\":{\"state\":\"%s\",\"queue\":%zu,\"total\":%llu,\"heard\":%llu,"
-               "\"refused\":%llu,\"unjoined\":%llu,\"skipped\":%llu,\"aside\":%llu,\"takeovers\":%"
-               "llu,\"cuts\":%llu,"
+               "\"refused\":%llu,\"unjoined\":%llu,\"forged\":%llu,\"astray\":%llu,"
+               "\"skipped\":%llu,\"aside\":%llu,\"takeovers\":%llu,\"cuts\":%llu,"
                "\"doubts\":%llu,\"forgotten\":%llu,\"full\":%llu}",
                role_names[role_of(s)], s->queue.count, (unsigned long long)s->total,
                (unsigned long long)s->counts.heard, (unsigned long long)s->counts.refused,
-               (unsigned long long)s->counts.unjoined, (unsigned long long)s->leader.skipped,
+               (unsigned long long)s->counts.unjoined, (unsigned long long)s->counts.forged,
+               (unsigned long long)s->counts.astray, (unsigned long long)s->leader.skipped,
                (unsigned long long)s->leader.set_aside, (unsigned long long)s->counts.takeovers,
                (unsigned long long)s->counts.cuts, (unsigned long long)s->counts.doubts,
                (unsigned long long)s->counts.forgotten, (unsigned long long)s->counts.full);

@@ -11,10 +11,11 @@
 #include "worker/queue.h"
 
 enum word_kind {
-    WORD_NONE,  /* not ours */
-    WORD_BEGIN, /* somebody begins to listen: a barrier */
-    WORD_DONE,  /* behind a barrier all is done up to that name */
-    WORD_FREE   /* the lease is free: somebody's turn, or anybody's */
+    WORD_NONE,   /* not ours */
+    WORD_FORGED, /* what has to be believed, and is not signed with our secret */
+    WORD_BEGIN,  /* somebody begins to listen: a barrier */
+    WORD_DONE,   /* behind a barrier all is done up to that name */
+    WORD_FREE    /* the lease is free: somebody's turn, or anybody's */
 };
 
 struct word {
@@ -25,7 +26,10 @@ struct word {
     size_t turn_len;
 };
 
-/* Reads "begin BARRIER NUMBER", "done GENERATION BARRIER NUMBER" or "free TURN". */
-struct word word_read(const char *text, size_t len);
+/*
+ * Reads "begin BARRIER NUMBER SIGN", "done GENERATION BARRIER NUMBER SIGN" or "free TURN". SIGN
+ * is the beginning of the SHA-1, in hexadecimal, of the secret, a blank and what is in front.
+ */
+struct word word_read(const char *text, size_t len, const char *secret);
 
 #endif

@@ -32,7 +32,7 @@
 -- VERSION (tests/lint/library-version --update). Programs load this file when Redis
 -- has none or an older one; when it has another text of the same number, once each.
 
-local VERSION = 14
+local VERSION = 15
 local DIGEST = '' -- of this text, which the build puts in here (Makefile)
 
 local HISTORY, TTL, MAX_MESSAGE = 1000, 3600, 65536
@@ -841,6 +841,7 @@ end
 --   doubt               how many channels were told a gap of those that have to be, while that goes on
 --   barrier             the last one
 --   aside               how many publishes are set aside, and their bytes
+--   secret              known to whoever may read this, so to workers: they believe nobody else
 --   run, gen, since     the Redis process that this is about, a number for it, and its beginning
 --
 -- <lease>:workers   hash: what each worker said of itself last
@@ -908,19 +909,27 @@ end
 -- barrier it heard that and what followed (`from`, with the count of that barrier), and what
 -- it hears now (`start`); what it heard last; where it stopped to hear (`before`; and since which barrier it had, `since`), and whether
 -- that was because it was cut (1), which is not settled yet, or it heard something that had no
--- name (2); how often it joined.
+-- name (2); how often it joined; the secret as it knows it, or would have it.
 local function report_of(args)
+  local secret = string.match(args[21] or '', '^%x+$') or ''
+  if #secret ~= 32 then secret = '' end -- an older worker has none
   return { verb = args[1], prefix = args[2], owner = args[3], ttl = tonumber(args[4]),
     gen = tonumber(args[5]), from = tonumber(args[6]), count = tonumber(args[7]),
     start = tonumber(args[8]), listening = args[9] == '1', heard = name_of(args[10], args[11]),
     oldest = name_of(args[12], args[13]), before = name_of(args[14], args[15]),
     since = name_of(args[16], args[17]), broken = args[18] == '1', nameless = args[18] == '2',
-    held = args[19] == '1', joins = tonumber(args[20]), peers = { unpack(args, 21) } }
+    held = args[19] == '1', joins = tonumber(args[20]), secret = secret,
+    peers = { unpack(args, secret == '' and 21 or 22) } }
 end
 
 -- Tells all workers of an installation.
 local function tell_workers(prefix, word)
   tell(prefix .. '.sequenced', word)
+end
+
+-- Tells them what they have to believe: anybody may publish on their channel, so it is signed.
+local function tell_surely(prefix, secret, word)
+  tell_workers(prefix, word .. ' ' .. string.sub(redis.sha1hex(secret .. ' ' .. word), 1, 16))
 end
 
 local function put_worker(lease_key, owner, worker)
@@ -984,12 +993,12 @@ end
 local function lease_of(lease_key, now)
   know_process(now)
   local f = redis.call('HMGET', lease_key, 'owner', 'until', 'ttl', 'from', 'last', 'settled',
-    'run', 'gen', 'since', 'barrier', 'doubt', 'forgotten', 'aside')
+    'run', 'gen', 'since', 'barrier', 'doubt', 'forgotten', 'aside', 'secret')
   local lease = { owner = f[1] or '', ends = tonumber(f[2]) or 0, ttl = tonumber(f[3]) or 0,
     from = tonumber(f[4]) or 0, last = parse_name(f[5]), settled = parse_name(f[6]),
     last_text = f[5] or '', gen = tonumber(f[8]) or 0, since = tonumber(f[9]) or now,
     barrier = tonumber(f[10]) or 0, doubt = f[11], forgotten = tonumber(f[12]) or 0,
-    aside = f[13] }
+    aside = f[13], secret = f[14] }
   if f[7] ~= run then
     lease.gen, lease.since, lease.ends, lease.doubt = stamp(lease.barrier), now, 0, nil
     keep_last(lease_key, lease.last_text)
@@ -1071,6 +1080,15 @@ local function set_free(lease_key, prefix, turn)
   tell_workers(prefix, 'free ' .. turn)
 end
 
+-- The generation, and the secret behind it: where there is none it is that of who asks.
+local function known_to(lease_key, lease, r)
+  if not lease.secret and r.secret ~= '' then
+    lease.secret = r.secret
+    redis.call('HSET', lease_key, 'secret', r.secret)
+  end
+  return text(lease.gen) .. (lease.secret and ' ' .. lease.secret or '')
+end
+
 -- Keeps the records of so many barriers. What a worker still holds of an older one
 -- cannot be judged any more.
 local function forget_old(lease_key, lease)
@@ -1091,7 +1109,7 @@ end
 -- A worker begins to listen: called in one transaction with its SUBSCRIBE. That goes on where
 -- this is refused, so a worker asks first whether it would be ("try", alone, changes nothing).
 -- in:  lease key; "join" and a report (report_of)
--- out: { barrier, count, generation, 1 if publishes may have passed unheard since it listened,
+-- out: { barrier, count, generation and secret, 1 if publishes may have passed unheard since it listened,
 --      or since it joined without hearing of it }
 local function halley_join(keys, args)
   if args[1] == 'try' then return 1 end
@@ -1107,8 +1125,9 @@ local function halley_join(keys, args)
   r.start, r.heard, r.listening, r.joins_now = barrier, { barrier, count }, true, true
   register(keys[1], lease, r, now, false)
   forget_old(keys[1], lease)
-  tell_workers(r.prefix, 'begin ' .. text(barrier) .. ' ' .. text(count))
-  return { text(barrier), text(count), text(lease.gen), r.broken and 1 or 0 }
+  local known = known_to(keys[1], lease, r)
+  tell_surely(r.prefix, lease.secret or '', 'begin ' .. text(barrier) .. ' ' .. text(count))
+  return { text(barrier), text(count), known, r.broken and 1 or 0 }
 end
 
 -- Who has to go before `r`, 'wait' where somebody has not said yet, or nil; and whether
@@ -1218,7 +1237,7 @@ end
 -- A worker says what it holds, and asks for the lease.
 -- in:  lease key; "acquire", "report", "release" or "leave", and a report (report_of)
 -- out: { word, milliseconds that the lease lasts, total (" 1" behind it: something is set
---      aside), generation, barrier of `settled`, number up to which is done what it holds oldest, the others that live }. The words:
+--      aside), generation and secret, barrier of `settled`, number up to which is done what it holds oldest, the others that live }. The words:
 --      held (by another, or not to be had now), wait (ask again soon), granted, renewed,
 --      doubt (granted, but gaps have to be told first), done (what it holds oldest was
 --      done: say it again), forgotten (that cannot be known any more), left
@@ -1244,7 +1263,7 @@ local function halley_lease(keys, args)
     if owner ~= r.owner and worker.live then others[#others + 1] = owner end
   end
   local total = text(total_of(lease.last_text)) .. (lease.aside and ' 1' or '')
-  return { word, left, total, text(lease.gen), text(lease.settled[1]), text(done), others }
+  return { word, left, total, known_to(keys[1], lease, r), text(lease.settled[1]), text(done), others }
 end
 
 local function holds(lease_key, owner, now)
@@ -1408,7 +1427,7 @@ end
 local function halley_sequence(keys, args)
   local now = now_ms()
   local channel, lease_key = keys[2] and keys[1] or args[13], keys[2] or keys[1]
-  local lease = redis.call('HMGET', lease_key, 'owner', 'until', 'last', 'aside')
+  local lease = redis.call('HMGET', lease_key, 'owner', 'until', 'last', 'aside', 'secret')
   if lease[1] ~= args[1] or tonumber(lease[2]) <= now then
     return redis.error_reply('LEASE is not held by ' .. args[1])
   end
@@ -1444,7 +1463,7 @@ local function halley_sequence(keys, args)
     redis.call('ZREMRANGEBYSCORE', channels, '-inf', text(now - META_TTL * 1000))
     redis.call('ZREMRANGEBYRANK', channels, 0, -CHANNELS - 1)
   end
-  if args[12] ~= '' then tell_workers(prefix, 'done ' .. args[12] .. ' ' .. name) end
+  if args[12] ~= '' then tell_surely(prefix, lease[5] or '', 'done ' .. args[12] .. ' ' .. name) end
   return placed
 end
 

@@ -170,7 +170,9 @@ static void cut_all(struct world *world) {
 }
 
 static void hurt(struct world *world, int which) {
-    switch (model_roll(world, 17)) {
+    char number[8];
+
+    switch (model_roll(world, 18)) {
     case 0:
         restart(world);
         break;
@@ -196,6 +198,11 @@ static void hurt(struct world *world, int which) {
     case 6:
         model_say(world, "channel %c is spoilt, or mended", 'a' + which % CHANNELS);
         model_do(world, "spoil", (const char[]){(char)('a' + which % CHANNELS), '\0'});
+        break;
+    case 7:
+        world->uncounted = true; /* that is a publish, too */
+        snprintf(number, sizeof number, "%u", model_roll(world, 36));
+        model_do(world, "forge", number);
         break;
     default:
         hurt_worker(world, which);

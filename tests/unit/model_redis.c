@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/base/collections.h"
+#include "core/base/crypto.h"
 #include "core/base/mem.h"
 #include "tests/unit/model_world.h"
 
@@ -85,6 +86,19 @@ static int lua_deliver(lua_State *lua) {
 
 static int lua_clock(lua_State *lua) {
     lua_pushnumber(lua, (double)world_of(lua)->clock);
+    return 1;
+}
+
+static int lua_sha1hex(lua_State *lua) {
+    size_t len;
+    const char *text = luaL_checklstring(lua, 1, &len);
+    unsigned char digest[CRYPTO_SHA1];
+    char hex[2 * CRYPTO_SHA1 + 1];
+
+    crypto_sha1(text, len, digest);
+    for (int i = 0; i < CRYPTO_SHA1; i++)
+        snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+    lua_pushstring(lua, hex);
     return 1;
 }
 
@@ -253,6 +267,7 @@ static lua_State *lua_new(struct world *world) {
     luaL_openlibs(lua);
     lua_register(lua, "deliver", lua_deliver);
     lua_register(lua, "clock", lua_clock);
+    lua_register(lua, "sha1hex", lua_sha1hex);
     lua_register(lua, "library", lua_library);
     if (compile_library(lua) || luaL_dofile(lua, "tests/unit/model_redis.lua"))
         model_complain(world, "%s", lua_tostring(lua, -1));

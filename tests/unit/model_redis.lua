@@ -229,6 +229,17 @@ function wipe()
   db = {}
 end
 
+redis.sha1hex = sha1hex
+
+-- A stranger says what workers would believe, in a new barrier or an old one.
+function forge(number)
+  local lease, n = 'halley.lease:sequencer', tonumber(number)
+  local barrier = tonumber(command.HGET(lease, 'barrier') or 0) + (n % 3 == 0 and -1 or n % 3 == 1 and 5 or 2 ^ 51)
+  local words = { string.format('begin %.0f 7', barrier), string.format('begin %.0f 7 0123456789abcdef', barrier),
+    string.format('done %s %s', command.HGET(lease, 'gen') or '1', string.match(command.HGET(lease, 'last') or '1 1', '^%d+') .. ' 9000000000000000') }
+  command.PUBLISH('halley.sequenced', words[n % #words + 1] .. (n % 2 == 0 and ' 0123456789abcdef' or ''))
+end
+
 -- A channel's history is no stream for a while.
 function spoil(channel)
   local name = 'halley.history:{' .. channel .. '}'

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/crypto.h"
 #include "tests/lib/keep.h"
 #include "tests/unit/server.h"
 #include "tests/unit/unit.h"
@@ -309,7 +310,42 @@ START_TEST(what_was_done_is_told_by_its_name) {
     const char *a = lead("a");
     listen_to("halley.sequenced");
     sequence("a", name(a, 0), a, 1, "chat", "x");
-    ck_assert_str_eq(heard(1), keepf("halley.sequenced: done 77 %s 1\n", a));
+    ck_assert(begins(heard(1), keepf("halley.sequenced: done 77 %s 1 ", a)));
+}
+END_TEST
+
+#define SECRET "00112233445566778899aabbccddeeff"
+
+START_TEST(workers_have_a_secret_by_which_words_are_signed) {
+    server_start(false);
+    const char *a =
+        part(call("halley_join", "join", &(struct says){.owner = "a", .peers = SECRET}), 0);
+    ck_assert_str_eq(ask("HGET " KEY " secret"), SECRET);
+    const char *other =
+        call("halley_join", "join",
+             &(struct says){.owner = "b", .peers = "ff112233445566778899aabbccddeeff"});
+    ck_assert_str_eq(part(other, 3), SECRET); /* that of who came first */
+    ask("HSET " KEY " until 0");
+    ck_assert_str_eq(
+        part(call("halley_lease", "report", &(struct says){.owner = "a", .start = a}), 4), SECRET);
+    ask("FLUSHALL"); /* who is there knows it still */
+    call("halley_lease", "acquire", &(struct says){.owner = "a", .start = a, .peers = SECRET " b"});
+    ck_assert_str_eq(ask("HGET " KEY " secret"), SECRET);
+    ck_assert_str_eq(ask("HLEN " KEY ":workers"), "2"); /* b is a peer */
+}
+END_TEST
+
+START_TEST(a_word_is_signed_with_the_secret) {
+    server_start(false);
+    listen_to("halley.sequenced");
+    const char *answer = call("halley_join", "join", &(struct says){.owner = "a", .peers = SECRET});
+    const char *word = keepf("begin %s %s", part(answer, 0), part(answer, 1));
+    unsigned char digest[CRYPTO_SHA1];
+    const char *said = keepf(SECRET " %s", word);
+    crypto_sha1(said, strlen(said), digest);
+    ck_assert_str_eq(heard(1), keepf("halley.sequenced: %s %02x%02x%02x%02x%02x%02x%02x%02x\n",
+                                     word, digest[0], digest[1], digest[2], digest[3], digest[4],
+                                     digest[5], digest[6], digest[7]));
 }
 END_TEST
 
@@ -665,6 +701,7 @@ UNIT_MAIN("lua_lease", one_owner_has_the_lease_at_a_time_and_renews_it,
           a_number_is_left_out_in_front_of_what_comes_late,
           what_is_behind_an_older_barrier_comes_late, nobody_else_sequences,
           nothing_is_passed_over_and_nothing_done_twice, what_was_done_is_told_by_its_name,
+          workers_have_a_secret_by_which_words_are_signed, a_word_is_signed_with_the_secret,
           a_message_that_is_too_long_is_a_gap,
           what_redis_refuses_in_one_channel_is_tried_again_in_order,
           where_there_is_no_room_aside_a_gap_stands_for_the_rest, what_is_set_aside_has_its_bounds,

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/crypto.h"
 #include "core/base/log.h"
 #include "tests/lib/keep.h"
 #include "tests/unit/fake_redis.h"
@@ -15,6 +16,7 @@
 /* One Redis process, its generation; and the barrier at which the worker joins. */
 #define GENERATION "7"
 #define BARRIER    "100"
+#define SECRET     "00112233445566778899aabbccddeeff"
 
 static struct ev_loop *loop;
 static struct config config;
@@ -89,8 +91,8 @@ static void answer(const char *word, int left, const char *settled, const char *
     ck_assert_msg(strstr(question, "FCALL halley_lease 1 halley.lease:sequencer ") == question,
                   "%s", question);
     fake_answer(commands, reply_list(7, reply_text(word), reply_number(left), reply_text("0"),
-                                     reply_text(GENERATION), reply_text(settled), reply_text(done),
-                                     reply_list(1, reply_text("another"))));
+                                     reply_text(GENERATION " " SECRET), reply_text(settled),
+                                     reply_text(done), reply_list(1, reply_text("another"))));
 }
 
 /* Redis has carried out the transaction by which a worker begins to listen. */
@@ -101,17 +103,26 @@ static void join_at(const char *barrier, const char *count) {
     ck_assert_msg(strstr(question, "FCALL halley_join 1 halley.lease:sequencer join halley ") ==
                       question,
                   "%s", question);
-    fake_answer(subscriber, reply_list(2,
-                                       reply_list(4, reply_text(barrier), reply_text(count),
-                                                  reply_text(GENERATION), reply_number(0)),
-                                       reply_number(++connection)));
+    fake_answer(subscriber,
+                reply_list(2,
+                           reply_list(4, reply_text(barrier), reply_text(count),
+                                      reply_text(GENERATION " " SECRET), reply_number(0)),
+                           reply_number(++connection)));
 }
 
 static void hear(const char *text) {
     fake_say(subscriber, "halley:chat", text);
 }
 
+/* What Redis tells all workers; but "free" it is signed. */
 static void tell(const char *word) {
+    const char *said = keepf(SECRET " %s", word);
+    unsigned char d[CRYPTO_SHA1];
+
+    crypto_sha1(said, strlen(said), d);
+    if (strncmp(word, "free", 4) != 0)
+        word = keepf("%s %02x%02x%02x%02x%02x%02x%02x%02x", word, d[0], d[1], d[2], d[3], d[4],
+                     d[5], d[6], d[7]);
     fake_say(subscriber, "halley.sequenced", word);
 }
 
@@ -197,6 +208,53 @@ START_TEST(a_standby_drops_what_is_told_to_be_done_by_its_name_and_nothing_else)
 }
 END_TEST
 
+START_TEST(a_word_that_a_stranger_says_is_not_believed) {
+    static const char *const words[] = {"begin 200 2",
+                                        "begin 200 2 0123456789abcdef",
+                                        "begin 4503599627370495 0 0123456789abcdef",
+                                        "done 7 100 1",
+                                        "done 7 100 1 0123456789abcdef",
+                                        "done 7 100 1 ",
+                                        "begin",
+                                        ""};
+    begin();
+    stand_by();
+    hear("a");
+    for (size_t i = 0; i < ROWS(words); i++)
+        fake_say(subscriber, "halley.sequenced", words[i]);
+    ck_assert_uint_eq(figure("queue"), 1);
+    ck_assert_uint_eq(figure("forged"), 3);
+    const char *question = asked(); /* has Redis another secret? Once, for all of them */
+    ck_assert_msg(strstr(question, " 100 1 100 1 0 0 ") != NULL, "%s", question);
+    answer("held", 60000, "0", "0");
+    turn();
+    ck_assert_uint_eq(fake_waiting(commands), 0);
+    ck_assert_ptr_nonnull(fake_find("halley-worker-live"));
+    end();
+}
+END_TEST
+
+START_TEST(a_worker_that_had_another_secret_listens_anew) {
+    begin();
+    stand_by();
+    fake_say(subscriber, "halley.sequenced", "begin 200 2 0123456789abcdef");
+    asked();
+    fake_answer(commands, reply_list(7, reply_text("held"), reply_number(60000), reply_text("0"),
+                                     reply_text("9 ff112233445566778899aabbccddeeff"),
+                                     reply_text("0"), reply_text("0"), reply_list(0)));
+    turn();
+    ck_assert_str_eq(fake_subscriptions(subscriber), "punsubscribe halley:*");
+    ck_assert_uint_eq(figure("astray"), 1);
+    fake_confirm(subscriber);
+    turn();
+    turn();
+    subscriber = fake_connection("halley-worker-live");
+    fake_up(subscriber);
+    may_join();
+    end();
+}
+END_TEST
+
 START_TEST(a_standby_that_is_granted_the_lease_sends_what_is_left) {
     begin();
     stand_by();
@@ -208,7 +266,8 @@ START_TEST(a_standby_that_is_granted_the_lease_sends_what_is_left) {
     ck_assert_uint_eq(fake_waiting(commands), 0);
     tell("free *"); /* the leader goes */
     const char *question = asked();
-    ck_assert_msg(strstr(question, " 1 100 2 100 2 0 0 0 0 0 0 1 another") != NULL, "%s", question);
+    ck_assert_msg(strstr(question, " 1 100 2 100 2 0 0 0 0 0 0 1 " SECRET " another") != NULL, "%s",
+                  question);
     answer("granted", 3000, BARRIER, "0");
     must_sequence("100 1", "100 2", "b 1");
     end();
@@ -279,8 +338,8 @@ START_TEST(what_was_heard_before_a_cut_is_kept_and_goes_first) {
     fake_up(subscriber);
     may_join();
     const char *question = fake_asked(subscriber);
-    ck_assert_msg(strstr(question, " 3000 7 100 0 100 0 100 1 100 1 100 1 100 0 1 0 2 another") !=
-                      NULL,
+    ck_assert_msg(strstr(question, " 3000 7 100 0 100 0 100 1 100 1 100 1 100 0 1 0 2 " SECRET
+                                   " another") != NULL,
                   "%s", question);
     join_at("200", "9");
     hear("b");
@@ -290,8 +349,8 @@ START_TEST(what_was_heard_before_a_cut_is_kept_and_goes_first) {
     fake_answer(commands, reply_text("5-1"));
     question = asked(); /* may it go on behind the next barrier? */
     ck_assert_msg(strstr(question, " acquire ") != NULL &&
-                      strstr(question, " 200 9 200 1 200 10 200 10 100 1 100 0 0 1 2 another") !=
-                          NULL,
+                      strstr(question, " 200 9 200 1 200 10 200 10 100 1 100 0 0 1 2 " SECRET
+                                       " another") != NULL,
                   "%s", question);
     answer("granted", 3000, "200", "0");
     must_sequence("200 9", "200 10", "b 1");
@@ -605,6 +664,8 @@ END_TEST
 UNIT_MAIN("sequencer", a_worker_begins_to_listen_together_with_its_barrier,
           the_leader_sends_what_it_hears_each_behind_the_one_before,
           a_standby_drops_what_is_told_to_be_done_by_its_name_and_nothing_else,
+          a_word_that_a_stranger_says_is_not_believed,
+          a_worker_that_had_another_secret_listens_anew,
           a_standby_that_is_granted_the_lease_sends_what_is_left,
           what_redis_did_before_is_answered_and_not_sent_again,
           who_has_to_wait_for_others_asks_again_soon,
