@@ -32,7 +32,7 @@
 -- VERSION (tests/lint/library-version --update). Programs load this file when Redis
 -- has none or an older one; when it has another text of the same number, once each.
 
-local VERSION = 15
+local VERSION = 16
 local DIGEST = '' -- of this text, which the build puts in here (Makefile)
 
 local HISTORY, TTL, MAX_MESSAGE = 1000, 3600, 65536
@@ -346,13 +346,15 @@ local function add_above(history_key, history, id, now, payload)
   if type(added) == 'table' and added.err then error(added) end
 end
 
--- Whether the bare publish `name` comes behind one that was published after it.
-local function comes_late(name, last)
+-- Whether a gap is owed in front of the bare publish `name`, `last` being the one before it in
+-- its channel: where that was published after it; or where it came late itself, behind a gap
+-- that was told for all up to the barrier `doubted`, so that what is lost may lie between the two.
+local function comes_late(name, last, doubted)
   local barrier, number = string.match(last, '^(%d+) (%d+)$')
   if not barrier then return false end
   local own_barrier, own_number = string.match(name, '^(%d+) (%d+)$')
-  if own_barrier ~= barrier then return tonumber(own_barrier) < tonumber(barrier) end
-  return tonumber(own_number) < tonumber(number)
+  if own_barrier == barrier then return tonumber(own_number) < tonumber(number) end
+  return tonumber(own_barrier) < tonumber(barrier) or tonumber(barrier) < (tonumber(doubted) or 0)
 end
 
 -- Gives `payload` the next number, keeps it, and tells everybody who listens.
@@ -379,7 +381,7 @@ local function append(channel, payload, o, now)
   if not epoch or meta[3] ~= run then
     epoch, n = begin_epoch(channel, epoch), 0
     fields = { 'epoch', text(epoch), 'run', run, 'born', text(born) }
-  elseif o.bare and meta[8] and comes_late(o.bare, meta[8]) then
+  elseif o.bare and meta[8] and comes_late(o.bare, meta[8], o.doubted) then
     n = n + 1
   end
   local history_key = key('history', channel)
@@ -838,6 +840,7 @@ end
 --                       where `last` is behind it too, that counts
 --   forgotten           the greatest barrier of which the last was taken out for want of room
 --   settled             the name up to which everything is done, or was told as a gap
+--   doubted             the barrier up to which that was told last
 --   doubt               how many channels were told a gap of those that have to be, while that goes on
 --   barrier             the last one
 --   aside               how many publishes are set aside, and their bytes
@@ -1272,8 +1275,9 @@ local function holds(lease_key, owner, now)
 end
 
 -- Gives a channel's next number to no message, so that each of its readers is told of a gap;
--- those who listen are told the id.
-local function make_hole(channel, told, now)
+-- those who listen are told the id. `bare`: the name of the bare publish in whose place it is,
+-- or of a barrier up to which it is told.
+local function make_hole(channel, told, now, bare)
   know_process(now)
   local prefix, database = known_prefix(told)
   local meta_key = key('meta', channel)
@@ -1286,6 +1290,7 @@ local function make_hole(channel, told, now)
     redis.call('EXPIRE', meta_key, text(META_TTL))
   end
   redis.call('HSET', meta_key, 'n', text(n + 1))
+  if bare then redis.call('HSET', meta_key, 'bare', bare) end
   if prefix then
     announce(channel, id_of(epoch, n + 1), prefix, database, told, now)
   end
@@ -1299,7 +1304,7 @@ local function take_place(channel, payload, o, now)
     id, why = append(channel, payload, o, now)
     if id then return id end
   end
-  make_hole(channel, o.prefix, now)
+  make_hole(channel, o.prefix, now, o.bare ~= '0 0' and o.bare or nil)
   return why and 'SKIPPED ' .. why or 'GAP'
 end
 
@@ -1354,15 +1359,15 @@ local function set_aside(lease_key, channel, payload, o, why)
 end
 
 -- Tells a gap to the readers of a channel: behind what is set aside of it, if something is.
-local function tell_gap(lease_key, channel, told, now)
+local function tell_gap(lease_key, channel, told, now, bare)
   local words, why = redis.call('HGET', lease_key .. ':aside', channel), 'it waits behind others'
   if not words then
-    local ok, result = pcall(make_hole, channel, told, now)
+    local ok, result = pcall(make_hole, channel, told, now, bare)
     if ok then return end
     why = type(result) == 'table' and result.err or tostring(result)
   end
   local policy = { string.match(words or '', ' %d (%d+) (%d+) (%d+) (%d+)$') }
-  pcall(set_aside, lease_key, channel, nil, { bare = '0 0', history = policy[1] or HISTORY,
+  pcall(set_aside, lease_key, channel, nil, { bare = bare or '0 0', history = policy[1] or HISTORY,
     ttl = policy[2] or TTL, max_message = policy[3] or MAX_MESSAGE, meta_ttl = policy[4] or META_TTL }, why)
 end
 
@@ -1381,7 +1386,7 @@ local function try_aside(lease_key, channel, prefix, most, now)
     local placed
     placed, why = try_place(channel, size >= 0 and payload or nil, { history = tonumber(policy[1]),
       ttl = tonumber(policy[2]), max_message = tonumber(policy[3]), meta_ttl = tonumber(policy[4]),
-      prefix = prefix, remember = true, bare = name }, now)
+      prefix = prefix, remember = true, bare = name, doubted = redis.call('HGET', lease_key, 'doubted') }, now)
     if placed then
       redis.call('LPOP', list)
       done, bytes = done + 1, bytes + math.max(size, 0)
@@ -1427,7 +1432,7 @@ end
 local function halley_sequence(keys, args)
   local now = now_ms()
   local channel, lease_key = keys[2] and keys[1] or args[13], keys[2] or keys[1]
-  local lease = redis.call('HMGET', lease_key, 'owner', 'until', 'last', 'aside', 'secret')
+  local lease = redis.call('HMGET', lease_key, 'owner', 'until', 'last', 'aside', 'secret', 'doubted')
   if lease[1] ~= args[1] or tonumber(lease[2]) <= now then
     return redis.error_reply('LEASE is not held by ' .. args[1])
   end
@@ -1447,7 +1452,8 @@ local function halley_sequence(keys, args)
   local prefix = args[11] or known_prefix()
   if not prefix then return fail(UNKNOWN_PREFIX) end
   local o = { history = tonumber(args[7]), ttl = tonumber(args[8]), max_message = tonumber(args[9]),
-    meta_ttl = tonumber(args[10]), prefix = prefix, remember = true, bare = name }
+    meta_ttl = tonumber(args[10]), prefix = prefix, remember = true, bare = name,
+    doubted = lease[6] }
   local payload, placed, why = args[14] ~= '1' and args[5] or nil, nil, 'it waits behind others'
   if not lease[4] or redis.call('HEXISTS', lease_key .. ':aside', channel) == 0 then
     placed, why = try_place(channel, payload, o, now)
@@ -1476,13 +1482,14 @@ local function halley_doubt(keys, args)
   if not holds(keys[1], args[1], now) then return redis.error_reply('LEASE is not held by ' .. args[1]) end
   local told = tonumber(lease.doubt or 0)
   local channels = redis.call('ZREVRANGE', keys[1] .. ':channels', told, told + DOUBT_CHUNK - 1)
-  for _, channel in ipairs(channels) do tell_gap(keys[1], channel, args[2], now) end
+  for _, channel in ipairs(channels) do tell_gap(keys[1], channel, args[2], now, name_text({ lease.from, 0 })) end
   told = told + #channels
   if #channels == DOUBT_CHUNK then
     redis.call('HSET', keys[1], 'doubt', text(told))
     return { told, 1 }
   end
   redis.call('HDEL', keys[1], 'doubt')
+  redis.call('HSET', keys[1], 'doubted', text(lease.from))
   set_settled(keys[1], lease, name_of(lease.from, 0))
   return { told, 0 }
 end

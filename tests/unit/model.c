@@ -367,13 +367,15 @@ static void judge_entry(struct world *world, int channel, int number, unsigned l
     judge.epoch = epoch;
     judge.n = n;
     judge.previous = number;
-    if (p->late || p->again)
-        return;
-    if (number < judge.last)
-        model_complain(world, "%d is behind %d", number, judge.last);
+    if (!p->late && !p->again) {
+        if (number < judge.last)
+            model_complain(world, "%d is behind %d", number, judge.last);
+        judge.last = number;
+    }
+    if (number < judge.from)
+        return; /* it came late */
     judge_between(world, judge.from, number, judge.hole || judge.from == 0);
     judge.hole = false;
-    judge.last = number;
     judge.from = number + 1;
 }
 

@@ -269,6 +269,22 @@ START_TEST(a_number_is_left_out_in_front_of_what_comes_late) {
 }
 END_TEST
 
+/* What is lost may lie behind it, and the gap that was told for that lies in front of it. */
+START_TEST(behind_what_comes_later_than_its_gap_there_is_another) {
+    server_start(false);
+    const char *a = lead("a");
+    sequence("a", name(a, 0), a, 1, "chat", "x");
+    put("doubt", "0");
+    put("from", keepf("%lld", atoll(a) + 100));
+    ck_assert_str_eq(ask("FCALL halley_doubt 1 " KEY " a halley"), "[1 0]"); /* 2 */
+    sequence("a", name(a, 1), a, 2, "chat", "late");                         /* 4 */
+    sequence("a", name(a, 2), a, 3, "chat", "of the same stretch");          /* 5 */
+    const char *b = keepf("%lld", atoll(a) + 100);
+    ck_assert_uint_eq(n_of(sequence("a", name(a, 3), b, 4, "chat", "x")), 7);
+    ck_assert_uint_eq(n_of(sequence("a", name(b, 4), b, 5, "chat", "x")), 8);
+}
+END_TEST
+
 START_TEST(what_is_behind_an_older_barrier_comes_late) {
     server_start(false);
     const char *a = lead("a");
@@ -699,6 +715,7 @@ UNIT_MAIN("lua_lease", one_owner_has_the_lease_at_a_time_and_renews_it,
           who_listened_all_the_time_goes_before_who_was_cut,
           the_holder_turns_publishes_into_history_in_order,
           a_number_is_left_out_in_front_of_what_comes_late,
+          behind_what_comes_later_than_its_gap_there_is_another,
           what_is_behind_an_older_barrier_comes_late, nobody_else_sequences,
           nothing_is_passed_over_and_nothing_done_twice, what_was_done_is_told_by_its_name,
           workers_have_a_secret_by_which_words_are_signed, a_word_is_signed_with_the_secret,
