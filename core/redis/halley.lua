@@ -10,7 +10,7 @@
 --                                    born       of the process that began the epoch
 --                                    history, ttl, max_message   as last configured
 --                                    largest  bytes of the longest payload ever kept
---                                    bare     name of the last bare publish that was kept
+--                                    bare     barrier of the last bare publish that was kept
 --   <prefix>.live:{channel}    pub/sub: "<id> <at> <payload>"
 --   halley.idempotency:{channel}:<key>   "<id> <at>" of the first publish through Redis
 --   halley.posted:{channel}:<who> <key>  the same of a publish from the web, by <who>
@@ -32,7 +32,7 @@
 -- VERSION (tests/lint/library-version --update). Programs load this file when Redis
 -- has none or an older one; when it has another text of the same number, once each.
 
-local VERSION = 16
+local VERSION = 17
 local DIGEST = '' -- of this text, which the build puts in here (Makefile)
 
 local HISTORY, TTL, MAX_MESSAGE = 1000, 3600, 65536
@@ -346,22 +346,23 @@ local function add_above(history_key, history, id, now, payload)
   if type(added) == 'table' and added.err then error(added) end
 end
 
--- Whether a gap is owed in front of the bare publish `name`, `last` being the one before it in
--- its channel: where that was published after it; or where it came late itself, behind a gap
--- that was told for all up to the barrier `doubted`, so that what is lost may lie between the two.
-local function comes_late(name, last, doubted)
-  local barrier, number = string.match(last, '^(%d+) (%d+)$')
-  if not barrier then return false end
-  local own_barrier, own_number = string.match(name, '^(%d+) (%d+)$')
-  if own_barrier == barrier then return tonumber(own_number) < tonumber(number) end
-  return tonumber(own_barrier) < tonumber(barrier) or tonumber(barrier) < (tonumber(doubted) or 0)
+-- Whether a gap is owed in front of a bare publish behind `barrier`, the one before it in its
+-- channel being behind another, `last`: where that is a later one; or where that came late
+-- itself, behind a gap that was told up to a barrier, so that what is lost may lie between the
+-- two. (Behind one barrier nothing comes late: halley_sequence does what is next, or nothing.)
+local function comes_late(barrier, last, lease_key)
+  last = tonumber(last) or 0
+  return tonumber(barrier) < last or last < (tonumber(redis.call('HGET', lease_key, 'doubted')) or 0)
 end
+
+-- The id that append() or make_hole() gave last; who is raised out of them asks for it.
+local given
 
 -- Gives `payload` the next number, keeps it, and tells everybody who listens.
 -- `o` has history, ttl, max_message, meta_ttl as numbers, all optional; with
 -- o.remember they hold for later callers who do not say; o.prefix is the caller's, if
--- that is a program; o.bare is the name of a bare publish: where it comes late a number is
--- left out in front of it, so that readers are told of a gap. Returns id and time, or nil
+-- that is a program; o.bare is the barrier of a bare publish, of the lease o.lease: where it
+-- comes late a number is left out in front of it, so that readers are told of a gap. Returns id and time, or nil
 -- and why not.
 local function append(channel, payload, o, now)
   know_process(now)
@@ -381,7 +382,7 @@ local function append(channel, payload, o, now)
   if not epoch or meta[3] ~= run then
     epoch, n = begin_epoch(channel, epoch), 0
     fields = { 'epoch', text(epoch), 'run', run, 'born', text(born) }
-  elseif o.bare and meta[8] and comes_late(o.bare, meta[8], o.doubted) then
+  elseif o.bare and meta[8] and meta[8] ~= o.bare and comes_late(o.bare, meta[8], o.lease) then
     n = n + 1
   end
   local history_key = key('history', channel)
@@ -412,11 +413,12 @@ local function append(channel, payload, o, now)
       fields[#fields + 1] = text(o[name])
     end
   end
-  if o.bare then
+  if o.bare and meta[8] ~= o.bare then
     fields[#fields + 1] = 'bare'
     fields[#fields + 1] = o.bare
   end
   redis.call('HSET', meta_key, unpack(fields))
+  given = id
   redis.call('EXPIRE', meta_key, text(math.max(o.meta_ttl or META_TTL, 2 * ttl)))
   announce(channel, id .. ' ' .. text(now) .. ' ' .. payload, prefix, database, o.prefix, now)
   return id, now
@@ -1275,8 +1277,8 @@ local function holds(lease_key, owner, now)
 end
 
 -- Gives a channel's next number to no message, so that each of its readers is told of a gap;
--- those who listen are told the id. `bare`: the name of the bare publish in whose place it is,
--- or of a barrier up to which it is told.
+-- those who listen are told the id. `bare`: the barrier of the bare publish in whose place it is,
+-- or up to which it is told.
 local function make_hole(channel, told, now, bare)
   know_process(now)
   local prefix, database = known_prefix(told)
@@ -1291,6 +1293,7 @@ local function make_hole(channel, told, now, bare)
   end
   redis.call('HSET', meta_key, 'n', text(n + 1))
   if bare then redis.call('HSET', meta_key, 'bare', bare) end
+  given = id_of(epoch, n + 1)
   if prefix then
     announce(channel, id_of(epoch, n + 1), prefix, database, told, now)
   end
@@ -1304,18 +1307,17 @@ local function take_place(channel, payload, o, now)
     id, why = append(channel, payload, o, now)
     if id then return id end
   end
-  make_hole(channel, o.prefix, now, o.bare ~= '0 0' and o.bare or nil)
+  make_hole(channel, o.prefix, now, o.bare)
   return why and 'SKIPPED ' .. why or 'GAP'
 end
 
 -- The same; nil and why where Redis does not let it.
 local function try_place(channel, payload, o, now)
+  given = nil
   local ok, result = pcall(take_place, channel, payload, o, now)
   if ok then return result end
   local why = type(result) == 'table' and result.err or tostring(result)
-  if redis.pcall('HGET', key('meta', channel), 'bare') == o.bare then
-    return 'SKIPPED ' .. why -- it has its place, and could not be told
-  end
+  if given then return 'SKIPPED ' .. why end -- it has its place, and could not be told
   return nil, why
 end
 
@@ -1343,12 +1345,12 @@ local function set_aside(lease_key, channel, payload, o, why)
   local size = payload and #payload or 0
   if not full and count < ASIDE_ITEMS and bytes + size <= ASIDE_BYTES
     and all_count < ASIDE_ITEMS_MAX and all_bytes + size <= ASIDE_BYTES_MAX then
-    redis.call('RPUSH', list, payload and o.bare .. ' ' .. payload or o.bare)
+    redis.call('RPUSH', list, payload and o.name .. ' ' .. payload or o.name)
   elseif full or (count == 0 and redis.call('HLEN', aside) >= ASIDE_CHANNELS) then
     return 'SKIPPED no room to set it aside: ' .. why
   else
     size, full = 0, true
-    redis.call('RPUSH', list, o.bare)
+    redis.call('RPUSH', list, o.name)
   end
   redis.call('HSET', aside, channel, text(count + 1) .. ' ' .. text(bytes + size) .. (full and ' 1' or ' 0')
     .. ' ' .. text(o.history) .. ' ' .. text(o.ttl) .. ' ' .. text(o.max_message) .. ' ' .. text(o.meta_ttl))
@@ -1367,7 +1369,7 @@ local function tell_gap(lease_key, channel, told, now, bare)
     why = type(result) == 'table' and result.err or tostring(result)
   end
   local policy = { string.match(words or '', ' %d (%d+) (%d+) (%d+) (%d+)$') }
-  pcall(set_aside, lease_key, channel, nil, { bare = bare or '0 0', history = policy[1] or HISTORY,
+  pcall(set_aside, lease_key, channel, nil, { name = (bare or '0') .. ' 0', history = policy[1] or HISTORY,
     ttl = policy[2] or TTL, max_message = policy[3] or MAX_MESSAGE, meta_ttl = policy[4] or META_TTL }, why)
 end
 
@@ -1381,12 +1383,12 @@ local function try_aside(lease_key, channel, prefix, most, now)
   while done < most and bytes < ASIDE_CHUNK_BYTES and not why do
     local item = redis.call('LINDEX', list, 0)
     if not item then break end
-    local name, payload = string.match(item, '^(%d+ %d+) ?(.*)$')
-    local size = #item - #name - 1
+    local barrier, number, payload = string.match(item, '^(%d+) (%d+) ?(.*)$')
+    local size = #item - #barrier - #number - 2
     local placed
     placed, why = try_place(channel, size >= 0 and payload or nil, { history = tonumber(policy[1]),
       ttl = tonumber(policy[2]), max_message = tonumber(policy[3]), meta_ttl = tonumber(policy[4]),
-      prefix = prefix, remember = true, bare = name, doubted = redis.call('HGET', lease_key, 'doubted') }, now)
+      prefix = prefix, remember = true, bare = barrier ~= '0' and barrier or nil, lease = lease_key }, now)
     if placed then
       redis.call('LPOP', list)
       done, bytes = done + 1, bytes + math.max(size, 0)
@@ -1432,7 +1434,7 @@ end
 local function halley_sequence(keys, args)
   local now = now_ms()
   local channel, lease_key = keys[2] and keys[1] or args[13], keys[2] or keys[1]
-  local lease = redis.call('HMGET', lease_key, 'owner', 'until', 'last', 'aside', 'secret', 'doubted')
+  local lease = redis.call('HMGET', lease_key, 'owner', 'until', 'last', 'aside')
   if lease[1] ~= args[1] or tonumber(lease[2]) <= now then
     return redis.error_reply('LEASE is not held by ' .. args[1])
   end
@@ -1452,8 +1454,8 @@ local function halley_sequence(keys, args)
   local prefix = args[11] or known_prefix()
   if not prefix then return fail(UNKNOWN_PREFIX) end
   local o = { history = tonumber(args[7]), ttl = tonumber(args[8]), max_message = tonumber(args[9]),
-    meta_ttl = tonumber(args[10]), prefix = prefix, remember = true, bare = name,
-    doubted = lease[6] }
+    meta_ttl = tonumber(args[10]), prefix = prefix, remember = true, bare = args[3],
+    name = name, lease = lease_key }
   local payload, placed, why = args[14] ~= '1' and args[5] or nil, nil, 'it waits behind others'
   if not lease[4] or redis.call('HEXISTS', lease_key .. ':aside', channel) == 0 then
     placed, why = try_place(channel, payload, o, now)
@@ -1469,7 +1471,9 @@ local function halley_sequence(keys, args)
     redis.call('ZREMRANGEBYSCORE', channels, '-inf', text(now - META_TTL * 1000))
     redis.call('ZREMRANGEBYRANK', channels, 0, -CHANNELS - 1)
   end
-  if args[12] ~= '' then tell_surely(prefix, lease[5] or '', 'done ' .. args[12] .. ' ' .. name) end
+  if args[12] ~= '' then
+    tell_surely(prefix, redis.call('HGET', lease_key, 'secret') or '', 'done ' .. args[12] .. ' ' .. name)
+  end
   return placed
 end
 
@@ -1482,7 +1486,7 @@ local function halley_doubt(keys, args)
   if not holds(keys[1], args[1], now) then return redis.error_reply('LEASE is not held by ' .. args[1]) end
   local told = tonumber(lease.doubt or 0)
   local channels = redis.call('ZREVRANGE', keys[1] .. ':channels', told, told + DOUBT_CHUNK - 1)
-  for _, channel in ipairs(channels) do tell_gap(keys[1], channel, args[2], now, name_text({ lease.from, 0 })) end
+  for _, channel in ipairs(channels) do tell_gap(keys[1], channel, args[2], now, text(lease.from)) end
   told = told + #channels
   if #channels == DOUBT_CHUNK then
     redis.call('HSET', keys[1], 'doubt', text(told))
