@@ -60,8 +60,8 @@ struct config {
     int max_backlog; /* bytes */
     int keepalive;
     int max_stream;
-    int jsonp;    /* bool */
-    int tags;     /* bool */
+    int jsonp;            /* bool */
+    int tags;             /* bool */
     int tracking;         /* bool */
     int batch_scheduling; /* bool */
     int request_timeout;

@@ -1,0 +1,103 @@
+/*
+ * The configuration from inside. What makes it up, in the order in which it stands:
+ *
+ *   kinds.c     kinds of options: what a value may be, and how it is shown
+ *   config.c    the table of options, and what holds for all of them
+ *   channels.c  the sections: what holds for whose channels
+ *   file.c      what the file says
+ *   load.c      file, environment and command line, each over the one before
+ */
+#ifndef HALLEY_CONFIG_OPTIONS_H
+#define HALLEY_CONFIG_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include "core/config/config.h"
+
+/* What a value is; each has its row in kinds.c. */
+enum kind {
+    TEXT,
+    PREFIX,
+    REDIS,
+    SECRET,
+    NUMBER,
+    SIZE,
+    OCTAL,
+    SWITCH,
+    LOG,
+    LEVEL,
+    ACCESS,
+    RATE,
+    MOUNT,
+    VIEWERS,
+    NETWORKS
+};
+
+struct option {
+    const char *name;
+    enum kind kind;
+    size_t offset; /* of its field in `base`: struct config, or struct channel_policy */
+    const char *fallback;
+    long min, max; /* of a number */
+};
+
+struct options {
+    const struct option *table;
+    size_t count;
+};
+
+extern const struct options global_options, channel_options;
+
+/* --- kinds.c --- */
+
+enum { VALUE_TEXT = 200 }; /* of a value that a problem repeats */
+
+/* Sets the field from a text. ERR_SYNTAX or ERR_RANGE where the option does not allow it. */
+enum err option_set(const struct option *option, void *base, const char *text) MUST_CHECK;
+
+/* Writes "name = value" as a file could say it, without passwords. */
+void option_print(const struct option *option, const void *base, FILE *out);
+
+/* Releases what option_set() has put into the field, and leaves zeros. */
+void option_free(const struct option *option, void *base);
+
+/* Why a value was not taken, with what the option allows; `where` is NULL in a file. */
+void option_say_wrong(char problem[CONFIG_PROBLEM], const char *where, const struct option *option,
+                      const char *value, enum err err);
+
+/* Replaces a text that belongs to the configuration. */
+void option_set_text(char **field, const char *text);
+
+/* --- config.c --- */
+
+/* In whatever case; NULL: none has this name. */
+const struct option *options_find(const struct options *options, const char *name, size_t len);
+
+/* Sets all of them to their defaults. */
+void options_set_defaults(const struct options *options, void *base);
+
+/* --- channels.c --- */
+
+/* Sets what holds where no section does. */
+void channels_set_defaults(void);
+
+/* The policy of the section with this pattern: a new one, behind the others, or the one there is.
+ */
+struct channel_policy *channels_section(struct config *config, const char *pattern);
+
+/* Prints and releases all sections. */
+void channels_print(const struct config *config, FILE *out);
+void channels_free(struct config *config);
+
+/* --- file.c --- */
+
+/*
+ * Takes what a file says; where it is not `wanted`, it need not be there. Returns 0, EX_NOINPUT
+ * or EX_CONFIG with one line in `problem`.
+ */
+int file_load(struct config *config, const char *file, bool wanted,
+              char problem[CONFIG_PROBLEM]) MUST_CHECK;
+
+#endif

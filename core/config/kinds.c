@@ -1,0 +1,302 @@
+/*
+ * Kinds of options: each has a row in the table below, with how a value is read, how it is
+ * printed, and how people are told what it must be. To add one, add a value to enum kind and
+ * a row here. Pure functions.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "core/base/log.h"
+#include "core/base/mem.h"
+#include "core/config/_options.h"
+#include "core/config/networks.h"
+#include "core/config/target.h"
+#include "core/data/names.h"
+
+struct kind_row {
+    enum err (*set)(const struct option *option, void *field, const char *text);
+    void (*print)(const void *field, FILE *out);
+    const char *wanted;
+    bool text; /* the field is a char * that belongs to the configuration */
+};
+
+/* ----------------------------------------------------------------------- numbers */
+
+/* A whole number with an optional K or M behind it where `size` allows that. */
+static enum err parse_number(const char *text, int base, bool size, const struct option *option,
+                             int *out) {
+    char *end;
+    errno = 0;
+    long value = strtol(text, &end, base);
+    if (end == text || errno != 0 || text[0] == '-' || text[0] == '+')
+        return ERR_SYNTAX;
+    if (size && (*end == 'K' || *end == 'k'))
+        value = value > LONG_MAX / 1024 ? LONG_MAX : value * 1024, end++;
+    else if (size && (*end == 'M' || *end == 'm'))
+        value = value > LONG_MAX / 1048576 ? LONG_MAX : value * 1048576, end++;
+    if (*end != '\0')
+        return ERR_SYNTAX;
+    if (value < option->min || value > option->max)
+        return ERR_RANGE;
+    *out = (int)value;
+    return ERR_OK;
+}
+
+static enum err set_number(const struct option *option, void *field, const char *text) {
+    return parse_number(text, 10, false, option, field);
+}
+
+static enum err set_size(const struct option *option, void *field, const char *text) {
+    return parse_number(text, 10, true, option, field);
+}
+
+static enum err set_octal(const struct option *option, void *field, const char *text) {
+    return parse_number(text, 8, false, option, field);
+}
+
+static void print_number(const void *field, FILE *out) {
+    fprintf(out, "%d", *(const int *)field);
+}
+
+static void print_octal(const void *field, FILE *out) {
+    fprintf(out, "0%o", *(const unsigned *)field);
+}
+
+/* "N/SECONDS", or "0" for no limit: two numbers. */
+static enum err set_rate(const struct option *option, void *field, const char *text) {
+    char first[16];
+    int *count = field;
+    const char *slash = strchr(text, '/');
+
+    if (slash == NULL) {
+        count[0] = count[1] = 0;
+        return strcmp(text, "0") == 0 ? ERR_OK : ERR_SYNTAX;
+    }
+    if ((size_t)(slash - text) >= sizeof first)
+        return ERR_SYNTAX;
+    memcpy(first, text, (size_t)(slash - text));
+    first[slash - text] = '\0';
+    enum err err = parse_number(first, 10, false, option, &count[0]);
+    if (err == ERR_OK)
+        err = parse_number(slash + 1, 10, false, option, &count[1]);
+    return err;
+}
+
+static void print_rate(const void *field, FILE *out) {
+    const int *count = field;
+
+    if (count[0] == 0)
+        fprintf(out, "0");
+    else
+        fprintf(out, "%d/%d", count[0], count[1]);
+}
+
+/* ------------------------------------------------------------------------- words */
+
+/* The number of a word in a list that ends with NULL, in whatever case. */
+static enum err parse_word(const char *text, const char *const *words, int *out) {
+    for (int i = 0; words[i] != NULL; i++) {
+        if (strcasecmp(text, words[i]) == 0) {
+            *out = i;
+            return ERR_OK;
+        }
+    }
+    return ERR_SYNTAX;
+}
+
+static enum err set_switch(const struct option *option, void *field, const char *text) {
+    static const char *const words[] = {"off", "on", "no", "yes", "0", "1", "false", "true", NULL};
+    int at = 0;
+    enum err err = parse_word(text, words, &at);
+    (void)option;
+    if (err == ERR_OK)
+        *(int *)field = at % 2; /* the words stand in pairs */
+    return err;
+}
+
+static void print_switch(const void *field, FILE *out) {
+    fprintf(out, "%s", *(const int *)field ? "on" : "off");
+}
+
+static const char *const accesses[] = {[ACCESS_NONE] = "none", [ACCESS_ANYONE] = "anyone", NULL};
+
+static enum err set_access(const struct option *option, void *field, const char *text) {
+    (void)option;
+    return parse_word(text, accesses, field);
+}
+
+static void print_access(const void *field, FILE *out) {
+    fprintf(out, "%s", accesses[*(const int *)field]);
+}
+
+static const char *const viewers[] = {
+    [STATUS_NONE] = "none", [STATUS_ANYONE] = "anyone", [STATUS_LOCAL] = "local", NULL};
+
+static enum err set_viewers(const struct option *option, void *field, const char *text) {
+    (void)option;
+    return parse_word(text, viewers, field);
+}
+
+static void print_viewers(const void *field, FILE *out) {
+    fprintf(out, "%s", viewers[*(const int *)field]);
+}
+
+static enum err set_level(const struct option *option, void *field, const char *text) {
+    enum log_level level;
+    enum err err = log_level_parse(text, &level);
+    (void)option;
+    if (err == ERR_OK)
+        *(int *)field = (int)level;
+    return err;
+}
+
+static void print_level(const void *field, FILE *out) {
+    static const char *const levels[] = {"error", "warning", "info", "debug"};
+    fprintf(out, "%s", levels[*(const int *)field]);
+}
+
+/* ------------------------------------------------------------------------- texts */
+
+void option_set_text(char **field, const char *text) {
+    free(*field);
+    *field = mem_string(text);
+}
+
+static enum err set_text(const struct option *option, void *field, const char *text) {
+    (void)option;
+    option_set_text(field, text);
+    return ERR_OK;
+}
+
+static void print_text(const void *field, FILE *out) {
+    fprintf(out, "%s", *(char *const *)field);
+}
+
+static void print_secret(const void *field, FILE *out) {
+    fprintf(out, "%s", **(char *const *)field != '\0' ? "***" : "");
+}
+
+static enum err set_redis(const struct option *option, void *field, const char *text) {
+    struct target target;
+    enum err err = target_parse(text, &target);
+
+    target_free(&target);
+    return err == ERR_OK ? set_text(option, field, text) : ERR_SYNTAX;
+}
+
+static void print_redis(const void *field, FILE *out) {
+    char *masked = target_masked(*(char *const *)field);
+    fprintf(out, "%s", masked);
+    free(masked);
+}
+
+static enum err set_prefix(const struct option *option, void *field, const char *text) {
+    return prefix_valid(text) ? set_text(option, field, text) : ERR_SYNTAX;
+}
+
+static enum err set_networks(const struct option *option, void *field, const char *text) {
+    struct networks networks;
+    enum err err = networks_parse(text, &networks);
+
+    networks_free(&networks);
+    return err == ERR_OK ? set_text(option, field, text) : err;
+}
+
+static enum err set_log(const struct option *option, void *field, const char *text) {
+    return log_target_valid(text) ? set_text(option, field, text) : ERR_SYNTAX;
+}
+
+/* A path that has one spelling only; a slash at its end is taken off, so the root is "". */
+static enum err set_mount(const struct option *option, void *field, const char *text) {
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                  "/-._~!$&'()*+,=:@"; /* of a path, RFC 3986 §3.3, but % and ; */
+    size_t len = strlen(text);
+
+    if (text[0] != '/' || text[strspn(text, letters)] != '\0' || strstr(text, "//") != NULL)
+        return ERR_SYNTAX;
+    for (const char *at = text; *at != '\0'; at += 1 + strcspn(at + 1, "/")) {
+        size_t segment = strcspn(at + 1, "/");
+        if (segment > 0 && segment <= 2 && strspn(at + 1, ".") >= segment)
+            return ERR_SYNTAX;
+    }
+    enum err err = set_text(option, field, text);
+    if (text[len - 1] == '/')
+        (*(char **)field)[len - 1] = '\0';
+    return err;
+}
+
+static void print_mount(const void *field, FILE *out) {
+    const char *path = *(char *const *)field;
+    fprintf(out, "%s", *path != '\0' ? path : "/");
+}
+
+/* --------------------------------------------------------------------- the table */
+
+static const struct kind_row rows[] = {
+    [TEXT] = {set_text, print_text, "text", true},
+    [PREFIX] = {set_prefix, print_text, "1 to 64 letters, digits, - and _", true},
+    [REDIS] = {set_redis, print_redis,
+               "redis:// or rediss://[[user]:password@]host[:port][/db], "
+               "unix:/path[?user=&password=&db=] or "
+               "sentinel://[[user]:password@]name@host[:port],host[:port].../db",
+               true},
+    [SECRET] = {set_text, print_secret, "text", true},
+    [NUMBER] = {set_number, print_number, "a whole number", false},
+    [SIZE] = {set_size, print_number, "a whole number of bytes, K or M", false},
+    [OCTAL] = {set_octal, print_octal, "an octal file mode", false},
+    [SWITCH] = {set_switch, print_switch, "on or off", false},
+    [LOG] = {set_log, print_text, "stderr, syslog or a file's whole path", true},
+    [LEVEL] = {set_level, print_level, "error, warning, info or debug", false},
+    [ACCESS] = {set_access, print_access, "anyone or none", false},
+    [RATE] = {set_rate, print_rate, "COUNT/SECONDS, or 0", false},
+    [MOUNT] = {set_mount, print_mount, "a path like /comet", true},
+    [VIEWERS] = {set_viewers, print_viewers, "local, anyone or none", false},
+    [NETWORKS] = {set_networks, print_text,
+                  "addresses and networks like 10.0.0.0/8, with blanks between", true},
+};
+
+enum err option_set(const struct option *option, void *base, const char *text) {
+    return rows[option->kind].set(option, (char *)base + option->offset, text);
+}
+
+void option_print(const struct option *option, const void *base, FILE *out) {
+    fprintf(out, "%s = ", option->name);
+    rows[option->kind].print((const char *)base + option->offset, out);
+    fprintf(out, "\n");
+}
+
+void option_free(const struct option *option, void *base) {
+    if (!rows[option->kind].text)
+        return;
+    char **field = (char **)((char *)base + option->offset);
+    free(*field);
+    *field = NULL;
+}
+
+/* A value as people may see it: without its passwords. Free it. */
+static char *shown_value(const struct option *option, const char *value) {
+    if (option->kind == SECRET)
+        return mem_string(value[0] != '\0' ? "***" : "");
+    return option->kind == REDIS ? target_masked(value) : mem_string(value);
+}
+
+void option_say_wrong(char problem[CONFIG_PROBLEM], const char *where, const struct option *option,
+                      const char *value, enum err err) {
+    const char *colon = where != NULL ? ": " : "";
+    char *shown = shown_value(option, value);
+
+    where = where != NULL ? where : "";
+    if (err == ERR_RANGE && option->kind == OCTAL)
+        snprintf(problem, CONFIG_PROBLEM, "%s%s%s = %s: must be from %lo to 0%lo", where, colon,
+                 option->name, shown, (unsigned long)option->min, (unsigned long)option->max);
+    else if (err == ERR_RANGE)
+        snprintf(problem, CONFIG_PROBLEM, "%s%s%s = %s: must be from %ld to %ld", where, colon,
+                 option->name, shown, option->min, option->max);
+    else
+        snprintf(problem, CONFIG_PROBLEM, "%s%s%s = %.*s: must be %s", where, colon, option->name,
+                 VALUE_TEXT, shown, rows[option->kind].wanted);
+    free(shown);
+}
