@@ -110,7 +110,7 @@ help:
 	@echo 'make run          install what is missing, build, start it all: http://127.0.0.1:8080/'
 	@echo '                  HOST= PORT= SERVER=lighttpd|apache|nginx REDIS_URL= CONF= RUN_DIR='
 	@echo 'make test         install what is missing, build, run every test'
-	@echo 'make lint         format, clang-tidy, shellcheck, the include law'
+	@echo 'make lint         format, clang-tidy, shellcheck, the laws of includes and of calls'
 	@echo 'make format       let clang-format write the C files'
 	@echo 'make fuzz         the fuzz targets, FUZZ_SECONDS=60 each (clang)'
 	@echo 'make faults       SECONDS=60 SEED= SERVER=lighttpd|nginx|apache: everything that can fail,'
@@ -298,7 +298,7 @@ fuzz:
 # --- checks without running ------------------------------------------------------
 
 SHELL_SRC = .ci/run deploy/install-deps deploy/render deploy/run tests/run tests/lint/include-law \
-            tests/lint/library-version \
+            tests/lint/call-law tests/lint/list.bash tests/lint/library-version \
             $(wildcard www/feeds/*.sh tests/bench/run)
 TIDY_SRC  = $(ALL_SRC)
 
@@ -308,10 +308,13 @@ lint:
 	$(Q)clang-format --dry-run -Werror $(ALL_SRC) $(ALL_HDR)
 	$(say) LINT 'include law'
 	$(Q)tests/lint/include-law
+	$(say) LINT 'call law'
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)tests/lint/call-law $(BUILD)
 	$(say) LINT 'library version'
 	$(Q)tests/lint/library-version
 	$(say) LINT shell
-	$(Q)shellcheck $(SHELL_SRC)
+	$(Q)shellcheck -x $(SHELL_SRC)
 	$(say) LINT 'warnings, gcc and clang'
 	$(Q)$(MAKE) --no-print-directory check-warnings CC=gcc WERROR=1
 	$(Q)$(MAKE) --no-print-directory check-warnings CC=clang WERROR=1
