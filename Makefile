@@ -339,7 +339,8 @@ D = $(DESTDIR)
 
 install: all
 	$(Q)install -d $(D)$(libdir) $(D)$(bindir) $(D)$(sharedir) $(D)$(docdir)/examples/lighttpd \
-	    $(D)$(docdir)/examples/apache $(D)$(docdir)/examples/nginx $(D)$(mandir)/man8 $(D)$(unitdir) $(D)/etc/halley
+	    $(D)$(docdir)/examples/apache $(D)$(docdir)/examples/nginx $(D)$(mandir)/man5 \
+	    $(D)$(mandir)/man8 $(D)$(unitdir) $(D)/etc/halley
 	$(Q)install -m 755 $(BUILD)/halley.fcgi $(D)$(libdir)/
 	$(Q)install -m 755 $(BUILD)/halley-worker $(D)$(bindir)/
 	$(Q)cp -R www $(D)$(sharedir)/ && chmod -R u=rwX,go=rX $(D)$(sharedir)/www
@@ -352,6 +353,7 @@ install: all
 	$(call put,deploy/systemd/halley.service,$(D)$(unitdir))
 	$(call put,deploy/systemd/halley-websocket.service,$(D)$(unitdir))
 	$(call put,deploy/systemd/halley-worker.service,$(D)$(unitdir))
+	$(call put,deploy/halley.conf.5,$(D)$(mandir)/man5)
 	$(call put,fcgi-app/halley.fcgi.8,$(D)$(mandir)/man8)
 	$(call put,worker/halley-worker.8,$(D)$(mandir)/man8)
 	$(Q)install -m 644 LICENSE fcgi-app/PROTOCOL.md $(D)$(docdir)/

@@ -57,6 +57,19 @@ START_TEST(the_contract_is_installed_where_the_readme_says) {
 }
 END_TEST
 
+START_TEST(the_manuals_are_installed_in_their_sections) {
+    static const char *const pages[][2] = {{"man5/halley.conf.5", ".Dt HALLEY.CONF 5"},
+                                           {"man8/halley.fcgi.8", ".Dt HALLEY.FCGI 8"},
+                                           {"man8/halley-worker.8", ".Dt HALLEY-WORKER 8"}};
+    const char *stage = installed();
+
+    for (size_t i = 0; i < sizeof pages / sizeof *pages; i++) {
+        const char *text = file_of(stage, keepf("usr/local/share/man/%s", pages[i][0]));
+        ck_assert_msg(strstr(text, pages[i][1]) != NULL, "%s", pages[i][0]);
+    }
+}
+END_TEST
+
 START_TEST(the_installed_configuration_opens_nothing_and_is_kept) {
     const char *stage = installed(), *conf = keepf("%s/etc/halley/halley.conf", stage);
     const char *const check[] = {lab_program("halley.fcgi"), "-n", "-f", conf, NULL};
@@ -101,6 +114,7 @@ int main(void) {
 
     tcase_add_test(files, everybody_may_read_what_a_strict_umask_installed);
     tcase_add_test(files, the_contract_is_installed_where_the_readme_says);
+    tcase_add_test(files, the_manuals_are_installed_in_their_sections);
     tcase_add_test(files, the_installed_configuration_opens_nothing_and_is_kept);
     tcase_add_loop_test(sites, the_client_is_where_the_readme_says_in_a_site_of_its_own, 0,
                         E2E_SERVERS);

@@ -311,6 +311,53 @@ START_TEST(the_shipped_file_names_every_option_with_its_default) {
 }
 END_TEST
 
+/* Whether a text of lines has one that begins so. */
+static bool has_line(const char *text, const char *start) {
+    for (const char *at = text; at != NULL && *at != '\0'; at = strchr(at, '\n')) {
+        at += *at == '\n';
+        if (strncmp(at, start, strlen(start)) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The names that the manual has, one on a line, as ".It Cm name , name" gives them. */
+static const char *in_the_manual(void) {
+    FILE *file = fopen("deploy/halley.conf.5", "r");
+    char line[512], *text = NULL;
+    size_t len;
+    FILE *out = open_memstream(&text, &len);
+
+    ck_assert_ptr_nonnull(file);
+    while (fgets(line, sizeof line, file) != NULL) {
+        if (strncmp(line, ".It Cm ", 7) != 0)
+            continue;
+        for (char *name = strtok(line + 7, " ,\n"); name != NULL; name = strtok(NULL, " ,\n"))
+            fprintf(out, "%s = \n", name);
+    }
+    fclose(file);
+    fclose(out);
+    return keep(text);
+}
+
+/* Every line of one text begins a line of the other, up to its sign. */
+static void must_be_named(const char *names, const char *text, const char *why) {
+    for (const char *at = names; *at != '\0'; at = strchr(at, '\n') + 1) {
+        size_t len = strcspn(at, "\n"), name = strcspn(at, "=\n");
+        if (name < len)
+            ck_assert_msg(has_line(text, keepf("%.*s= ", (int)name, at)), "%.*s%s", (int)name, at,
+                          why);
+    }
+}
+
+START_TEST(the_manual_has_exactly_the_options_that_there_are) {
+    must_load("valid/every-option");
+    must_be_named(printed(), in_the_manual(), "is missing in halley.conf.5");
+    must_be_named(in_the_manual(), printed(), "is no option, says halley.conf.5");
+    config_free(&config);
+}
+END_TEST
+
 /* Loads a file of this text; keeps what was loaded in `config`. */
 static int load_text(const char *text, size_t len) {
     const char *path = keepf("/tmp/halley-unit-%d.conf", (int)getpid());
@@ -482,6 +529,7 @@ UNIT_MAIN("config", an_empty_file_leaves_the_defaults, nobody_may_publish_from_t
           a_file_that_is_asked_for_must_be_there, the_shipped_file_is_valid_and_opens_nothing,
           the_demonstration_opens_what_its_pages_need,
           the_shipped_file_names_every_option_with_its_default,
+          the_manual_has_exactly_the_options_that_there_are,
           a_section_may_be_as_long_as_a_channels_name_and_no_longer,
           a_line_may_have_4_kib_and_a_longer_one_is_named, a_folder_is_no_file,
           a_section_without_a_line_holds_with_the_defaults, the_root_is_a_mount,
