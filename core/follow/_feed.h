@@ -6,6 +6,8 @@
 #ifndef HALLEY_FEED_PRIVATE_H
 #define HALLEY_FEED_PRIVATE_H
 
+#include <stddef.h>
+
 #include "core/base/collections.h"
 #include "core/base/log.h"
 #include "core/base/loop.h"
@@ -13,7 +15,7 @@
 #include "core/config/config.h"
 #include "core/follow/counts.h"
 #include "core/follow/doubts.h"
-#include "core/follow/feed_row.h"
+#include "core/follow/feed.h"
 #include "core/follow/gather.h"
 #include "core/follow/heat.h"
 #include "core/follow/pause.h"
@@ -58,8 +60,8 @@ struct feed {
     char *refusal;            /* what Redis said when it refused the channel, or NULL */
     struct position shown;    /* up to where those who wait may see */
     struct gather gather;
-    struct feed_row row;
     uint64_t serial;
+    max_align_t room[]; /* its follower's */
 };
 
 struct feeds {

@@ -140,7 +140,8 @@ static struct feed *find_live_name(struct feeds *feeds, const char *channel, siz
 static void feed_free(struct feed *feed) {
     mend_forget(feed);
     gather_begin(&feed->gather);
-    ring_remove(&feed->row.turn);
+    if (feed->feeds->events->gone != NULL)
+        feed->feeds->events->gone(feed->feeds->ctx, feed);
     ring_remove(&feed->unused);
     HASH_DEL(feed->feeds->by_name, feed);
     free(feed->name);
@@ -308,7 +309,7 @@ static bool make_room(struct feeds *feeds) {
 }
 
 static struct feed *feed_new(struct feeds *feeds, const char *channel, size_t len) {
-    struct feed *feed = mem_new(sizeof *feed);
+    struct feed *feed = mem_new(sizeof *feed + feeds->events->room);
 
     feed->feeds = feeds;
     feed->name = mem_copy(channel, len);
@@ -318,9 +319,9 @@ static struct feed *feed_new(struct feeds *feeds, const char *channel, size_t le
     feed->serial = ++feeds->serial;
     gather_init(&feed->gather, feeds->loop, config_channel(feeds->config, channel, len)->batch_ms,
                 on_gathered, feed);
-    ring_init(&feed->row.subs);
-    ring_init(&feed->row.ready);
     HASH_ADD_KEYPTR(hh, feeds->by_name, feed->name, feed->len, feed);
+    if (feeds->events->made != NULL)
+        feeds->events->made(feeds->ctx, feed);
     return feed;
 }
 
@@ -402,8 +403,8 @@ long feed_after(const struct feed *feed, struct position position) {
     return tail_after(&feed->tail, position);
 }
 
-struct feed_row *feed_row(struct feed *feed) {
-    return &feed->row;
+void *feed_room(struct feed *feed) {
+    return feed->room;
 }
 
 uint64_t feed_serial(const struct feed *feed) {

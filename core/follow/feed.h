@@ -1,6 +1,6 @@
 /*
  * A feed is a channel as this process follows it: subscribed once, whatever the
- * number of waiters, with the tail of its history in memory. Belongs to the
+ * number of those who want it, with the tail of its history in memory. Belongs to the
  * loop's thread.
  */
 #ifndef HALLEY_FEED_H
@@ -13,11 +13,33 @@
 #include "core/data/cursor.h"
 #include "core/data/message.h"
 #include "core/follow/counts.h"
-#include "core/follow/feed_row.h"
 #include "core/redis/history.h"
 #include "core/redis/redis.h"
 
+struct feed;
 struct feeds;
+
+/*
+ * What a follower is told of its feeds, and what it keeps with each: `room` bytes, zeroed, which
+ * feed_room() gives. Any function may be NULL but `message`, `moved`, `refused` and `misled`.
+ */
+struct feeds_events {
+    size_t room;
+    void (*made)(void *ctx, struct feed *feed); /* its room may be filled */
+    void (*gone)(void *ctx, struct feed *feed); /* nobody uses it; it is freed now */
+    /* a message was appended to the tail; it is not shown yet */
+    void (*message)(void *ctx, struct feed *feed, const struct message *message);
+    /* there is more to show, or the feed is live again and may stand somewhere else */
+    void (*moved)(void *ctx, struct feed *feed);
+    /* Redis refuses the channel: feed_refusal() says why. Nobody is served by it for now */
+    void (*refused)(void *ctx, struct feed *feed);
+    /*
+     * what was shown of the messages behind `from`, up to `to`, is not what history holds:
+     * whoever stands behind `from` may have missed something; who stands up to `to` goes on
+     * at `from`
+     */
+    void (*misled)(void *ctx, struct feed *feed, struct position from, struct position to);
+};
 
 struct feeds *feeds_new(struct ev_loop *loop, struct follow_counts *counts,
                         const struct config *config, const struct feeds_events *events, void *ctx);
@@ -90,8 +112,8 @@ long feed_after(const struct feed *feed, struct position position);
 long feed_count(const struct feed *feed);
 struct message *feed_at(const struct feed *feed, long index);
 
-/* The hub's row of this feed; the feed only has room for it. */
-struct feed_row *feed_row(struct feed *feed);
+/* What its follower keeps with the feed (feeds_events.room). */
+void *feed_room(struct feed *feed);
 
 /* No two feeds of a process have the same. */
 uint64_t feed_serial(const struct feed *feed);

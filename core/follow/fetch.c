@@ -1,7 +1,7 @@
 /*
- * Collected reads. A waiter whose position memory knows nothing about takes a
+ * Collected reads. Whoever stands where memory knows nothing takes a
  * fetch; before the loop sleeps they are sent, pipelined. When Redis is away
- * they stay, and go out when it is back; the waiters' own deadlines decide how
+ * they stay, and go out when it is back; those who wait decide how
  * long that is worth waiting for.
  */
 #include "core/follow/fetch.h"

@@ -1,5 +1,5 @@
 /*
- * Reads of the history that waiters need: collected over one turn of the loop,
+ * Reads of the history that somebody waits for: collected over one turn of the loop,
  * so that thousands who stand at the same place cost one read. Belongs to the
  * loop's thread.
  */
@@ -30,7 +30,7 @@ struct fetch {
     struct position stood;    /* where the feed stood when it was sent */
     struct history_page page; /* its messages are referenced by the fetch */
     char why[WORDS_MAX];      /* the page's */
-    struct ring waiting;      /* the hub's: those to be told */
+    struct ring waiting;      /* its owner's: those to be told */
     unsigned refs;
     struct fetch *prev, *next;
 };

@@ -7,7 +7,7 @@
  *
  * A read that brings everything, without a gap, is appended like live messages. Otherwise
  * the tail is emptied, the feed goes on at the end of the channel, and `resets` counts up:
- * every subscriber then stands somewhere that memory knows nothing about, and the hub reads
+ * every subscriber then stands somewhere that memory knows nothing about, and its owner reads
  * the history for it, which tells a gap exactly.
  *
  * A read that refuted a doubt, or brought nothing, is followed by a pause, which doubles. In

@@ -36,6 +36,7 @@
 #include "fcgi-app/counts/stats.h"
 #include "fcgi-app/counts/tally.h"
 #include "fcgi-app/door/retry.h"
+#include "fcgi-app/hub/feed_row.h"
 #include "fcgi-app/hub/memo.h"
 #include "fcgi-app/hub/waiter.h"
 

@@ -70,7 +70,21 @@ static void on_feed_misled(void *ctx, struct feed *feed, struct position from, s
     }
 }
 
-const struct feeds_events news_events = {.message = on_feed_message,
+static void on_feed_made(void *ctx, struct feed *feed) {
+    (void)ctx;
+    ring_init(&feed_row(feed)->subs);
+    ring_init(&feed_row(feed)->ready);
+}
+
+static void on_feed_gone(void *ctx, struct feed *feed) {
+    (void)ctx;
+    ring_remove(&feed_row(feed)->turn);
+}
+
+const struct feeds_events news_events = {.room = sizeof(struct feed_row),
+                                         .made = on_feed_made,
+                                         .gone = on_feed_gone,
+                                         .message = on_feed_message,
                                          .moved = on_feed_moved,
                                          .refused = on_feed_moved,
                                          .misled = on_feed_misled};

@@ -7,6 +7,7 @@
 
 #include "fcgi-app/counts/tally.h"
 #include "fcgi-app/door/client.h"
+#include "fcgi-app/hub/feed_row.h"
 #include "fcgi-app/hub/hub.h"
 #include "fcgi-app/hub/waiter.h"
 
