@@ -18,12 +18,12 @@ struct app {
     struct ev_loop *loop;
     struct hub *hub;
     struct stats *stats;
-    struct report *report;        /* NULL in a CGI process */
-    struct ws_serving *serving;   /* NULL where WebSockets are not served by this process */
-    double started;               /* Unix seconds */
-    struct request *last;         /* the last reading request that may be said again, or NULL */
-    struct hub_read *last_read;   /* and what it said; read.c's own */
-    bool told_elsewhere;          /* the log has said that somebody expects another mount */
+    struct report *report;      /* NULL in a CGI process */
+    struct ws_serving *serving; /* NULL where WebSockets are not served by this process */
+    double started;             /* Unix seconds */
+    struct request *last;       /* the last reading request that may be said again, or NULL */
+    struct hub_read *last_read; /* and what it said; read.c's own */
+    bool told_elsewhere;        /* the log has said that somebody expects another mount */
 };
 
 /*

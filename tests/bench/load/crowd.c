@@ -119,10 +119,9 @@ void crowd_begin(struct crowd *crowd, const struct options *options, const struc
     clock_gettime(CLOCK_REALTIME, &time);
     crowd->options = options;
     crowd->count = count;
-    crowd->tally.base =
-        options->base > 0
-            ? options->base
-            : (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec / 1000 * 1000;
+    crowd->tally.base = options->base > 0 ? options->base
+                                          : (uint64_t)time.tv_sec * 1000000000 +
+                                                (uint64_t)time.tv_nsec / 1000 * 1000;
     crowd->members = keep(calloc(count, sizeof *crowd->members));
     for (size_t i = 0; i < count; i++) {
         struct member *member = &crowd->members[i];
