@@ -2,8 +2,8 @@
  * What the sequencer needs of the world: somebody who carries its calls to Redis,
  * and a clock. station.c is the real one; tests have their own.
  */
-#ifndef HALLEY_LINK_H
-#define HALLEY_LINK_H
+#ifndef HALLEY_WORKER_LINK_H
+#define HALLEY_WORKER_LINK_H
 
 #include <stdbool.h>
 

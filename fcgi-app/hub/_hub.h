@@ -31,8 +31,8 @@
 #include "core/follow/tracking.h"
 #include "core/redis/health.h"
 #include "core/redis/history.h"
+#include "core/redis/link.h"
 #include "core/redis/redis.h"
-#include "core/redis/sentinel.h"
 #include "fcgi-app/counts/stats.h"
 #include "fcgi-app/counts/tally.h"
 #include "fcgi-app/door/retry.h"
@@ -44,7 +44,7 @@ struct hub {
     struct ev_loop *loop;
     const struct config *config;
     struct stats *stats;
-    struct sentinel *sentinel; /* where both find Redis, or NULL */
+    struct link *link; /* to Redis; these three are its */
     struct redis *subscriber;
     struct redis *commands;
     struct library *library;

@@ -70,14 +70,8 @@ static void on_away(void *ctx) {
     run_calls(hub, false, ev_now(hub->loop) + 1e9);
 }
 
-static void on_commands_up(void *ctx) {
-    struct hub *hub = ctx;
-    library_up(hub->library);
-}
-
 static void on_commands_down(void *ctx) {
     struct hub *hub = ctx;
-    library_down(hub->library);
     history_give_up(hub->history, NULL);
 }
 
@@ -154,8 +148,6 @@ static void on_subscription_refused(void *ctx, const char *channel, size_t chann
     feeds_refused(hub->feeds, channel, channel_len, words);
 }
 
-static const struct redis_events command_events = {
-    .up = on_commands_up, .down = on_commands_down, .away = on_away};
 static const struct redis_events subscriber_events = {.up = on_subscriber_up,
                                                       .down = on_subscriber_down,
                                                       .away = on_away,
@@ -183,11 +175,11 @@ void hub_when_up(struct hub *hub, double seconds, void (*run)(void *ctx, bool up
 }
 
 bool hub_redis_up(const struct hub *hub) {
-    return history_ready(hub->history) && redis_state(hub->subscriber) == REDIS_UP;
+    return link_up(hub->link);
 }
 
 bool hub_redis_hopeful(const struct hub *hub) {
-    return redis_state(hub->subscriber) != REDIS_DOWN && redis_state(hub->commands) != REDIS_DOWN;
+    return link_hopeful(hub->link);
 }
 
 /* --------------------------------------------------------------- draining and life */
@@ -234,36 +226,31 @@ static void drop(void *ctx, struct wheel_entry *entry) {
     deliver_drop(RING_OF(entry, struct waiter, deadline));
 }
 
-static void on_moved(void *ctx) {
-    struct hub *hub = ctx;
-    redis_leave(hub->commands, "the sentinels name another master");
+static struct link *link_to_redis(struct hub *hub) {
+    const struct link_options options = {.config = hub->config,
+                                         .name = "halley.fcgi",
+                                         .live_name = "halley.fcgi-live",
+                                         .down = on_commands_down,
+                                         .away = on_away,
+                                         .library = &library_events,
+                                         .live = &subscriber_events,
+                                         .ctx = hub};
+    struct link *link = link_new(hub->loop, &options);
+
+    link_listen(link);
+    return link;
 }
 
 struct hub *hub_new(struct ev_loop *loop, const struct config *config, struct stats *stats) {
     struct hub *hub = mem_new(sizeof *hub);
-    struct redis_options commands = {.url = config->redis,
-                                     .config = config,
-                                     .name = "halley.fcgi",
-                                     .prefix = config->prefix,
-                                     .timeout = config->redis_timeout,
-                                     .events = &command_events,
-                                     .ctx = hub};
-    hub->sentinel = sentinel_new(loop, config, on_moved, hub);
-    sentinel_guide(hub->sentinel, &commands);
-    struct redis_options subscriber = commands;
 
-    subscriber.name = "halley.fcgi-live";
-    subscriber.subscriber = true;
-    subscriber.events = &subscriber_events;
     hub->loop = loop;
     hub->config = config;
     hub->stats = stats;
-    hub->commands = redis_new(loop, &commands);
-    subscriber.companion = hub->commands;
-    hub->subscriber = redis_new(loop, &subscriber);
-    hub->library = library_new(
-        loop, hub->commands,
-        &(struct library_options){.prefix = config->prefix, .events = &library_events, .ctx = hub});
+    hub->link = link_to_redis(hub);
+    hub->commands = link_commands(hub->link);
+    hub->subscriber = link_subscriber(hub->link);
+    hub->library = link_library(hub->link);
     hub->health = health_new(loop, config, hub->library, hub->commands, hub->subscriber);
     hub->history = history_new(loop, hub->commands, hub->library, config->prefix);
     hub->feeds = feeds_new(loop, &stats->follow, config, &news_events, hub);
@@ -291,17 +278,14 @@ void hub_free(struct hub *hub) {
     pool_free(&hub->singles);
     heads_free(hub->heads);
     tallies_free(hub->tallies);
-    redis_finish(hub->commands, FINISH_MAX);
-    redis_free(hub->commands);
-    redis_free(hub->subscriber);
-    sentinel_free(hub->sentinel);
+    link_close(hub->link, FINISH_MAX);
     tracking_free(hub->tracking);
     memo_clear(&hub->memo);
     fetches_free(hub->fetches);
     feeds_free(hub->feeds);
     history_free(hub->history);
     health_free(hub->health);
-    library_free(hub->library);
+    link_free(hub->link);
     rows_stop(hub);
     ev_timer_stop(hub->loop, &hub->call_timer);
     free(hub);
@@ -320,13 +304,7 @@ struct health *hub_health(struct hub *hub) {
 }
 
 const char *hub_trouble(const struct hub *hub) {
-    const char *words = library_trouble(hub->library);
-
-    if (words[0] == '\0' && redis_trouble(hub->commands) != NULL)
-        words = redis_trouble(hub->commands);
-    if (words[0] == '\0' && redis_trouble(hub->subscriber) != NULL)
-        words = redis_trouble(hub->subscriber);
-    return words;
+    return link_trouble(hub->link);
 }
 
 struct library *hub_library(struct hub *hub) {
