@@ -10,18 +10,14 @@
 
 enum err {
     ERR_OK = 0,
-    ERR_SYNTAX,    /* text that does not follow its grammar */
-    ERR_RANGE,     /* well formed, but outside of what is allowed */
-    ERR_FULL,      /* a buffer, list or queue is at its maximum */
-    ERR_NOT_FOUND, /* no such thing */
-    ERR_REDIS,     /* Redis is away, or what it said is not understood */
-    ERR_REFUSED,   /* Redis (or our function in it) refused this one request */
-    ERR_RATE,      /* over a rate limit */
-    ERR_SYSTEM,    /* a system call failed; errno says why */
-    ERR_GONE       /* the other side has left */
+    ERR_SYNTAX,  /* text that does not follow its grammar */
+    ERR_RANGE,   /* well formed, but outside of what is allowed */
+    ERR_FULL,    /* a buffer, list or queue is at its maximum */
+    ERR_REDIS,   /* Redis is away, or what it said is not understood */
+    ERR_REFUSED, /* Redis (or our function in it) refused this one request */
+    ERR_RATE,    /* over a rate limit */
+    ERR_SYSTEM,  /* a system call failed; errno says why */
+    ERR_GONE     /* the other side has left */
 };
-
-/* A short lower-case phrase for `err`. Static storage; any thread. */
-const char *err_text(enum err err);
 
 #endif

@@ -41,7 +41,6 @@ struct redis {
     const struct redis_events *events;
     void *ctx;
     enum redis_state state;
-    uint64_t losses;
     struct command *commands;
     struct asked *unconfirmed, *unread;
     uint64_t pulses, passed; /* asked for, and come back */
@@ -313,7 +312,6 @@ void fake_up(struct redis *redis) {
 
 void fake_down(struct redis *redis) {
     redis->state = REDIS_CONNECTING;
-    redis->losses++;
     redis->passed = redis->pulses;
     answer_all(redis);
     if (redis->events->down != NULL)

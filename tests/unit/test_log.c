@@ -358,16 +358,6 @@ START_TEST(a_repeated_failure_is_counted_instead_of_poured) {
 }
 END_TEST
 
-START_TEST(every_error_has_a_text_of_its_own) {
-    for (int i = ERR_OK; i <= ERR_GONE; i++) {
-        const char *text = err_text((enum err)i);
-        ck_assert_msg(strcmp(text, "unknown") != 0, "error %d", i);
-        for (int k = ERR_OK; k < i; k++)
-            ck_assert_str_ne(text, err_text((enum err)k));
-    }
-}
-END_TEST
-
 UNIT_MAIN("log", a_line_has_time_program_level_event_and_text, a_target_is_a_word_or_a_whole_path,
           a_file_is_made_for_its_owner_and_group_and_added_to,
           a_file_that_was_moved_away_is_made_anew_when_told,
@@ -378,4 +368,4 @@ UNIT_MAIN("log", a_line_has_time_program_level_event_and_text, a_target_is_a_wor
           a_syslog_that_stands_still_or_goes_stops_nobody,
           lines_above_the_threshold_are_not_written, control_characters_cannot_forge_a_line,
           a_line_that_is_too_long_is_cut_and_still_ends, levels_are_parsed_by_their_exact_names,
-          a_repeated_failure_is_counted_instead_of_poured, every_error_has_a_text_of_its_own)
+          a_repeated_failure_is_counted_instead_of_poured)

@@ -77,7 +77,7 @@ START_TEST(addresses_are_checked) {
     for (size_t i = 0; i < ROWS(rows); i++) {
         struct target target;
         enum err err = target_parse(rows[i].text, &target);
-        ck_assert_msg(err == rows[i].err, "%s: %s", rows[i].text, err_text(err));
+        ck_assert_msg(err == rows[i].err, "%s: %d", rows[i].text, (int)err);
         target_free(&target);
     }
 }
