@@ -27,7 +27,7 @@ struct sent {
 };
 
 static double now_of(const struct leader *leader) {
-    return leader->link->now(leader->link->ctx);
+    return leader->porter->now(leader->porter->ctx);
 }
 
 /* FNV-1a: tells channels apart well enough; a mix-up costs a note too few for a minute. */
@@ -65,8 +65,8 @@ void leader_begin(struct leader *leader, struct name next_to) {
 
 static void on_refused(struct leader *leader, const redis_reply *reply) {
     struct lease *lease = leader->lease;
-    const struct link *link = leader->link;
-    double now = link->now(link->ctx);
+    const struct porter *porter = leader->porter;
+    double now = porter->now(porter->ctx);
     unsigned long quiet;
     size_t len;
     const char *text = redis_text(reply, &len);
@@ -75,7 +75,7 @@ static void on_refused(struct leader *leader, const redis_reply *reply) {
         log_warning("sequencer.refused", "answer=\"%.*s\" not_logged=%lu", (int)len, text, quiet);
     lease_let_go(lease);
     lease->due = now + AFTER_ERROR;
-    link->refused(link->ctx, reply);
+    porter->refused(porter->ctx, reply);
 }
 
 /* Whether Redis answered with that word; if so it is counted, and logged with what follows. */
@@ -143,7 +143,7 @@ static bool send_item(struct leader *leader, const struct item *item) {
         call_text(&call, "");
     call_bytes(&call, item->channel, item->channel_len);
     call_text(&call, item->gap ? "1" : "0");
-    if (leader->link->send(leader->link->ctx, on_sequenced, sent, &call))
+    if (leader->porter->send(leader->porter->ctx, on_sequenced, sent, &call))
         return true;
     free(sent);
     return false;
@@ -178,7 +178,7 @@ static void on_tried(void *ctx, const redis_reply *reply) {
         return;
     leader->aside.trying = false;
     if (redis_is_error(reply)) {
-        leader->link->refused(leader->link->ctx, reply);
+        leader->porter->refused(leader->porter->ctx, reply);
         left = 1;
     }
     leader->aside.some = left > 0;
@@ -197,7 +197,7 @@ static void try_aside(struct leader *leader) {
     call_text(&call, leader->lease->key);
     call_text(&call, leader->lease->owner);
     call_text(&call, leader->config->prefix);
-    leader->aside.trying = leader->link->send(leader->link->ctx, on_tried, leader, &call);
+    leader->aside.trying = leader->porter->send(leader->porter->ctx, on_tried, leader, &call);
     if (!leader->aside.trying)
         leader->aside.due = now_of(leader) + ASIDE_MAX;
 }

@@ -12,7 +12,7 @@
 #include "core/base/log.h"
 #include "core/config/config.h"
 #include "worker/lease.h"
-#include "worker/link.h"
+#include "worker/porter.h"
 #include "worker/queue.h"
 
 enum { LEADER_WINDOW = 512, LEADER_NOTES = 1024 };
@@ -25,7 +25,7 @@ struct leader_note {
 
 struct leader {
     const struct config *config;
-    const struct link *link;
+    const struct porter *porter;
     struct lease *lease;
     struct queue *queue;
     void (*moved)(void *ctx); /* something was done, or the lease was lost over it */

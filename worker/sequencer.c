@@ -69,7 +69,7 @@ static const char *const role_names[] = {
 
 struct sequencer {
     const struct config *config;
-    struct link link;
+    struct porter porter;
     char pattern[OWN_NAME_MAX]; /* of all bare publishes */
     char channel[OWN_NAME_MAX]; /* on which Redis tells all workers of barriers and of what is done
                                  */
@@ -98,7 +98,7 @@ struct sequencer {
 static void move(struct sequencer *s);
 
 static double now_of(const struct sequencer *s) {
-    return s->link.now(s->link.ctx);
+    return s->porter.now(s->porter.ctx);
 }
 
 /* ------------------------------------------------------------------------- roles */
@@ -138,7 +138,7 @@ static void doubt(struct sequencer *s) {
     call_text(&call, s->lease.key);
     call_text(&call, s->lease.owner);
     call_text(&call, s->config->prefix);
-    s->doubting = s->link.send(s->link.ctx, on_doubt, s, &call);
+    s->doubting = s->porter.send(s->porter.ctx, on_doubt, s, &call);
 }
 
 static void on_doubt(void *ctx, const redis_reply *reply) {
@@ -147,7 +147,7 @@ static void on_doubt(void *ctx, const redis_reply *reply) {
     s->doubting = false;
     if (redis_count(reply) != 2) {
         if (redis_is_error(reply))
-            s->link.refused(s->link.ctx, reply);
+            s->porter.refused(s->porter.ctx, reply);
         return; /* the lease is asked for again when that is due, and doubted again */
     }
     if (redis_integer(redis_item(reply, 1), 0) == 1) {
@@ -174,7 +174,7 @@ static void forget(struct sequencer *s) {
         call_bytes(&call, s->queue.head->channel, s->queue.head->channel_len);
         call_text(&call, s->config->prefix);
         call_text(&call, s->lease.key);
-        if (!s->link.send(s->link.ctx, NULL, NULL, &call))
+        if (!s->porter.send(s->porter.ctx, NULL, NULL, &call))
             return;
         queue_drop(&s->queue);
         s->counts.forgotten++;
@@ -220,7 +220,7 @@ static void on_lease(void *ctx, const redis_reply *reply) {
     if (lease_answered(&s->lease, reply, now_of(s), &answer) != ERR_OK) {
         lease_let_go(&s->lease);
         if (redis_is_error(reply))
-            s->link.refused(s->link.ctx, reply);
+            s->porter.refused(s->porter.ctx, reply);
         note_role(s);
         return;
     }
@@ -249,7 +249,7 @@ static void ask(struct sequencer *s) {
     s->asked = verb_of(s);
     call_begin(&call, "halley_lease");
     lease_report(&s->lease, &call, verbs[s->asked], &s->hearing, &s->queue);
-    bool sent = s->link.send(s->link.ctx, on_lease, s, &call);
+    bool sent = s->porter.send(s->porter.ctx, on_lease, s, &call);
     lease_asked(&s->lease, now_of(s), sent, &s->hearing, &s->queue);
     if (!sent && s->closed && !s->hearing.listening && s->queue.count == 0)
         finish(s);
@@ -300,7 +300,7 @@ void sequencer_refused(struct sequencer *s, const redis_reply *error) {
     s->counts.unjoined++;
     if (log_allowed(&s->complaint, now_of(s), &quiet))
         log_warning("sequencer.unjoined", "answer=\"%.*s\" not_logged=%lu", (int)len, text, quiet);
-    s->link.refused(s->link.ctx, error);
+    s->porter.refused(s->porter.ctx, error);
 }
 
 void sequencer_join(struct sequencer *s, struct call *call) {
@@ -482,17 +482,18 @@ double sequencer_due(const struct sequencer *s) {
     return s->member && !s->lease.asking ? fmin(s->lease.due, due) : due;
 }
 
-struct sequencer *sequencer_new(const struct config *config, const struct link *link, size_t room) {
+struct sequencer *sequencer_new(const struct config *config, const struct porter *porter,
+                                size_t room) {
     struct sequencer *s = mem_new(sizeof *s);
 
     s->config = config;
-    s->link = *link;
+    s->porter = *porter;
     queue_init(&s->queue, room);
     names_bare_pattern(s->pattern, config->prefix);
     names_own(s->channel, config->prefix, "sequenced");
     lease_init(&s->lease, "sequencer", config->prefix, config->lease);
     s->leader = (struct leader){.config = config,
-                                .link = &s->link,
+                                .porter = &s->porter,
                                 .lease = &s->lease,
                                 .queue = &s->queue,
                                 .moved = on_moved,

@@ -11,16 +11,17 @@
 
 #include "core/base/buf.h"
 #include "core/config/config.h"
-#include "worker/link.h"
+#include "worker/porter.h"
 #include "worker/queue.h"
 
 struct sequencer;
 
 /*
- * `config` is borrowed, `link` copied. `room` is how many publishes may wait: QUEUE_ITEMS, but
+ * `config` is borrowed, `porter` copied. `room` is how many publishes may wait: QUEUE_ITEMS, but
  * for tests. Does nothing before it is told something.
  */
-struct sequencer *sequencer_new(const struct config *config, const struct link *link, size_t room);
+struct sequencer *sequencer_new(const struct config *config, const struct porter *porter,
+                                size_t room);
 void sequencer_free(struct sequencer *sequencer);
 
 /* What it subscribes to: the pattern of bare publishes, and the channel on which Redis tells all
@@ -61,7 +62,7 @@ void sequencer_down(struct sequencer *sequencer);
 
 /*
  * Does what there is to do: after messages were heard, and when it is due; and when that will be,
- * in the link's seconds: INFINITY if an event of Redis comes first.
+ * in the porter's seconds: INFINITY if an event of Redis comes first.
  */
 void sequencer_tick(struct sequencer *sequencer);
 double sequencer_due(const struct sequencer *sequencer);
@@ -80,8 +81,5 @@ size_t sequencer_queued(const struct sequencer *sequencer);
 
 /* Whether it holds the lease, as far as it knows. */
 bool sequencer_leads(const struct sequencer *sequencer);
-
-/* The function library that it works with, for reports. */
-const struct library *sequencer_library(const struct sequencer *sequencer);
 
 #endif

@@ -14,7 +14,6 @@
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/redis/library.h"
-#include "core/redis/sentinel.h"
 #include "worker/sequencer.h"
 
 #define PATIENCE_FIRST 0.1 /* seconds */
@@ -32,11 +31,8 @@ enum ears {
 
 struct station {
     struct ev_loop *loop;
-    const struct config *config;
-    struct sentinel *sentinel; /* where both find Redis, or NULL */
-    struct redis *commands;
-    struct redis *subscriber;
-    struct library *library;
+    struct link *link;        /* the worker's */
+    struct redis *subscriber; /* NULL: nobody listens */
     struct sequencer *sequencer;
     enum ears ears;
     int64_t connection; /* CLIENT ID of the last that listened; 0: there is none to be ended */
@@ -47,7 +43,7 @@ struct station {
     struct ev_prepare prepare;
 };
 
-/* -------------------------------------------------------------- the sequencer's link */
+/* -------------------------------------------------------------- the sequencer's porter */
 
 static double on_now(void *ctx) {
     const struct station *station = ctx;
@@ -56,13 +52,13 @@ static double on_now(void *ctx) {
 
 static bool on_send(void *ctx, redis_reply_fn *answer, void *answer_ctx, const struct call *call) {
     struct station *station = ctx;
-    return redis_command(station->commands, answer, answer_ctx, call->argc,
+    return redis_command(link_commands(station->link), answer, answer_ctx, call->argc,
                          (const char **)call->argv, call->lens) == ERR_OK;
 }
 
 static void on_refused(void *ctx, const redis_reply *error) {
     struct station *station = ctx;
-    (void)library_missing(station->library, error); /* if so, it is loaded */
+    (void)library_missing(link_library(station->link), error); /* if so, it is loaded */
 }
 
 /* ----------------------------------------------------------------- the subscriptions */
@@ -78,7 +74,7 @@ static void replace_connection(struct station *station, int64_t id) {
     const size_t lens[] = {6, 4, 2, (size_t)len};
 
     if (station->connection != 0 &&
-        redis_command(station->commands, NULL, NULL, 4, argv, lens) != ERR_OK)
+        redis_command(link_commands(station->link), NULL, NULL, 4, argv, lens) != ERR_OK)
         log_debug("sequencer.unsent", "CLIENT KILL ID %s",
                   text); /* Redis notices by itself, later */
     station->connection = id;
@@ -130,7 +126,8 @@ static void on_tried(void *ctx, const redis_reply *reply) {
     if (redis_is_error(reply)) {
         sequencer_refused(station->sequencer, reply);
         rest(station);
-    } else if (library_ready(station->library) && sequencer_wants_to_hear(station->sequencer)) {
+    } else if (library_ready(link_library(station->link)) &&
+               sequencer_wants_to_hear(station->sequencer)) {
         join(station);
     } else {
         station->ears = EARS_SPENT;
@@ -154,7 +151,7 @@ static void try_to_join(struct station *station) {
 
 static void on_subscriber_up(void *ctx) {
     struct station *station = ctx;
-    if (station->ears == EARS_ASKED && library_ready(station->library) &&
+    if (station->ears == EARS_ASKED && library_ready(link_library(station->link)) &&
         sequencer_wants_to_hear(station->sequencer))
         try_to_join(station);
     else
@@ -205,22 +202,13 @@ static const struct redis_events subscriber_events = {.up = on_subscriber_up,
                                                       .subscribed = on_subscribed};
 
 static void open_ears(struct station *station) {
-    struct redis_options options = {.url = station->config->redis,
-                                    .config = station->config,
-                                    .name = "halley-worker-live",
-                                    .prefix = station->config->prefix,
-                                    .timeout = station->config->redis_timeout,
-                                    .subscriber = true,
-                                    .events = &subscriber_events,
-                                    .companion = station->commands,
-                                    .ctx = station};
-    sentinel_guide(station->sentinel, &options);
-    station->subscriber = redis_new(station->loop, &options);
+    link_listen(station->link, &subscriber_events, station);
+    station->subscriber = link_subscriber(station->link);
     station->ears = EARS_ASKED;
 }
 
 static void close_ears(struct station *station) {
-    redis_free(station->subscriber);
+    link_deafen(station->link);
     station->subscriber = NULL;
     station->ears = EARS_NONE;
 }
@@ -237,7 +225,7 @@ static void settle_ears(struct station *station) {
     if (station->ears == EARS_SPENT ||
         ((station->ears == EARS_ASKED || station->ears == EARS_TRYING) && !wants))
         close_ears(station);
-    if (station->ears == EARS_NONE && wants && library_ready(station->library) &&
+    if (station->ears == EARS_NONE && wants && library_ready(link_library(station->link)) &&
         ev_now(station->loop) >= station->deaf_until)
         open_ears(station);
 }
@@ -271,61 +259,27 @@ static void on_due(struct ev_loop *loop, struct ev_timer *timer, int events) {
     sequencer_tick(station->sequencer);
 }
 
-/* -------------------------------------------------------------- the other connection */
+/* --------------------------------------------------------------------------- the job */
 
-static void on_commands_up(void *ctx) {
-    struct station *station = ctx;
-    library_up(station->library);
+static void station_up(void *job) {
+    struct station *station = job;
+    sequencer_up(station->sequencer);
 }
 
-static void on_commands_down(void *ctx) {
-    struct station *station = ctx;
-    library_down(station->library);
+static void station_down(void *job) {
+    struct station *station = job;
     station->connection = 0; /* of another process, perhaps */
     sequencer_down(station->sequencer);
 }
 
-static void on_ready(void *ctx) {
-    struct station *station = ctx;
-    sequencer_up(station->sequencer);
-}
-
-static void on_unready(void *ctx, const char *why) {
-    (void)ctx, (void)why; /* the library tries again */
-}
-
-static const struct library_events library_events = {.ready = on_ready, .refused = on_unready};
-static const struct redis_events command_events = {.up = on_commands_up, .down = on_commands_down};
-
-/* ------------------------------------------------------------------------------ life */
-
-static void on_moved(void *ctx) {
-    struct station *station = ctx;
-    redis_leave(station->commands, "the sentinels name another master");
-}
-
-struct station *station_new(struct ev_loop *loop, const struct config *config) {
+static void *station_new(struct ev_loop *loop, const struct config *config, struct link *link) {
     struct station *station = mem_new(sizeof *station);
-    struct redis_options commands = {.url = config->redis,
-                                     .config = config,
-                                     .name = "halley-worker",
-                                     .prefix = config->prefix,
-                                     .timeout = config->redis_timeout,
-                                     .events = &command_events,
-                                     .ctx = station};
-    const struct link link = {
+    const struct porter porter = {
         .ctx = station, .now = on_now, .send = on_send, .refused = on_refused};
 
     station->loop = loop;
-    station->config = config;
-    station->sequencer = sequencer_new(config, &link, QUEUE_ITEMS);
-    station->sentinel = sentinel_new(loop, config, on_moved, station);
-    sentinel_guide(station->sentinel, &commands);
-    station->commands = redis_new(loop, &commands);
-    station->library = library_new(
-        loop, station->commands,
-        &(struct library_options){
-            .prefix = config->prefix, .strict = true, .events = &library_events, .ctx = station});
+    station->link = link;
+    station->sequencer = sequencer_new(config, &porter, QUEUE_ITEMS);
     ev_timer_init(&station->due, on_due, 0, 0);
     ev_prepare_init(&station->prepare, on_prepare);
     station->due.data = station->prepare.data = station;
@@ -333,32 +287,31 @@ struct station *station_new(struct ev_loop *loop, const struct config *config) {
     return station;
 }
 
-void station_free(struct station *station) {
+static void station_free(void *job) {
+    struct station *station = job;
+
     if (station == NULL)
         return;
-    redis_free(station->subscriber);
-    redis_free(station->commands);
-    sentinel_free(station->sentinel);
-    library_free(station->library);
     sequencer_free(station->sequencer);
     ev_timer_stop(station->loop, &station->due);
     ev_prepare_stop(station->loop, &station->prepare);
     free(station);
 }
 
-void station_drain(struct station *station, void (*done)(void *ctx), void *ctx) {
-    library_rest(station->library);
+static void station_drain(void *job, void (*done)(void *ctx), void *ctx) {
+    struct station *station = job;
     sequencer_drain(station->sequencer, done, ctx);
 }
 
-void station_report(const struct station *station, struct buf *out) {
+static void station_report(const void *job, struct buf *out) {
+    const struct station *station = job;
     sequencer_report(station->sequencer, out);
 }
 
-struct redis *station_commands(struct station *station) {
-    return station->commands;
-}
-
-const struct library *station_library(const struct station *station) {
-    return station->library;
-}
+const struct job sequencer_job = {.name = "sequencer",
+                                  .new = station_new,
+                                  .up = station_up,
+                                  .down = station_down,
+                                  .drain = station_drain,
+                                  .report = station_report,
+                                  .free = station_free};

@@ -59,14 +59,14 @@ static struct redis_options options_of(const struct link *link) {
     return options;
 }
 
-void link_listen(struct link *link) {
+void link_listen(struct link *link, const struct redis_events *events, void *ctx) {
     struct redis_options options = options_of(link);
 
     options.name = link->options.live_name;
     options.subscriber = true;
     options.companion = link->commands;
-    options.events = link->options.live;
-    options.ctx = link->options.ctx;
+    options.events = events;
+    options.ctx = ctx;
     link->subscriber = redis_new(link->loop, &options);
 }
 

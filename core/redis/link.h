@@ -24,9 +24,8 @@ struct link_options {
     bool strict;                 /* of the library (core/redis/library.h) */
     /* what happens; each is called with `ctx` */
     void (*down)(void *ctx); /* the connection for commands is lost; the library is told already */
-    void (*away)(void *ctx); /* an attempt to connect failed, of either; NULL: nobody asks */
-    const struct library_events *library; /* `ready`: commands can be asked for */
-    const struct redis_events *live;      /* of the subscribed connection */
+    void (*away)(void *ctx); /* an attempt to connect for them failed; NULL: nobody asks */
+    const struct library_events *library; /* `ready`: functions can be called */
     void *ctx;
 };
 
@@ -43,8 +42,8 @@ void link_close(struct link *link, double seconds);
 /* Closes where that was not done, and frees. Safe on NULL. */
 void link_free(struct link *link);
 
-/* Opens the subscribed connection, which must not be there. */
-void link_listen(struct link *link);
+/* Opens the subscribed connection, which must not be there; what it brings goes to `events`. */
+void link_listen(struct link *link, const struct redis_events *events, void *ctx);
 
 /* Closes it, if it is there. Never from one of its events. */
 void link_deafen(struct link *link);

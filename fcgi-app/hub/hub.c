@@ -233,11 +233,10 @@ static struct link *link_to_redis(struct hub *hub) {
                                          .down = on_commands_down,
                                          .away = on_away,
                                          .library = &library_events,
-                                         .live = &subscriber_events,
                                          .ctx = hub};
     struct link *link = link_new(hub->loop, &options);
 
-    link_listen(link);
+    link_listen(link, &subscriber_events, hub);
     return link;
 }
 

@@ -158,12 +158,13 @@ void model_cut_calls(struct worker *worker, bool redis_lives) {
 
 void model_start(struct world *world, int which) {
     struct worker *worker = &world->workers[which];
-    const struct link link = {.ctx = worker, .now = on_now, .send = on_send, .refused = on_refused};
+    const struct porter porter = {
+        .ctx = worker, .now = on_now, .send = on_send, .refused = on_refused};
 
     if (which >= world->most || worker->sequencer != NULL || world->lives == LIVES)
         return;
     *worker = (struct worker){.world = world, .life = world->lives++, .reported = world->clock};
-    worker->sequencer = sequencer_new(&world->config, &link, ROOM);
+    worker->sequencer = sequencer_new(&world->config, &porter, ROOM);
     world->alive |= UINT64_C(1) << worker->life;
     model_say(world, "w%d starts", which);
 }

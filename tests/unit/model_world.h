@@ -10,7 +10,7 @@
 #include "core/config/config.h"
 #include "tests/unit/model.h"
 #include "worker/call.h"
-#include "worker/link.h"
+#include "worker/porter.h"
 #include "worker/sequencer.h"
 
 enum { WORKERS = MODEL_WORKERS, CHANNELS = 3, LIVES = 64, PUBLISHES = 4096, WORDS = 64, ROOM = 24 };

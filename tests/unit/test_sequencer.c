@@ -21,7 +21,8 @@
 static struct ev_loop *loop;
 static struct config config;
 static struct redis *commands, *subscriber;
-static struct station *station;
+static struct link *link_to_redis;
+static void *station;
 static int connection; /* the number of the last that joined */
 
 /* The loop does what is due, and what events asked for. */
@@ -41,6 +42,23 @@ static void may_join(void) {
     fake_expect(subscriber, "FCALL halley_join 1 halley.lease:sequencer try", reply_number(1));
 }
 
+/* What main() makes of the link's events. */
+static void on_ready(void *ctx) {
+    (void)ctx;
+    sequencer_job.up(station);
+}
+
+static void on_down(void *ctx) {
+    (void)ctx;
+    sequencer_job.down(station);
+}
+
+static void on_refused(void *ctx, const char *why) {
+    (void)ctx, (void)why;
+}
+
+static const struct library_events library_events = {.ready = on_ready, .refused = on_refused};
+
 static void begin(void) {
     char *argv[] = {keepf("unit"), keepf("-f"), keepf("tests/unit/config/valid/empty.conf"), NULL};
     struct config_command command;
@@ -49,7 +67,13 @@ static void begin(void) {
     log_open("unit", LOG_ERROR);
     ck_assert_int_eq(config_load(&config, &command, 3, argv, problem), 0);
     loop = ev_default_loop(0);
-    station = station_new(loop, &config);
+    link_to_redis = link_new(loop, &(struct link_options){.config = &config,
+                                                          .name = "halley-worker",
+                                                          .live_name = "halley-worker-live",
+                                                          .strict = true,
+                                                          .down = on_down,
+                                                          .library = &library_events});
+    station = sequencer_job.new(loop, &config, link_to_redis);
     commands = fake_connection("halley-worker");
     turn();
     ck_assert_ptr_null(fake_find("halley-worker-live")); /* whose the database is, is not settled */
@@ -62,14 +86,16 @@ static void begin(void) {
 }
 
 static void end(void) {
-    station_free(station);
+    link_close(link_to_redis, 0);
+    sequencer_job.free(station);
+    link_free(link_to_redis);
     config_free(&config);
     ev_loop_destroy(loop);
 }
 
 static const char *report(void) {
     struct buf out = buf_make(4096);
-    station_report(station, &out);
+    sequencer_job.report(station, &out);
     return keep(out.data);
 }
 
@@ -602,7 +628,7 @@ static void on_drained(void *ctx) {
 
 /* From here on publishers are told that nobody listens. */
 static void drain(void) {
-    station_drain(station, on_drained, NULL);
+    sequencer_job.drain(station, on_drained, NULL);
     turn();
     ck_assert_str_eq(fake_subscriptions(subscriber), "punsubscribe halley:*");
     hear("late"); /* it was on its way */
@@ -655,7 +681,7 @@ START_TEST(a_worker_that_never_listened_drains_at_once) {
     begin();
     fake_subscriptions(subscriber);
     fake_down(subscriber);
-    station_drain(station, on_drained, NULL);
+    sequencer_job.drain(station, on_drained, NULL);
     ck_assert_uint_eq(drained, 1);
     end();
 }

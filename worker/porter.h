@@ -1,16 +1,16 @@
 /*
- * What the sequencer needs of the world: somebody who carries its calls to Redis,
- * and a clock. station.c is the real one; tests have their own.
+ * The porter carries the sequencer's calls to Redis, and has a clock: all that the sequencer
+ * needs of the world. station.c is the real one; tests have their own.
  */
-#ifndef HALLEY_WORKER_LINK_H
-#define HALLEY_WORKER_LINK_H
+#ifndef HALLEY_PORTER_H
+#define HALLEY_PORTER_H
 
 #include <stdbool.h>
 
 #include "core/redis/redis.h"
 #include "worker/call.h"
 
-struct link {
+struct porter {
     void *ctx;
 
     /* Seconds, of any clock that only goes forward. */
