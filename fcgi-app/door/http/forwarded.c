@@ -28,8 +28,9 @@ static void put_address(const char *text, size_t len, char out[ADDRESS_TEXT]) {
     len = len < sizeof copy ? len : sizeof copy - 1;
     memcpy(copy, text, len);
     copy[len] = '\0';
-    address_canonical(copy, out);
-    if (inet_pton(AF_INET, out, ip) != 1 && inet_pton(AF_INET6, out, ip) != 1)
+    if (inet_pton(AF_INET, copy, ip) == 1 || inet_pton(AF_INET6, copy, ip) == 1)
+        address_canonical(copy, out);
+    else
         memcpy(out, UNKNOWN, sizeof UNKNOWN); /* so that it looks like nothing that we know */
 }
 

@@ -272,6 +272,8 @@ static void ready(struct connection *connection, unsigned what) {
         read_past(connection);
         return;
     }
+    /* an end is told once: it is looked for again behind the request in front of it */
+    connection->missed |= (what & POLLSET_CLOSED) != 0;
     struct buf waiting = incoming_take_waiting(connection);
     bool more = waiting.len == 0 || process(connection, waiting.data, waiting.len);
     buf_free(&waiting);
