@@ -6,7 +6,6 @@
 #include "fcgi-app/door/http/forwarded.h"
 
 #include <arpa/inet.h>
-#include <stdio.h>
 #include <string.h>
 
 #define UNKNOWN "unknown"
@@ -69,7 +68,10 @@ bool forwarded_sender(const struct networks *trusted, const char *peer, struct s
     size_t len = strlen(list);
     bool proxied = said_by_a_proxy(said);
 
-    (void)snprintf(address, ADDRESS_TEXT, "%s", peer);
+    size_t peer_len = strnlen(peer, ADDRESS_TEXT - 1);
+
+    memcpy(address, peer, peer_len);
+    address[peer_len] = '\0';
     if (strcmp(peer, FORWARDED_UNIX) != 0 && !networks_have(trusted, peer)) {
         said->of[SAID_FORWARDED_FOR] = said->of[SAID_FORWARDED_HOST] = "";
         said->of[SAID_FORWARDED_PROTO] = said->of[SAID_FORWARDED] = said->of[SAID_REAL_IP] = "";

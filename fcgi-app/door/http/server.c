@@ -20,11 +20,9 @@
  */
 #include "fcgi-app/door/http/server.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -36,6 +34,7 @@
 #include "fcgi-app/door/http/fields.h"
 #include "fcgi-app/door/http/forwarded.h"
 #include "fcgi-app/door/http/incoming.h"
+#include "fcgi-app/door/http/peers.h"
 #include "fcgi-app/door/problem.h"
 
 enum {
@@ -53,7 +52,8 @@ struct http_server {
     const struct request_taker *taker;
     struct acceptor *acceptor; /* NULL once closed */
     struct networks trusted;   /* proxies */
-    struct parser parser;      /* between requests: for those that come whole */
+    struct peers *peers;
+    struct parser parser; /* between requests: for those that come whole */
     struct parser_limits limits;
     double keepalive;     /* seconds */
     int timeout;          /* seconds for a request */
@@ -94,17 +94,10 @@ static void refuse_fault(struct connection *connection, struct fault fault) {
 
 /* Who is connected, as text. */
 static void write_peer(const struct http_server *server, int fd, char out[ADDRESS_TEXT]) {
-    struct sockaddr_storage peer;
-    socklen_t size = sizeof peer;
-    const void *six = &((struct sockaddr_in6 *)(void *)&peer)->sin6_addr;
-    const void *four = &((struct sockaddr_in *)(void *)&peer)->sin_addr;
-    char text[INET6_ADDRSTRLEN];
-
-    (void)snprintf(out, ADDRESS_TEXT, "%s", server->local ? FORWARDED_UNIX : "-");
-    if (server->local || getpeername(fd, (struct sockaddr *)&peer, &size) != 0)
-        return;
-    if (inet_ntop(peer.ss_family, peer.ss_family == AF_INET6 ? six : four, text, sizeof text))
-        address_canonical(text, out);
+    if (server->local)
+        memcpy(out, FORWARDED_UNIX, sizeof FORWARDED_UNIX);
+    else
+        peers_write(server->peers, fd, out);
 }
 
 static struct request *request_of(const struct http_server *server, int fd, struct parser *parser) {
@@ -345,6 +338,8 @@ static void on_turn(struct ev_loop *loop, struct ev_timer *timer, int events) {
 static struct connection *greet(struct http_server *server, int fd) {
     struct connection *connection = connection_new(server->all, &server->carrier, fd);
     connection_set_state(connection, CONNECTION_RESTING);
+    if (!server->local)
+        peers_note(server->peers, fd);
     return connection;
 }
 
@@ -427,6 +422,7 @@ struct http_server *http_server_new(struct connections *all, int listen_fd,
     server->keepalive = config->keepalive_timeout;
     server->timeout = config->request_timeout;
     server->most = (size_t)config->max_connections;
+    server->peers = peers_new();
     parser_init(&server->parser, &server->limits);
     if (networks_parse(config->trusted_proxies, &server->trusted) != ERR_OK)
         abort(); /* the configuration was checked */
@@ -453,6 +449,7 @@ void http_server_free(struct http_server *server) {
     acceptor_free(server->acceptor);
     ev_timer_stop(server->all->loop, &server->turn);
     networks_free(&server->trusted);
+    peers_free(server->peers);
     parser_free(&server->parser);
     free(server);
 }

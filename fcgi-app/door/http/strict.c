@@ -15,7 +15,8 @@ enum {
     METHOD_MAX = 32,   /* bytes; nobody has a longer one (RFC 9110 §18.2) */
     LENGTH_MAX = 18,   /* digits that no number of ours can hold more of */
     CHUNK_DIGITS = 15, /* likewise, of a chunk's size */
-    VERSION_LEN = 8    /* "HTTP/1.1" */
+    VERSION_LEN = 8,   /* "HTTP/1.1" */
+    PORT_LEN = 6       /* ":65535" */
 };
 
 #define GOOD ((struct fault){0, NULL})
@@ -24,46 +25,74 @@ static struct fault bad(const char *words) {
     return (struct fault){400, words};
 }
 
-static bool is_digit(char c) {
-    return c >= '0' && c <= '9';
-}
+/* What a byte may stand in. */
+enum {
+    DIGIT = 1,
+    HEX = 2,
+    TOKEN = 4,   /* RFC 9110 §5.6.2 */
+    TEXT = 8,    /* a value: no control character but a tab (RFC 9110 §5.5) */
+    TARGET = 16, /* of a request: no blank, and no "#" that would begin a fragment */
+    HOST = 32,   /* RFC 3986 §3.2.2, without the comma: it is no list */
+    SIX = 64     /* the same, in brackets */
+};
 
-static bool is_alpha(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
+#define ANY    (TEXT | TARGET)
+#define NAMES  (TOKEN | HOST | ANY)
+#define LETTER (NAMES | HEX | SIX)
+static const unsigned char classes[256] = {
+    ['\t'] = TEXT,
+    [' '] = TEXT,
+    ['!'] = NAMES,
+    ['"'] = ANY,
+    ['#'] = TOKEN | TEXT,
+    ['$'] = NAMES,
+    ['%'] = NAMES | SIX,
+    ['&' ... '\''] = NAMES,
+    ['(' ... ')'] = ANY | HOST,
+    ['*' ... '+'] = NAMES,
+    [','] = ANY,
+    ['-'] = NAMES,
+    ['.'] = NAMES | SIX,
+    ['/'] = ANY,
+    ['0' ... '9'] = LETTER | DIGIT,
+    [':'] = ANY | SIX,
+    [';'] = ANY | HOST,
+    ['<'] = ANY,
+    ['='] = ANY | HOST,
+    ['>' ... '@'] = ANY,
+    ['A' ... 'F'] = LETTER,
+    ['G' ... 'Z'] = NAMES,
+    ['[' ... ']'] = ANY,
+    ['^'] = TOKEN | ANY,
+    ['_'] = NAMES,
+    ['`'] = TOKEN | ANY,
+    ['a' ... 'f'] = LETTER,
+    ['g' ... 'z'] = NAMES,
+    ['{'] = ANY,
+    ['|'] = TOKEN | ANY,
+    ['}'] = ANY,
+    ['~'] = NAMES,
+    [0x80 ... 0xff] = ANY,
+};
 
-/* RFC 9110 §5.6.2 */
-static bool is_token(char c) {
-    return is_alpha(c) || is_digit(c) || (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
-}
-
-/* What may stand in a value: no control character but a tab (RFC 9110 §5.5). */
-static bool is_text(char c) {
-    unsigned char byte = (unsigned char)c;
-    return byte == '\t' || (byte >= 0x20 && byte != 0x7f);
+static bool is(char c, int class) {
+    return (classes[(unsigned char)c] & class) != 0;
 }
 
 static bool is_blank(char c) {
     return c == ' ' || c == '\t';
 }
 
-static bool all_text(const char *text, size_t len) {
-    for (size_t i = 0; i < len; i++) {
-        if (!is_text(text[i]))
-            return false;
-    }
-    return true;
-}
-
-static size_t token_length(const char *text, size_t len) {
+/* How many bytes at the beginning are of a class. */
+static size_t run_of(int class, const char *text, size_t len) {
     size_t i = 0;
-    while (i < len && is_token(text[i]))
+    while (i < len && is(text[i], class))
         i++;
     return i;
 }
 
 bool strict_begins(char c) {
-    return is_token(c);
+    return is(c, TOKEN);
 }
 
 bool strict_is(struct span text, const char *word) {
@@ -74,8 +103,8 @@ bool strict_is(struct span text, const char *word) {
 
 /* "HTTP/" and two digits (RFC 9112 §2.3). */
 static struct fault check_version(const char *text, size_t len, unsigned *minor) {
-    if (len != VERSION_LEN || memcmp(text, "HTTP/", 5) != 0 || !is_digit(text[5]) ||
-        text[6] != '.' || !is_digit(text[7]))
+    if (len != VERSION_LEN || memcmp(text, "HTTP/", 5) != 0 || !is(text[5], DIGIT) ||
+        text[6] != '.' || !is(text[7], DIGIT))
         return bad("request line: must be a method, a target and HTTP/1.1");
     if (text[5] > '1')
         return (struct fault){505, "request line: must be HTTP/1.1 or HTTP/1.0"};
@@ -88,10 +117,8 @@ static struct fault check_version(const char *text, size_t len, unsigned *minor)
 static struct fault check_target(struct span method, struct span target) {
     const char *at = target.at;
 
-    for (size_t i = 0; i < target.len; i++) {
-        if (!is_text(at[i]) || is_blank(at[i]) || at[i] == '#')
-            return bad("request line: its target must be a path, or a URL without a fragment");
-    }
+    if (run_of(TARGET, at, target.len) < target.len)
+        return bad("request line: its target must be a path, or a URL without a fragment");
     if (at[0] == '/' || (target.len > 7 && strncasecmp(at, "http://", 7) == 0) ||
         (target.len > 8 && strncasecmp(at, "https://", 8) == 0) ||
         (strict_is(target, "*") && strict_is(method, "OPTIONS")))
@@ -100,7 +127,7 @@ static struct fault check_target(struct span method, struct span target) {
 }
 
 struct fault strict_request_line(const char *line, size_t len, struct strict_request *out) {
-    size_t method = token_length(line, len);
+    size_t method = run_of(TOKEN, line, len);
     const char *target = line + method + 1;
     const char *space = method + 1 < len ? memchr(target, ' ', len - method - 1) : NULL;
 
@@ -119,13 +146,13 @@ struct fault strict_request_line(const char *line, size_t len, struct strict_req
 /* ---------------------------------------------------------------- fields */
 
 struct fault strict_field(const char *line, size_t len, struct span *name, struct span *value) {
-    size_t token = token_length(line, len), from = token + 1, to = len;
+    size_t token = run_of(TOKEN, line, len), from = token + 1, to = len;
 
     if (len > 0 && is_blank(line[0]))
         return bad("header: a field may not go on in another line");
     if (token == 0 || token == len || line[token] != ':')
         return bad("header: a field must be a name, a colon and a value");
-    if (!all_text(line + from, len - from))
+    if (run_of(TEXT, line + from, len - from) < len - from)
         return bad("header: a value may have no control characters");
     while (from < to && is_blank(line[from]))
         from++;
@@ -137,12 +164,8 @@ struct fault strict_field(const char *line, size_t len, struct span *name, struc
 }
 
 struct fault strict_length(struct span value) {
-    if (value.len == 0)
+    if (value.len == 0 || run_of(DIGIT, value.at, value.len) < value.len)
         return bad("Content-Length: must be a number");
-    for (size_t i = 0; i < value.len; i++) {
-        if (!is_digit(value.at[i]))
-            return bad("Content-Length: must be a number");
-    }
     if (value.len > LENGTH_MAX)
         return (struct fault){413, "Content-Length: nothing is that long"};
     return GOOD;
@@ -150,29 +173,18 @@ struct fault strict_length(struct span value) {
 
 /* A port is digits, and may be none (RFC 3986 §3.2.3). */
 static bool is_port(const char *text, size_t len) {
-    size_t digits = 1;
-
-    if (len == 0)
-        return true;
-    while (digits < len && is_digit(text[digits]))
-        digits++;
-    return text[0] == ':' && digits == len && len <= 6;
+    return len == 0 ||
+           (len <= PORT_LEN && text[0] == ':' && run_of(DIGIT, text + 1, len - 1) == len - 1);
 }
 
 struct fault strict_host(struct span value) {
-    const char *at = value.at, *end = value.at + value.len;
-    const char *inside = value.len > 0 && at[0] == '[' ? "abcdefABCDEF:.%" : "-._~!$&'()*+;=%";
+    bool bracket = value.len > 0 && value.at[0] == '[';
+    const char *at = value.at + bracket;
+    size_t len = value.len - bracket, host = run_of(bracket ? SIX : HOST, at, len);
+    bool good = !bracket || (host > 0 && host < len && at[host] == ']');
 
-    if (value.len > 0 && at[0] == '[')
-        at++;
-    const char *host = at;
-    while (at < end &&
-           (is_digit(*at) || strchr(inside, *at) != NULL || (host == value.at && is_alpha(*at))) &&
-           *at != '\0')
-        at++;
-    if (host != value.at && (at == host || at == end || *at++ != ']'))
-        return bad("Host: must be a name or an address, and perhaps a port");
-    return is_port(at, (size_t)(end - at))
+    host += bracket && good;
+    return good && is_port(at + host, len - host)
                ? GOOD
                : bad("Host: must be a name or an address, and perhaps a port");
 }
@@ -221,21 +233,17 @@ bool strict_has_token(struct span list, const char *token) {
 
 /* A size, and extensions that nobody here knows (§7.1.1). */
 struct fault strict_chunk_size(const char *line, size_t len) {
-    size_t digits = 0;
+    size_t digits = run_of(HEX, line, len), at = digits;
 
-    while (digits < len && (is_digit(line[digits]) ||
-                            (is_alpha(line[digits]) && strchr("abcdefABCDEF", line[digits]))))
-        digits++;
     if (digits == 0)
         return bad("body: a chunk must begin with its size");
     if (digits > CHUNK_DIGITS)
         return bad("body: no chunk has such a size");
-    size_t at = digits;
     while (at < len && is_blank(line[at]))
         at++;
     if (digits < len && (at == len || line[at] != ';'))
         return bad("body: behind a chunk's size only extensions may stand");
-    return all_text(line + at, len - at)
+    return run_of(TEXT, line + at, len - at) == len - at
                ? GOOD
                : bad("body: a chunk's extensions have control characters");
 }
