@@ -80,29 +80,34 @@ static void replace_connection(struct station *station, int64_t id) {
     station->connection = id;
 }
 
-/* Not again for a while, and for longer each time. */
-static void rest(struct station *station) {
-    station->ears = EARS_SPENT;
+/*
+ * Not again for a while, and for longer each time. The connection, which may be subscribed to
+ * something, is replaced: `down` follows.
+ */
+static void rest(struct station *station, const redis_reply *answer) {
+    size_t len;
+    const char *why = redis_text(answer, &len);
+
     station->patience = station->patience > 0 ? station->patience * 2 : PATIENCE_FIRST;
     if (station->patience > PATIENCE_MAX)
         station->patience = PATIENCE_MAX;
     station->deaf_until = ev_now(station->loop) + station->patience;
+    redis_renew(station->subscriber, why != NULL ? why : "no place among the workers");
 }
 
 static void on_joined(void *ctx, const redis_reply *reply) {
     struct station *station = ctx;
+    const redis_reply *answer = redis_is_error(reply) ? reply : redis_item(reply, 0);
 
     if (reply == NULL || station->ears != EARS_JOINING)
         return; /* lost: `down` follows */
-    bool joined =
-        sequencer_joined(station->sequencer, redis_is_error(reply) ? reply : redis_item(reply, 0));
-    if (joined) {
-        station->ears = EARS_OPEN;
-        replace_connection(station, redis_integer(redis_item(reply, 1), 0));
-        station->patience = 0;
+    if (!sequencer_joined(station->sequencer, answer)) {
+        rest(station, answer);
         return;
     }
-    rest(station);
+    station->ears = EARS_OPEN;
+    replace_connection(station, redis_integer(redis_item(reply, 1), 0));
+    station->patience = 0;
 }
 
 static void join(struct station *station) {
@@ -125,7 +130,7 @@ static void on_tried(void *ctx, const redis_reply *reply) {
         return; /* lost: `down` follows */
     if (redis_is_error(reply)) {
         sequencer_refused(station->sequencer, reply);
-        rest(station);
+        rest(station, reply);
     } else if (library_ready(link_library(station->link)) &&
                sequencer_wants_to_hear(station->sequencer)) {
         join(station);

@@ -64,17 +64,25 @@ struct redis {
     uint64_t pulses_back;
     struct ev_timer retry; /* the next attempt */
     struct ev_timer pulse;
-    ev_tstamp heard;   /* when the last reply or message came */
-    ev_tstamp asked;   /* when the oldest unanswered question went out; 0: none */
-    size_t unanswered; /* commands that are on their way */
-    unsigned joining;  /* answers that a transaction of redis_join() still owes */
-    bool unwritten;    /* something was asked since redis_flush() */
+    ev_tstamp heard;        /* when the last reply or message came */
+    ev_tstamp asked;        /* when the oldest unanswered question went out; 0: none */
+    size_t unanswered;      /* commands that are on their way */
+    unsigned joining;       /* answers that a transaction of redis_join() still owes */
+    char unqueued[TLS_WHY]; /* what was refused first in it; "" nothing */
+    bool unwritten;         /* something was asked since redis_flush() */
+    bool quiet;             /* says nothing in the log */
     struct log_limit complaint;
 };
 
 /* Whether commands can be sent: Redis has answered the greeting, and is not being lost. */
 static inline bool redis_speaks(const struct redis *redis) {
     return redis->state == REDIS_UP && redis->hiredis != NULL;
+}
+
+/* It works, for all that is known. */
+static inline void redis_say_up(const struct redis *redis) {
+    if (!redis->quiet)
+        log_info("redis.up", "connection=%s", redis->name);
 }
 
 /* Something came from Redis. */
@@ -117,7 +125,7 @@ void redis_lose(struct redis *redis, const char *why);
 /* Closes the connection now. Not from a callback that goes on using its reply. */
 void redis_give_up(struct redis *redis, const char *why);
 
-/* The timer that redis_leave() starts. */
+/* The timer that redis_leave() and redis_renew() start. */
 void redis_on_end(struct ev_loop *loop, struct ev_timer *timer, int events);
 
 void redis_drop_relay(struct redis *redis);

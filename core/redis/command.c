@@ -3,6 +3,7 @@
  */
 #include "core/redis/_redis.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -81,17 +82,27 @@ static void add_words(struct buf *text, const char *verb, const char *word) {
 
 static void on_queued(redisAsyncContext *hiredis, void *reply, void *ctx) {
     struct redis *redis = hiredis->data;
+    const redisReply *answer = reply;
     (void)ctx;
+
     redis->joining -= reply != NULL;
     if (reply != NULL)
         redis_heard(redis);
+    if (redis_is_error(answer) && redis->unqueued[0] == '\0')
+        snprintf(redis->unqueued, sizeof redis->unqueued, "%s", answer->str);
 }
 
-/* The reply to EXEC is a list of all replies. */
+/*
+ * The reply to EXEC is a list of all replies; or it says that something was refused, and not
+ * what.
+ */
 static void on_joined(redisAsyncContext *hiredis, void *reply, void *ctx) {
     struct redis *redis = hiredis->data;
+    redisReply refusal = {
+        .type = REDIS_REPLY_ERROR, .str = redis->unqueued, .len = strlen(redis->unqueued)};
+
     redis->joining -= reply != NULL;
-    on_reply(hiredis, reply, ctx);
+    on_reply(hiredis, redis_is_error(reply) && refusal.len > 0 ? &refusal : reply, ctx);
 }
 
 /* Sends what redis_join() says, and expects an answer to each of its commands. */
@@ -129,6 +140,7 @@ enum err redis_join(struct redis *redis, redis_reply_fn *reply, void *ctx, int a
     }
     redis->unanswered++;
     redis->joining = JOIN_COMMANDS;
+    redis->unqueued[0] = '\0';
     if (redis_subscribe(redis, channel, strlen(channel), false) != ERR_OK ||
         redis_subscribe(redis, pattern, strlen(pattern), true) != ERR_OK)
         return ERR_OK; /* it is being lost, and the reply is NULL */

@@ -113,7 +113,7 @@ void redis_on_found(void *ctx, const char *address, const char *why) {
         connect_to(redis, address);
         return;
     }
-    snprintf(text, sizeof text, "%.128s: %s", redis->host, why);
+    snprintf(text, sizeof text, "its name is not resolved: %s", why);
     redis_lose(redis, text);
 }
 

@@ -87,7 +87,7 @@ static void on_named(redisAsyncContext *hiredis, void *reply, void *ctx) {
     if (redis->subscriber)
         redis_catch_refusals(redis->hiredis, redis);
     if (redis->trouble[0] == '\0')
-        log_info("redis.up", "connection=%s", redis->name);
+        redis_say_up(redis);
     redis->events->up(redis->ctx);
 }
 

@@ -43,6 +43,7 @@ static const struct redis_events command_events = {.up = on_up, .down = on_down,
 static void on_moved(void *ctx) {
     struct link *link = ctx;
     redis_leave(link->commands, "the sentinels name another master");
+    redis_hurry(link->commands);
 }
 
 /* ---------------------------------------------------------------------------- both */

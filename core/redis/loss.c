@@ -18,9 +18,9 @@
 
 static void complain(struct redis *redis, const char *why) {
     unsigned long quiet;
-    if (log_allowed(&redis->complaint, ev_now(redis->loop), &quiet))
-        log_warning("redis.away", "connection=%s why=\"%s\" not_logged=%lu", redis->name, why,
-                    quiet);
+    if (!redis->quiet && log_allowed(&redis->complaint, ev_now(redis->loop), &quiet))
+        log_warning("redis.away", "connection=%s host=%s why=\"%s\" not_logged=%lu", redis->name,
+                    redis->host != NULL ? redis->host : "", why, quiet);
 }
 
 void redis_drop_relay(struct redis *redis) {
@@ -55,7 +55,7 @@ void redis_settle(struct redis *redis) {
     if (redis->settled || ev_now(redis->loop) - redis->up_since < SETTLED)
         return;
     if (redis->trouble[0] != '\0')
-        log_info("redis.up", "connection=%s", redis->name);
+        redis_say_up(redis);
     redis->settled = true;
     redis->backoff = BACKOFF_FIRST;
     redis->complaint = (struct log_limit){0};
@@ -108,15 +108,39 @@ void redis_give_up(struct redis *redis, const char *why) {
         redis_lose(redis, why);
 }
 
-void redis_leave(struct redis *redis, const char *why) {
+/* Gives it up as soon as its callbacks have returned. False: it is being given up already. */
+static bool doom(struct redis *redis, const char *why) {
     if (redis->hiredis == NULL || ev_is_active(&redis->end))
-        return;
+        return false;
     note_trouble(redis, why);
     redis->settled = false;
     ev_timer_set(&redis->end, 0, 0);
     ev_timer_start(redis->loop, &redis->end);
-    if (redis->companion != NULL)
+    return true;
+}
+
+void redis_leave(struct redis *redis, const char *why) {
+    if (doom(redis, why) && redis->companion != NULL)
         redis_leave(redis->companion, redis->trouble);
+}
+
+void redis_hurry(struct redis *redis) {
+    struct redis *both[] = {redis, redis->companion};
+
+    for (size_t i = 0; i < 2; i++) {
+        if (both[i] == NULL)
+            continue;
+        both[i]->backoff = BACKOFF_FIRST;
+        if (!ev_is_active(&both[i]->retry))
+            continue;
+        ev_timer_stop(both[i]->loop, &both[i]->retry);
+        ev_timer_set(&both[i]->retry, 0, 0);
+        ev_timer_start(both[i]->loop, &both[i]->retry);
+    }
+}
+
+void redis_renew(struct redis *redis, const char *why) {
+    (void)doom(redis, why);
 }
 
 void redis_on_end(struct ev_loop *loop, struct ev_timer *timer, int events) {

@@ -78,6 +78,7 @@ struct redis *redis_new(struct ev_loop *loop, const struct redis_options *option
     redis->where = options->where;
     redis->where_ctx = options->where_ctx;
     redis->any_role = options->any_role;
+    redis->quiet = options->quiet;
     if (options->companion != NULL)
         pair(redis, options->companion);
     ev_timer_init(&redis->end, redis_on_end, 0, 0);

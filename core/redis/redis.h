@@ -59,6 +59,7 @@ struct redis_options {
     double timeout;              /* seconds of silence to a question that count as a loss */
     bool subscriber;             /* this connection is for subscriptions */
     bool any_role;               /* else a Redis that is no master is left again */
+    bool quiet;                  /* who made it says in the log how it fares */
     struct redis *companion;     /* neither stays where the other leaves; or NULL */
     /* the host to connect to, asked at each attempt; NULL: nobody knows yet. Optional. */
     const struct target_host *(*where)(void *ctx);
@@ -90,8 +91,8 @@ enum err redis_subscribe(struct redis *redis, const char *channel, size_t len,
  * Sends a command and subscribes to one channel and one pattern, all in one transaction: what
  * is published before the command is not heard, what is published after it is. For a connection
  * without subscriptions, just up. `reply` is called once, before any message is passed on, with
- * a list of the command's own reply and the number of this connection (CLIENT ID), with an error,
- * or with NULL where the connection was lost.
+ * a list of the command's own reply and the number of this connection (CLIENT ID), with the error
+ * that was the first, or with NULL where the connection was lost.
  */
 enum err redis_join(struct redis *redis, redis_reply_fn *reply, void *ctx, int argc,
                     const char **argv, const size_t *lens, const char *channel,
@@ -148,6 +149,12 @@ int redis_database(const struct redis *redis);
  * again: the connection works, but what it leads to does not serve. `why` is copied.
  */
 void redis_leave(struct redis *redis, const char *why);
+
+/* The next attempt, of its companion too, is made without a pause. */
+void redis_hurry(struct redis *redis);
+
+/* Leaves this connection alone, and makes another after a pause that grows; `why` is copied. */
+void redis_renew(struct redis *redis, const char *why);
 
 /*
  * Why the last connection ended or what refused it, in Redis's words or the system's; NULL

@@ -55,8 +55,7 @@ static void take_master(struct sentinel *sentinel, const char *name, size_t len,
     sentinel->given = 0;
     log_info("sentinel.master", "name=%s host=%s port=%d", sentinel->target.master,
              sentinel->master.name, port);
-    if (known)
-        sentinel->moved(sentinel->ctx);
+    sentinel->moved(sentinel->ctx);
 }
 
 static void on_master(void *ctx, const redis_reply *reply) {
@@ -124,6 +123,7 @@ static void connect_to(struct sentinel *sentinel, size_t at) {
                                                           .config = sentinel->config,
                                                           .timeout = SILENCE,
                                                           .any_role = true,
+                                                          .quiet = true,
                                                           .events = &events,
                                                           .ctx = sentinel});
     buf_free(&url);

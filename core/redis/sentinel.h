@@ -13,7 +13,7 @@
 struct sentinel;
 
 /*
- * `moved` is called whenever the sentinels name another master than before, not for the
+ * `moved` is called whenever the sentinels name another master than before, and for the
  * first one. NULL where config->redis is no sentinel address.
  */
 struct sentinel *sentinel_new(struct ev_loop *loop, const struct config *config,

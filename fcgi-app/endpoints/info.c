@@ -9,10 +9,9 @@
 
 #include "core/base/json.h"
 #include "core/base/mem.h"
-#include "core/redis/words.h"
-
 #include "core/redis/health.h"
 #include "fcgi-app/endpoints/ws/serving.h"
+#include "fcgi-app/hub/trouble.h"
 #include "fcgi-app/transports/transport.h"
 
 static void put_transports(const struct config *config, bool sockets, struct buf *out) {
@@ -80,11 +79,10 @@ static void put_conflict(const char *conflict, struct buf *out) {
     json_quote(out, conflict, strlen(conflict));
 }
 
-static void refuse_health(struct asked *asked, unsigned later, const char *what,
-                          const char *trouble) {
+static void refuse_health(struct asked *asked, unsigned later, const char *trouble) {
     struct problem problem;
 
-    problem_later(&problem, 503, later, "%s%s", what, trouble);
+    problem_later(&problem, 503, later, "%s", trouble);
     app_refuse(asked->app, asked->client, &problem);
     free(asked);
 }
@@ -94,7 +92,7 @@ static void answer_health(void *ctx, const char *trouble) {
     struct buf body = buf_make(1024);
 
     if (trouble != NULL) {
-        refuse_health(asked, 2, "", trouble);
+        refuse_health(asked, 2, trouble);
         return;
     }
     buf_text(&body, "{\"status\":\"ok\",\"redis\":\"up\"");
@@ -109,14 +107,12 @@ static void examine_health(void *ctx, bool up) {
     struct asked *asked = ctx;
     struct hub *hub = asked->app->hub;
     const struct library *library = hub_library(hub);
-    const char *trouble = hub_trouble(hub);
-    char words[WORDS_MAX];
+    struct problem problem;
 
-    words_take(words, trouble, strlen(trouble));
     if (library_conflict(library) != NULL && library_stands_back(library))
-        refuse_health(asked, 5, library_conflict(library), "");
+        refuse_health(asked, 5, library_conflict(library));
     else if (!up)
-        refuse_health(asked, 2, words[0] != '\0' ? "Redis is away: " : "Redis is away", words);
+        refuse_health(asked, 2, hub_explain(hub, &problem, "Redis is away")->detail);
     else
         health_ask(hub_health(hub), answer_health, asked);
 }

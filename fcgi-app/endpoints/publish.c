@@ -12,6 +12,7 @@
 #include "core/base/mem.h"
 #include "core/data/channel.h"
 #include "fcgi-app/door/address.h"
+#include "fcgi-app/hub/trouble.h"
 
 enum { KEY_MAX = 200 };
 
@@ -34,7 +35,8 @@ static void submission_free(struct submission *submission) {
     free(submission);
 }
 
-static void explain(const struct history_posted *posted, struct problem *problem) {
+static void explain(const struct hub *hub, const struct history_posted *posted,
+                    struct problem *problem) {
     if (posted->err == ERR_RATE)
         problem_later(problem, 429, (posted->wait + 999) / 1000,
                       "publish_rate: this address has published too much");
@@ -44,9 +46,10 @@ static void explain(const struct history_posted *posted, struct problem *problem
         problem_later(problem, 503, 2,
                       "Redis went away before it answered: with the same Idempotency-Key "
                       "the publish can be repeated safely");
+    else if (posted->detail != NULL)
+        problem_later(problem, 503, 2, "Redis is away: %s", posted->detail);
     else
-        problem_later(problem, 503, 2, "Redis is away%s%s", posted->detail ? ": " : "",
-                      posted->detail ? posted->detail : "");
+        hub_explain(hub, problem, "Redis is away");
 }
 
 static void on_posted(void *ctx, const struct history_posted *posted) {
@@ -61,7 +64,7 @@ static void on_posted(void *ctx, const struct history_posted *posted) {
         submission->app->stats->published += !posted->repeated;
         submission->done(submission->ctx, posted, NULL);
     } else {
-        explain(posted, &problem);
+        explain(submission->app->hub, posted, &problem);
         submission->done(submission->ctx, posted, &problem);
     }
     submission_free(submission);

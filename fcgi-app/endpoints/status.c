@@ -12,6 +12,7 @@
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "fcgi-app/counts/tally.h"
+#include "fcgi-app/hub/trouble.h"
 #include "fcgi-app/transports/transport.h"
 
 static void put_figure(struct buf *out, const char *name, uint64_t figure) {
@@ -109,7 +110,7 @@ static void answer_tag(void *ctx, const char *name, const struct tally *tally) {
         buf_text(&body, "}\n");
         app_answer(status->client, "application/json", &body);
     } else {
-        problem_later(&problem, 503, 2, "Redis is away");
+        hub_explain(status->app->hub, &problem, "Redis is away");
         app_refuse(status->app, status->client, &problem);
     }
     buf_free(&body);

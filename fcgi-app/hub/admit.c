@@ -12,6 +12,7 @@
 #include "fcgi-app/hub/deliver.h"
 #include "fcgi-app/hub/hub.h"
 #include "fcgi-app/hub/stay.h"
+#include "fcgi-app/hub/trouble.h"
 #include "fcgi-app/hub/turn.h"
 
 static void sub_begin(struct sub *sub, const struct hub_channel *channel) {
@@ -84,7 +85,7 @@ bool hub_admits(struct hub *hub, const struct hub_read *read, struct problem *pr
     if (hub->draining) {
         problem_later(problem, 503, 1, "this process is shutting down");
     } else if (!hub_redis_hopeful(hub)) {
-        problem_later(problem, 503, 2, "Redis is away");
+        hub_explain(hub, problem, "Redis is away");
     } else if (hub->unresolved >= most || (read->transport->stream && held(hub) >= most)) {
         problem_later(problem, 503, 5, "no room for another waiter: max_waiters is %d",
                       hub->config->max_waiters);

@@ -22,6 +22,7 @@
 #include "fcgi-app/hub/deliver.h"
 #include "fcgi-app/hub/news.h"
 #include "fcgi-app/hub/rows.h"
+#include "fcgi-app/hub/trouble.h"
 #include "fcgi-app/hub/turn.h"
 
 #define FINISH_MAX    1.0 /* seconds that Redis has at the end to take what it was told last */
@@ -66,7 +67,10 @@ static void refuse_unresolved(void *ctx, struct wheel_entry *entry) {
 static void on_away(void *ctx) {
     struct hub *hub = ctx;
 
-    wheel_each(hub->wheel, refuse_unresolved, (char[]){"Redis is away"});
+    struct problem problem;
+
+    hub_explain(hub, &problem, "Redis is away");
+    wheel_each(hub->wheel, refuse_unresolved, problem.detail);
     run_calls(hub, false, ev_now(hub->loop) + 1e9);
 }
 
@@ -300,10 +304,6 @@ struct history *hub_history(struct hub *hub) {
 
 struct health *hub_health(struct hub *hub) {
     return hub->health;
-}
-
-const char *hub_trouble(const struct hub *hub) {
-    return link_trouble(hub->link);
 }
 
 struct library *hub_library(struct hub *hub) {

@@ -107,9 +107,6 @@ struct history *hub_history(struct hub *hub);
 struct library *hub_library(struct hub *hub);
 struct health *hub_health(struct hub *hub);
 
-/* What Redis or the system said last instead of serving us; "" while it does. */
-const char *hub_trouble(const struct hub *hub);
-
 /* Brings what the stats say of the library up to date. */
 void hub_count_library(struct hub *hub);
 

@@ -20,10 +20,10 @@
 
 #include <string.h>
 
-#include "core/redis/words.h"
 #include "fcgi-app/hub/_hub.h"
 #include "fcgi-app/hub/deliver.h"
 #include "fcgi-app/hub/stay.h"
+#include "fcgi-app/hub/trouble.h"
 
 #define EARLY_HEADER 1.0 /* seconds */
 
@@ -127,31 +127,27 @@ static bool behind_fence(struct waiter *waiter) {
 }
 
 /* A stream ends, so that its client comes back; whoever has no answer yet is told why. */
-static void refuse(struct waiter *waiter, unsigned later, const char *what, const char *words) {
-    struct problem problem;
-
-    problem_later(&problem, 503, later, "%s%s", what, words);
+static void refuse(struct waiter *waiter, const struct problem *problem) {
     if (waiter->begun)
         deliver_end(waiter);
     else
-        deliver_refuse(waiter, &problem);
+        deliver_refuse(waiter, problem);
 }
 
 static void refuse_late(struct waiter *waiter) {
-    const char *trouble = library_trouble(waiter->hub->library);
-    char words[WORDS_MAX];
-
-    words_take(words, trouble, strlen(trouble));
-    refuse(waiter, 2, words[0] != '\0' ? "Redis: " : "Redis does not answer", words);
+    struct problem problem;
+    refuse(waiter, hub_explain(waiter->hub, &problem, "Redis does not answer"));
 }
 
 /* Whether one of the waiter's channels is refused. The waiter is over then. */
 static bool refused(struct waiter *waiter) {
     const char *words = waiter_refusal(waiter);
+    struct problem problem;
 
-    if (words != NULL)
-        refuse(waiter, 2, "channel: Redis refuses to read it: ", words);
-    return words != NULL;
+    if (words == NULL)
+        return false;
+    refuse(waiter, problem_later(&problem, 503, 2, "channel: Redis refuses to read it: %s", words));
+    return true;
 }
 
 void turn_take(struct waiter *waiter) {

@@ -45,6 +45,8 @@ struct redis {
     struct asked *unconfirmed, *unread;
     uint64_t pulses, passed; /* asked for, and come back */
     char *subscriptions;
+    const char *trouble; /* or NULL */
+    bool renewed;
     bool owed;
     bool library; /* fake_library() was called: it says so by itself from then on */
 };
@@ -104,9 +106,27 @@ void redis_leave(struct redis *redis, const char *why) {
     (void)redis, (void)why;
 }
 
-const char *redis_trouble(const struct redis *redis) {
+void redis_hurry(struct redis *redis) {
     (void)redis;
-    return NULL;
+}
+
+void redis_renew(struct redis *redis, const char *why) {
+    (void)why;
+    redis->renewed = true;
+}
+
+bool fake_renewed(struct redis *redis) {
+    bool renewed = redis->renewed;
+    redis->renewed = false;
+    return renewed;
+}
+
+void fake_trouble(struct redis *redis, const char *trouble) {
+    redis->trouble = trouble;
+}
+
+const char *redis_trouble(const struct redis *redis) {
+    return redis->trouble;
 }
 
 enum err redis_command(struct redis *redis, redis_reply_fn *reply, void *ctx, int argc,

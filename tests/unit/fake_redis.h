@@ -53,6 +53,12 @@ const char *fake_subscriptions(struct redis *redis);
 /* Redis confirms what was asked for (in the order in which it was). */
 void fake_confirm(struct redis *redis);
 
+/* Whether redis_renew() was called since the last time: the test is to lose the connection. */
+bool fake_renewed(struct redis *redis);
+
+/* What redis_trouble() says from now on; borrowed, or NULL. */
+void fake_trouble(struct redis *redis, const char *trouble);
+
 /* A message on a subscribed channel. */
 void fake_say(struct redis *redis, const char *channel, const char *text);
 

@@ -772,6 +772,34 @@ START_TEST(a_redis_that_does_not_answer_is_given_so_long) {
 }
 END_TEST
 
+START_TEST(who_is_refused_late_is_told_what_redis_said) {
+    static const char *const options[] = {"redis_timeout=1", NULL};
+
+    begin_with(options);
+    up();
+    fake_trouble(subscriber, "NOPERM no channels");
+    int fd = ask("/comet/wait?channel=chat&timeout=20");
+    must_refuse(fd, 503, "Redis: NOPERM no channels");
+    end();
+}
+END_TEST
+
+START_TEST(whoever_comes_while_redis_is_away_is_told_why) {
+    static const char *const nobody[] = {"REMOTE_ADDR", "192.0.2.1", NULL};
+
+    begin_with(NULL);
+    int fd = ask("/comet/wait?channel=chat");
+    fake_trouble(commands, "AUTH: WRONGPASS no");
+    fake_away(commands);
+    must_refuse(fd, 503, "Redis is away: AUTH: WRONGPASS no");
+    must_refuse(ask("/comet/poll?channel=chat"), 503, "Redis is away: AUTH: WRONGPASS no");
+    fd = ask_with("POST", "/comet/publish?channel=rated", nobody, "hi");
+    must_refuse(fd, 503, "Redis is away: AUTH: WRONGPASS no");
+    must_refuse(ask("/comet/health"), 503, "Redis is away: AUTH: WRONGPASS no");
+    end();
+}
+END_TEST
+
 START_TEST(the_parked_keep_waiting_through_a_loss_and_miss_nothing) {
     begin();
     int fd = parked();
@@ -1075,6 +1103,8 @@ UNIT_MAIN("hub", a_poll_of_a_channel_that_nobody_waits_on_reads_and_subscribes_t
           a_request_before_redis_is_up_waits_for_it,
           a_redis_that_refuses_connections_keeps_nobody_waiting,
           a_redis_that_does_not_answer_is_given_so_long,
+          who_is_refused_late_is_told_what_redis_said,
+          whoever_comes_while_redis_is_away_is_told_why,
           the_parked_keep_waiting_through_a_loss_and_miss_nothing,
           the_parked_are_told_of_a_gap_when_redis_came_back_without_its_memory,
           a_channel_that_redis_refuses_to_read_is_answered_with_503,
