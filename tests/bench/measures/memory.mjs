@@ -45,7 +45,7 @@ export const memory = {
   title: 'Memory for each waiter',
   afresh: true,
   beside: [[ // it is nearly the same each time
-    'halley-nginx', 'floor-nginx', 'halley-lighttpd', 'floor-lighttpd', 'nchan-redis', 'nchan-memory',
+    'halley-nginx', 'floor-nginx', 'halley-lighttpd', 'floor-lighttpd', 'halley-http', 'nchan-redis', 'nchan-memory',
     'socketio', 'sockjs', 'faye', 'php']],
 
   cells(system) {

@@ -9,7 +9,7 @@ export const polls = {
   id: 'polls',
   title: 'Empty polls a second',
   often: 2,
-  heats: [['halley-nginx', 'floor-nginx'], ['halley-lighttpd', 'floor-lighttpd']],
+  heats: [['halley-nginx', 'floor-nginx'], ['halley-lighttpd', 'floor-lighttpd'], ['halley-http', 'floor-http']],
   beside: [['plain', 'static']],
 
   cells: () => [{connections: CONNECTIONS}],
