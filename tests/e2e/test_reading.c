@@ -322,9 +322,11 @@ START_TEST(a_wait_with_a_gap_answers_at_once) {
 }
 END_TEST
 
-START_TEST(the_end_of_an_expired_history_is_no_gap) {
-    const char *channel = keep_fresh("brief"), *end, *body = "1";
+/* False: the machine was so slow that what came behind has expired as well. */
+static bool reads_behind_an_expired_history(const char *channel) {
+    const char *end, *body = "1";
     const struct answer *batch;
+    bool held;
 
     for (int i = 0; i < 3; i++)
         http_post(&lab, body, 1, "/comet/publish?channel=%s", channel);
@@ -334,8 +336,16 @@ START_TEST(the_end_of_an_expired_history_is_no_gap) {
     ck_assert_msg(!batch_any_gap(batch) && batch_count(batch) == 0, "%s", answer_text(batch));
     http_post(&lab, body, 1, "/comet/publish?channel=%s", channel);
     batch = read_since(&lab, channel, end);
+    held = store_held(&lab, channel) > 0;
+    if (batch_count(batch) == 0 && !held)
+        return false;
     ck_assert_msg(!batch_any_gap(batch) && batch_count(batch) == 1, "%s", answer_text(batch));
     ck_assert_uint_eq(id_parse(batch_id(batch, 0)).n, 4);
+    return true;
+}
+
+START_TEST(the_end_of_an_expired_history_is_no_gap) {
+    until(reads_behind_an_expired_history(keep_fresh("brief")), "it expires before it is read");
 }
 END_TEST
 
