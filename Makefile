@@ -108,7 +108,7 @@ all: $(PROGRAMS)
 help:
 	@echo 'make              build/halley.fcgi and build/halley-worker'
 	@echo 'make run          install what is missing, build, start it all: http://127.0.0.1:8080/'
-	@echo '                  HOST= PORT= SERVER=lighttpd|apache|nginx REDIS_URL= CONF= RUN_DIR='
+	@echo '                  HOST= PORT= REDIS_URL= CONF= RUN_DIR= SERVER=lighttpd|apache|nginx|nginx-proxy|caddy|haproxy'
 	@echo 'make test         install what is missing, build, run every test'
 	@echo 'make lint         format, clang-tidy, shellcheck, the laws of includes and of calls'
 	@echo 'make format       let clang-format write the C files'
@@ -221,10 +221,11 @@ $(BENCHES): $(BUILD)/libtest.a
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(TEST_LIBS) $(CORE_LIBS)
 
 # Installs what is missing, then lets a fresh make see it.
-WEB = $(or $(filter apache nginx,$(SERVER)),lighttpd)
+WEB = $(or $(filter apache nginx caddy,$(SERVER)),$(if $(filter nginx-proxy,$(SERVER)),nginx),\
+      $(if $(filter haproxy,$(SERVER)),haproxy) lighttpd)
 
 deps:
-	$(Q)deploy/install-deps build run lighttpd apache nginx test fuzz lint
+	$(Q)deploy/install-deps build run lighttpd apache nginx caddy haproxy test fuzz lint
 
 run:
 	$(Q)deploy/install-deps build run $(WEB)
@@ -233,12 +234,12 @@ run:
 
 # tests/run builds and runs every suite, and counts.
 test:
-	$(Q)deploy/install-deps build run lighttpd apache nginx test fuzz
+	$(Q)deploy/install-deps build run lighttpd apache nginx caddy haproxy test fuzz
 	$(Q)MAKE='$(MAKE)' exec tests/run
 
 # Faults at random, from a seed that it prints.
 faults:
-	$(Q)deploy/install-deps build run lighttpd apache nginx test
+	$(Q)deploy/install-deps build run lighttpd apache nginx caddy haproxy test
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)[ tests/browser/node_modules/.package-lock.json -nt tests/browser/package-lock.json ] || \
 	    (cd tests/browser && npm ci --no-audit --no-fund)
@@ -248,7 +249,7 @@ faults:
 # The measurements, beside other programs: ONLY=, SERVER=, N=, ROUNDS= and more, see
 # tests/bench/README.md.
 bench:
-	$(Q)deploy/install-deps build run lighttpd apache nginx test bench
+	$(Q)deploy/install-deps build run lighttpd apache nginx caddy haproxy test bench
 	$(Q)$(MAKE) --no-print-directory all $(BENCHES)
 	$(Q)HALLEY_BIN_DIR=$(BUILD) exec tests/bench/run
 
@@ -339,8 +340,9 @@ D = $(DESTDIR)
 
 install: all
 	$(Q)install -d $(D)$(libdir) $(D)$(bindir) $(D)$(sharedir) $(D)$(docdir)/examples/lighttpd \
-	    $(D)$(docdir)/examples/apache $(D)$(docdir)/examples/nginx $(D)$(mandir)/man5 \
-	    $(D)$(mandir)/man8 $(D)$(unitdir) $(D)/etc/halley
+	    $(D)$(docdir)/examples/apache $(D)$(docdir)/examples/nginx $(D)$(docdir)/examples/caddy \
+	    $(D)$(docdir)/examples/haproxy $(D)$(mandir)/man5 $(D)$(mandir)/man8 $(D)$(unitdir) \
+	    $(D)/etc/halley
 	$(Q)install -m 755 $(BUILD)/halley.fcgi $(D)$(libdir)/
 	$(Q)install -m 755 $(BUILD)/halley-worker $(D)$(bindir)/
 	$(Q)cp -R www $(D)$(sharedir)/ && chmod -R u=rwX,go=rX $(D)$(sharedir)/www
@@ -348,6 +350,9 @@ install: all
 	$(call put,deploy/lighttpd/50-halley-socket.conf,$(D)$(docdir)/examples/lighttpd)
 	$(call put,deploy/apache/halley.conf,$(D)$(docdir)/examples/apache)
 	$(call put,deploy/nginx/halley.conf,$(D)$(docdir)/examples/nginx)
+	$(call put,deploy/nginx/halley-proxy.conf,$(D)$(docdir)/examples/nginx)
+	$(call put,deploy/caddy/Caddyfile,$(D)$(docdir)/examples/caddy)
+	$(call put,deploy/haproxy/haproxy.cfg,$(D)$(docdir)/examples/haproxy)
 	$(call put,deploy/halley.conf,$(D)$(docdir)/examples)
 	$(call put,deploy/demo.conf,$(D)$(docdir)/examples)
 	$(call put,deploy/systemd/halley.service,$(D)$(unitdir))

@@ -209,7 +209,9 @@ START_TEST(a_page_of_another_site_does_not_publish) {
         ck_assert_msg(publish_as(channel, refused[i][0], refused[i][1], refused[i][2]) == 403, "%s",
                       refused[i][0]);
     ck_assert_int_eq(store_held(&lab, channel), 0);
-    for (size_t i = 0; i < sizeof accepted / sizeof *accepted; i++) {
+    /* the last one is believed of a proxy, where the server lets it through from another one */
+    bool proxy = strcmp(lab.server, "http") != 0 && strcmp(lab.server, "caddy") != 0;
+    for (size_t i = 0; i < sizeof accepted / sizeof *accepted - !proxy; i++) {
         int status = publish_as(channel, accepted[i][0], accepted[i][1], accepted[i][2]);
         ck_assert_msg(status == 200, "%s: %d", accepted[i][0], status);
     }
@@ -299,7 +301,8 @@ static void add_tests(TCase *tcase) {
     tcase_add_test(tcase, no_other_path_publishes);
     tcase_add_test(tcase, what_is_asked_in_the_absolute_form_is_the_same);
     tcase_add_test(tcase, the_websocket_is_at_one_path_too);
-    tcase_add_test(tcase, a_rewritten_address_is_an_endpoint_with_the_query_that_was_made);
+    if (!e2e_adds_for("http")) /* nobody is there who would rewrite it */
+        tcase_add_test(tcase, a_rewritten_address_is_an_endpoint_with_the_query_that_was_made);
     tcase_add_test(tcase, a_page_of_another_site_does_not_publish);
     tcase_add_test(tcase, status_and_metrics_are_shown_to_this_machine_only);
 }

@@ -13,12 +13,15 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { TEST_SECONDS = 300 };
 
-const char *const e2e_servers[E2E_SERVERS] = {"lighttpd", "lighttpd-socket", "nginx", "apache"};
+const char *const e2e_servers[E2E_SERVERS] = {"lighttpd", "lighttpd-socket", "nginx",
+                                              "apache",   "caddy",           "http"};
 
 static void (*setup_on)(const char *server);
+static const char *adding; /* the server whose tests are being added */
 
 static void on_lighttpd(void) {
     setup_on("lighttpd");
@@ -36,6 +39,14 @@ static void on_apache(void) {
     setup_on("apache");
 }
 
+static void on_caddy(void) {
+    setup_on("caddy");
+}
+
+static void on_http(void) {
+    setup_on("http");
+}
+
 TCase *e2e_case(Suite *suite, const char *name, void (*setup)(void), void (*teardown)(void)) {
     TCase *tcase = tcase_create(name);
 
@@ -49,11 +60,17 @@ TCase *e2e_case(Suite *suite, const char *name, void (*setup)(void), void (*tear
 void e2e_on_each_server(Suite *suite, void (*setup)(const char *server), void (*teardown)(void),
                         void (*add_tests)(TCase *)) {
     static void (*const begin[E2E_SERVERS])(void) = {on_lighttpd, on_lighttpd_socket, on_nginx,
-                                                     on_apache};
+                                                     on_apache,   on_caddy,           on_http};
 
     setup_on = setup;
-    for (int i = 0; i < E2E_SERVERS; i++)
-        add_tests(e2e_case(suite, e2e_servers[i], begin[i], teardown));
+    for (int i = 0; i < E2E_SERVERS; i++) {
+        adding = e2e_servers[i];
+        add_tests(e2e_case(suite, adding, begin[i], teardown));
+    }
+}
+
+bool e2e_adds_for(const char *server) {
+    return strcmp(adding, server) == 0;
 }
 
 static void tell_check(const char *file, int line, const char *message) {

@@ -309,7 +309,7 @@ static void take_in_rewrites(struct lab *lab) {
     const char *const argv[] = {
         "sh", "-c",
         "sed -i '/--- other addresses/,/# ---/ s/^ *#     //' \"$0\"/*.conf && "
-        "grep -q '^[a-zR].*/live/' \"$0\"/*.conf",
+        "grep -q '^[a-zR@].*/live/' \"$0\"/*.conf",
         keepf("%s/%s", lab->dir, lab->server), NULL};
 
     must(proc_run(argv, environ, -1, NULL, NULL) == 0, "%s shows no rewriting", lab->server);
@@ -318,8 +318,9 @@ static void take_in_rewrites(struct lab *lab) {
 /* Makes an empty folder the document root. */
 static void take_away_pages(struct lab *lab) {
     const char *root = keepf("%s/%s/root", lab->dir, lab->server);
-    const char *script =
-        keepf("s#^( *root|DocumentRoot|server.document-root *=) .*[^;](;?)$#\\1 \"%s\"\\2#", root);
+    const char *script = keepf(
+        "s#^( *root \\*| *root|DocumentRoot|server.document-root *=) .*[^;](;?)$#\\1 \"%s\"\\2#",
+        root);
     const char *const argv[] = {
         "sh",
         "-c",
@@ -330,6 +331,22 @@ static void take_away_pages(struct lab *lab) {
         NULL};
 
     must(proc_run(argv, environ, -1, NULL, NULL) == 0, "%s keeps its pages", lab->server);
+}
+
+/* Those that speak HTTP to the application. */
+static bool is_proxy(const char *server) {
+    return strcmp(server, "caddy") == 0 || strcmp(server, "nginx-proxy") == 0 ||
+           strcmp(server, "haproxy") == 0;
+}
+
+static bool is_bare(const struct lab *lab) {
+    return strcmp(lab->server, "http") == 0;
+}
+
+/* The application without a web server. */
+static char *bare_command(const struct lab *lab) {
+    return keepf("%s -f %s -w tcp:127.0.0.1:%d </dev/null", lab_program("halley.fcgi"), lab->conf,
+                 lab->port);
 }
 
 /* The command line that deploy/render prints for this server, port and lab. */
@@ -387,7 +404,9 @@ static bool web_answers(struct lab *lab, bool *ended) {
 
 /* False: it ended at once, which is what a port taken by somebody else does. */
 static bool web_started(struct lab *lab) {
-    char *line = lab->apps > 1 ? render_several(lab) : render(lab);
+    char *line = is_bare(lab)    ? bare_command(lab)
+                 : lab->apps > 1 ? render_several(lab)
+                                 : render(lab);
     const char *const argv[] = {"sh", "-c", keepf("exec %s", line), NULL};
     bool ended;
 
@@ -398,14 +417,18 @@ static bool web_started(struct lab *lab) {
     return !ended;
 }
 
-/* Who serves WebSockets: lighttpd's own application, at a place where that may make a
- * socket; the application that nginx or lighttpd-socket is given; or a door. */
+/* Who serves HTTP where a web server wants it, or WebSockets: lighttpd's own application, at a
+ * place where that may make a socket; the application that nginx or lighttpd-socket is given; or a
+ * door. */
 static void prepare_door(struct lab *lab) {
+    if (is_proxy(lab->server) && !lab->websocket[0])
+        lab_websockets(lab);
     if (!lab->websocket[0])
         return;
     if (strcmp(lab->server, "lighttpd") == 0)
         snprintf(lab->websocket, sizeof lab->websocket, "%s/lighttpd/var/ws.sock", lab->dir);
-    else if (strcmp(lab->server, "apache") == 0 && !proc_runs(&lab->door))
+    else if ((strcmp(lab->server, "apache") == 0 || is_proxy(lab->server) || is_bare(lab)) &&
+             !proc_runs(&lab->door))
         lab_door(lab);
 }
 
@@ -441,7 +464,11 @@ size_t lab_app_pids(struct lab *lab, pid_t *out, size_t room) {
     for (size_t i = 0; i < lab->apps && count < room; i++)
         if (proc_runs(&lab->app[i]))
             out[count++] = lab->app[i].pid;
-    if (proc_runs(&lab->web))
+    if (is_bare(lab) && count < room)
+        out[count++] = lab->web.pid;
+    else if (is_proxy(lab->server) && proc_runs(&lab->door) && count < room)
+        out[count++] = lab->door.pid;
+    else if (proc_runs(&lab->web))
         count += proc_family(lab->web.pid, "halley.fcgi", out + count, room - count);
     return count;
 }

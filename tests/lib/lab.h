@@ -26,7 +26,8 @@ struct lab {
     struct proc web;
     struct proc door;    /* halley.fcgi -w, where the web server's own cannot have it */
     char websocket[128]; /* the unix socket that it listens on; "": no WebSockets */
-    char server[24];     /* lighttpd, lighttpd-socket, nginx, apache */
+    char server[24];     /* lighttpd, lighttpd-socket, nginx, apache, caddy, nginx-proxy, haproxy;
+                          * "http": none, `web` is halley.fcgi itself */
     bool bare_root;      /* its document root is an empty folder, as of somebody else's site */
     bool rewrites;       /* "other addresses" of its configuration are taken in */
     int port;
@@ -76,7 +77,8 @@ int lab_free_port(void);
 
 /* The web server: "lighttpd" or "apache", which start the application; or, before one
  * that is started here if it does not run, "nginx" or "lighttpd-socket", which takes
- * `apps` of them. */
+ * `apps` of them; or before lab->door, "caddy", "nginx-proxy" or "haproxy", over HTTP. "http" is
+ * the application without any. */
 void lab_web(struct lab *lab, const char *server, size_t apps);
 
 /* Redis, one worker, the web server with one application. */
