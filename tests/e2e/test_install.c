@@ -117,6 +117,6 @@ int main(void) {
     tcase_add_test(files, the_manuals_are_installed_in_their_sections);
     tcase_add_test(files, the_installed_configuration_opens_nothing_and_is_kept);
     tcase_add_loop_test(sites, the_client_is_where_the_readme_says_in_a_site_of_its_own, 0,
-                        E2E_SERVERS);
+                        E2E_SITES);
     return e2e_run(suite);
 }

@@ -265,6 +265,12 @@ static void end_applications(int signal) {
 
         ck_assert_int_eq(code, signal == SIGKILL ? 128 + SIGKILL : 0);
         lab_app(&lab, 0);
+    } else if (lab_is_bare(&lab)) {
+        ck_assert_int_eq(proc_wait(&lab.web), signal == SIGKILL ? 128 + SIGKILL : 0);
+        lab_web(&lab, "http", 1);
+    } else if (proc_started(&lab.door)) {
+        ck_assert_int_eq(proc_wait(&lab.door), signal == SIGKILL ? 128 + SIGKILL : 0);
+        lab_door(&lab);
     }
 }
 

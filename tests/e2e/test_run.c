@@ -151,6 +151,15 @@ START_TEST(nginx_runs_and_shows_no_password) {
 }
 END_TEST
 
+static const char *const proxies[] = {"nginx-proxy", "caddy", "haproxy"};
+
+START_TEST(servers_that_speak_http_run_and_show_no_password) {
+    store_do(&lab, "CONFIG SET requirepass %s", SECRET);
+    must_run(proxies[_i], _i == 2 ? "127.0.0.1" : "[::1]",
+             keepf("redis://:%s@localhost:%d", encoded(), port), 0);
+}
+END_TEST
+
 START_TEST(tls_runs_and_shows_no_password) {
     const char *const argv[] = {"openssl",  "req",
                                 "-x509",    "-newkey",
@@ -190,6 +199,7 @@ int main(void) {
     tcase_add_test(tcase, lighttpd_runs_and_shows_no_password);
     tcase_add_test(tcase, apache_runs_and_shows_no_password);
     tcase_add_test(tcase, nginx_runs_and_shows_no_password);
+    tcase_add_loop_test(tcase, servers_that_speak_http_run_and_show_no_password, 0, 3);
     tcase_add_test(tcase, tls_runs_and_shows_no_password);
     tcase_add_test(tcase, a_wrong_address_is_refused_and_shows_no_password);
     return e2e_run(suite);

@@ -94,6 +94,10 @@ static void end_applications(int signal) {
         proc_wait(&lab.app[0]);
         lab_app(&lab, 0);
     }
+    if (lab_is_bare(&lab)) {
+        proc_wait(&lab.web);
+        lab_web(&lab, "http", 1);
+    }
     if (proc_started(&lab.door)) {
         proc_stop(&lab.door, signal);
         lab_door(&lab);

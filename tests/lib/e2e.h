@@ -19,9 +19,9 @@ void e2e_on_each_server(Suite *suite, void (*setup)(const char *server), void (*
 /* Whether `add_tests` is adding for that one: some tests need a web server. */
 bool e2e_adds_for(const char *server);
 
-/* The servers, for loop tests: e2e_servers[_i]. The first of them hold a waiting
- * browser without a thread for it, and notice when it leaves. */
-enum { E2E_SERVERS = 6, E2E_THREADLESS = 3 };
+/* The servers, for loop tests: e2e_servers[_i]. All but the last serve pages too. The first of them
+ * hold a waiting browser without a thread for it, and notice when it leaves. */
+enum { E2E_SERVERS = 6, E2E_THREADLESS = 3, E2E_SITES = 5 };
 extern const char *const e2e_servers[E2E_SERVERS];
 
 #endif

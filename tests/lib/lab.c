@@ -318,9 +318,11 @@ static void take_in_rewrites(struct lab *lab) {
 /* Makes an empty folder the document root. */
 static void take_away_pages(struct lab *lab) {
     const char *root = keepf("%s/%s/root", lab->dir, lab->server);
-    const char *script = keepf(
-        "s#^( *root \\*| *root|DocumentRoot|server.document-root *=) .*[^;](;?)$#\\1 \"%s\"\\2#",
-        root);
+    const char *script =
+        strcmp(lab->server, "caddy") == 0
+            ? keepf("/^    handle \\{/,/^    }/s#root \\* .*#root * \"%s\"#", root)
+            : keepf("s#^( *root|DocumentRoot|server.document-root *=) .*[^;](;?)$#\\1 \"%s\"\\2#",
+                    root);
     const char *const argv[] = {
         "sh",
         "-c",
@@ -339,7 +341,7 @@ static bool is_proxy(const char *server) {
            strcmp(server, "haproxy") == 0;
 }
 
-static bool is_bare(const struct lab *lab) {
+bool lab_is_bare(const struct lab *lab) {
     return strcmp(lab->server, "http") == 0;
 }
 
@@ -404,9 +406,9 @@ static bool web_answers(struct lab *lab, bool *ended) {
 
 /* False: it ended at once, which is what a port taken by somebody else does. */
 static bool web_started(struct lab *lab) {
-    char *line = is_bare(lab)    ? bare_command(lab)
-                 : lab->apps > 1 ? render_several(lab)
-                                 : render(lab);
+    char *line = lab_is_bare(lab) ? bare_command(lab)
+                 : lab->apps > 1  ? render_several(lab)
+                                  : render(lab);
     const char *const argv[] = {"sh", "-c", keepf("exec %s", line), NULL};
     bool ended;
 
@@ -427,7 +429,7 @@ static void prepare_door(struct lab *lab) {
         return;
     if (strcmp(lab->server, "lighttpd") == 0)
         snprintf(lab->websocket, sizeof lab->websocket, "%s/lighttpd/var/ws.sock", lab->dir);
-    else if ((strcmp(lab->server, "apache") == 0 || is_proxy(lab->server) || is_bare(lab)) &&
+    else if ((strcmp(lab->server, "apache") == 0 || is_proxy(lab->server) || lab_is_bare(lab)) &&
              !proc_runs(&lab->door))
         lab_door(lab);
 }
@@ -464,7 +466,7 @@ size_t lab_app_pids(struct lab *lab, pid_t *out, size_t room) {
     for (size_t i = 0; i < lab->apps && count < room; i++)
         if (proc_runs(&lab->app[i]))
             out[count++] = lab->app[i].pid;
-    if (is_bare(lab) && count < room)
+    if (lab_is_bare(lab) && count < room)
         out[count++] = lab->web.pid;
     else if (is_proxy(lab->server) && proc_runs(&lab->door) && count < room)
         out[count++] = lab->door.pid;

@@ -75,6 +75,9 @@ void lab_app(struct lab *lab, size_t which);
  * connects, now or while a server is away (ip_local_port_range). */
 int lab_free_port(void);
 
+/* Whether there is no web server: lab->web is the application ("http"). */
+bool lab_is_bare(const struct lab *lab);
+
 /* The web server: "lighttpd" or "apache", which start the application; or, before one
  * that is started here if it does not run, "nginx" or "lighttpd-socket", which takes
  * `apps` of them; or before lab->door, "caddy", "nginx-proxy" or "haproxy", over HTTP. "http" is

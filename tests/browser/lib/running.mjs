@@ -19,7 +19,7 @@ import {freePort} from '../../lib/free-port.mjs';
 const TOP = fileURLToPath(new URL('../../../', import.meta.url));
 
 /* Which servers the page tests run on: all, or those named in SERVERS. */
-export const SERVERS = (process.env.SERVERS || 'lighttpd nginx apache').split(/[ ,]+/);
+export const SERVERS = (process.env.SERVERS || 'lighttpd nginx apache caddy').split(/[ ,]+/);
 
 export class Running {
   static async start(server, environment = {}) {
