@@ -47,7 +47,8 @@ enum {
 
 struct http_server {
     struct carrier carrier; /* first: what its connections point to */
-    struct connections *all;
+    struct ev_loop *loop;
+    struct connections *all; /* gone already when the server goes */
     struct stats *stats;
     const struct request_taker *taker;
     struct acceptor *acceptor; /* NULL once closed */
@@ -315,7 +316,7 @@ static void rest(struct connection *connection) {
     struct http_server *server = server_of(connection);
     ring_add(&server->turns, &incoming->turn);
     if (!ev_is_active(&server->turn))
-        ev_timer_start(server->all->loop, &server->turn);
+        ev_timer_start(server->loop, &server->turn);
 }
 
 /* Each of them has one turn: one request. */
@@ -415,6 +416,7 @@ struct http_server *http_server_new(struct connections *all, int listen_fd,
                                        .count = &server->count,
                                        .half_closes = true};
     server->carrier.client.upgrade = http_upgrade;
+    server->loop = all->loop;
     server->all = all;
     server->stats = all->stats;
     server->taker = taker;
@@ -430,7 +432,7 @@ struct http_server *http_server_new(struct connections *all, int listen_fd,
     ev_timer_init(&server->turn, on_turn, 0, 0);
     server->turn.data = server;
     prepare(server, listen_fd);
-    server->acceptor = acceptor_new(all->loop, all->stats, listen_fd, &calls, server);
+    server->acceptor = acceptor_new(server->loop, all->stats, listen_fd, &calls, server);
     return server;
 }
 
@@ -447,7 +449,7 @@ void http_server_free(struct http_server *server) {
     if (server == NULL)
         return;
     acceptor_free(server->acceptor);
-    ev_timer_stop(server->all->loop, &server->turn);
+    ev_timer_stop(server->loop, &server->turn);
     networks_free(&server->trusted);
     peers_free(server->peers);
     parser_free(&server->parser);
