@@ -16,7 +16,7 @@ function rounds(summary, name, wanted) {
 
 /* make(a, b, ...) of what each list has for a round. */
 function together(make, ...lists) {
-  const common = Math.min(...lists.map(list => list.length));
+  const common = lists.length ? Math.min(...lists.map(list => list.length)) : 0;
   return Array.from({length: common}, (_, at) => make(...lists.map(list => list[at])));
 }
 
