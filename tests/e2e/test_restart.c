@@ -254,24 +254,10 @@ static void must_have_published(pid_t pid) {
 
 /* Ends every halley.fcgi with a signal; starts again what nobody else would. */
 static void end_applications(int signal) {
-    pid_t pids[64];
-    size_t count = lab_app_pids(&lab, pids, 64);
-
-    ck_assert_uint_gt(count, 0);
-    for (size_t i = 0; i < count; i++)
-        kill(pids[i], signal);
-    if (lab.apps) {
-        int code = proc_wait(&lab.app[0]);
-
+    lab_signal_apps(&lab, signal);
+    int code = lab_app_again(&lab);
+    if (code >= 0)
         ck_assert_int_eq(code, signal == SIGKILL ? 128 + SIGKILL : 0);
-        lab_app(&lab, 0);
-    } else if (lab_is_bare(&lab)) {
-        ck_assert_int_eq(proc_wait(&lab.web), signal == SIGKILL ? 128 + SIGKILL : 0);
-        lab_web(&lab, "http", 1);
-    } else if (proc_started(&lab.door)) {
-        ck_assert_int_eq(proc_wait(&lab.door), signal == SIGKILL ? 128 + SIGKILL : 0);
-        lab_door(&lab);
-    }
 }
 
 START_TEST(applications_that_are_killed_lose_no_message) {

@@ -672,29 +672,6 @@ START_TEST(streams_end_politely_at_max_stream_and_not_in_step) {
 }
 END_TEST
 
-static void end_applications(int signal) {
-    pid_t pids[64];
-    size_t count = lab_app_pids(&lab, pids, 64);
-
-    ck_assert_uint_gt(count, 0);
-    for (size_t i = 0; i < count; i++)
-        kill(pids[i], signal);
-}
-
-/* Where no web server does it. */
-static void start_again(void) {
-    if (lab.apps) {
-        ck_assert_int_eq(proc_wait(&lab.app[0]), 0);
-        lab_app(&lab, 0);
-    } else if (lab_is_bare(&lab)) {
-        ck_assert_int_eq(proc_wait(&lab.web), 0);
-        lab_web(&lab, "http", 1);
-    } else if (proc_started(&lab.door)) {
-        ck_assert_int_eq(proc_wait(&lab.door), 0);
-        lab_door(&lab);
-    }
-}
-
 START_TEST(draining_ends_every_stream_whole_and_its_cursor_misses_nothing) {
     const char *channel = keep_fresh("drain"), *cursors[HELD];
     struct stream *streams[HELD];
@@ -707,12 +684,12 @@ START_TEST(draining_ends_every_stream_whole_and_its_cursor_misses_nothing) {
         stream_must_bring(streams[i], "1");
         cursors[i] = piece_cursor(&streams[i]->piece);
     }
-    end_applications(SIGTERM);
+    lab_signal_apps(&lab, SIGTERM);
     for (int i = 0; i < HELD; i++) {
         must_end_well(streams[i]);
         stream_close(streams[i]);
     }
-    start_again();
+    ck_assert_int_le(lab_app_again(&lab), 0);
     store_add(&lab, channel, "2");
     until(http_get(&lab, "/comet/health")->status == 200, "no application comes back");
     for (int i = 0; i < HELD; i++) {

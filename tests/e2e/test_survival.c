@@ -84,12 +84,7 @@ static void must_have_all_and_end(bool same_redis) {
 /* --- the application ----------------------------------------------------------------- */
 
 static void end_applications(int signal) {
-    pid_t pids[64];
-    size_t count = lab_app_pids(&lab, pids, 64);
-
-    ck_assert_uint_gt(count, 0);
-    for (size_t i = 0; i < count; i++)
-        kill(pids[i], signal);
+    lab_signal_apps(&lab, signal);
     if (lab.apps) {
         proc_wait(&lab.app[0]);
         lab_app(&lab, 0);

@@ -8,48 +8,13 @@
 #include <string.h>
 #include <strings.h>
 
-#include "core/base/mem.h"
-#include "fcgi-app/door/http/fields.h"
+#include "tests/lib/opening.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void must(bool what) {
     if (!what)
         abort();
-}
-
-static said_set wants(void *ctx, struct request *request) {
-    (void)ctx, (void)request;
-    return HANDSHAKE_WANTS;
-}
-
-enum opening { OPENING_PARTIAL, OPENING_WHOLE, OPENING_BAD };
-
-/* Reads the request that bytes begin with, as the HTTP door does. */
-static enum opening read_opening(const char *data, size_t len, size_t *used,
-                                 struct request **request, struct problem *out) {
-    static const struct parser_limits limits = {REQUEST_HEADER_MAX, 0};
-    static const struct request_taker taker = {.wants = wants};
-    char *copy = mem_copy(data, len);
-    struct parser parser;
-    struct said said;
-    struct buf lists;
-
-    parser_init(&parser, &limits);
-    enum parser_event event = parser_take(&parser, copy, len, used);
-    memset(out, 0, sizeof *out);
-    if (event == PARSER_BAD)
-        problem_set(out, parser.fault.status, "%s", parser.fault.words);
-    if (event == PARSER_WHOLE) {
-        fields_say(&parser, &said, &lists);
-        *request = request_new(&said, &taker);
-        buf_free(&lists);
-    }
-    parser_free(&parser);
-    free(copy);
-    return event == PARSER_BAD     ? OPENING_BAD
-           : event == PARSER_WHOLE ? OPENING_WHOLE
-                                   : OPENING_PARTIAL;
 }
 
 enum outcome { PARTIAL, TAKEN, REFUSED };

@@ -475,6 +475,31 @@ size_t lab_app_pids(struct lab *lab, pid_t *out, size_t room) {
     return count;
 }
 
+void lab_signal_apps(struct lab *lab, int signal) {
+    pid_t pids[64];
+    size_t count = lab_app_pids(lab, pids, 64);
+
+    must(count > 0, "no application runs");
+    for (size_t i = 0; i < count; i++)
+        kill(pids[i], signal);
+}
+
+int lab_app_again(struct lab *lab) {
+    int code = -1;
+
+    if (lab->apps) {
+        code = proc_wait(&lab->app[0]);
+        lab_app(lab, 0);
+    } else if (lab_is_bare(lab)) {
+        code = proc_wait(&lab->web);
+        lab_web(lab, "http", 1);
+    } else if (is_proxy(lab->server)) {
+        code = proc_wait(&lab->door);
+        lab_door(lab);
+    }
+    return code;
+}
+
 /* --- after the tests -------------------------------------------------------- */
 
 void lab_print_logs(void) {

@@ -90,6 +90,13 @@ void lab_all(struct lab *lab, const char *name, const char *server);
 /* Process ids of halley.fcgi in this lab, whoever started them. */
 size_t lab_app_pids(struct lab *lab, pid_t *out, size_t room);
 
+/* Sends each of them a signal; fails when there is none. */
+void lab_signal_apps(struct lab *lab, int signal);
+
+/* Waits for the end of an application that no web server starts again, and starts it: its exit
+ * code (proc_wait), or -1 where the web server does. */
+int lab_app_again(struct lab *lab);
+
 /* The folder in which all labs of this test program lie. */
 const char *lab_base(void);
 
