@@ -388,7 +388,7 @@ static int http_upgrade(struct client *client, struct buf *early) {
 
 /* Each piece of an answer is sent when it is given. */
 static void prepare(struct http_server *server, int listen_fd) {
-    struct sockaddr_storage own;
+    struct sockaddr_storage own = {0};
     socklen_t size = sizeof own;
     int yes = 1;
 
