@@ -189,9 +189,13 @@ static enum err parse_unix(const char *text, struct target *target) {
     return err == ERR_OK && strlen(target->path) > PATH_MAX_UNIX ? ERR_RANGE : err;
 }
 
-/* As Sentinel itself has names; above all no login. */
+/* What divides an address is no part of a name, unless it is encoded (RFC 3986 §2.2). */
 static bool is_master_name(const char *from, const char *to) {
-    return from < to && memchr(from, ':', (size_t)(to - from)) == NULL;
+    for (const char *at = from; at < to; at++) {
+        if (strchr(":/?#[]@", *at) != NULL)
+            return false;
+    }
+    return from < to;
 }
 
 /* [login@]name@host,host/db: hosts hold no @, so the last one ends the name. */
