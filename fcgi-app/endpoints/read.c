@@ -9,10 +9,9 @@
 #include <string.h>
 
 #include "core/base/mem.h"
-#include "core/data/channel.h"
-#include "core/data/cursor.h"
 #include "fcgi-app/endpoints/app.h"
-#include "fcgi-app/endpoints/channel_index.h"
+#include "fcgi-app/protocols/channel_index.h"
+#include "fcgi-app/protocols/reading.h"
 
 enum { LIMIT_DEFAULT = 100 };
 
@@ -47,23 +46,10 @@ static bool take_number(const struct params *params, const char *name, unsigned 
     return true;
 }
 
-bool read_allowed(const struct config *config, const char *name, size_t len,
-                  struct problem *problem) {
-    if (!channel_valid(name, len))
-        problem_set(problem, 400,
-                    "channel: must be 1 to %d bytes of UTF-8 without control characters or { } *",
-                    CHANNEL_MAX);
-    else if (config_channel(config, name, len)->subscribe != ACCESS_ANYONE)
-        problem_set(problem, 403, "channel: subscribing to %.*s is not allowed", (int)len, name);
-    else
-        return true;
-    return false;
-}
-
 static bool take_channel(const struct config *config, const struct param *param,
                          struct hub_read *read, struct hub_channel *channels,
                          struct channel_index *index, struct problem *problem) {
-    if (!read_allowed(config, param->value, param->value_len, problem))
+    if (!reading_allowed(config, param->value, param->value_len, problem))
         return false;
     if (channel_index_find(index, param->value, param->value_len) >= 0)
         return true;
@@ -98,29 +84,6 @@ static bool take_channels(const struct config *config, const struct params *para
     return enough;
 }
 
-static void begin_at(const struct since *since, const struct cursor *cursor,
-                     struct hub_channel *channels, size_t count) {
-    for (size_t i = 0; i < count; i++) {
-        const struct position *at = cursor_find(cursor, channels[i].name, channels[i].len);
-        channels[i].since = at != NULL ? (struct since){.kind = SINCE_AT, .at = *at} : *since;
-    }
-}
-
-bool read_since(const char *text, size_t len, struct hub_channel *channels, size_t count) {
-    struct since since;
-    struct cursor *cursor = NULL;
-
-    if (!since_parse(text, len, &since)) {
-        since = (struct since){.kind = SINCE_NOW};
-        /* it may know channels that are not asked for; their number is bounded by its size */
-        if (cursor_parse(text, len, PARAMS_MAX, &cursor) != ERR_OK)
-            return false;
-    }
-    begin_at(&since, cursor, channels, count);
-    free(cursor);
-    return true;
-}
-
 static bool take_since(const struct request *request, struct hub_channel *channels, size_t count,
                        struct problem *problem) {
     const struct param *param = params_find(&request->params, "since");
@@ -135,7 +98,7 @@ static bool take_since(const struct request *request, struct hub_channel *channe
         text = param->value;
         len = param->value_len;
     }
-    if (params_count(&request->params, "since") <= 1 && read_since(text, len, channels, count))
+    if (params_count(&request->params, "since") <= 1 && reading_since(text, len, channels, count))
         return true;
     problem_set(problem, 400, "%s: must be now, start, -K (K from 1 to %d) or a cursor", name,
                 SINCE_LAST_MAX);

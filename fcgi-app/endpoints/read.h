@@ -19,14 +19,4 @@
 bool read_parse(const struct config *config, const struct request *request, struct hub_read *read,
                 struct problem *problem);
 
-/*
- * Sets where each of the channels begins: `text` is now, start, -K or a cursor. False if
- * it is none of them.
- */
-bool read_since(const char *text, size_t len, struct hub_channel *channels, size_t count);
-
-/* Whether a browser may subscribe to a channel of that name; if not, why. */
-bool read_allowed(const struct config *config, const char *name, size_t len,
-                  struct problem *problem);
-
 #endif

@@ -147,10 +147,3 @@ struct hub_places hub_release(struct waiter *waiter) {
     stay_end(waiter);
     return places;
 }
-
-void hub_places_free(struct hub_places *places) {
-    for (size_t i = 0; i < places->count; i++)
-        free((char *)(uintptr_t)places->channels[i].name);
-    free(places->channels);
-    *places = (struct hub_places){0};
-}

@@ -11,7 +11,6 @@
 
 #include "core/base/loop.h"
 #include "core/config/config.h"
-#include "core/data/since.h"
 #include "core/redis/history.h"
 #include "core/redis/redis.h"
 #include "fcgi-app/counts/stats.h"
@@ -19,15 +18,10 @@
 #include "fcgi-app/door/client.h"
 #include "fcgi-app/door/problem.h"
 #include "fcgi-app/hub/holder.h"
+#include "fcgi-app/hub/place.h"
 #include "fcgi-app/transports/transport.h"
 
 struct hub;
-
-struct hub_channel {
-    const char *name;
-    size_t len;
-    struct since since;
-};
 
 enum { LIMIT_MAX = 1000 };
 
@@ -76,15 +70,7 @@ bool hub_admits(struct hub *hub, const struct hub_read *read, struct problem *pr
 bool hub_hold(struct hub *hub, struct client *client, const struct hub_read *read,
               struct hub_holder *holder, struct problem *problem) MUST_CHECK;
 
-/* What a released waiter was reading; free with hub_places_free(). */
-struct hub_places {
-    struct hub_channel *channels; /* with room for one more than `count` */
-    size_t count;
-    uint32_t ends; /* when the stream is over, on the hub's own clock */
-    char tag[TAG_MAX + 1];
-};
 struct hub_places hub_release(struct waiter *waiter);
-void hub_places_free(struct hub_places *places);
 
 /*
  * Stops holding: every parked request gets an empty batch with its cursor,

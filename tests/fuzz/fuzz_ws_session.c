@@ -1,15 +1,15 @@
 /* Any text that a browser says on its WebSocket: what is made of it, and that what is
  * published, and `ref`, are parts of that text, byte for byte.
  */
-#include "fcgi-app/endpoints/ws/order.h"
+#include "fcgi-app/protocols/order.h"
 
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/base/buf.h"
-#include "fcgi-app/endpoints/channel_index.h"
-#include "fcgi-app/endpoints/ws/change.h"
+#include "fcgi-app/protocols/channel_index.h"
+#include "fcgi-app/protocols/change.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -85,7 +85,10 @@ static bool is_there(const struct hub_places *places, const char *name, size_t l
 /* The channels of a session that stands in "a", "b" and "c1" are what the order makes them. */
 static void check_changes(const struct order *order) {
     static const char *const first[] = {"a", "b", "c1"};
-    static const struct config config = {.max_channels = 20}; /* and defaults for every channel */
+    static char everything[] = "*";
+    static struct channel_policy policy = {.pattern = everything, .subscribe = ACCESS_ANYONE};
+    static const struct config config = {
+        .max_channels = 20, .channels = &policy, .channel_count = 1};
     struct hub_places places = {.channels = calloc(4, sizeof *places.channels)};
     struct problem problem = {0};
     struct change change;

@@ -1,5 +1,5 @@
-/* fcgi-app/endpoints/channel_index: channels by name, in lists short and long. */
-#include "fcgi-app/endpoints/channel_index.h"
+/* fcgi-app/protocols/channel_index: channels by name, in lists short and long. */
+#include "fcgi-app/protocols/channel_index.h"
 
 #include <stdlib.h>
 #include <string.h>

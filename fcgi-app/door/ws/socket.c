@@ -208,6 +208,10 @@ static void end_with(struct web_socket *socket, unsigned code, const char *reaso
         destroy(socket);
 }
 
+void socket_close(struct client *client, unsigned code, const char *reason) {
+    end_with(of(client), code, reason);
+}
+
 static void socket_finish(struct client *client, const struct head *head, const struct part *parts,
                           size_t count) {
     struct web_socket *socket = of(client);

@@ -43,6 +43,12 @@ struct client *socket_new(struct ev_loop *loop, struct stats *stats, int fd,
 void socket_say(struct client *client, const char *text, size_t len);
 
 /*
+ * Says goodbye: a close frame with this code and reason behind all that was said. Nobody else
+ * may hold the client.
+ */
+void socket_close(struct client *client, unsigned code, const char *reason);
+
+/*
  * Whether what the browser says is read on. What it says meanwhile waits in the kernel, and
  * then in the browser.
  */

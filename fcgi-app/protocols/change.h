@@ -2,15 +2,15 @@
  * A change of a session's channels: what a browser wants to subscribe to, or to leave,
  * checked by the configuration and then done to the places where the session stands.
  */
-#ifndef HALLEY_WS_CHANGE_H
-#define HALLEY_WS_CHANGE_H
+#ifndef HALLEY_CHANGE_H
+#define HALLEY_CHANGE_H
 
 #include <stdbool.h>
 
 #include "core/config/config.h"
 #include "fcgi-app/door/problem.h"
-#include "fcgi-app/endpoints/ws/order.h"
-#include "fcgi-app/hub/hub.h"
+#include "fcgi-app/hub/place.h"
+#include "fcgi-app/protocols/order.h"
 
 struct change {
     struct order_names names;

@@ -2,8 +2,8 @@
  * What a browser says in one message on its WebSocket, taken apart and checked as far as
  * that needs no configuration. Values stay where they are in the text. Pure functions.
  */
-#ifndef HALLEY_WS_ORDER_H
-#define HALLEY_WS_ORDER_H
+#ifndef HALLEY_ORDER_H
+#define HALLEY_ORDER_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -3,20 +3,20 @@
  * for as many. Each name is looked up by its hash, in the list and among the places, and a
  * cursor is parsed once.
  */
-#include "fcgi-app/endpoints/ws/change.h"
+#include "fcgi-app/protocols/change.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/base/json.h"
 #include "core/base/mem.h"
-#include "fcgi-app/endpoints/channel_index.h"
-#include "fcgi-app/endpoints/read.h"
+#include "fcgi-app/protocols/channel_index.h"
+#include "fcgi-app/protocols/reading.h"
 
 /* Adds a name to the channels unless it is among them. False, with `problem`, if it may not. */
 static bool take_name(const struct config *config, const struct order_name *name,
                       struct change *change, struct channel_index *index, struct problem *problem) {
-    if (!read_allowed(config, name->name, name->len, problem))
+    if (!reading_allowed(config, name->name, name->len, problem))
         return false;
     if (channel_index_find(index, name->name, name->len) >= 0)
         return true;
@@ -46,7 +46,7 @@ static bool take_names(const struct config *config, struct change *change,
 static bool take_since(struct scan_value since, struct change *change, struct problem *problem) {
     size_t len = 3;
     char *text = since.at == NULL ? mem_string("now") : json_unquote(since.at, since.len, &len);
-    bool valid = text != NULL && read_since(text, len, change->channels, change->count);
+    bool valid = text != NULL && reading_since(text, len, change->channels, change->count);
 
     free(text);
     if (!valid)
@@ -68,7 +68,7 @@ bool change_unsubscribe(const struct config *config, const struct order *order,
         return false;
     for (size_t i = 0; i < change->names.count; i++) {
         const struct order_name *name = &change->names.names[i];
-        if (!read_allowed(config, name->name, name->len, problem))
+        if (!reading_allowed(config, name->name, name->len, problem))
             return false;
     }
     return true;

@@ -2,7 +2,7 @@
  * Messages are scanned, not parsed into a tree: that costs the same whatever they are made
  * of, and what is published, and `ref`, go on byte for byte.
  */
-#include "fcgi-app/endpoints/ws/order.h"
+#include "fcgi-app/protocols/order.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -3,7 +3,7 @@
  * with what only this process knows, so that nobody can choose names that all have the
  * same. A short list, which nearly every request has, is just looked along.
  */
-#include "fcgi-app/endpoints/channel_index.h"
+#include "fcgi-app/protocols/channel_index.h"
 
 #include <stdbool.h>
 #include <stdlib.h>

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "fcgi-app/hub/hub.h"
+#include "fcgi-app/hub/place.h"
 
 struct channel_index {
     const struct hub_channel *channels;

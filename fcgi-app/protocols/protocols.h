@@ -1,0 +1,11 @@
+/*
+ * The protocols there are, for their table alone.
+ */
+#ifndef HALLEY_PROTOCOLS_H
+#define HALLEY_PROTOCOLS_H
+
+#include "fcgi-app/protocols/protocol.h"
+
+extern const struct protocol protocol_halley, protocol_channel;
+
+#endif
