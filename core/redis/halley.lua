@@ -10,7 +10,7 @@
 --                                    born       of the process that began the epoch
 --                                    history, ttl, max_message   as last configured
 --                                    largest  bytes of the longest payload ever kept
---                                    bare     barrier of the last bare publish that was kept
+--                                    bare     stretch of the last bare publish that was kept
 --   <prefix>.live:{channel}    pub/sub: "<id> <at> <payload>"
 --   halley.idempotency:{channel}:<key>   "<id> <at>" of the first publish through Redis
 --   halley.posted:{channel}:<who> <key>  the same of a publish from the web, by <who>
@@ -32,7 +32,7 @@
 -- VERSION (tests/lint/library-version --update). Programs load this file when Redis
 -- has none or an older one; when it has another text of the same number, once each.
 
-local VERSION = 17
+local VERSION = 18
 local DIGEST = '' -- of this text, which the build puts in here (Makefile)
 
 local HISTORY, TTL, MAX_MESSAGE = 1000, 3600, 65536
@@ -346,13 +346,22 @@ local function add_above(history_key, history, id, now, payload)
   if type(added) == 'table' and added.err then error(added) end
 end
 
--- Whether a gap is owed in front of a bare publish behind `barrier`, the one before it in its
--- channel being behind another, `last`: where that is a later one; or where that came late
--- itself, behind a gap that was told up to a barrier, so that what is lost may lie between the
--- two. (Behind one barrier nothing comes late: halley_sequence does what is next, or nothing.)
-local function comes_late(barrier, last, lease_key)
-  last = tonumber(last) or 0
-  return tonumber(barrier) < last or last < (tonumber(redis.call('HGET', lease_key, 'doubted')) or 0)
+-- Whether a gap is owed in front of a bare publish of the stretch `bare`, the one before it in
+-- its channel being of another, `last`: where that is a later one; or where that came late
+-- itself, so that what is lost may lie between the two: behind a gap that was told up to a
+-- barrier, or from another process of Redis, of which this one may have forgotten some.
+-- (Within one stretch nothing comes late: halley_sequence does what is next, or nothing.)
+local function comes_late(bare, last, lease_key)
+  local told = redis.call('HMGET', lease_key, 'doubted', 'gen')
+  local function barrier_of(stretch) return tonumber(string.match(stretch or '', '^%d+')) or 0 end
+  local before = barrier_of(last)
+  return barrier_of(bare) < before or before < math.max(barrier_of(told[1]), barrier_of(told[2]))
+end
+
+-- A new epoch begins with no bare publish: the gap that is told in front of it stands for what
+-- came late, or was forgotten, before the first.
+local function forget_bare(meta_key, bare)
+  if not bare then redis.call('HDEL', meta_key, 'bare') end
 end
 
 -- The id that append() or make_hole() gave last; who is raised out of them asks for it.
@@ -361,7 +370,7 @@ local given
 -- Gives `payload` the next number, keeps it, and tells everybody who listens.
 -- `o` has history, ttl, max_message, meta_ttl as numbers, all optional; with
 -- o.remember they hold for later callers who do not say; o.prefix is the caller's, if
--- that is a program; o.bare is the barrier of a bare publish, of the lease o.lease: where it
+-- that is a program; o.bare is the stretch of a bare publish, of the lease o.lease: where it
 -- comes late a number is left out in front of it, so that readers are told of a gap. Returns id and time, or nil
 -- and why not.
 local function append(channel, payload, o, now)
@@ -382,6 +391,7 @@ local function append(channel, payload, o, now)
   if not epoch or meta[3] ~= run then
     epoch, n = begin_epoch(channel, epoch), 0
     fields = { 'epoch', text(epoch), 'run', run, 'born', text(born) }
+    forget_bare(meta_key, o.bare)
   elseif o.bare and meta[8] and meta[8] ~= o.bare and comes_late(o.bare, meta[8], o.lease) then
     n = n + 1
   end
@@ -844,6 +854,7 @@ end
 --   settled             the name up to which everything is done, or was told as a gap
 --   doubted             the barrier up to which that was told last
 --   doubt               how many channels were told a gap of those that have to be, while that goes on
+--   leap                "<barrier>.<number>": behind that name begins a stretch of its own (set_leap)
 --   barrier             the last one
 --   aside               how many publishes are set aside, and their bytes
 --   secret              known to whoever may read this, so to workers: they believe nobody else
@@ -857,7 +868,7 @@ end
 --
 -- <lease>:aside            hash: of each channel how many, their bytes, 1 if there was no room
 --                          for more, and its history, ttl, max_message and meta_ttl
--- <lease>:aside:<channel>  list: "<barrier> <number> <payload>"; of what is a gap the name alone
+-- <lease>:aside:<channel>  list: "<stretch> <number> <payload>"; of what is a gap the name alone
 
 local ASIDE_ITEMS, ASIDE_BYTES = 1000, 4194304 -- of a channel
 local ASIDE_ITEMS_MAX, ASIDE_BYTES_MAX, ASIDE_CHANNELS = 10000, 33554432, 10000 -- of all
@@ -1011,7 +1022,7 @@ local function lease_of(lease_key, now)
     lease.last_text = going_on_from({ 0, 0 }, total_of(lease.last_text), 0)
     redis.call('HSET', lease_key, 'run', run, 'gen', text(lease.gen), 'since', text(now),
       'until', '0', 'settled', '0 0', 'last', lease.last_text)
-    redis.call('HDEL', lease_key, 'doubt')
+    redis.call('HDEL', lease_key, 'doubt', 'leap')
     forget_silent(lease_key)
   end
   if lease.ends > now + lease.ttl or lease.since > now then -- the clock was set back
@@ -1170,6 +1181,22 @@ local function objection(lease, r, workers)
   return first or (wait and 'wait') or nil, unsettled and lost and heard[2] ~= r.count
 end
 
+-- What is sequenced behind one barrier is one stretch, which the barrier names; what another
+-- process of Redis passed on may have parts of which nobody holds what is between them, where
+-- this process has forgotten that it was done: then each is a stretch, with a name of its own.
+local function set_leap(lease_key, lease, next_to, done)
+  local leap = text(next_to[1]) .. '.'
+  if next_to[1] < lease.gen and done < next_to[2] then
+    redis.call('HSET', lease_key, 'leap', leap .. text(next_to[2]))
+  elseif string.find(redis.call('HGET', lease_key, 'leap') or leap, leap, 1, true) ~= 1 then
+    redis.call('HDEL', lease_key, 'leap')
+  end
+end
+
+local function stretch_of(barrier, leap)
+  return leap and string.find(leap, barrier .. '.', 1, true) == 1 and leap or barrier
+end
+
 -- Gives the lease to `r`, who goes on behind r.from, right behind the name `next_to`.
 local function grant(lease_key, lease, r, workers, next_to, doubt, now)
   redis.call('HSET', lease_key, 'owner', r.owner, 'until', text(now + r.ttl), 'ttl', text(r.ttl),
@@ -1184,6 +1211,7 @@ local function grant(lease_key, lease, r, workers, next_to, doubt, now)
   redis.call('HDEL', lease_key, 'doubt')
   local done = done_behind(lease_key, text(next_to[1]), lease.last_text)
   redis.call('HSET', lease_key, 'last', going_on_from(next_to, total_of(lease.last_text), done))
+  set_leap(lease_key, lease, next_to, done)
   set_settled(lease_key, lease, later(name_of(r.from, r.count), lease.settled))
   forget_gone(lease_key, workers, now)
   return 'granted'
@@ -1277,7 +1305,7 @@ local function holds(lease_key, owner, now)
 end
 
 -- Gives a channel's next number to no message, so that each of its readers is told of a gap;
--- those who listen are told the id. `bare`: the barrier of the bare publish in whose place it is,
+-- those who listen are told the id. `bare`: the stretch of the bare publish in whose place it is,
 -- or up to which it is told.
 local function make_hole(channel, told, now, bare)
   know_process(now)
@@ -1290,6 +1318,7 @@ local function make_hole(channel, told, now, bare)
     epoch, n = new_epoch(channel, epoch, now), 0
     redis.call('HSET', meta_key, 'epoch', text(epoch), 'run', run, 'born', text(born))
     redis.call('EXPIRE', meta_key, text(META_TTL))
+    forget_bare(meta_key, bare)
   end
   redis.call('HSET', meta_key, 'n', text(n + 1))
   if bare then redis.call('HSET', meta_key, 'bare', bare) end
@@ -1383,12 +1412,12 @@ local function try_aside(lease_key, channel, prefix, most, now)
   while done < most and bytes < ASIDE_CHUNK_BYTES and not why do
     local item = redis.call('LINDEX', list, 0)
     if not item then break end
-    local barrier, number, payload = string.match(item, '^(%d+) (%d+) ?(.*)$')
-    local size = #item - #barrier - #number - 2
+    local stretch, number, payload = string.match(item, '^([%d.]+) (%d+) ?(.*)$')
+    local size = #item - #stretch - #number - 2
     local placed
     placed, why = try_place(channel, size >= 0 and payload or nil, { history = tonumber(policy[1]),
       ttl = tonumber(policy[2]), max_message = tonumber(policy[3]), meta_ttl = tonumber(policy[4]),
-      prefix = prefix, remember = true, bare = barrier ~= '0' and barrier or nil, lease = lease_key }, now)
+      prefix = prefix, remember = true, bare = stretch ~= '0' and stretch or nil, lease = lease_key }, now)
     if placed then
       redis.call('LPOP', list)
       done, bytes = done + 1, bytes + math.max(size, 0)
@@ -1434,7 +1463,7 @@ end
 local function halley_sequence(keys, args)
   local now = now_ms()
   local channel, lease_key = keys[2] and keys[1] or args[13], keys[2] or keys[1]
-  local lease = redis.call('HMGET', lease_key, 'owner', 'until', 'last', 'aside')
+  local lease = redis.call('HMGET', lease_key, 'owner', 'until', 'last', 'aside', 'leap')
   if lease[1] ~= args[1] or tonumber(lease[2]) <= now then
     return redis.error_reply('LEASE is not held by ' .. args[1])
   end
@@ -1453,9 +1482,10 @@ local function halley_sequence(keys, args)
   end
   local prefix = args[11] or known_prefix()
   if not prefix then return fail(UNKNOWN_PREFIX) end
+  local stretch = stretch_of(args[3], lease[5])
   local o = { history = tonumber(args[7]), ttl = tonumber(args[8]), max_message = tonumber(args[9]),
-    meta_ttl = tonumber(args[10]), prefix = prefix, remember = true, bare = args[3],
-    name = name, lease = lease_key }
+    meta_ttl = tonumber(args[10]), prefix = prefix, remember = true, bare = stretch,
+    name = stretch .. ' ' .. args[4], lease = lease_key }
   local payload, placed, why = args[14] ~= '1' and args[5] or nil, nil, 'it waits behind others'
   if not lease[4] or redis.call('HEXISTS', lease_key .. ':aside', channel) == 0 then
     placed, why = try_place(channel, payload, o, now)

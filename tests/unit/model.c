@@ -80,8 +80,10 @@ static void restart(struct world *world) {
     how = how < 6 ? 0 : how - 5;
     model_say(world, "Redis restarts%s%s", how ? ": " : "", data[how]);
     count_entries(world);
-    for (int i = 0; i < world->published; i++)
+    for (int i = 0; i < world->published; i++) {
         world->publishes[i].wiped |= has(&world->publishes[i]);
+        world->publishes[i].held |= world->publishes[i].entries == 0;
+    }
     for (int i = 0; i < WORKERS; i++) {
         model_cut_calls(&world->workers[i], false);
         world->workers[i].ghosts = 0;
@@ -339,8 +341,14 @@ static int judged_channel;
 static void judge_between(struct world *world, int from, int to, bool told) {
     for (int i = from; i < to; i++) {
         const struct publish *p = &world->publishes[i];
-        if (p->channel != judged_channel || p->entries > 0 || p->wiped)
+        if (p->channel != judged_channel || p->entries > 0)
             continue;
+        if (p->wiped) {
+            world->counts->lost++;
+            if (!told)
+                model_complain(world, "%d is lost with Redis's data, and nobody is told", i);
+            continue;
+        }
         if (p->heard & world->alive)
             model_complain(world, "%d is lost, though a worker that lives heard it", i);
         world->counts->lost++;
@@ -356,7 +364,9 @@ static void judge_entry(struct world *world, int channel, int number, unsigned l
     if (channel != judged_channel)
         return;
     world->counts->history++;
-    world->counts->holes += epoch == judge.epoch && n != judge.n + 1;
+    /* behind what was held when Redis was killed, it may have lost what was done */
+    bool told_in_vain = judge.previous >= 0 && world->publishes[judge.previous].held;
+    world->counts->holes += epoch == judge.epoch && n != judge.n + 1 && !told_in_vain;
     if (p->entries > 1)
         model_complain(world, "%d is there %d times", number, p->entries);
     bool hole = epoch != judge.epoch || n != judge.n + 1, late = number < judge.previous;

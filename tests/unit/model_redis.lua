@@ -255,7 +255,7 @@ function aside()
   local numbers = {}
   for _, channel in ipairs(command.HKEYS('halley.lease:sequencer:aside')) do
     for _, item in ipairs(key('halley.lease:sequencer:aside:' .. channel) or {}) do
-      numbers[#numbers + 1] = string.match(item, '^%d+ %d+ (%d+)$') or '-1'
+      numbers[#numbers + 1] = string.match(item, '^[%d.]+ %d+ (%d+)$') or '-1'
     end
   end
   return numbers

@@ -64,6 +64,7 @@ struct publish {
     unsigned process;
     bool late;   /* who heard it was away for longer than a lease */
     bool wiped;  /* Redis had it, and lost it */
+    bool held;   /* it had no place yet when Redis was killed, and may find it in the next */
     bool again;  /* it may come late: Redis lost what it knew of it and of the workers */
     int entries; /* in the history */
     bool aside;  /* Redis has it, and may not put it there */
