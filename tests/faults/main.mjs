@@ -7,6 +7,8 @@
  * judge says what was lost, doubled, reordered, or untrue. ONLY="worker killed,..."
  * takes these faults alone. Exit code 1 where anything was wrong.
  */
+import {writeFileSync} from 'node:fs';
+import {join} from 'node:path';
 import {setTimeout as pause} from 'node:timers/promises';
 import {FAULTS} from './faults.mjs';
 import {KINDS} from './judge.mjs';
@@ -114,6 +116,14 @@ function report(site, readers, publishers, counts) {
   return faults > 0 && messages > 0 && site.strange.length === 0 && KINDS.every(kind => wrong[kind].length === 0);
 }
 
+/* What was lost is looked for in the logs: when each message was acknowledged stands beside them. */
+function keep(site, publishers) {
+  const when = Object.fromEntries(publishers.map(publisher => [publisher.name, Object.fromEntries(publisher.when)]));
+  site.place.kept = true;
+  writeFileSync(join(site.place.dir, 'acknowledged.json'), JSON.stringify(when));
+  console.log(`kept: ${site.place.dir}`);
+}
+
 async function main() {
   log(`faults on ${SERVER}, seed ${SEED}, ${SECONDS} s`);
   const site = await Site.start(SERVER, random);
@@ -133,7 +143,7 @@ async function main() {
   for (const reader of readers) await reader.end();
   const good = report(site, readers, publishers, counts);
   if (good || !process.env.KEEP) await site.stop();
-  else console.log(`kept: ${site.place.dir}`);
+  else keep(site, publishers);
   process.exit(good ? 0 : 1);
 }
 

@@ -12,6 +12,7 @@ class Publisher {
   constructor(site, channels, everyMs) {
     Object.assign(this, {site, channels, everyMs});
     this.acknowledged = new Map(channels.map(channel => [channel, new Set()]));
+    this.when = new Map(channels.map(channel => [channel, []])); // by number, in milliseconds since 1970
     this.given = new Map(channels.map(channel => [channel, 0]));
     this.troubles = {};
   }
@@ -50,6 +51,7 @@ class Publisher {
       try {
         const sure = await this.publish(channel, payload, `${this.name}-${channel}-${n}`);
         if (sure) this.acknowledged.get(channel).add(n);
+        if (sure) this.when.get(channel)[n] = Date.now();
         return;
       } catch (error) {
         this.trouble(error);

@@ -50,7 +50,7 @@ function killGroup(child, signal) {
 process.on('exit', () => {
   for (const place of places) {
     for (const {child} of place.programs) killGroup(child, 'SIGKILL');
-    rmSync(place.dir, {recursive: true, force: true});
+    if (!place.kept) rmSync(place.dir, {recursive: true, force: true});
   }
 });
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => process.exit(130));
