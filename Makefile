@@ -361,7 +361,7 @@ install: all
 	$(call put,deploy/halley.conf.5,$(D)$(mandir)/man5)
 	$(call put,fcgi-app/halley.fcgi.8,$(D)$(mandir)/man8)
 	$(call put,worker/halley-worker.8,$(D)$(mandir)/man8)
-	$(Q)install -m 644 LICENSE fcgi-app/PROTOCOL.md $(D)$(docdir)/
+	$(Q)install -m 644 LICENSE fcgi-app/PROTOCOL.md $(wildcard doc/*.md) $(D)$(docdir)/
 	$(Q)sed 's|fcgi-app/PROTOCOL.md|PROTOCOL.md|g' README.md >$(D)$(docdir)/README.md && \
 	    chmod 644 $(D)$(docdir)/README.md
 	$(Q)if [ -e $(D)/etc/halley/halley.conf ]; then \

@@ -6,9 +6,9 @@
  *   a socket on fd 0       FastCGI, spawned by lighttpd or Apache's mod_fcgid
  *   anything else          plain CGI: one request from the environment
  *
- * With the option `http` (or -w ADDRESS) it also serves HTTP/1.1, WebSockets included, or
- * nothing but that. With `processes` above 1 all this is done by children, which
- * processes.c looks after.
+ * With the option `http` (or -w ADDRESS) it also serves HTTP/1.1, WebSockets included, and with
+ * `feed` the line feed, or nothing but those. With `processes` above 1 all this is done by
+ * children, which processes.c looks after.
  *
  * TERM, INT and USR1 drain: parked requests get an empty batch with their
  * cursor, what is under way is finished, nothing is cut off.
@@ -28,7 +28,9 @@
 #include "fcgi-app/door/fcgi/client_fcgi.h"
 #include "fcgi-app/door/fcgi/intake.h"
 #include "fcgi-app/door/http/server.h"
+#include "fcgi-app/door/line/server.h"
 #include "fcgi-app/endpoints/app.h"
+#include "fcgi-app/endpoints/line/session.h"
 #include "fcgi-app/endpoints/ws/serving.h"
 #include "fcgi-app/start/listen.h"
 #include "fcgi-app/start/processes.h"
@@ -44,7 +46,10 @@ struct program {
     struct request_taker taker;
     struct http_server *http; /* NULL where no HTTP is served, nor WebSockets */
     struct intake *intake;    /* NULL where no FastCGI is served */
-    bool once;                /* plain CGI: over after one request */
+    struct line_server *feed; /* NULL where no lines are served, as what serves them */
+    struct line_serving *lines;
+    struct line_taker line_taker;
+    bool once; /* plain CGI: over after one request */
     bool draining;
     int result; /* that the process ends with */
     struct program_signals signals;
@@ -65,6 +70,10 @@ static void drain(struct program *program) {
     if (program->http != NULL) {
         http_server_close(program->http);
         ws_serving_end(program->app.serving);
+    }
+    if (program->feed != NULL) {
+        line_server_close(program->feed);
+        line_serving_end(program->lines);
     }
 }
 
@@ -172,11 +181,14 @@ static int serve_on(struct program *program, int number) {
     char address[LISTEN_ADDRESS];
 
     listeners_address(listeners, number, address);
-    log_info("start", "as=%s address=\"%s\" http=\"%s\" class=\"%s\" max_waiters=%d version=%s",
+    log_info("start",
+             "as=%s address=\"%s\" http=\"%s\" feed=\"%s\" class=\"%s\" max_waiters=%d version=%s",
              config->listen[0]       ? "fcgi-listening"
              : listeners->count != 0 ? "fcgi-spawned"
-                                     : "http",
-             address, config->http, config->class, config->max_waiters, HALLEY_VERSION);
+             : config->http[0] != 0  ? "http"
+                                     : "feed",
+             address, config->http, config->feed, config->class, config->max_waiters,
+             HALLEY_VERSION);
     program->app.report = report_new(program->app.loop, hub_commands(program->app.hub), "fcgi",
                                      status_report, &program->app);
     if (listeners->count != 0)
@@ -187,26 +199,34 @@ static int serve_on(struct program *program, int number) {
     return program->result;
 }
 
+/* Whether a program can do without an address that it could not have. */
+static bool does_without(const struct listeners *listeners, bool spawned, const char *problem) {
+    log_line(spawned ? LOG_WARNING : LOG_ERROR, "listen", "%s", problem);
+    if (!spawned)
+        listeners_remove(listeners);
+    return spawned;
+}
+
 /*
  * Opens what the configuration names. Where several programs are spawned with the
- * same command line only the first can have the address of HTTP; the others do
- * without.
+ * same command line only the first can have the address of HTTP, or of the line feed; the
+ * others do without.
  */
 static bool open_listeners(struct listeners *listeners, const struct config *config, bool spawned,
                            int processes) {
     char problem[LISTEN_PROBLEM];
 
-    listeners_init(listeners, config->listen, config->http);
+    listeners_init(listeners, config->listen, config->http, config->feed);
     if (listeners_open(listeners, config->listen_mode, processes, problem) != ERR_OK) {
         log_error("listen", "%s", problem);
         return false;
     }
-    if (listeners_open_http(listeners, config->listen_mode, problem) != ERR_OK) {
-        log_line(spawned ? LOG_WARNING : LOG_ERROR, "listen", "%s", problem);
-        listeners_remove(listeners);
-        if (!spawned)
-            return false;
-    }
+    if (listeners_open_http(listeners, config->listen_mode, problem) != ERR_OK &&
+        !does_without(listeners, spawned, problem))
+        return false;
+    if (listeners_open_feed(listeners, config->listen_mode, problem) != ERR_OK &&
+        !does_without(listeners, spawned, problem))
+        return false;
     if (spawned)
         listeners->fcgi[listeners->count++].fd = STDIN_FILENO;
     return true;
@@ -243,14 +263,22 @@ static int serve_alone(struct program *program, struct config *config, bool cgi,
                                         &program->taker);
         program->app.serving = ws_serving_new(&program->app);
     }
+    if (program->listeners.feed.fd >= 0) {
+        program->lines = line_serving_new(&program->app);
+        program->line_taker = line_serving_taker(program->lines);
+        program->feed = line_server_new(program->connections, program->listeners.feed.fd, config,
+                                        &program->line_taker);
+    }
     result = cgi ? serve_cgi(program) : serve_on(program, number);
     report_free(program->app.report);
     ws_serving_free(program->app.serving);
     hub_free(program->app.hub);
+    line_serving_free(program->lines);
     app_forget(&program->app);
     connections_free(program->connections);
     intake_free(program->intake);
     http_server_free(program->http);
+    line_server_free(program->feed);
     ev_loop_destroy(loop);
     return result;
 }
@@ -268,8 +296,8 @@ static int serve(struct config *config) {
     bool cgi = config->listen[0] == '\0' && cgi_is_plain();
     bool spawned = config->listen[0] == '\0' && !cgi;
 
-    if (cgi && config->http[0] != '\0')
-        cgi = false; /* nothing but HTTP */
+    if (cgi && (config->http[0] != '\0' || config->feed[0] != '\0'))
+        cgi = false; /* nothing but HTTP, or the line feed */
     int processes = count_processes(config, cgi, spawned);
     if (!open_listeners(&program->listeners, config, spawned, processes))
         return EX_OSERR;

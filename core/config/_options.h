@@ -32,6 +32,7 @@ enum kind {
     RATE,
     MOUNT,
     VIEWERS,
+    ADDRESS,
     NETWORKS
 };
 

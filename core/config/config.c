@@ -26,6 +26,7 @@ static const struct option global_table[] = {
     OPTION(listen, TEXT, "", 0, 0),
     OPTION(http, TEXT, "", 0, 0),
     OPTION(websocket, TEXT, "", 0, 0),
+    OPTION(feed, ADDRESS, "", 0, 0),
     OPTION(trusted_proxies, NETWORKS, "", 0, 0),
     OPTION(mount, MOUNT, "/comet", 0, 0),
     OPTION(origins, TEXT, "", 0, 0),

@@ -44,6 +44,7 @@ struct config {
     char *class; /* a name for this kind of process: Apache tells kinds by their command lines */
     char *http;  /* an address where HTTP is served, WebSockets too, or "" */
     char *websocket;       /* its old name: the same, or "" */
+    char *feed;            /* an address where lines are served, or "" */
     char *trusted_proxies; /* networks (core/config/networks.h) */
     char *mount;           /* the path below which the endpoints are; "" is the root */
     char *origins;         /* besides our own: whose pages may change things; "*": all others */

@@ -205,6 +205,26 @@ static enum err set_networks(const struct option *option, void *field, const cha
     return err == ERR_OK ? set_text(option, field, text) : err;
 }
 
+/* host:port, where an IPv6 address stands in brackets; what the host is the system tells. */
+static bool is_tcp_address(const char *text) {
+    const char *colon = strrchr(text, ':');
+    const char *port = colon == NULL ? "" : colon + 1;
+    size_t digits = strspn(port, "0123456789"), host = colon == NULL ? 0 : (size_t)(colon - text);
+    bool bracketed = host > 2 && text[0] == '[' && text[host - 1] == ']';
+
+    return digits > 0 && digits <= 5 && port[digits] == '\0' && atoi(port) <= 65535 && host > 0 &&
+           (bracketed ? strspn(text + 1, "0123456789abcdefABCDEF:.") == host - 2
+                      : strcspn(text, "[]: \t/") == host);
+}
+
+/* Where something listens; "" is nowhere. */
+static enum err set_address(const struct option *option, void *field, const char *text) {
+    bool valid = text[0] == '\0' || strncmp(text, "unix:/", 6) == 0 ||
+                 (strncmp(text, "tcp:", 4) == 0 && is_tcp_address(text + 4));
+
+    return valid ? set_text(option, field, text) : ERR_SYNTAX;
+}
+
 static enum err set_log(const struct option *option, void *field, const char *text) {
     return log_target_valid(text) ? set_text(option, field, text) : ERR_SYNTAX;
 }
@@ -254,6 +274,7 @@ static const struct kind_row rows[] = {
     [RATE] = {set_rate, print_rate, "COUNT/SECONDS, or 0", false},
     [MOUNT] = {set_mount, print_mount, "a path like /comet", true},
     [VIEWERS] = {set_viewers, print_viewers, "local, anyone or none", false},
+    [ADDRESS] = {set_address, print_text, "unix:/path or tcp:host:port", true},
     [NETWORKS] = {set_networks, print_text,
                   "addresses and networks like 10.0.0.0/8, with blanks between", true},
 };

@@ -15,18 +15,24 @@
 /* Text may grow six times its length (\u00XX); the rest is names and numbers. */
 #define JSON_MAX(payload_len) (2048 + 6 * (payload_len))
 
-static void put_data(struct buf *out, const char *payload, size_t len) {
+/* Bytes that are no UTF-8 become base64 behind `prefix`, which begins a string. */
+static void put_value(struct buf *out, const char *payload, size_t len, const char *value,
+                      const char *prefix) {
     if (json_valid(payload, len)) {
-        buf_text(out, ",\"data\":");
+        buf_text(out, value);
         json_splice(out, payload, len);
     } else if (json_utf8(payload, len)) {
-        buf_text(out, ",\"data\":");
+        buf_text(out, value);
         json_quote(out, payload, len);
     } else {
-        buf_text(out, ",\"encoding\":\"base64\",\"data\":\"");
+        buf_text(out, prefix);
         crypto_base64(out, payload, len);
         buf_char(out, '"');
     }
+}
+
+void message_put_value(const struct message *message, struct buf *out) {
+    put_value(out, message->payload, message->payload_len, "", "\"data:;base64,");
 }
 
 struct message *message_new(const char *channel, size_t channel_len, struct position id,
@@ -55,7 +61,8 @@ static void put_object(const struct message *message, struct buf *out) {
     buf_add(out, text, position_format(message->id, text));
     buf_text(out, "\",\"at\":");
     buf_uint(out, message->at);
-    put_data(out, message->payload, message->payload_len);
+    put_value(out, message->payload, message->payload_len,
+              ",\"data\":", ",\"encoding\":\"base64\",\"data\":\"");
     buf_char(out, '}');
 }
 

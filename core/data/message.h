@@ -30,6 +30,12 @@ struct message *message_new(const char *channel, size_t channel_len, struct posi
                             uint64_t at, const char *payload, size_t payload_len);
 
 /*
+ * Appends the payload as one JSON value on one line that says all by itself: as
+ * message_json() has it, but other bytes than UTF-8 as a data URL, "data:;base64,...".
+ */
+void message_put_value(const struct message *message, struct buf *out);
+
+/*
  * The message object of a batch, ready to be spliced; made once. A payload of one valid JSON
  * text is delivered as that value, other UTF-8 as a JSON string, other bytes as a base64
  * string beside "encoding":"base64". Owned by the message.

@@ -21,7 +21,10 @@
     X(requests_late, counter, "HTTP requests that did not arrive within request_timeout")          \
     X(bodies_refused, counter, "large requests refused because too many came together")            \
     X(connections_refused, counter, "connections told that no descriptor is left")                 \
-    X(connections_over, counter, "HTTP connections told that there are max_connections already")   \
+    X(connections_over, counter, "connections told that there are max_connections already")        \
+    X(lines_long, counter, "line feeds ended because a line was too long")                         \
+    X(lines_late, counter, "line feeds ended because a line took too long to arrive")              \
+    X(policies, counter, "policy files sent to Flash")                                             \
     X(accept_pauses, counter, "pauses in accepting, for want of memory or descriptors")            \
     X(answers_4xx, counter, "answers that said the request was wrong")                             \
     X(answers_429, counter, "publishes over a rate limit")                                         \
@@ -46,6 +49,7 @@
     X(waiters, gauge, "requests that wait now, each at a place that is known")                     \
     X(clients, gauge, "requests being held or answered now, WebSockets among them")                \
     X(sockets, gauge, "WebSockets open now")                                                       \
+    X(line_clients, gauge, "connections of the line feed open now")                                \
     X(connections, gauge, "connections from web servers and browsers now, WebSockets not counted") \
     X(connections_kept, gauge, "connections that are kept for their next request")
 

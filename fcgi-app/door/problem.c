@@ -34,17 +34,35 @@ struct problem *problem_later(struct problem *problem, int status, unsigned retr
     return problem;
 }
 
+/* The length of a detail without a cut-off sequence at its end. */
+static size_t whole(const char *detail) {
+    size_t len = strlen(detail);
+
+    while (!json_utf8(detail, len))
+        len--;
+    return len;
+}
+
 void problem_put(const struct problem *problem, struct buf *out) {
-    size_t len = strlen(problem->detail);
+    size_t len = whole(problem->detail);
 
     buf_printf(out, "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%d,\"detail\":",
                head_reason(problem->status), problem->status);
-    while (!json_utf8(problem->detail, len)) /* a cut-off sequence at the end */
-        len--;
     json_quote(out, problem->detail, len);
     if (problem->retry_after > 0)
         buf_printf(out, ",\"retry_after\":%u", problem->retry_after);
     buf_char(out, '}');
+}
+
+/* What is wrong may have been said by somebody else. */
+void problem_put_line(const struct problem *problem, struct buf *out) {
+    size_t len = whole(problem->detail);
+
+    buf_printf(out, "%d ", problem->status);
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)problem->detail[i];
+        buf_char(out, c < ' ' || c == 0x7f ? ' ' : (char)c);
+    }
 }
 
 bool problem_passes(const struct problem *problem) {

@@ -39,6 +39,9 @@ struct head problem_head(const struct problem *problem, size_t length, struct bu
 /* Appends the problem as a JSON object, on one line. */
 void problem_put(const struct problem *problem, struct buf *out);
 
+/* Appends its status and detail as words on one line, without a line's end. */
+void problem_put_line(const struct problem *problem, struct buf *out);
+
 /* Whether it is over by itself after a while (503, 429). */
 bool problem_passes(const struct problem *problem);
 

@@ -53,7 +53,8 @@ static const struct route *route_named(const struct config *config, const char *
     const struct transport *transport = transport_find(name);
     if (transport != NULL && transport->socket)
         return &ws_route;
-    if (transport == NULL || (transport->enabled != NULL && !transport->enabled(config)))
+    if (transport == NULL || transport->own_door ||
+        (transport->enabled != NULL && !transport->enabled(config)))
         return NULL;
     return &read_route;
 }

@@ -8,4 +8,7 @@
 
 extern const struct protocol protocol_halley, protocol_channel;
 
+/* Spoken on the line feed alone: no row of the table. */
+extern const struct protocol protocol_line;
+
 #endif

@@ -4,7 +4,7 @@
  * Of several processes each has a FastCGI socket of its own at a path: the first at
  * the path itself, the others at path.2, path.3 ... A web server that knows them
  * all spreads its connections exactly, those that it keeps too. A tcp address is
- * one socket for all, as that of WebSockets is: what waits in its queue is taken
+ * one socket for all, as those of HTTP and of the line feed are: what waits in its queue is taken
  * by whoever is there, where a queue for each process (SO_REUSEPORT) would be lost
  * with its process, and would let two programs share a port unnoticed.
  */
@@ -188,9 +188,13 @@ static void remove_path(const char *address, const struct listening *listening) 
         (void)unlink(path);
 }
 
-void listeners_init(struct listeners *listeners, const char *address, const char *http_address) {
-    *listeners =
-        (struct listeners){.address = address, .http_address = http_address, .http.fd = -1};
+void listeners_init(struct listeners *listeners, const char *address, const char *http_address,
+                    const char *feed_address) {
+    *listeners = (struct listeners){.address = address,
+                                    .http_address = http_address,
+                                    .feed_address = feed_address,
+                                    .http.fd = -1,
+                                    .feed.fd = -1};
 }
 
 void listeners_address(const struct listeners *listeners, int number, char out[LISTEN_ADDRESS]) {
@@ -224,6 +228,12 @@ enum err listeners_open_http(struct listeners *listeners, int mode, char problem
     return listen_on("http", listeners->http_address, mode, &listeners->http, problem);
 }
 
+enum err listeners_open_feed(struct listeners *listeners, int mode, char problem[LISTEN_PROBLEM]) {
+    if (listeners->feed_address[0] == '\0')
+        return ERR_OK;
+    return listen_on("feed", listeners->feed_address, mode, &listeners->feed, problem);
+}
+
 void listeners_choose(struct listeners *listeners, int number) {
     listeners->child = true;
     if (listeners->count <= 1)
@@ -247,6 +257,8 @@ void listeners_remove(const struct listeners *listeners) {
     }
     if (listeners->http.fd >= 0)
         remove_path(listeners->http_address, &listeners->http);
+    if (listeners->feed.fd >= 0)
+        remove_path(listeners->feed_address, &listeners->feed);
 }
 
 void listeners_close(struct listeners *listeners) {
@@ -256,4 +268,7 @@ void listeners_close(struct listeners *listeners) {
     if (listeners->http.fd >= 0)
         close(listeners->http.fd);
     listeners->http.fd = -1;
+    if (listeners->feed.fd >= 0)
+        close(listeners->feed.fd);
+    listeners->feed.fd = -1;
 }

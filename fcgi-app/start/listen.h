@@ -1,5 +1,5 @@
 /*
- * Listening by itself, for `-l` and `-w`, in one process or for several.
+ * Listening by itself, for `-l`, `-w` and `feed`, in one process or for several.
  */
 #ifndef HALLEY_LISTEN_H
 #define HALLEY_LISTEN_H
@@ -23,14 +23,17 @@ struct listening {
 struct listeners {
     const char *address;      /* of FastCGI, borrowed; "": none, or an inherited socket */
     const char *http_address; /* or "" */
+    const char *feed_address; /* of the line feed, or "" */
     struct listening fcgi[PROCESSES_MAX]; /* `count` of them */
     int count;                            /* 0: none; 1; or one for each process */
     struct listening http;
+    struct listening feed;
     bool child; /* the paths are another process's to remove */
 };
 
-/* Nothing is open yet. Both addresses are borrowed. */
-void listeners_init(struct listeners *listeners, const char *address, const char *http_address);
+/* Nothing is open yet. The addresses are borrowed. */
+void listeners_init(struct listeners *listeners, const char *address, const char *http_address,
+                    const char *feed_address);
 
 /*
  * Listens for FastCGI at `unix:/path` (with the permissions `mode`; a socket that
@@ -44,6 +47,10 @@ enum err listeners_open(struct listeners *listeners, int mode, int processes,
 
 /* The same for HTTP: one socket, for all. */
 enum err listeners_open_http(struct listeners *listeners, int mode,
+                             char problem[LISTEN_PROBLEM]) MUST_CHECK;
+
+/* The same for the line feed. */
+enum err listeners_open_feed(struct listeners *listeners, int mode,
                              char problem[LISTEN_PROBLEM]) MUST_CHECK;
 
 /* In the child `number`, from 0: closes what is other children's alone. */

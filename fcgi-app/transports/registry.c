@@ -9,8 +9,8 @@
 #include "fcgi-app/transports/transports.h"
 
 static const struct transport *const transports[] = {
-    &transport_ws,     &transport_events, &transport_stream, &transport_multipart,
-    &transport_iframe, &transport_wait,   &transport_jsonp,  &transport_poll};
+    &transport_ws,   &transport_events, &transport_stream, &transport_multipart, &transport_iframe,
+    &transport_wait, &transport_jsonp,  &transport_poll,   &transport_line};
 
 enum { COUNT = sizeof transports / sizeof transports[0] };
 

@@ -30,6 +30,7 @@ struct transport {
     bool stream;              /* goes on after a batch */
     bool cursors;             /* tells the cursor behind every message, not once a batch */
     bool socket;              /* needs a WebSocket, so it is no endpoint of FastCGI */
+    bool own_door;            /* has a door of its own, so it is no endpoint at all */
 
     /* Whether the configuration turns it on; NULL: always. */
     bool (*enabled)(const struct config *config);

@@ -14,5 +14,6 @@ extern const struct transport transport_iframe;
 extern const struct transport transport_jsonp;
 extern const struct transport transport_wait;
 extern const struct transport transport_poll;
+extern const struct transport transport_line;
 
 #endif

@@ -98,6 +98,7 @@ START_TEST(a_file_sets_every_option) {
     ck_assert_str_eq(config.redis, "unix:/run/redis/redis.sock");
     ck_assert_str_eq(config.prefix, "site-2");
     ck_assert_str_eq(config.listen, "unix:/run/halley/halley.sock");
+    ck_assert_str_eq(config.feed, "unix:/run/halley/feed.sock");
     ck_assert_str_eq(config.mount, "/app/comet");
     ck_assert_int_eq(config.status, STATUS_NONE);
     ck_assert_str_eq(config.origins, "https://a.example *");
@@ -203,6 +204,11 @@ static const struct wrong {
               {"switch-word", "jsonp = maybe: must be on or off"},
               {"level-word", "must be error, warning, info or debug"},
               {"access-word", "must be anyone or none"},
+              {"feed-host", "feed = tcp:7777: must be unix:/path or tcp:host:port"},
+              {"feed-port", "feed = tcp:127.0.0.1:: must be unix:/path or tcp:host:port"},
+              {"feed-range", "feed = tcp:127.0.0.1:65536: must be unix:/path or tcp:host:port"},
+              {"feed-relative", "feed = unix:feed.sock: must be unix:/path or tcp:host:port"},
+              {"feed-bare-six", "feed = tcp:::1:7777: must be unix:/path or tcp:host:port"},
               {"mount-relative", "mount = comet: must be a path like /comet"},
               {"mount-dots", "must be a path like /comet"},
               {"mount-empty-segment", "must be a path like /comet"},

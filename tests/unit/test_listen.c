@@ -22,7 +22,7 @@ static char *path, *address;
 static void setup(void) {
     path = keepf("/tmp/halley-unit-%s.sock", keep_fresh("listen"));
     address = keepf("unix:%s", path);
-    listeners_init(&listeners, address, "");
+    listeners_init(&listeners, address, "", "");
 }
 
 /* Whether somebody listens at path<suffix>. */
@@ -90,7 +90,7 @@ START_TEST(a_path_in_use_is_told_and_nothing_stays_open) {
     struct listeners other;
 
     setup();
-    listeners_init(&other, keepf("%s.3", address), "");
+    listeners_init(&other, keepf("%s.3", address), "", "");
     ck_assert_int_eq(listeners_open(&other, 0600, 1, problem), ERR_OK);
     ck_assert_int_eq(listeners_open(&listeners, 0600, 4, problem), ERR_SYSTEM);
     ck_assert_str_eq(problem, keepf("listen = %s.3: another process listens there", address));
@@ -105,7 +105,7 @@ START_TEST(what_a_dead_process_left_is_replaced) {
     struct listeners dead;
 
     setup();
-    listeners_init(&dead, address, "");
+    listeners_init(&dead, address, "", "");
     ck_assert_int_eq(listeners_open(&dead, 0600, 2, problem), ERR_OK);
     listeners_close(&dead);
     ck_assert(is_there("") && !answers(""));
@@ -138,7 +138,7 @@ static void put_link_to_nothing(void) {
 static void put_link_to_a_dead_socket(void) {
     struct listeners dead;
 
-    listeners_init(&dead, keepf("%s.dead", address), "");
+    listeners_init(&dead, keepf("%s.dead", address), "", "");
     ck_assert_int_eq(listeners_open(&dead, 0600, 1, problem), ERR_OK);
     listeners_close(&dead);
     ck_assert_int_eq(symlink(keepf("%s.dead", path), path), 0);
@@ -181,7 +181,7 @@ START_TEST(nothing_but_a_left_over_socket_is_ever_removed) {
         in_the_way[i / 3]();
         ck_assert_int_eq(lstat(path, &before), 0);
         if (i % 3 == 2)
-            listeners_init(&listeners, "", address);
+            listeners_init(&listeners, "", address, "");
         enum err err = i % 3 == 2 ? listeners_open_http(&listeners, 0600, problem)
                                   : listeners_open(&listeners, 0600, 2, problem);
         ck_assert_msg(err == ERR_SYSTEM, "row %zu", i);
@@ -207,7 +207,7 @@ START_TEST(what_was_put_in_a_sockets_place_is_not_removed_with_it) {
     ck_assert_int_eq(unlink(path), 0);
     put_file();
     ck_assert_int_eq(unlink(keepf("%s.2", path)), 0);
-    listeners_init(&successor, keepf("%s.2", address), "");
+    listeners_init(&successor, keepf("%s.2", address), "", "");
     ck_assert_int_eq(listeners_open(&successor, 0600, 1, problem), ERR_OK);
     listeners_remove(&listeners);
     listeners_close(&listeners);
@@ -237,7 +237,7 @@ START_TEST(of_many_that_start_at_once_on_a_dead_socket_one_listens) {
         int gate[2], until_then[2], listen_there = 0, status;
 
         setup();
-        listeners_init(&dead, address, "");
+        listeners_init(&dead, address, "", "");
         ck_assert_int_eq(listeners_open(&dead, 0600, 1, problem), ERR_OK);
         listeners_close(&dead);
         ck_assert(pipe(gate) == 0 && pipe(until_then) == 0);
@@ -269,7 +269,7 @@ START_TEST(a_tcp_address_is_one_socket_for_all) {
     socklen_t size = sizeof name;
     char third[LISTEN_ADDRESS];
 
-    listeners_init(&listeners, "tcp:127.0.0.1:0", "");
+    listeners_init(&listeners, "tcp:127.0.0.1:0", "", "");
     ck_assert_int_eq(listeners_open(&listeners, 0, 3, problem), ERR_OK);
     ck_assert_int_eq(listeners.count, 1);
     listeners_address(&listeners, 2, third);
@@ -292,7 +292,7 @@ START_TEST(an_address_of_ipv6_stands_in_brackets) {
         struct sockaddr_in6 name = {0};
         socklen_t size = sizeof name;
 
-        listeners_init(&listeners, addresses[i], addresses[i]);
+        listeners_init(&listeners, addresses[i], addresses[i], "");
         ck_assert_msg(listeners_open(&listeners, 0, 2, problem) == ERR_OK, "%s", problem);
         ck_assert_msg(listeners_open_http(&listeners, 0, problem) == ERR_OK, "%s", problem);
         for (int k = 0; k < 2; k++) {
@@ -311,7 +311,7 @@ END_TEST
 
 START_TEST(websockets_have_one_socket_for_all) {
     setup();
-    listeners_init(&listeners, "", address);
+    listeners_init(&listeners, "", address, "");
     ck_assert_int_eq(listeners_open(&listeners, 0600, 2, problem), ERR_OK);
     ck_assert_int_eq(listeners_open_http(&listeners, 0600, problem), ERR_OK);
     ck_assert_int_eq(listeners.count, 0);
@@ -337,17 +337,17 @@ START_TEST(an_address_that_is_none_is_told) {
                 {"unix:/no/such/folder/halley.sock", "No such file"}};
 
     for (size_t i = 0; i < ROWS(rows); i++) {
-        listeners_init(&listeners, rows[i].address, "");
+        listeners_init(&listeners, rows[i].address, "", "");
         ck_assert_int_eq(listeners_open(&listeners, 0600, 2, problem), ERR_SYSTEM);
         ck_assert_msg(strstr(problem, rows[i].says) != NULL, "%s: %s", rows[i].address, problem);
         ck_assert_msg(strstr(problem, keepf("listen = %s: ", rows[i].address)) == problem, "%s",
                       problem);
-        listeners_init(&listeners, "", rows[i].address);
+        listeners_init(&listeners, "", rows[i].address, "");
         ck_assert_int_eq(listeners_open_http(&listeners, 0600, problem), ERR_SYSTEM);
         ck_assert_msg(strstr(problem, keepf("http = %s: ", rows[i].address)) == problem, "%s",
                       problem);
     }
-    listeners_init(&listeners, keepf("unix:/%0*d", 110, 0), "");
+    listeners_init(&listeners, keepf("unix:/%0*d", 110, 0), "", "");
     ck_assert_int_eq(listeners_open(&listeners, 0600, 1, problem), ERR_SYSTEM);
     ck_assert_ptr_nonnull(strstr(problem, "too long"));
 }

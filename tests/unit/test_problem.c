@@ -78,5 +78,17 @@ START_TEST(a_detail_that_is_cut_stays_valid_utf8) {
 }
 END_TEST
 
-UNIT_MAIN("problem", a_problem_is_a_whole_answer, retry_after_and_allow_stand_in_the_header,
-          no_detail_can_break_the_answer, a_detail_that_is_cut_stays_valid_utf8)
+START_TEST(a_problem_can_be_one_line_whatever_it_repeats) {
+    struct problem problem;
+    struct buf out = buf_make(10000);
+
+    problem_set(&problem, 503, "Redis:\r\nOK %s", "\x1b\x7f\xc3");
+    problem_put_line(&problem, &out);
+    assert_bytes(out.data, out.len, "503 Redis:  OK   ", "words");
+    buf_free(&out);
+}
+END_TEST
+
+UNIT_MAIN("problem", a_problem_can_be_one_line_whatever_it_repeats, a_problem_is_a_whole_answer,
+          retry_after_and_allow_stand_in_the_header, no_detail_can_break_the_answer,
+          a_detail_that_is_cut_stays_valid_utf8)

@@ -1,4 +1,5 @@
 /* fcgi-app/transports: what each makes of the same batch. */
+#include "fcgi-app/transports/line.h"
 #include "fcgi-app/transports/transport.h"
 
 #include <limits.h>
@@ -265,6 +266,56 @@ START_TEST(streams_have_a_sign_of_life_that_is_no_message) {
 }
 END_TEST
 
+/* What the line feed sends for a batch of one message. */
+static const char *line_of(const char *payload, size_t len, bool gap, unsigned variant) {
+    const struct transport_options options = {.config = &config, .variant = variant};
+    struct batch *batch = batch_of(payload, len, gap, false);
+    struct buf out = buf_make(100000);
+
+    transport_find("line")->render(&options, batch, &out);
+    batch_unref(batch);
+    return keep(out.data);
+}
+
+START_TEST(the_line_feed_has_a_line_for_each_thing) {
+    ck_assert_str_eq(line_of("hi", 2, false, 0), "MESSAGE a 5-2 \"hi\"\n");
+    ck_assert_str_eq(line_of("{\"b\":\n 1}", 9, true, LINE_ANSWER),
+                     "GAP a\nMESSAGE a 5-2 {\"b\":  1}\n");
+    ck_assert_str_eq(line_of("a\0\n", 3, false, 0), "MESSAGE a 5-2 \"a\\u0000\\n\"\n");
+    ck_assert_str_eq(line_of("\xff", 1, false, 0), "MESSAGE a 5-2 \"data:;base64,/w==\"\n");
+    ck_assert_str_eq(line_of("hi", 2, false, LINE_JSON), HI "\n");
+}
+END_TEST
+
+START_TEST(the_line_feed_begins_with_the_answer_to_a_command) {
+    static const struct {
+        unsigned variant;
+        const char *begin, *alive, *end;
+    } rows[] = {{0, "", "PING\n", "BYE\n"},
+                {LINE_ANSWER, "OK\n", "PING\n", "BYE\n"},
+                {LINE_JSON, EMPTY "\n", EMPTY "\n", ""},
+                {LINE_JSON | LINE_ANSWER, EMPTY "\n", EMPTY "\n", ""}};
+    const struct transport *line = transport_find("line");
+    const struct batch_channel channel = {.name = "a", .len = 1, .to = {5, 1}};
+
+    for (size_t i = 0; i < ROWS(rows); i++) {
+        const struct transport_options options = {.config = &config, .variant = rows[i].variant};
+        struct buf begin = buf_make(1000), alive = buf_make(1000), end = buf_make(1000);
+        struct batch *place = batch_new(&channel, 1, NULL, 0, 0);
+        line->begin(&options, place, &begin);
+        line->keepalive(&options, place, &alive);
+        line->end(&options, &end);
+        assert_bytes(begin.data, begin.len, rows[i].begin, "begin");
+        assert_bytes(alive.data, alive.len, rows[i].alive, "alive");
+        assert_bytes(end.data, end.len, rows[i].end, "end");
+        batch_unref(place);
+        buf_free(&begin);
+        buf_free(&alive);
+        buf_free(&end);
+    }
+}
+END_TEST
+
 START_TEST(transports_are_found_by_their_names) {
     for (size_t i = 0; transport_at(i) != NULL; i++)
         ck_assert_ptr_eq(transport_find(transport_at(i)->name), transport_at(i));
@@ -282,4 +333,6 @@ UNIT_MAIN("transports", polls_and_lines_carry_the_batch_as_it_is,
           events_of_several_channels_name_theirs, a_gap_is_an_event_in_front_of_what_follows_it,
           events_can_carry_batches, parts_end_with_their_boundary,
           scripts_call_the_function_and_cannot_be_left, callbacks_are_names_and_nothing_else,
-          streams_have_a_sign_of_life_that_is_no_message, transports_are_found_by_their_names)
+          streams_have_a_sign_of_life_that_is_no_message, transports_are_found_by_their_names,
+          the_line_feed_has_a_line_for_each_thing,
+          the_line_feed_begins_with_the_answer_to_a_command)

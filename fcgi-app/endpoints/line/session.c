@@ -1,0 +1,403 @@
+/*
+ * A session of the line feed: commands (protocols/line.c), each answered by a line, in the order
+ * in which they were said; or, if the first line is `json`, what a browser says on its WebSocket
+ * (protocols/halley.c), answered as there.
+ *
+ * Until its first line a session is nobody's; then the hub holds its client in a waiter, like
+ * any stream. To change the channels the waiter is released, which tells where it stands, and
+ * the client is held again from there: when that begins, `OK` is said in front of what the
+ * channels are owed, and the next line is taken. Publishes do not wait for one another, but
+ * everything else waits until they are answered; so answers need no number. Who says more than
+ * can be done is not refused, as on a WebSocket (carriers/talk.c): his lines are not taken yet,
+ * and TCP slows him down.
+ */
+#include "fcgi-app/endpoints/line/session.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/collections.h"
+#include "core/base/mem.h"
+#include "fcgi-app/door/line/line_client.h"
+#include "fcgi-app/endpoints/publish.h"
+#include "fcgi-app/hub/trouble.h"
+#include "fcgi-app/protocols/command.h"
+#include "fcgi-app/protocols/protocols.h"
+#include "fcgi-app/transports/line.h"
+
+enum { PUBLISHES_MAX = 64, BATCH_LIMIT = 100 /* messages in a batch */ };
+
+enum manner {
+    UNKNOWN, /* nothing was said yet */
+    WORDS,
+    JSON
+};
+
+struct line_serving {
+    struct app *app;
+    struct ring sessions; /* that have a client */
+};
+
+struct session {
+    struct hub_holder holder; /* first: the hub's callback gets this */
+    struct app *app;
+    struct ring ring;
+    struct client *client; /* NULL once it is closed */
+    enum manner manner;
+    struct speech speech;  /* what is spoken from the first line on; before it, words */
+    bool begun;            /* the hub knows where the session stands */
+    bool changed;          /* by the line that is first; what it publishes is left */
+    size_t channels;       /* how many there are */
+    struct posting *posts; /* not answered yet, in order */
+    unsigned publishing;   /* how many; each keeps the session */
+    char *who;
+};
+
+/* A publish that is not answered yet. */
+struct posting {
+    struct posting *prev, *next;
+    struct session *session;
+    struct buf answer;     /* empty: Redis has yet to say */
+    struct scan_value ref; /* in the same memory */
+    char text[];
+};
+
+static void session_free_if_done(struct session *session) {
+    if (session->client != NULL || session->publishing > 0)
+        return;
+    free(session->who);
+    free(session);
+}
+
+/* Sends texts, a line each. */
+static void say(struct session *session, const struct texts *texts) {
+    for (size_t i = 0; session->client != NULL && i < texts->count; i++) {
+        size_t len;
+        const char *text = texts_at(texts, i, &len);
+        line_client_say(session->client, text, len);
+        line_client_say(session->client, "\n", 1);
+    }
+}
+
+/* Appends what is said of an outcome. */
+static void put_outcome(const struct session *session, const struct outcome *outcome,
+                        struct buf *out) {
+    struct step told = {0};
+
+    session->speech.protocol->tell(&session->speech, outcome, &told);
+    for (size_t i = 0; i < told.said.count; i++) {
+        size_t len;
+        const char *text = texts_at(&told.said, i, &len);
+        buf_add(out, text, len);
+        buf_char(out, '\n');
+    }
+    step_free(&told);
+}
+
+/* ----------------------------------------------------------------- channels */
+
+/* Has the hub hold the client at these places. The client may be ending afterwards. */
+static void hold(struct session *session, const struct hub_places *places, bool answer) {
+    unsigned variant = (session->manner == JSON ? LINE_JSON : 0U) | (answer ? LINE_ANSWER : 0U);
+    struct hub_read read = {.transport = transport_find("line"),
+                            .options = {.config = session->app->config, .variant = variant},
+                            .channels = places->channels,
+                            .channel_count = places->count,
+                            .limit = BATCH_LIMIT,
+                            .ends = places->ends};
+    struct problem problem;
+
+    session->begun = false;
+    session->channels = places->count;
+    if (!hub_hold(session->app->hub, session->client, &read, &session->holder, &problem))
+        app_refuse(session->app, session->client, &problem);
+}
+
+static void begin(struct session *session, enum manner manner) {
+    static const struct hub_places nowhere;
+
+    session->manner = manner;
+    session->speech.protocol = manner == JSON ? &protocol_halley : &protocol_line;
+    hold(session, &nowhere, false);
+}
+
+/* Joins and leaves what the step says, unless its problem says why not. */
+static void change(struct session *session, struct step *step, bool answer) {
+    struct hub *hub = session->app->hub;
+
+    if (session->holder.waiter == NULL) /* it is ending */
+        return;
+    if (!hub_redis_hopeful(hub)) { /* it stays where it is */
+        hub_explain(hub, &step->problem, "Redis is away");
+        return;
+    }
+    struct hub_places places = hub_release(session->holder.waiter);
+    bool done =
+        !step->joins || change_add(&step->join, session->app->config, &places, &step->problem);
+    if (done && step->leaves)
+        change_drop(&step->leave, &places);
+    hold(session, &places, answer && done);
+    hub_places_free(&places);
+}
+
+/* --------------------------------------------------------------- publishing */
+
+static struct posting *posting_new(struct session *session, struct scan_value ref) {
+    struct posting *posting = mem_new(sizeof *posting + ref.len);
+
+    posting->session = session;
+    posting->answer = buf_make(SIZE_MAX / 2);
+    if (ref.at != NULL)
+        posting->ref = (struct scan_value){memcpy(posting->text, ref.at, ref.len), ref.len};
+    DL_APPEND(session->posts, posting);
+    session->publishing++;
+    return posting;
+}
+
+/* Says what is known, up to the first publish that is not answered yet; in JSON they have
+ * references, and are told as they come. The session may be gone afterwards. */
+static void say_answers(struct session *session) {
+    struct posting *posting, *next;
+
+    DL_FOREACH_SAFE (session->posts, posting, next) {
+        if (posting->answer.len == 0 && session->manner != JSON)
+            break;
+        if (posting->answer.len == 0)
+            continue;
+        DL_DELETE(session->posts, posting);
+        if (session->client != NULL)
+            line_client_say(session->client, posting->answer.data, posting->answer.len);
+        buf_free(&posting->answer);
+        free(posting);
+        session->publishing--;
+    }
+    if (session->client != NULL)
+        line_client_go_on(session->client);
+    session_free_if_done(session);
+}
+
+static void on_published(void *ctx, const struct history_posted *posted,
+                         const struct problem *problem) {
+    struct posting *posting = ctx;
+    struct session *session = posting->session;
+    struct outcome outcome = {.problem = problem, .ref = posting->ref};
+
+    if (problem != NULL) {
+        app_count(session->app, problem);
+    } else {
+        outcome.id = posted->id;
+        outcome.id_len = posted->id_len;
+        outcome.at = posted->at;
+    }
+    put_outcome(session, &outcome, &posting->answer);
+    say_answers(session);
+}
+
+/* Publishes, or tells the step's problem in the place of its answer. */
+static void publish(struct session *session, struct step *step) {
+    const struct order_post *post = &step->post;
+    const struct publish publish = {.who = session->who,
+                                    .channel = post->channel,
+                                    .channel_len = post->channel_len,
+                                    .payload = post->data.at,
+                                    .payload_len = post->data.len,
+                                    .idempotency = post->key != NULL ? post->key : ""};
+    struct posting *posting = posting_new(session, step->ref);
+
+    if (step->problem.status != 0 ||
+        !publish_submit(session->app, &publish, on_published, posting, &step->problem))
+        on_published(posting, NULL, &step->problem);
+}
+
+/* ------------------------------------------------------------------ lines */
+
+/* The client goes from the hub, which may hold it. */
+static void on_let_go(void *ctx) {
+    struct session *session = ctx;
+
+    if (session->holder.waiter == NULL)
+        return;
+    struct hub_places places = hub_release(session->holder.waiter);
+    hub_places_free(&places);
+}
+
+static void finish(struct session *session) {
+    on_let_go(session);
+    client_finish(session->client, NULL, NULL, 0);
+}
+
+static void tell_problem(struct session *session, const struct step *step) {
+    const struct outcome outcome = {.problem = &step->problem, .ref = step->ref};
+    struct buf text = buf_make(SIZE_MAX / 2);
+
+    app_count(session->app, &step->problem);
+    put_outcome(session, &outcome, &text);
+    line_client_say(session->client, text.data, text.len);
+    buf_free(&text);
+}
+
+/* What stands behind a change of channels. */
+static void take_rest(struct session *session, struct step *step) {
+    if (step->posts)
+        publish(session, step);
+    else if (step->problem.status != 0)
+        tell_problem(session, step);
+    say(session, &step->said);
+    if (step->closes != 0)
+        finish(session);
+}
+
+/* Whether it can be done now. */
+static bool is_now(const struct session *session, const struct step *step) {
+    bool posts = step->posts && !step->joins && !step->leaves;
+    return session->manner == JSON || posts ? session->publishing < PUBLISHES_MAX
+                                            : session->publishing == 0;
+}
+
+/* False: not now; then a change of channels may be done that the step's publish waits for. */
+static bool take_step(struct session *session, struct step *step) {
+    struct problem problem = step->problem;
+
+    if (!is_now(session, step))
+        return false;
+    if ((step->joins || step->leaves) && !session->changed) {
+        step->problem.status = 0;
+        change(session, step, !step->posts && problem.status == 0);
+        if (step->problem.status != 0) {
+            tell_problem(session, step);
+            return true;
+        }
+        step->problem = problem;
+        session->changed = step->posts;
+        if (session->changed)
+            return false;
+    }
+    session->changed = false;
+    take_rest(session, step);
+    return true;
+}
+
+static bool take(struct session *session, const char *text, size_t len) {
+    struct step step = {0};
+
+    if (session->manner == UNKNOWN) {
+        bool json = command_is_json(text, len);
+        begin(session, json ? JSON : WORDS);
+        return json;
+    }
+    if (!session->begun)
+        return false;
+    if (len == 0)
+        return true;
+    session->speech.protocol->take(&session->speech, text, len, &step);
+    bool taken = take_step(session, &step);
+    step_free(&step);
+    return taken;
+}
+
+static bool on_line(void *ctx, const char *text, size_t len) {
+    struct session *session = ctx;
+    bool taken = take(session, text, len);
+
+    session->app->stats->requests += taken;
+    return taken;
+}
+
+static void on_silent(void *ctx) {
+    struct session *session = ctx;
+    if (session->manner == UNKNOWN)
+        begin(session, WORDS);
+}
+
+/* Who reads on stays; who is gone is found out by sending him something. */
+static bool on_ended(void *ctx) {
+    static const char ping[] = "PING\n";
+    struct session *session = ctx;
+
+    if (session->manner == UNKNOWN) {
+        client_drop(session->client);
+        return true;
+    }
+    if (!session->begun || session->publishing > 0)
+        return false;
+    if (session->channels == 0)
+        finish(session);
+    else if (session->manner == WORDS)
+        line_client_say(session->client, ping, sizeof ping - 1);
+    return true;
+}
+
+static void on_tell(void *ctx, const struct problem *problem, struct buf *out) {
+    put_outcome(ctx, &(struct outcome){.problem = problem}, out);
+}
+
+static void on_closed(void *ctx) {
+    struct session *session = ctx;
+
+    ring_remove(&session->ring);
+    session->client = NULL;
+    session_free_if_done(session);
+}
+
+static void on_begun(struct hub_holder *holder) {
+    struct session *session = (struct session *)holder;
+    session->begun = true;
+    line_client_go_on(session->client);
+}
+
+static const struct line_events session_events = {.line = on_line,
+                                                  .silent = on_silent,
+                                                  .ended = on_ended,
+                                                  .let_go = on_let_go,
+                                                  .tell = on_tell,
+                                                  .closed = on_closed};
+
+/* ---------------------------------------------------------------- all of them */
+
+static void on_connection(void *ctx, int fd, const char *who) {
+    struct line_serving *serving = ctx;
+    struct app *app = serving->app;
+    struct line_limits limits = {.max_queue = (size_t)app->config->max_backlog,
+                                 .silence = 3.0 * app->config->keepalive,
+                                 .patience = app->config->request_timeout,
+                                 .origins = app->config->origins};
+    struct session *session = mem_new(sizeof *session);
+
+    session->app = app;
+    session->holder.begun = on_begun;
+    session->speech =
+        (struct speech){.protocol = &protocol_line, .argument = "", .config = app->config};
+    session->who = mem_string(who);
+    ring_add(&serving->sessions, &session->ring);
+    session->client = line_client_new(app->loop, app->stats, fd, &limits, &session_events, session);
+}
+
+struct line_serving *line_serving_new(struct app *app) {
+    struct line_serving *serving = mem_new(sizeof *serving);
+
+    serving->app = app;
+    ring_init(&serving->sessions);
+    return serving;
+}
+
+struct line_taker line_serving_taker(struct line_serving *serving) {
+    return (struct line_taker){on_connection, serving};
+}
+
+void line_serving_end(struct line_serving *serving) {
+    struct ring *at, *next;
+
+    for (at = serving->sessions.next; at != &serving->sessions; at = next) {
+        struct session *session = RING_OF(at, struct session, ring);
+        next = at->next;
+        on_silent(session); /* which is told why it cannot begin */
+    }
+}
+
+void line_serving_free(struct line_serving *serving) {
+    if (serving == NULL)
+        return;
+    while (!ring_empty(&serving->sessions))
+        client_drop(RING_OF(serving->sessions.next, struct session, ring)->client);
+    free(serving);
+}
