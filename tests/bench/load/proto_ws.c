@@ -3,6 +3,7 @@
  * sent is zero, which is legal and costs nothing.
  */
 #include "tests/bench/load/proto.h"
+#include "tests/bench/load/trouble.h"
 
 #include <stdint.h>
 #include <string.h>
@@ -47,6 +48,9 @@ static void put_pong(struct pile *reply, const struct frame *ping) {
 /* A message in several frames is looked at frame by frame: a server that splits one
  * inside its number would be seen to lose it. */
 static void take(struct subscriber *subscriber, const struct frame *frame, struct pile *reply) {
+    if (frame->opcode == CLOSE && frame->length >= 2)
+        trouble("closed with %d",
+                (unsigned char)frame->content[0] << 8 | (unsigned char)frame->content[1]);
     if (frame->opcode == PING && frame->length < 126)
         put_pong(reply, frame);
     if (frame->opcode != TEXT && frame->opcode != CONTINUATION)
