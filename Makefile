@@ -94,7 +94,7 @@ ALL_HDR    := $(wildcard core/*.h core/*/*.h fcgi-app/*.h fcgi-app/*/*.h fcgi-ap
                 tests/bench/*/*.h)
 
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
-LUA_OBJ = $(BUILD)/gen/halley_lua.o
+LUA_OBJ = $(patsubst core/redis/%.lua,$(BUILD)/gen/%_lua.o,$(wildcard core/redis/*.lua))
 
 PROGRAMS = $(BUILD)/halley.fcgi $(BUILD)/halley-worker
 
@@ -150,24 +150,24 @@ $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	$(Q)mkdir -p $(@D)
 	$(Q)$(COMPILE) -MMD -MP -c -o $@ $<
 
-# The Redis function library, inside the programs: an array of bytes with a NUL
-# behind it (a string literal of this length would not be portable C).  The digest of
-# the text stands beside it, and in it: by that Redis tells which text it has.
-$(BUILD)/gen/halley_lua.c: core/redis/halley.lua $(BUILD)/flags
+# The Redis function libraries, inside the programs: of core/redis/NAME.lua an array of bytes
+# NAME_lua with a NUL behind it (a string literal of this length would not be portable C).  The
+# digest of the text stands beside it, and in it: by that Redis tells which text it has.
+$(BUILD)/gen/%_lua.c: core/redis/%.lua $(BUILD)/flags
 	$(say) GEN $@
 	$(Q)mkdir -p $(@D)
 	$(Q)digest=$$(sha1sum $< | cut -c 1-40); \
 	    { echo '#include <stddef.h>'; \
-	      echo 'extern const char halley_lua[];'; \
-	      echo 'extern const size_t halley_lua_len;'; \
-	      echo 'const char halley_lua[] = {'; \
+	      echo 'extern const char $*_lua[];'; \
+	      echo 'extern const size_t $*_lua_len;'; \
+	      echo 'const char $*_lua[] = {'; \
 	      sed "s/^local DIGEST = ''/local DIGEST = '$$digest'/" $< | od -An -v -tx1 | sed "s/ \([0-9a-f][0-9a-f]\)/'\\\\x\1',/g"; \
 	      echo '0};'; \
-	      echo 'const size_t halley_lua_len = sizeof(halley_lua) - 1;'; \
-	      echo 'extern const char halley_lua_digest[];'; \
-	      echo "const char halley_lua_digest[] = \"$$digest\";"; } >$@
+	      echo 'const size_t $*_lua_len = sizeof($*_lua) - 1;'; \
+	      echo 'extern const char $*_lua_digest[];'; \
+	      echo "const char $*_lua_digest[] = \"$$digest\";"; } >$@
 
-$(LUA_OBJ): $(BUILD)/gen/halley_lua.c $(BUILD)/flags
+$(LUA_OBJ): %.o: %.c $(BUILD)/flags
 	$(say) CC $<
 	$(Q)$(COMPILE) -MMD -MP -c -o $@ $<
 
@@ -266,11 +266,12 @@ FUZZ_COMPILE = clang $(ALL_CPPFLAGS) -std=c11 -g -O1 -fno-strict-aliasing -pthre
 
 # The modules of both programs, compiled once, with the counters that the fuzzer follows;
 # every target is linked with what it calls of them.
-build/fuzz/libfuzz.a: $(call fuzz_objects,$(FUZZ_LIB_SRC)) build/fuzz/obj/gen/halley_lua.o
+FUZZ_LUA_OBJ = $(patsubst $(BUILD)/gen/%,build/fuzz/obj/gen/%,$(LUA_OBJ))
+build/fuzz/libfuzz.a: $(call fuzz_objects,$(FUZZ_LIB_SRC)) $(FUZZ_LUA_OBJ)
 	$(say) AR $@
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
-build/fuzz/obj/gen/halley_lua.o: build/gen/halley_lua.c
+$(FUZZ_LUA_OBJ): build/fuzz/obj/gen/%.o: build/gen/%.c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(FUZZ_COMPILE) -c -o $@ $<
 

@@ -20,3 +20,9 @@ void crypto_sha1(const void *data, size_t len, unsigned char out[CRYPTO_SHA1]) {
     if (EVP_Digest(data, len, out, &size, EVP_sha1(), NULL) != 1)
         abort(); /* libcrypto without SHA-1: nothing can be upgraded */
 }
+
+void crypto_sha256(const void *data, size_t len, unsigned char out[CRYPTO_SHA256]) {
+    unsigned size = CRYPTO_SHA256;
+    if (EVP_Digest(data, len, out, &size, EVP_sha256(), NULL) != 1)
+        abort(); /* libcrypto without SHA-256: no session has a name */
+}

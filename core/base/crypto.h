@@ -16,4 +16,8 @@ void crypto_base64(struct buf *out, const void *data, size_t len);
 enum { CRYPTO_SHA1 = 20 };
 void crypto_sha1(const void *data, size_t len, unsigned char out[CRYPTO_SHA1]);
 
+/* The SHA-256 digest of `len` bytes (FIPS 180-4). Any thread. */
+enum { CRYPTO_SHA256 = 32 };
+void crypto_sha256(const void *data, size_t len, unsigned char out[CRYPTO_SHA256]);
+
 #endif

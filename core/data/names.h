@@ -5,6 +5,7 @@
  *   <prefix>:<channel>          a bare publish
  *   <prefix>.live:{<channel>}   the sequenced feed of a channel
  *   <prefix>.sequenced          what the workers tell each other, and other words
+ *   <prefix>.process:<process>  what is said to a process of the requests that it holds
  *
  * A prefix is letters, digits, - and _. So a name's prefix ends at its first dot or
  * colon, no pattern of one installation matches a name of another, and nothing in it

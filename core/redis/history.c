@@ -112,17 +112,6 @@ void history_free(struct history *history) {
     free(history);
 }
 
-/* Errors by which Redis says that it cannot serve anybody just now. */
-static bool says_away(const char *text) {
-    static const char *const words[] = {"LOADING", "READONLY", "MISCONF",   "OOM",
-                                        "BUSY",    "NOAUTH",   "MASTERDOWN"};
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
-        if (strncmp(text, words[i], strlen(words[i])) == 0)
-            return true;
-    }
-    return false;
-}
-
 /* --------------------------------------------------------------------- reading */
 
 /*
@@ -138,7 +127,7 @@ static void take_error(const struct read_call *call, const redis_reply *reply,
     const char *text = redis_text(reply, &len);
 
     page->err = ERR_REDIS;
-    if (says_away(text)) {
+    if (words_say_away(text)) {
         library_doubt(history->library, reply);
         return;
     }
@@ -233,7 +222,7 @@ static void fill_posted(const redis_reply *reply, struct history_posted *posted)
     if (redis_is_error(reply)) {
         const char *text = redis_text(reply, &len);
         posted->detail = text;
-        if (says_away(text))
+        if (words_say_away(text))
             return;
         posted->err = strncmp(text, "RATE ", 5) == 0 ? ERR_RATE : ERR_REFUSED;
         posted->wait = posted->err == ERR_RATE ? (unsigned)strtoul(text + 5, NULL, 10) : 0;

@@ -16,6 +16,9 @@
  *                             functions may then have used the default prefix, and the
  *                             program is told to read again
  *
+ * Before each of those questions the library of the sessions is asked for, where the program has
+ * sessions (functions.h): nothing is ready before both are there.
+ *
  * A call that is told that there is no such function comes here too, so the library is
  * back at once and not only after PERIOD.
  */
@@ -30,10 +33,14 @@
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/data/names.h"
+#include "core/redis/functions.h"
 
 extern const char halley_lua[];
 extern const size_t halley_lua_len;
 extern const char halley_lua_digest[];
+extern const char session_lua[];
+extern const size_t session_lua_len;
+extern const char session_lua_digest[];
 
 #define PERIOD      0.5  /* seconds: a claim counts for three (core/redis/halley.lua) */
 #define RETRY_DELAY 0.25 /* seconds between questions to a Redis that is still loading */
@@ -45,6 +52,7 @@ struct library {
     struct ev_loop *loop;
     struct redis *redis;
     struct library_options options;
+    struct functions *sessions; /* their library; NULL: the program has none */
     char database[16];
     bool ready;
     bool asking;           /* a question or a command about the library is out */
@@ -66,17 +74,7 @@ struct library {
 static void ask(struct library *library);
 
 static int embedded_version(void) {
-    int version = 0;
-    const char *line = strstr(halley_lua, "local VERSION = ");
-    if (line != NULL)
-        sscanf(line, "local VERSION = %d", &version);
-    return version;
-}
-
-static bool says_missing(const redis_reply *reply) {
-    size_t len;
-    const char *text = redis_is_error(reply) ? redis_text(reply, &len) : NULL;
-    return text != NULL && strstr(text, "unction not found") != NULL;
+    return functions_version(halley_lua);
 }
 
 /* The text of a reply, "" where it has none. */
@@ -175,7 +173,7 @@ static void on_version(void *ctx, const redis_reply *reply) {
         return;
     if (version > embedded_version())
         become_ready(library); /* of a newer program: it says nothing of installations */
-    else if (says_missing(reply) || (version >= 0 && version < embedded_version()))
+    else if (functions_missing(reply) || (version >= 0 && version < embedded_version()))
         load(library, true); /* none of Halley's that has its name, or one of long ago */
     else if (version < 0 || !replace_once(library))
         ask_later(library, reply);
@@ -291,7 +289,7 @@ static void on_installation(void *ctx, const redis_reply *reply) {
     library->asking = false;
     if (reply == NULL || library->resting)
         return;
-    if (says_missing(reply)) {
+    if (functions_missing(reply)) {
         load(library, false);
         return;
     }
@@ -315,16 +313,36 @@ static void on_installation(void *ctx, const redis_reply *reply) {
         take_place(library, reply);
 }
 
-static void ask(struct library *library) {
-    if (library->asking || library->resting)
-        return;
+static void ask_installation(struct library *library) {
     library->asking = send(library, on_installation, 5,
                            (const char *[]){"FCALL_RO", "halley_installation", "0",
                                             library->options.prefix, library->database});
 }
 
+/* The library of the sessions is there, or Redis says why not. */
+static void on_sessions(void *ctx, const redis_reply *why) {
+    struct library *library = ctx;
+
+    library->asking = false;
+    if (library->resting)
+        return;
+    if (why != NULL)
+        ask_later(library, why);
+    else
+        ask_installation(library);
+}
+
+static void ask(struct library *library) {
+    if (library->asking || library->resting)
+        return;
+    if (library->sessions != NULL)
+        library->asking = functions_ask(library->sessions);
+    else
+        ask_installation(library);
+}
+
 bool library_missing(struct library *library, const redis_reply *reply) {
-    if (!says_missing(reply))
+    if (!functions_missing(reply))
         return false;
     library->ready = false;
     ask(library);
@@ -404,6 +422,12 @@ void library_report(const struct library *library, struct buf *out) {
     buf_char(out, '}');
 }
 
+static const struct functions_text session_functions = {.library = "halley_session",
+                                                        .version = "halley_session_version",
+                                                        .text = session_lua,
+                                                        .len = &session_lua_len,
+                                                        .digest = session_lua_digest};
+
 struct library *library_new(struct ev_loop *loop, struct redis *redis,
                             const struct library_options *options) {
     struct library *library = mem_new(sizeof *library);
@@ -412,6 +436,8 @@ struct library *library_new(struct ev_loop *loop, struct redis *redis,
     library->redis = redis;
     library->options = *options;
     snprintf(library->database, sizeof library->database, "%d", redis_database(redis));
+    if (options->sessions)
+        library->sessions = functions_new(redis, &session_functions, on_sessions, library);
     ev_timer_init(&library->tick, on_tick, PERIOD * (1 + drand48()) / 2, PERIOD);
     ev_timer_init(&library->retry, on_retry, 0, 0);
     library->tick.data = library->retry.data = library;
@@ -424,5 +450,6 @@ void library_free(struct library *library) {
         return;
     ev_timer_stop(library->loop, &library->tick);
     ev_timer_stop(library->loop, &library->retry);
+    functions_free(library->sessions);
     free(library);
 }

@@ -1,5 +1,6 @@
 /*
- * The function library in Redis (core/redis/halley.lua), and the installation that it works
+ * The function library in Redis (core/redis/halley.lua), and beside it that of the sessions
+ * (core/redis/session.lua) where a program asks for it; and the installation that they work
  * for. Both programs have one: it sees to it that the functions are there, as long as
  * the program runs, and that the database says whose it is. Belongs to the loop's thread.
  */
@@ -31,6 +32,7 @@ struct library_events {
 
 struct library_options {
     const char *prefix; /* borrowed */
+    bool sessions;      /* the library of the sessions is kept there too */
     bool strict;        /* never ready before this installation stands in nobody's way */
     const struct library_events *events;
     void *ctx;

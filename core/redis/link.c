@@ -91,6 +91,7 @@ struct link *link_new(struct ev_loop *loop, const struct link_options *options) 
     link->library = library_new(loop, link->commands,
                                 &(struct library_options){.prefix = config->prefix,
                                                           .strict = options->strict,
+                                                          .sessions = options->sessions,
                                                           .events = options->library,
                                                           .ctx = options->ctx});
     return link;

@@ -22,6 +22,7 @@ struct link_options {
     const char *name;            /* of the connection for commands, for CLIENT LIST; borrowed */
     const char *live_name;       /* of the subscribed one */
     bool strict;                 /* of the library (core/redis/library.h) */
+    bool sessions;               /* of the library */
     /* what happens; each is called with `ctx` */
     void (*down)(void *ctx); /* the connection for commands is lost; the library is told already */
     void (*away)(void *ctx); /* an attempt to connect for them failed; NULL: nobody asks */

@@ -17,3 +17,13 @@ void words_take(char out[WORDS_MAX], const char *text, size_t len) {
         out[i] = text[i] >= ' ' && text[i] <= '~' ? text[i] : '?';
     out[used] = '\0';
 }
+
+bool words_say_away(const char *text) {
+    static const char *const words[] = {"LOADING", "READONLY", "MISCONF",   "OOM",
+                                        "BUSY",    "NOAUTH",   "MASTERDOWN"};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (strncmp(text, words[i], strlen(words[i])) == 0)
+            return true;
+    }
+    return false;
+}

@@ -4,6 +4,7 @@
 #ifndef HALLEY_WORDS_H
 #define HALLEY_WORDS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum { WORDS_MAX = 128 }; /* with the NUL */
@@ -13,5 +14,8 @@ enum { WORDS_MAX = 128 }; /* with the NUL */
  * Redis adds. What is no printable ASCII becomes a question mark.
  */
 void words_take(char out[WORDS_MAX], const char *text, size_t len);
+
+/* Whether that error says that Redis cannot serve anybody just now. */
+bool words_say_away(const char *text);
 
 #endif

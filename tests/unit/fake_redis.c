@@ -51,7 +51,8 @@ struct redis {
     bool library; /* fake_library() was called: it says so by itself from then on */
 };
 
-#define ASKS_LIBRARY "FCALL_RO halley_installation "
+#define ASKS_LIBRARY  "FCALL_RO halley_installation "
+#define ASKS_SESSIONS "FCALL_RO halley_session_version "
 
 static struct redis *connections;
 static const struct redis_events silent;
@@ -352,14 +353,30 @@ static void answer_command(struct redis *redis, struct command *command, redis_r
     free(command);
 }
 
+static bool asks(const struct command *command, const char *words) {
+    return strncmp(command->words, words, strlen(words)) == 0;
+}
+
+/* The oldest command that asks for one of the libraries, or NULL. */
+static struct command *next_tick(struct redis *redis) {
+    struct command *command;
+
+    DL_FOREACH (redis->commands, command) {
+        if (asks(command, ASKS_LIBRARY) || asks(command, ASKS_SESSIONS))
+            return command;
+    }
+    return NULL;
+}
+
 /* What programs ask from time to time is answered before the test looks. */
 static void answer_ticks(struct redis *redis) {
-    struct command *command, *next;
+    struct command *command;
 
-    DL_FOREACH_SAFE (redis->commands, command, next) {
-        if (redis->library && strncmp(command->words, ASKS_LIBRARY, strlen(ASKS_LIBRARY)) == 0)
-            answer_command(redis, command, reply_library("1"));
-    }
+    while (redis->library && (command = next_tick(redis)) != NULL)
+        answer_command(redis, command,
+                       asks(command, ASKS_LIBRARY)
+                           ? reply_library("1")
+                           : reply_list(2, reply_number(1000000), reply_text("")));
 }
 
 size_t fake_waiting(struct redis *redis) {

@@ -33,7 +33,7 @@ void fake_away(struct redis *redis); /* an attempt failed: tells `away` */
 size_t fake_waiting(struct redis *redis);
 const char *fake_asked(struct redis *redis);
 
-/* The library is there, newer than ours: whatever asks for it, now and from time to time from
+/* The libraries are there, newer than ours: whatever asks for one, now and from time to time from
  * now on, is answered so, and the test does not see it among the commands. */
 void fake_library(struct redis *redis);
 

@@ -19,6 +19,8 @@
 
 extern const char halley_lua[];
 extern const size_t halley_lua_len;
+extern const char session_lua[];
+extern const size_t session_lua_len;
 
 static struct {
     struct proc proc;
@@ -66,7 +68,14 @@ static bool answers(void) {
 static void load_functions(void) {
     const char *const load[] = {"FUNCTION", "LOAD", "REPLACE", halley_lua};
     const size_t lens[] = {8, 4, 7, halley_lua_len};
+    const char *const more[] = {"FUNCTION", "LOAD", "REPLACE", session_lua};
+    const size_t more_lens[] = {8, 4, 7, session_lua_len};
     ck_assert_str_eq(ask_bytes(4, load, lens), "halley");
+    ck_assert_str_eq(ask_bytes(4, more, more_lens), "halley_session");
+}
+
+const char *server_socket(void) {
+    return server.socket;
 }
 
 void server_flush_functions(void) {

@@ -1,4 +1,4 @@
-/* A private redis-server of one test, with the function library loaded. */
+/* A private redis-server of one test, with the function libraries loaded. */
 #ifndef HALLEY_TESTS_SERVER_H
 #define HALLEY_TESTS_SERVER_H
 
@@ -12,7 +12,10 @@ void server_start(bool append_only);
 /* Ends Redis with SIGKILL and starts another process on what it left on its disk. */
 void server_kill_and_start(void);
 
-/* Takes the function library away and loads it anew: what it remembered is forgotten. */
+/* The path of its unix socket, for a connection of one's own. */
+const char *server_socket(void);
+
+/* Takes the function libraries away and loads them anew: what it remembered is forgotten. */
 void server_flush_functions(void);
 
 /* Makes Redis a replica of nobody who is there, and then a master again, as a failover does. */

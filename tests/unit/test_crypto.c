@@ -60,5 +60,23 @@ START_TEST(sha1_is_that_of_the_standard) {
 }
 END_TEST
 
+/* FIPS 180-4's examples, and no bytes at all. */
+START_TEST(sha256_is_that_of_the_standard) {
+    static const struct {
+        const char *text, *base64;
+    } rows[] = {{"abc", "ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0="},
+                {"", "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="}};
+
+    for (size_t i = 0; i < ROWS(rows); i++) {
+        unsigned char digest[CRYPTO_SHA256];
+        struct buf buf = buf_make(100);
+        crypto_sha256(rows[i].text, strlen(rows[i].text), digest);
+        crypto_base64(&buf, digest, sizeof digest);
+        ck_assert_str_eq(buf.data, rows[i].base64);
+        buf_free(&buf);
+    }
+}
+END_TEST
+
 UNIT_MAIN("crypto", base64_is_padded, base64_past_the_maximum_adds_nothing,
-          sha1_is_that_of_the_standard)
+          sha1_is_that_of_the_standard, sha256_is_that_of_the_standard)

@@ -99,6 +99,151 @@ static void expect_load(bool replace) {
     ck_assert_msg(strncmp(fake_asked(redis), how, strlen(how)) == 0, "%.60s", fake_asked(redis));
 }
 
+/* ------------------------------------------------------- the library of the sessions */
+
+#define ASKS_SESSIONS "FCALL_RO halley_session_version 0"
+
+extern const char session_lua[];
+extern const char session_lua_digest[];
+
+static void begin_with_sessions(void) {
+    log_open("unit", LOG_ERROR);
+    loop = ev_loop_new(0);
+    redis = fake_new("commands");
+    library = library_new(
+        loop, redis,
+        &(struct library_options){.prefix = "site", .sessions = true, .events = &events});
+    fake_up(redis);
+    library_up(library);
+}
+
+static redis_reply *sessions_are(int more, const char *digest) {
+    int version = 0;
+    ck_assert_int_eq(
+        sscanf(strstr(session_lua, "local VERSION = "), "local VERSION = %d", &version), 1);
+    return reply_list(2, reply_number(version + more), reply_text(digest));
+}
+
+static void expect_sessions_loaded(bool replace) {
+    const char *how = keepf("FUNCTION LOAD %s#!lua name=halley_session", replace ? "REPLACE " : "");
+
+    ck_assert_msg(strncmp(fake_asked(redis), how, strlen(how)) == 0, "%.60s", fake_asked(redis));
+    fake_answer(redis, reply_text("halley_session"));
+    fake_expect(redis, ASKS_SESSIONS, sessions_are(0, session_lua_digest));
+}
+
+static void expect_ready(void) {
+    ck_assert(!library_ready(library));
+    fake_expect(redis, ASKS, ours("7"));
+    ck_assert(library_ready(library));
+    ck_assert_uint_eq(fake_waiting(redis), 0);
+    end();
+}
+
+START_TEST(nothing_is_ready_before_both_libraries_are_there) {
+    begin_with_sessions();
+    fake_expect(redis, ASKS_SESSIONS, sessions_are(0, session_lua_digest));
+    expect_ready();
+}
+END_TEST
+
+START_TEST(a_missing_library_of_sessions_is_loaded) {
+    begin_with_sessions();
+    fake_expect(redis, ASKS_SESSIONS, reply_error(MISSING));
+    expect_sessions_loaded(false);
+    expect_ready();
+}
+END_TEST
+
+START_TEST(the_higher_number_of_a_library_of_sessions_wins) {
+    begin_with_sessions();
+    fake_expect(redis, ASKS_SESSIONS, sessions_are(1, "of a newer program"));
+    expect_ready();
+    begin_with_sessions();
+    fake_expect(redis, ASKS_SESSIONS, sessions_are(-1, session_lua_digest));
+    expect_sessions_loaded(true);
+    expect_ready();
+}
+END_TEST
+
+START_TEST(another_library_of_sessions_of_the_same_number_is_replaced_once) {
+    begin_with_sessions();
+    fake_expect(redis, ASKS_SESSIONS, sessions_are(0, "another"));
+    expect_sessions_loaded(true);
+    fake_expect(redis, ASKS, ours("7"));
+    next_question();
+    fake_expect(redis, ASKS_SESSIONS, sessions_are(0, "another")); /* it is back */
+    fake_expect(redis, ASKS, ours("7"));
+    ck_assert_uint_eq(fake_waiting(redis), 0);
+    end();
+}
+END_TEST
+
+START_TEST(somebody_elses_library_of_that_name_is_replaced) {
+    begin_with_sessions();
+    fake_expect(redis, ASKS_SESSIONS, reply_error(MISSING));
+    fake_answer(redis, reply_error("ERR Library 'halley_session' already exists"));
+    fake_expect(redis, ASKS_SESSIONS, reply_error(MISSING));
+    expect_sessions_loaded(true);
+    expect_ready();
+}
+END_TEST
+
+START_TEST(who_was_quicker_to_load_the_sessions_is_believed) {
+    begin_with_sessions();
+    fake_expect(redis, ASKS_SESSIONS, reply_error(MISSING));
+    fake_answer(redis, reply_error("ERR Library 'halley_session' already exists"));
+    fake_expect(redis, ASKS_SESSIONS, sessions_are(0, session_lua_digest));
+    expect_ready();
+}
+END_TEST
+
+static void on_called(void *ctx, const redis_reply *reply) {
+    (void)ctx;
+    ck_assert(library_missing(library, reply));
+}
+
+START_TEST(a_library_of_sessions_that_vanished_is_back_at_the_first_call) {
+    const char *argv[] = {"CALLED"};
+
+    begin_with_sessions();
+    fake_expect(redis, ASKS_SESSIONS, sessions_are(0, session_lua_digest));
+    fake_expect(redis, ASKS, ours("7"));
+    ck_assert_int_eq(redis_command(redis, on_called, NULL, 1, argv, (const size_t[]){6}), ERR_OK);
+    fake_expect(redis, "CALLED", reply_error(MISSING));
+    ck_assert(!library_ready(library));
+    fake_expect(redis, ASKS_SESSIONS, reply_error(MISSING));
+    expect_sessions_loaded(false);
+    fake_expect(redis, ASKS, ours("7"));
+    ck_assert_uint_eq(ready, 2);
+    end();
+}
+END_TEST
+
+START_TEST(a_redis_that_refuses_the_library_of_sessions_is_asked_again) {
+    begin_with_sessions();
+    fake_expect(redis, ASKS_SESSIONS, reply_error(MISSING));
+    fake_answer(redis, reply_error("OOM command not allowed"));
+    ck_assert_str_eq(refused, "OOM command not allowed");
+    ck_assert_str_eq(library_trouble(library), "OOM command not allowed");
+    next_question();
+    fake_expect(redis, ASKS_SESSIONS, sessions_are(0, session_lua_digest));
+    expect_ready();
+}
+END_TEST
+
+START_TEST(what_was_asked_of_the_sessions_is_asked_anew_after_a_loss) {
+    begin_with_sessions();
+    fake_expect(redis, ASKS_SESSIONS, reply_error(MISSING));
+    library_down(library);
+    fake_down(redis); /* in the middle of loading */
+    fake_up(redis);
+    library_up(library);
+    fake_expect(redis, ASKS_SESSIONS, sessions_are(0, session_lua_digest));
+    expect_ready();
+}
+END_TEST
+
 /* ------------------------------------------------------------------ the functions */
 
 START_TEST(a_library_that_is_there_is_used) {
@@ -426,7 +571,15 @@ START_TEST(a_program_that_ends_makes_no_claims) {
 }
 END_TEST
 
-UNIT_MAIN("library", a_library_that_is_there_is_used, the_text_that_is_loaded_knows_its_own_digest,
+UNIT_MAIN("library", nothing_is_ready_before_both_libraries_are_there,
+          a_missing_library_of_sessions_is_loaded, the_higher_number_of_a_library_of_sessions_wins,
+          another_library_of_sessions_of_the_same_number_is_replaced_once,
+          somebody_elses_library_of_that_name_is_replaced,
+          who_was_quicker_to_load_the_sessions_is_believed,
+          a_library_of_sessions_that_vanished_is_back_at_the_first_call,
+          a_redis_that_refuses_the_library_of_sessions_is_asked_again,
+          what_was_asked_of_the_sessions_is_asked_anew_after_a_loss,
+          a_library_that_is_there_is_used, the_text_that_is_loaded_knows_its_own_digest,
           a_missing_library_is_loaded_and_looked_for_again, an_older_library_is_replaced,
           a_library_from_before_there_were_installations_is_replaced,
           another_library_of_that_name_is_replaced_whenever_it_is_there,

@@ -11,12 +11,16 @@
 
 static const char *root;
 
-static void write_library(int version, const char *text) {
-    FILE *file = fopen(keepf("%s/core/redis/halley.lua", root), "w");
+static void write_named(const char *name, int version, const char *text) {
+    FILE *file = fopen(keepf("%s/core/redis/%s.lua", root, name), "w");
 
     ck_assert_ptr_nonnull(file);
     fprintf(file, "#!lua name=halley\nlocal VERSION = %d\n%s\n", version, text);
     fclose(file);
+}
+
+static void write_library(int version, const char *text) {
+    write_named("halley", version, text);
 }
 
 static const char *read_file(const char *name) {
@@ -39,6 +43,8 @@ static void begin(void) {
 }
 
 static void end(void) {
+    unlink(keepf("%s/core/redis/session.lua", root));
+    unlink(keepf("%s/core/redis/session.lua.version", root));
     unlink(keepf("%s/core/redis/halley.lua", root));
     unlink(keepf("%s/core/redis/halley.lua.version", root));
     rmdir(keepf("%s/core/redis", root));
@@ -106,6 +112,21 @@ START_TEST(one_command_mends_it) {
 }
 END_TEST
 
+START_TEST(each_library_has_a_number_of_its_own) {
+    begin();
+    write_named("session", 7, "other");
+    ck_assert_int_eq(lint("--update"), 0);
+    write_named("session", 7, "changed");
+    ck_assert_int_eq(lint(NULL), 1);
+    ck_assert_int_eq(lint("--update"), 0);
+    ck_assert_ptr_nonnull(strstr(read_file("session.lua"), "local VERSION = 8\nchanged"));
+    ck_assert_int_eq(strncmp(read_file("halley.lua.version"), "1 ", 2), 0);
+    write_library(1, "changed too");
+    ck_assert_int_eq(lint(NULL), 1);
+    end();
+}
+END_TEST
+
 UNIT_MAIN("library-version", a_text_that_is_noted_passes, a_changed_text_with_the_old_number_fails,
           a_changed_text_with_a_lower_number_fails, a_raised_number_passes_and_is_noted,
-          one_command_mends_it)
+          one_command_mends_it, each_library_has_a_number_of_its_own)

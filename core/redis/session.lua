@@ -1,0 +1,413 @@
+#!lua name=halley_session
+--
+-- Sessions of polling clients inside Redis: what of them must happen at once.
+-- Who calls it, and what each word means: core/redis/session.h.
+--
+-- Of each session there is, under one hash tag (sid: 32 hexadecimal digits):
+--
+--   halley.session:{sid}       string; MessagePack, a map of the fields below. One packed string:
+--                              a hash with the same fields costs as much with one channel and
+--                              twice as much with five, and a command more in each call
+--   halley.session.out:{sid}   list; its own frames that are not confirmed, only while there are any
+--
+-- and of each process
+--
+--   <prefix>.process:<process> pub/sub: "wake <n>", "over <n>", "copy <n>" (over, by the same request
+--                              again), "there <n>" (asks nothing but whether somebody hears it)
+--
+-- The fields:
+--   d      dialect and service
+--   v      version of what an answer is rendered from: state, and which positions there are
+--   s      the protocol's state; absent: ''
+--   h      who holds a request for it, "<process>.<n>"; absent: nobody
+--   p      positions that the client is known to have (a cursor, core/data/cursor.h); absent: ''
+--   q, f   positions, and number of frames, of the last answer; absent once that is confirmed
+--   b, a   number of the last answer that carried something, and the client's id for its request
+--   r      the last answer is being given again, as it was
+--   l      answers that were taken for lost and given again, {b, q, f} each, the oldest first: the client
+--          may say later that it has one of them
+--   e      the client's ids of the requests before the last, the newest first
+--   i      its id of the last request that attached
+--   n, w   number and bytes of its frames in the list
+--   c, o   why it is closed; whether only one is told
+--   x      when its next ping is due (milliseconds); 0: one was sent, and its pong is awaited
+--
+-- Deadlines are the keys' own: Redis compares them by its clock, to the millisecond. While a pong
+-- is awaited no call makes a session live longer.
+--
+-- To change it: raise VERSION (tests/lint/library-version --update).
+
+local VERSION = 1
+local DIGEST = '' -- of this text, which the build puts in here (Makefile)
+
+-- The words of core/redis/session.c, by their place there.
+local HELD, OPENED, OK, EXISTS, GONE, CLOSED, BUSY, LOST, CHANGED, CONFLICT, FULL = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
+
+local function now_ms()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+local function key(sid) return 'halley.session:{' .. sid .. '}' end
+local function out(sid) return 'halley.session.out:{' .. sid .. '}' end
+
+local function read(sid)
+  local held = redis.call('GET', key(sid))
+  return held and cmsgpack.unpack(held)
+end
+
+local function forget(sid, s)
+  redis.call('DEL', key(sid))
+  if s.n then redis.call('DEL', out(sid)) end
+end
+
+-- `ttl` milliseconds from now it is gone, and in the last of them it is there: Redis keeps a key
+-- through the millisecond that it is told. 0: the time-out stays.
+local function save(sid, s, ttl)
+  if ttl == 0 or s.x == 0 then
+    redis.call('SET', key(sid), cmsgpack.pack(s), 'KEEPTTL')
+  else
+    redis.call('SET', key(sid), cmsgpack.pack(s), 'PX', string.format('%.0f', math.max(ttl - 1, 1)))
+  end
+  -- the frames outlive their session by a moment, never the other way
+  if s.n then redis.call('PEXPIRE', out(sid), redis.call('PTTL', key(sid)) + 1000) end
+end
+
+-- Tells the process of whoever holds the session. Where nobody hears it that process is dead, and
+-- nobody holds the session.
+local function tell(s, prefix, word)
+  local process, number = string.match(s.h, '^(.*)%.(%d+)$')
+  if redis.call('PUBLISH', prefix .. '.process:' .. process, word .. ' ' .. number) > 0 then return true end
+  s.h = nil
+  return false
+end
+
+-- -------------------------------------------------------------------- what is there
+
+-- How many frames the next answer goes on behind: those that were sent, confirmed or not.
+local function sent(s) return not s.r and s.f or 0 end
+
+-- Whether it is closed and its frames are out.
+local function is_over(s) return s.c and (s.n or 0) <= sent(s) end
+
+-- Tells that it is closed.
+local function say_closed(sid, s)
+  if s.o then forget(sid, s) end
+  return { CLOSED, s.c }
+end
+
+local function due(s)
+  if not s.x or s.x == 0 or s.c then return -1 end
+  return math.max(0, s.x - now_ms())
+end
+
+local NO_FRAMES = {}
+
+-- What an answer is rendered from. nil: its frames are gone (evicted), and it is of no use.
+local function view(sid, s, status, again)
+  local frames, n = NO_FRAMES, s.n
+  if n and n > sent(s) then
+    frames = redis.call('LRANGE', out(sid), sent(s), -1)
+    if #frames ~= n - sent(s) then return nil end
+    if s.r then
+      for i = #frames, (s.f or 0) + 1, -1 do frames[i] = nil end
+    end
+  end
+  return { status, s.v, s.d, s.s or '', not s.r and s.q or s.p or '', s.b or 0, due(s), (again or s.r) and 1 or 0, n or 0,
+    s.w or 0, frames, s.c or false, s.r and (s.q or s.p or '') or nil }
+end
+
+local function view_or_gone(sid, s, status, again)
+  local seen = view(sid, s, status, again)
+  if seen then return seen end
+  forget(sid, s)
+  return { GONE }
+end
+
+-- ----------------------------------------------------------------------------- birth
+
+-- in: dialect, state, cursor, milliseconds until its first ping or 0
+local function make(sid, dialect, state, cursor, pulse)
+  redis.call('DEL', out(sid))
+  pulse = tonumber(pulse)
+  return { d = dialect, v = 1, s = state ~= '' and state or nil, p = cursor ~= '' and cursor or nil,
+    x = pulse > 0 and now_ms() + pulse or nil }
+end
+
+-- in:  sid; ttl, dialect, state, cursor, pulse
+-- out: OPENED, EXISTS
+local function session_open(keys, args)
+  local sid = keys[1]
+  if redis.call('EXISTS', key(sid)) == 1 then return { EXISTS } end
+  save(sid, make(sid, args[2], args[3], args[4], args[5]), tonumber(args[1]))
+  return { OPENED }
+end
+
+-- --------------------------------------------------------------------------- attaching
+
+-- Takes so many frames, which have arrived, out of the list.
+local function drop_frames(sid, s, count)
+  local bytes = s.w
+  for _, frame in ipairs(redis.call('LPOP', out(sid), count) or NO_FRAMES) do bytes = bytes - #frame end
+  if s.n <= count then
+    s.n, s.w = nil, nil
+  else
+    s.n, s.w = s.n - count, bytes
+  end
+end
+
+local function arrived(sid, s, q, f)
+  s.p = q or s.p
+  if f then drop_frames(sid, s, f) end
+end
+
+local LOST_ANSWERS = 8
+
+-- The client has the answers up to this number: of those that are not confirmed it is the last of
+-- these. A request that was stuck and came late with an older number may have made the last answer be
+-- given again, to nobody; so answers that were taken for lost are remembered. Returns whether the last
+-- one is taken for lost.
+local function acknowledge(sid, s, number)
+  local answers = s.l or {}
+  if s.q or s.f then answers[#answers + 1] = { b = s.b, q = s.q, f = s.f } end
+  local has, left = nil, {}
+  for _, answer in ipairs(answers) do
+    if answer.b <= number then has = answer else left[#left + 1] = answer end
+  end
+  if has then
+    arrived(sid, s, has.q, has.f)
+    for _, answer in ipairs(left) do answer.f = answer.f and math.max(0, answer.f - (has.f or 0)) end
+  end
+  if #left > LOST_ANSWERS then table.remove(left, 1) end
+  s.l, s.q, s.f = left[1] and left or nil, nil, nil
+  return left[1] ~= nil and left[#left].b == s.b
+end
+
+-- What became of the last answer. Returns whether it is to be given again.
+local function settle(sid, s, confirm, what)
+  local flying, lost = s.q or s.f, false
+  s.r = nil
+  if confirm == 'ack' then
+    local number = tonumber(what)
+    if s.l or (flying and number < s.b) then return acknowledge(sid, s, number) end
+  elseif confirm == 'id' then
+    lost = flying and what == s.a
+  end
+  if lost then
+    s.r = true
+  elseif flying then
+    arrived(sid, s, s.q, s.f)
+    s.q, s.f = nil, nil
+  end
+  return lost
+end
+
+local IDS = 4
+
+-- Whether a newer request than the one with this id was here already; it was stuck somewhere. Its
+-- client does not wait for it any more.
+local function is_stale(s, id)
+  if id == '' or id == s.i then return false end
+  for _, earlier in ipairs(s.e or NO_FRAMES) do
+    if earlier == id then return true end
+  end
+  if s.i then
+    s.e = s.e or {}
+    table.insert(s.e, 1, s.i)
+    s.e[IDS] = nil
+  end
+  s.i = id
+  return false
+end
+
+local function shut(s, reason, once)
+  s.c, s.o, s.v, s.p, s.q, s.x, s.l = reason, once or nil, s.v + 1, nil, nil, nil, nil
+end
+
+local CONFIRMS = { next = true, id = true, ack = true }
+
+-- in:  sid; "<process>.<n>", prefix, policy, ttl, confirm, its id or number, reason; where it may be
+--      made also: hold or loose, dialect, state, cursor, pulse
+-- out: HELD or OPENED with a view, GONE, CLOSED reason, BUSY, LOST (a newer request was here)
+local function session_attach(keys, args)
+  local sid, token, prefix, policy, ttl = keys[1], args[1], args[2], args[3], tonumber(args[4])
+  if not CONFIRMS[args[5]] then return redis.error_reply('ERR confirm: next, id or ack') end
+  local s, status = read(sid), HELD
+  if not s then
+    if not args[8] then return { GONE } end
+    s, status = make(sid, args[9], args[10], args[11], args[12]), OPENED
+  end
+  local copy = args[5] == 'id' and args[6] ~= '' and args[6] == s.i
+  if args[5] == 'id' and is_stale(s, args[6]) then return { LOST } end
+  if s.h and s.h ~= token and tell(s, prefix, policy == 'first' and 'there' or copy and 'copy' or 'over') then
+    if policy == 'first' then return { BUSY } end
+    if policy == 'both' and not s.c then
+      shut(s, args[7])
+      s.h = nil
+      save(sid, s, ttl)
+      return { CLOSED, s.c }
+    end
+  end
+  local again = settle(sid, s, args[5], args[6])
+  if is_over(s) then return say_closed(sid, s) end
+  s.h = (status == HELD or args[8] ~= 'loose') and token or nil
+  local seen = view(sid, s, status, again)
+  if not seen then
+    forget(sid, s)
+    return { GONE }
+  end
+  save(sid, s, s.c and 0 or ttl)
+  return seen
+end
+
+-- in:  sid; "<process>.<n>"
+-- out: HELD with a view, LOST, GONE, CLOSED reason
+local function session_look(keys, args)
+  local sid = keys[1]
+  local s = read(sid)
+  if not s then return { GONE } end
+  if s.h ~= args[1] then return { LOST } end
+  if is_over(s) then return say_closed(sid, s) end
+  return view_or_gone(sid, s, HELD)
+end
+
+-- --------------------------------------------------------------------------- answering
+
+-- in:  sid; "<process>.<n>", version, ttl, frames, keep or done, milliseconds until its pong must
+--      be there or 0, the request's id or '', cursor ('' stays)
+-- out: OK batch, CHANGED with a view, LOST, GONE, CLOSED reason
+local function session_answer(keys, args)
+  local sid, frames, pong = keys[1], tonumber(args[4]), tonumber(args[6])
+  local s = read(sid)
+  if not s then return { GONE } end
+  if s.h ~= args[1] then return { LOST } end
+  if s.v ~= tonumber(args[2]) then
+    if is_over(s) then return say_closed(sid, s) end
+    return view_or_gone(sid, s, CHANGED)
+  end
+  if frames > (s.n or 0) - sent(s) then return redis.error_reply('ERR frames: there are not so many') end
+  if s.r then
+    s.r = nil -- what it was is marked already
+  elseif frames > 0 or args[8] ~= '' then
+    s.b = (s.b or 0) + 1
+    s.a = args[7] ~= '' and args[7] or nil
+    if frames > 0 then s.f = sent(s) + frames end
+    if args[8] ~= '' then s.q = args[8] end
+  end
+  if args[5] ~= 'keep' then s.h = nil end
+  local ttl = s.c and 0 or tonumber(args[3])
+  if pong > 0 and not s.c then
+    s.x = nil -- this once the time-out is set
+    save(sid, s, pong)
+    s.x, ttl = 0, 0
+  end
+  save(sid, s, ttl)
+  return { OK, s.b or 0 }
+end
+
+-- in:  sid; "<process>.<n>", ttl (0 stays)
+-- out: OK, LOST, GONE
+local function session_release(keys, args)
+  local sid = keys[1]
+  local s = read(sid)
+  if not s then return { GONE } end
+  if s.h ~= args[1] then return { LOST } end
+  s.h = nil
+  save(sid, s, s.c and 0 or tonumber(args[2]))
+  return { OK }
+end
+
+-- ---------------------------------------------------------------------------- changing
+
+-- The names of a cursor's channels, as they stand in it.
+local function names_of(cursor)
+  local names = {}
+  for name in string.gmatch(cursor, '([^@,]+)@') do names[name] = true end
+  return names
+end
+
+-- A cursor without these channels, and with `add` behind it.
+local function replaced(cursor, names, add)
+  local kept = {}
+  for name, position in string.gmatch(cursor or '', '([^@,]+)@([^,]+)') do
+    if not names[name] then kept[#kept + 1] = name .. '@' .. position end
+  end
+  if add ~= '' then kept[#kept + 1] = add end
+  return kept[1] and table.concat(kept, ',') or nil
+end
+
+local function move(s, add, drop)
+  local names = names_of(add ~= '' and drop ~= '' and add .. ',' .. drop or add .. drop)
+  s.p = replaced(s.p, names, add)
+  if s.q then s.q = replaced(s.q, names, add) end
+  for _, last in ipairs(s.l or NO_FRAMES) do last.q = last.q and replaced(last.q, names, add) end
+end
+
+local FRAMES = 9 -- behind these words
+
+-- in:  sid; prefix, version (0: any), ttl (0 stays), bytes that its frames may be (0: any), milliseconds
+--      until its next ping or 0, state or keep, the state, positions to add, positions to drop, frames
+-- out: OK version waiting bytes holder, CONFLICT with a view, FULL, GONE, CLOSED reason
+local function session_change(keys, args)
+  local sid, version, most, pulse = keys[1], tonumber(args[2]), tonumber(args[4]), tonumber(args[5])
+  local s = read(sid)
+  if not s then return { GONE } end
+  if s.c then return { CLOSED, s.c } end
+  if version ~= 0 and version ~= s.v then return view_or_gone(sid, s, CONFLICT) end
+  local bytes, fresh, held = s.w or 0, #args > FRAMES, s.h
+  for i = FRAMES + 1, #args do bytes = bytes + #args[i] end
+  if fresh and most > 0 and bytes > most then return { FULL } end
+  local rendered = args[6] == 'state' or args[8] ~= '' or args[9] ~= ''
+  if rendered then s.v = s.v + 1 end
+  if args[6] == 'state' then s.s = args[7] ~= '' and args[7] or nil end
+  if args[8] ~= '' or args[9] ~= '' then move(s, args[8], args[9]) end
+  if fresh then
+    redis.call('RPUSH', out(sid), unpack(args, FRAMES + 1))
+    s.n, s.w = (s.n or 0) + #args - FRAMES, bytes
+  end
+  if pulse > 0 then s.x = now_ms() + pulse end
+  local told = held and (rendered or fresh or pulse > 0) and tell(s, args[1], 'wake')
+  save(sid, s, tonumber(args[3]))
+  return { OK, s.v, s.n or 0, s.w or 0, told and 1 or 0 }
+end
+
+-- ----------------------------------------------------------------------------- the end
+
+-- in:  sid; prefix, ttl, once or each, reason
+-- out: OK holder, CLOSED reason, GONE
+local function session_close(keys, args)
+  local sid = keys[1]
+  local s = read(sid)
+  if not s then return { GONE } end
+  if s.c then return { CLOSED, s.c } end
+  shut(s, args[4], args[3] == 'once')
+  local told = s.h and tell(s, args[1], 'wake')
+  save(sid, s, tonumber(args[2]))
+  return { OK, told and 1 or 0 }
+end
+
+-- in:  sid; prefix
+-- out: OK holder, GONE
+local function session_remove(keys, args)
+  local sid = keys[1]
+  local s = read(sid)
+  if not s then return { GONE } end
+  local told = s.h and tell(s, args[1], 'over')
+  forget(sid, s)
+  return { OK, told and 1 or 0 }
+end
+
+local function session_version()
+  return { VERSION, DIGEST }
+end
+
+redis.register_function { function_name = 'halley_session_open', callback = session_open }
+redis.register_function { function_name = 'halley_session_attach', callback = session_attach }
+redis.register_function { function_name = 'halley_session_look', callback = session_look }
+redis.register_function { function_name = 'halley_session_answer', callback = session_answer }
+redis.register_function { function_name = 'halley_session_change', callback = session_change }
+-- In a full Redis what makes room must still be possible.
+redis.register_function { function_name = 'halley_session_release', callback = session_release, flags = { 'allow-oom' } }
+redis.register_function { function_name = 'halley_session_close', callback = session_close, flags = { 'allow-oom' } }
+redis.register_function { function_name = 'halley_session_remove', callback = session_remove, flags = { 'allow-oom' } }
+redis.register_function { function_name = 'halley_session_version', callback = session_version, flags = { 'no-writes' } }
