@@ -26,6 +26,7 @@ struct client {
 struct client_events {
     void (*gone)(void *ctx);    /* the web server says that the browser has left */
     void (*drained)(void *ctx); /* everything that was queued has been taken */
+    void (*doubted)(void *ctx); /* it sends no more, and may have left: sending something tells */
 };
 
 /* How a kind of client does what the functions of the same names below promise. */

@@ -205,4 +205,13 @@ static void on_drained(void *ctx) {
     stay_ready(waiter);
 }
 
-const struct client_events turn_events = {.gone = deliver_gone, .drained = on_drained};
+/* Over TCP who has left cannot be told from who only sends no more; who has answers with a reset.
+ */
+static void on_doubted(void *ctx) {
+    struct waiter *waiter = ctx;
+    if (waiter->begun && !waiter->slow && waiter_transport(waiter)->keepalive != NULL)
+        (void)deliver_heartbeat(waiter);
+}
+
+const struct client_events turn_events = {
+    .gone = deliver_gone, .drained = on_drained, .doubted = on_doubted};

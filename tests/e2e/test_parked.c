@@ -11,6 +11,7 @@
 #include "tests/lib/wire.h"
 
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 static struct lab lab;
@@ -78,6 +79,43 @@ START_TEST(a_browser_that_leaves_is_freed_and_the_others_are_not) {
 }
 END_TEST
 
+/* Whether the text has come on a connection by now. */
+static bool has_come(int fd, const char *text) {
+    static char said[1 << 16];
+    ssize_t len = recv(fd, said, sizeof said - 1, MSG_DONTWAIT | MSG_PEEK);
+
+    said[len > 0 ? len : 0] = '\0';
+    return strstr(said, text) != NULL;
+}
+
+/* Over TCP who has left looks like who only sends no more: a stream finds out by sending. */
+START_TEST(a_stream_whose_browser_leaves_is_freed_before_its_next_message) {
+    enum { COUNT = 20 };
+    const char *channel = keep_fresh("leave");
+    const char *request =
+        keepf("GET /comet/events?channel=%s HTTP/1.1\r\nHost: h\r\n\r\n", channel);
+    int fds[COUNT];
+
+    memset(&lab, 0, sizeof lab);
+    lab_open(&lab, "parked");
+    lab_conf(&lab, "keepalive = 3600\n");
+    lab_all(&lab, "parked", "http");
+    for (int i = 0; i < COUNT; i++) {
+        fds[i] = wire_tcp(lab.port);
+        ck_assert(wire_send(fds[i], request, strlen(request)));
+    }
+    until(waiters() == COUNT, "%zu of %d are parked", waiters(), COUNT);
+    ck_assert_int_eq(shutdown(fds[0], SHUT_WR), 0);
+    for (int i = 1; i < COUNT; i++)
+        close(fds[i]);
+    until(waiters() == 1, "%zu are held", waiters());
+    store_add(&lab, channel, "\"for who sends no more\"");
+    until(has_come(fds[0], "for who sends no more"), "it did not come");
+    close(fds[0]);
+    teardown();
+}
+END_TEST
+
 START_TEST(waits_do_not_all_return_in_the_same_instant) {
     enum { COUNT = 60, SECONDS = 6 };
     const struct answer *first = NULL;
@@ -105,6 +143,7 @@ int main(void) {
     tcase_add_test(parked, a_descriptor_that_the_web_server_closes_is_freed_at_once);
     tcase_add_loop_test(parked, a_browser_that_leaves_is_freed_and_the_others_are_not, 0,
                         E2E_THREADLESS);
+    tcase_add_test(parked, a_stream_whose_browser_leaves_is_freed_before_its_next_message);
     tcase_add_test(parked, waits_do_not_all_return_in_the_same_instant);
     return e2e_run(suite);
 }

@@ -37,7 +37,7 @@ static struct sockaddr_storage address;
 static socklen_t address_size;
 
 /* What was handed over. */
-static unsigned taken, gone, drained;
+static unsigned taken, gone, drained, doubted;
 static struct client *held[HELD_MAX]; /* of requests for "hold", in their order */
 static size_t held_count;
 static struct buf early; /* of the last one for "upgrade" */
@@ -57,7 +57,12 @@ static void on_drained(void *ctx) {
     drained++;
 }
 
-static const struct client_events events = {on_gone, on_drained};
+static void on_doubted(void *ctx) {
+    (void)ctx;
+    doubted++;
+}
+
+static const struct client_events events = {on_gone, on_drained, on_doubted};
 
 static void answer(struct client *client, const char *text) {
     const struct head head = {.status = 200, .type = "text/plain", .length = strlen(text)};
@@ -326,6 +331,35 @@ START_TEST(who_has_stopped_sending_is_answered_all_the_same) {
         answer(held[1], "later");
         ck_assert_str_eq(all_on(fd), keepf("%s%s%s", ok("late"), ok("GET a? 0 "), ok("later")));
         held_count = taken = 0;
+        end();
+    }
+}
+END_TEST
+
+/* Over TCP the one looks like the other, until something is sent. */
+START_TEST(who_may_have_left_is_doubted_and_has_where_a_reset_answers) {
+    const struct head head = {.status = 200, .type = "text/x", .length = HEAD_NO_LENGTH};
+
+    configure();
+    for (int leaves = 0; leaves < 2; leaves++) {
+        begin_tcp();
+        int fd = sent(GET("hold"));
+        loop_until(loop, held_count == 1);
+        ck_assert_int_eq(client_send(held[0], &head, &(struct part){"a", 1}, 1), ERR_OK);
+        take_on(fd, 1);
+        ck_assert_int_eq(leaves ? close(fd) : shutdown(fd, SHUT_WR), 0);
+        loop_until(loop, doubted == 1);
+        ck_assert_uint_eq(gone, 0);
+        ck_assert_int_eq(client_send(held[0], NULL, &(struct part){"b", 1}, 1), ERR_OK);
+        if (leaves) {
+            loop_until(loop, gone == 1);
+        } else {
+            ck_assert_str_eq(take_on(fd, 6), "1\r\nb\r\n");
+            ck_assert_uint_eq(gone, 0);
+            client_drop(held[0]);
+            close(fd);
+        }
+        held_count = taken = doubted = gone = 0;
         end();
     }
 }
@@ -763,10 +797,11 @@ UNIT_MAIN("http_server", a_request_is_answered_with_its_length_and_the_connectio
           a_stream_goes_in_chunks_and_the_connection_goes_on,
           a_stream_of_http_1_0_ends_with_its_connection,
           requests_wait_their_turn_behind_one_that_is_held,
-          who_has_stopped_sending_is_answered_all_the_same, who_is_gone_is_noticed_while_he_is_held,
-          who_rests_or_waits_has_no_buffer, one_hundred_is_said_to_who_waits_for_it,
-          what_is_wrong_is_told_and_ends_the_connection, a_head_that_is_too_long_is_told_so,
-          a_body_that_is_too_long_is_answered_before_its_end,
+          who_has_stopped_sending_is_answered_all_the_same,
+          who_may_have_left_is_doubted_and_has_where_a_reset_answers,
+          who_is_gone_is_noticed_while_he_is_held, who_rests_or_waits_has_no_buffer,
+          one_hundred_is_said_to_who_waits_for_it, what_is_wrong_is_told_and_ends_the_connection,
+          a_head_that_is_too_long_is_told_so, a_body_that_is_too_long_is_answered_before_its_end,
           large_bodies_together_have_their_limit, a_request_that_does_not_arrive_is_408,
           no_drop_of_a_request_makes_its_time_longer,
           a_connection_without_a_request_is_kept_for_its_time,
