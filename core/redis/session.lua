@@ -37,7 +37,7 @@
 --
 -- To change it: raise VERSION (tests/lint/library-version --update).
 
-local VERSION = 1
+local VERSION = 2
 local DIGEST = '' -- of this text, which the build puts in here (Makefile)
 
 -- The words of core/redis/session.c, by their place there.
@@ -67,7 +67,7 @@ local function save(sid, s, ttl)
   if ttl == 0 or s.x == 0 then
     redis.call('SET', key(sid), cmsgpack.pack(s), 'KEEPTTL')
   else
-    redis.call('SET', key(sid), cmsgpack.pack(s), 'PX', string.format('%.0f', math.max(ttl - 1, 1)))
+    redis.call('SET', key(sid), cmsgpack.pack(s), 'PX', math.max(ttl - 1, 1))
   end
   -- the frames outlive their session by a moment, never the other way
   if s.n then redis.call('PEXPIRE', out(sid), redis.call('PTTL', key(sid)) + 1000) end
@@ -202,7 +202,7 @@ local function settle(sid, s, confirm, what)
   return lost
 end
 
-local IDS = 4
+local IDS = 16 -- that are remembered: a request that is stuck for longer than so many others is taken for new
 
 -- Whether a newer request than the one with this id was here already; it was stuck somewhere. Its
 -- client does not wait for it any more.
