@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "core/base/mem.h"
+#include "core/data/wildcard.h"
 
 #define NUMBER_LIMIT (UINT64_C(1) << 53) /* what Lua and JavaScript count exactly */
 
@@ -108,7 +109,7 @@ static enum err take_channel(const char **at, const char *end, char *name,
             return ERR_SYNTAX;
         name[len++] = (char)c;
     }
-    if (p == end || !channel_valid(name, len))
+    if (p == end || !(channel_valid(name, len) || wildcard_valid(name, len)))
         return ERR_SYNTAX;
     item->channel = name;
     item->channel_len = len;

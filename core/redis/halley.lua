@@ -15,6 +15,12 @@
 --   halley.idempotency:{channel}:<key>   "<id> <at>" of the first publish through Redis
 --   halley.posted:{channel}:<who> <key>  the same of a publish from the web, by <who>
 --
+-- of all channels together:
+--
+--   halley.channels        sorted set: when a channel had a publish last, by the minute
+--   halley.channels:born   sorted set: since when it stands there
+--   <prefix>.born          pub/sub: "<at> <channel>", when one comes to stand there
+--
 -- and for each section of the configuration with a publish_rate:
 --
 --   halley.rate:<pattern>:<who>          when the next publish of <who> is due
@@ -32,7 +38,7 @@
 -- VERSION (tests/lint/library-version --update). Programs load this file when Redis
 -- has none or an older one; when it has another text of the same number, once each.
 
-local VERSION = 18
+local VERSION = 20
 local DIGEST = '' -- of this text, which the build puts in here (Makefile)
 
 local HISTORY, TTL, MAX_MESSAGE = 1000, 3600, 65536
@@ -364,6 +370,34 @@ local function forget_bare(meta_key, bare)
   if not bare then redis.call('HDEL', meta_key, 'bare') end
 end
 
+-- Names that were put down in this minute, or so many of them: of those that are not among
+-- them Redis is asked once more.
+local NAMES, BORN = 'halley.channels', 'halley.channels:born'
+local NAMES_MS, NAMES_MAX, NOTED_MAX, NAMES_OLD = 60000, 100000, 10000, 100
+local noted, noted_count, noted_in = {}, 0, 0
+
+local function forget_names(names)
+  if type(names) ~= 'table' or names.err or #names == 0 then return end
+  redis.pcall('ZREM', NAMES, unpack(names))
+  redis.pcall('ZREM', BORN, unpack(names))
+end
+
+-- Puts down that the channel had a publish, and tells where it is new among the names. A
+-- cluster keeps names elsewhere than channels, and refuses: it has no patterns.
+local function note_name(channel, new, now, prefix, told)
+  local minute = math.floor(now / NAMES_MS)
+  if minute ~= noted_in then noted, noted_count, noted_in = {}, 0, minute end
+  if noted[channel] and not new then return end
+  if noted_count < NOTED_MAX then noted[channel], noted_count = true, noted_count + 1 end
+  if redis.pcall('ZADD', NAMES, text(now), channel) ~= 1 then return end
+  redis.pcall('ZADD', BORN, text(now), channel)
+  forget_names(redis.pcall('ZRANGEBYSCORE', NAMES, '-inf', text(now - META_TTL * 1000), 'LIMIT', '0', text(NAMES_OLD)))
+  local count = redis.pcall('ZCARD', NAMES)
+  if type(count) == 'number' and count > NAMES_MAX then forget_names(redis.pcall('ZRANGE', NAMES, '0', '0')) end
+  pcall(tell, prefix .. '.born', text(now) .. ' ' .. channel)
+  if told and told ~= prefix then pcall(tell, told .. '.born', text(now) .. ' ' .. channel) end
+end
+
 -- The id that append() or make_hole() gave last; who is raised out of them asks for it.
 local given
 
@@ -431,6 +465,7 @@ local function append(channel, payload, o, now)
   given = id
   redis.call('EXPIRE', meta_key, text(math.max(o.meta_ttl or META_TTL, 2 * ttl)))
   announce(channel, id .. ' ' .. text(now) .. ' ' .. payload, prefix, database, o.prefix, now)
+  note_name(channel, not meta[1], now, prefix, o.prefix)
   return id, now
 end
 
@@ -745,6 +780,29 @@ local function halley_read(keys, args)
   end
   if hole and not more and #entries == 0 and epoch and meta[3] ~= run then tail = place(channel, epoch) end
   return { tail, hole or 0, more and 1 or 0, entries }
+end
+
+-- The names that a pattern (core/data/wildcard.h) stands for, those that had a publish last
+-- first, and since when each stands there.
+-- in:  halley.channels, halley.channels:born; pattern, how many at most
+-- out: { name, born, name, born, ... }
+local NAMES_CHUNK = 1000
+local function halley_channels(keys, args)
+  local head, stars = string.match(args[1] or '', '^(.-)(%*%*?)$')
+  local most = tonumber(args[2])
+  if not head or not most then return fail('usage: FCALL_RO halley_channels 2 names born pattern most') end
+  local out, from = {}, 0
+  repeat
+    local names = redis.call('ZREVRANGE', keys[1], from, from + NAMES_CHUNK - 1)
+    for _, name in ipairs(names) do
+      if #out < 2 * most and #name > #head and string.sub(name, 1, #head) == head
+        and (stars == '**' or not string.find(name, '/', #head + 1, true)) then
+        out[#out + 1], out[#out + 2] = name, redis.call('ZSCORE', keys[2], name) or '0'
+      end
+    end
+    from = from + NAMES_CHUNK
+  until #names < NAMES_CHUNK or #out >= 2 * most
+  return out
 end
 
 -- ------------------------------------------------------- who serves WebSockets
@@ -1549,6 +1607,7 @@ redis.register_function { function_name = 'halley_report', callback = halley_rep
 redis.register_function { function_name = 'halley_reports', callback = halley_reports }
 redis.register_function { function_name = 'halley_tally', callback = halley_tally }
 redis.register_function { function_name = 'halley_read', callback = halley_read, flags = { 'no-writes' } }
+redis.register_function { function_name = 'halley_channels', callback = halley_channels, flags = { 'no-writes' } }
 -- A full Redis takes no messages; but a worker that could not join would listen without a name.
 redis.register_function { function_name = 'halley_join', callback = halley_join, flags = { 'allow-oom' } }
 redis.register_function { function_name = 'halley_lease', callback = halley_lease, flags = { 'allow-oom' } }

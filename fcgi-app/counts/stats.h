@@ -22,6 +22,9 @@
     X(bodies_refused, counter, "large requests refused because too many came together")            \
     X(connections_refused, counter, "connections told that no descriptor is left")                 \
     X(connections_over, counter, "connections told that there are max_connections already")        \
+    X(patterns, gauge, "patterns of channel names that are followed now")                          \
+    X(patterns_joined, counter, "channels that waiters were given because they became one")        \
+    X(patterns_full, counter, "channels that did not fit behind a pattern")                        \
     X(lines_long, counter, "line feeds ended because a line was too long")                         \
     X(lines_late, counter, "line feeds ended because a line took too long to arrive")              \
     X(policies, counter, "policy files sent to Flash")                                             \

@@ -9,7 +9,9 @@
 #include <string.h>
 
 #include "core/base/mem.h"
+#include "core/data/wildcard.h"
 #include "fcgi-app/endpoints/app.h"
+#include "fcgi-app/hub/directory.h"
 #include "fcgi-app/protocols/channel_index.h"
 #include "fcgi-app/protocols/reading.h"
 
@@ -64,42 +66,204 @@ static bool take_channel(const struct config *config, const struct param *param,
     return true;
 }
 
-static bool take_channels(const struct config *config, const struct params *params, size_t most,
-                          struct hub_read *read, struct hub_channel *channels,
+/* ------------------------------------------------------------------------- patterns */
+
+enum {
+    PATTERNS_MAX = 8,
+    BIRTH_SLACK = 20000 /* milliseconds: a place in a cursor may be so much later than the list */
+};
+
+/* Channels that are being put together: patterns first, what they stand for, and the others. */
+struct gathering {
+    const struct app *app;
+    struct hub_channel *channels;
+    uint64_t *born; /* of each; 0: it was named */
+    size_t count, room;
+    bool full;
+};
+
+static void gather(struct gathering *to, const char *name, size_t len, uint64_t born) {
+    if (to->count == to->room) {
+        to->room = 2 * to->room + 16;
+        to->channels = mem_resize(to->channels, to->room * sizeof *to->channels);
+        to->born = mem_resize(to->born, to->room * sizeof *to->born);
+    }
+    to->channels[to->count] = (struct hub_channel){.name = name, .len = len};
+    to->born[to->count++] = born;
+}
+
+static void gather_one(void *ctx, const char *name, size_t len, uint64_t born) {
+    struct gathering *to = ctx;
+
+    if (to->count >= PATTERN_CHANNELS_MAX)
+        to->full = true;
+    else
+        gather(to, name, len, born > 0 ? born : 1);
+}
+
+const struct param *read_unknown_pattern(const struct app *app, const struct request *request) {
+    const struct params *params = &request->params;
+
+    for (size_t i = 0; i < params->count; i++) {
+        const struct param *param = &params->items[i];
+        struct gathering nothing = {.count = PATTERN_CHANNELS_MAX};
+        if (strcmp(param->name, "pattern") == 0 && wildcard_valid(param->value, param->value_len) &&
+            !directory_each(hub_directory(app->hub), param->value, param->value_len, gather_one,
+                            &nothing))
+            return param;
+    }
+    return NULL;
+}
+
+static bool check_patterns(const struct params *params, struct problem *problem) {
+    size_t count = 0;
+
+    for (size_t i = 0; i < params->count; i++) {
+        const struct param *param = &params->items[i];
+        if (strcmp(param->name, "pattern") != 0)
+            continue;
+        count++;
+        if (!wildcard_valid(param->value, param->value_len))
+            problem_set(problem, 400, "pattern: must be * or **, or end with /* or /**");
+        else if (count > PATTERNS_MAX)
+            problem_set(problem, 400, "pattern: the most is %d of them", PATTERNS_MAX);
+        if (problem->status != 0)
+            return false;
+    }
+    return true;
+}
+
+/* The patterns themselves come first: they are followed like channels (hub/directory.c). */
+static bool take_patterns(const struct params *params, struct gathering *to,
                           struct problem *problem) {
+    if (!check_patterns(params, problem))
+        return false;
+    if (params_count(params, "pattern") == 0)
+        return true;
+    const struct directory *directory = hub_directory(to->app->hub);
+    for (size_t i = 0; i < params->count; i++) {
+        const struct param *param = &params->items[i];
+        if (strcmp(param->name, "pattern") == 0)
+            gather(to, param->value, param->value_len, 0);
+    }
+    for (size_t i = 0; i < params->count; i++) {
+        const struct param *param = &params->items[i];
+        if (strcmp(param->name, "pattern") == 0 &&
+            !directory_each(directory, param->value, param->value_len, gather_one, to)) {
+            problem_later(problem, 503, 2, "pattern: what it stands for is not known yet");
+            return false;
+        }
+    }
+    to->app->stats->patterns_full += to->full;
+    return true;
+}
+
+/* ------------------------------------------------------------------------- channels */
+
+/* Takes each once, the first of a name. */
+static void take_each_once(const struct gathering *from, struct hub_read *read,
+                           struct hub_channel *channels, uint64_t *born) {
+    struct channel_index index = channel_index_make(channels, from->count);
+
+    for (size_t i = 0; i < from->count; i++) {
+        const struct hub_channel *channel = &from->channels[i];
+        if (channel_index_find(&index, channel->name, channel->len) >= 0)
+            continue;
+        born[read->channel_count] = from->born[i];
+        channels[read->channel_count++] = *channel;
+        channel_index_note(&index);
+    }
+    channel_index_free(&index);
+}
+
+/* Named channels count; the same one only once. */
+static bool take_named(const struct config *config, const struct params *params,
+                       struct gathering *to, struct problem *problem) {
+    size_t most = params_count(params, "channel");
+    struct hub_read named = {.channel_count = 0};
+    most = most < (size_t)config->max_channels ? most : (size_t)config->max_channels;
+    struct hub_channel *channels = mem_new((most + 1) * sizeof *channels);
     struct channel_index index = channel_index_make(channels, most);
     bool valid = true;
 
     for (size_t i = 0; valid && i < params->count; i++) {
         const struct param *param = &params->items[i];
         valid = strcmp(param->name, "channel") != 0 ||
-                take_channel(config, param, read, channels, &index, problem);
+                take_channel(config, param, &named, channels, &index, problem);
     }
+    for (size_t i = 0; valid && i < named.channel_count; i++)
+        gather(to, channels[i].name, channels[i].len, 0);
     channel_index_free(&index);
+    free(channels);
+    return valid;
+}
+
+static bool take_channels(const struct app *app, const struct params *params, struct hub_read *read,
+                          struct gathering *all, struct problem *problem) {
+    bool valid =
+        take_patterns(params, all, problem) && take_named(app->config, params, all, problem);
+
     if (!valid)
         return false;
-    bool enough = read->channel_count > 0 || read->transport->socket;
+    bool enough = all->count > 0 || read->transport->socket;
     if (!enough)
         problem_set(problem, 400, "channel: at least one is required");
     return enough;
 }
 
-static bool take_since(const struct request *request, struct hub_channel *channels, size_t count,
-                       struct problem *problem) {
+/* What `since` says; in `name` by which it is said. */
+static const char *since_of(const struct request *request, const char **name, size_t *len) {
     const struct param *param = params_find(&request->params, "since");
-    const char *name = "since", *text = "now";
-    size_t len = strlen(text);
 
+    *name = "since";
+    *len = 3;
     if (request->last_event_id[0] != '\0') {
-        name = "Last-Event-ID";
-        text = request->last_event_id;
-        len = strlen(text);
-    } else if (param != NULL) {
-        text = param->value;
-        len = param->value_len;
+        *name = "Last-Event-ID";
+        *len = strlen(request->last_event_id);
+        return request->last_event_id;
     }
-    if (params_count(&request->params, "since") <= 1 && reading_since(text, len, channels, count))
+    if (param == NULL)
+        return "now";
+    *len = param->value_len;
+    return param->value;
+}
+
+/*
+ * What became a channel behind the place of a pattern in a cursor, and is not in it, begins at
+ * its start. (What it was when the cursor was made is in it, or was one too many.)
+ */
+static void begin_newborn(const char *text, size_t len, struct hub_channel *channels,
+                          const uint64_t *born, size_t count) {
+    struct cursor *cursor = NULL;
+
+    if (!wildcard_is(channels[0].name, channels[0].len) ||
+        cursor_parse(text, len, PARAMS_MAX, &cursor) != ERR_OK)
+        return;
+    for (size_t p = 0; p < count && wildcard_is(channels[p].name, channels[p].len); p++) {
+        const struct hub_channel *pattern = &channels[p];
+        const struct position *at = cursor_find(cursor, pattern->name, pattern->len);
+        for (size_t i = 0; at != NULL && i < count; i++) {
+            struct hub_channel *channel = &channels[i];
+            if (born[i] + BIRTH_SLACK >= at->epoch && born[i] > 0 &&
+                channel->since.kind == SINCE_NOW &&
+                wildcard_match(pattern->name, pattern->len, channel->name, channel->len))
+                channel->since.kind = SINCE_START;
+        }
+    }
+    free(cursor);
+}
+
+static bool take_since(const struct request *request, struct hub_channel *channels,
+                       const uint64_t *born, size_t count, struct problem *problem) {
+    const char *name;
+    size_t len;
+    const char *text = since_of(request, &name, &len);
+
+    if (params_count(&request->params, "since") <= 1 && reading_since(text, len, channels, count)) {
+        if (count > 0)
+            begin_newborn(text, len, channels, born, count);
         return true;
+    }
     problem_set(problem, 400, "%s: must be now, start, -K (K from 1 to %d) or a cursor", name,
                 SINCE_LAST_MAX);
     return false;
@@ -117,21 +281,31 @@ static bool take_tag(const struct config *config, const struct params *params,
     return true;
 }
 
-bool read_parse(const struct config *config, const struct request *request, struct hub_read *read,
+bool read_parse(const struct app *app, const struct request *request, struct hub_read *read,
                 struct problem *problem) {
+    const struct config *config = app->config;
     const struct params *params = &request->params;
     unsigned limit = LIMIT_DEFAULT, timeout = (unsigned)config->timeout;
-    size_t most = params_count(params, "channel");
-    most = most < (size_t)config->max_channels ? most : (size_t)config->max_channels;
-    struct hub_channel *channels = mem_new((most + 1) * sizeof *channels);
+    struct gathering all = {.app = app};
+    struct hub_channel *channels = NULL;
 
-    bool valid = take_tag(config, params, read, problem) &&
-                 take_channels(config, params, most, read, channels, problem) &&
-                 take_since(request, channels, read->channel_count, problem) &&
-                 take_number(params, "timeout", 0, (unsigned)config->max_wait, &timeout, problem) &&
-                 take_number(params, "limit", 1, LIMIT_MAX, &limit, problem) &&
-                 (read->transport->options == NULL ||
-                  read->transport->options(params, read->channel_count, &read->options, problem));
+    bool valid =
+        take_tag(config, params, read, problem) && take_channels(app, params, read, &all, problem);
+    if (valid) {
+        uint64_t *born = mem_new((all.count + 1) * sizeof *born);
+        channels = mem_new((all.count + 1) * sizeof *channels);
+        take_each_once(&all, read, channels, born);
+        bool several = params_count(params, "pattern") > 0; /* or may become several */
+        valid = take_since(request, channels, born, read->channel_count, problem) &&
+                take_number(params, "timeout", 0, (unsigned)config->max_wait, &timeout, problem) &&
+                take_number(params, "limit", 1, LIMIT_MAX, &limit, problem) &&
+                (read->transport->options == NULL ||
+                 read->transport->options(params, read->channel_count + several, &read->options,
+                                          problem));
+        free(born);
+    }
+    free(all.channels);
+    free(all.born);
     if (!valid) {
         free(channels);
         return false;
@@ -174,6 +348,7 @@ void app_forget(struct app *app) {
 /* Takes over the request and the channels that were read from it. */
 static void keep(struct app *app, struct request *request, const struct hub_read *read,
                  bool plain) {
+    plain = plain && params_count(&request->params, "pattern") == 0; /* it may stand for more */
     if (!plain || request->credential || request->last_event_id[0] != '\0' ||
         request->body_len > 0) {
         free((void *)(uintptr_t)read->channels);
@@ -219,7 +394,7 @@ bool endpoint_read(struct app *app, struct request *request, struct client *clie
         read = *app->last_read;
         read.bytes = request->bytes;
         read.early = request->early_header;
-    } else if (!read_parse(app->config, request, &read, problem)) {
+    } else if (!read_parse(app, request, &read, problem)) {
         return false;
     }
     if (strcmp(request->method, "HEAD") == 0)

@@ -6,9 +6,9 @@
 
 #include <stdbool.h>
 
-#include "core/config/config.h"
 #include "fcgi-app/door/problem.h"
 #include "fcgi-app/door/request.h"
+#include "fcgi-app/endpoints/app.h"
 #include "fcgi-app/hub/hub.h"
 
 /*
@@ -16,7 +16,13 @@
  * caller's to free(), as read->channels; their names are the request's. On
  * failure `problem` says what is wrong, and there is nothing to free.
  */
-bool read_parse(const struct config *config, const struct request *request, struct hub_read *read,
+bool read_parse(const struct app *app, const struct request *request, struct hub_read *read,
                 struct problem *problem);
+
+/*
+ * Finds a pattern of the request whose channels are not known yet, so that the request cannot
+ * be parsed for now: directory_ask() does something about it. NULL: there is none.
+ */
+const struct param *read_unknown_pattern(const struct app *app, const struct request *request);
 
 #endif

@@ -7,14 +7,19 @@
  */
 #include "fcgi-app/endpoints/app.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "core/base/log.h"
+#include "core/base/mem.h"
 #include "fcgi-app/door/mount.h"
 #include "fcgi-app/door/ws/handshake.h"
 #include "fcgi-app/endpoints/cors.h"
+#include "fcgi-app/endpoints/read.h"
 #include "fcgi-app/endpoints/ws/serving.h"
+#include "fcgi-app/hub/directory.h"
+#include "fcgi-app/hub/trouble.h"
 #include "fcgi-app/transports/transport.h"
 
 /* What an endpoint asks of those whom it answers. */
@@ -209,20 +214,77 @@ static void check(struct app *app, const struct route *route, const struct reque
     }
 }
 
-static void run(struct app *app, const struct route *route, struct request *request,
+/* ------------------------------------------------------------------------- patterns */
+
+/* A request that waits until it is known what its patterns stand for. Both are its own. */
+struct waiting {
+    struct app *app;
+    const struct route *route;
+    struct request *request;
+    struct client *client;
+};
+
+static void run_waiting(struct waiting *waiting) {
+    struct problem problem = {0};
+    struct app *app = waiting->app;
+
+    if (!waiting->route->run(app, waiting->request, waiting->client, &problem))
+        app_refuse(app, waiting->client, &problem);
+}
+
+static void on_known(void *ctx, bool known) {
+    struct waiting *waiting = ctx;
+    struct app *app = waiting->app;
+    const struct param *next = known ? read_unknown_pattern(app, waiting->request) : NULL;
+    struct problem problem;
+
+    if (next != NULL) {
+        directory_ask(hub_directory(app->hub), next->value, next->value_len, on_known, waiting);
+        return;
+    }
+    if (known)
+        run_waiting(waiting);
+    else
+        app_refuse(
+            app, waiting->client,
+            hub_explain(app->hub, &problem, "Redis does not tell what the pattern stands for"));
+    request_free(waiting->request);
+    free(waiting);
+}
+
+/* Whether the request has to wait for that; it is another's then. */
+static bool waits_for_patterns(struct app *app, const struct route *route, struct request *request,
+                               struct client *client) {
+    bool reads = route == &read_route || route == &ws_route;
+    const struct param *first = reads ? read_unknown_pattern(app, request) : NULL;
+
+    if (first == NULL)
+        return false;
+    struct waiting *waiting = mem_new(sizeof *waiting);
+    *waiting = (struct waiting){app, route, request, client};
+    directory_ask(hub_directory(app->hub), first->value, first->value_len, on_known, waiting);
+    return true;
+}
+
+/* Whether the request is kept. */
+static bool run(struct app *app, const struct route *route, struct request *request,
                 struct client *client) {
     struct problem problem = {0};
     bool reads = route == &read_route;
 
     request->repeats = reads && app_repeats(app, request, route->wants);
-    if (!(request->repeats || parse_params(request, reads, &problem)) ||
-        !route->run(app, request, client, &problem))
+    bool good = request->repeats || parse_params(request, reads, &problem);
+    if (good && !request->repeats && waits_for_patterns(app, route, request, client))
+        return true;
+    if (!good || !route->run(app, request, client, &problem))
         app_refuse(app, client, &problem);
+    return request == app->last;
 }
 
 void app_take(void *ctx, struct request *request, struct client *client) {
     struct app *app = ctx;
     struct problem problem = {0};
+    bool kept = false;
 
     request_mount(request, app->config->mount);
     let_others_read(app, request, client);
@@ -235,7 +297,7 @@ void app_take(void *ctx, struct request *request, struct client *client) {
     else if (is_options(request))
         answer_options(app, route, request, client);
     else
-        run(app, route, request, client);
-    if (request != app->last)
+        kept = run(app, route, request, client);
+    if (!kept)
         request_free(request);
 }

@@ -1,6 +1,7 @@
 /*
  * The hub's own state, shared by the files of this folder alone: admit.c (new requests),
  * stay.c (a waiter comes and goes), rows.c (who has a turn), turn.c (a waiter's turn),
+ * widen.c (a waiter gets more channels), directory.c (what patterns stand for),
  * deliver.c (what a waiter is sent), news.c (what feeds tell), hub.c (what Redis tells). Belongs to
  * the loop's thread.
  *
@@ -49,6 +50,7 @@ struct hub {
     struct redis *commands;
     struct library *library;
     struct history *history;
+    struct directory *directory; /* of the channels that patterns stand for */
     struct health *health;
     struct feeds *feeds;
     struct fetches *fetches;

@@ -8,6 +8,7 @@
 
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/data/wildcard.h"
 #include "fcgi-app/hub/_hub.h"
 #include "fcgi-app/hub/deliver.h"
 #include "fcgi-app/hub/hub.h"
@@ -36,7 +37,8 @@ static bool take_feeds(struct waiter *waiter, const struct hub_read *read) {
         feed_row(sub->feed)->told = false;
         sub_begin(sub, &read->channels[i]);
         waiter->needs_fence = waiter->needs_fence || sub->kind == SINCE_NOW;
-        bare = bare && feed_bare(sub->feed);
+        bare = bare && feed_bare(sub->feed) &&
+               !wildcard_is(read->channels[i].name, read->channels[i].len);
     }
     waiter->fence_passed = bare;
     return true;
@@ -84,7 +86,7 @@ bool hub_admits(struct hub *hub, const struct hub_read *read, struct problem *pr
 
     if (hub->draining) {
         problem_later(problem, 503, 1, "this process is shutting down");
-    } else if (!hub_redis_hopeful(hub)) {
+    } else if (!link_hopeful(hub->link)) {
         hub_explain(hub, problem, "Redis is away");
     } else if (hub->unresolved >= most || (read->transport->stream && held(hub) >= most)) {
         problem_later(problem, 503, 5, "no room for another waiter: max_waiters is %d",
@@ -104,7 +106,7 @@ bool hub_hold(struct hub *hub, struct client *client, const struct hub_read *rea
     }
     bool crowded = near_limit(hub);
     struct waiter *waiter = stay_begin(hub, client, read, holder);
-    if (crowded)
+    if (crowded && read->ends == 0)
         degrade(waiter);
     waiter->needs_fence = !waiter->waits;
     if (!take_feeds(waiter, read)) {

@@ -61,6 +61,10 @@ void deliver_refuse(struct waiter *waiter, const struct problem *problem) {
     struct client *client = waiter->client;
     struct hub *hub = waiter->hub;
 
+    if (waiter->begun) { /* one that was held again: it comes back, and is told then */
+        deliver_end(waiter);
+        return;
+    }
     hub->stats->answers_503++;
     options.callback = NULL; /* it goes with the waiter */
     stay_end(waiter);

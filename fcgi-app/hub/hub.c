@@ -20,6 +20,7 @@
 #include "core/base/mem.h"
 #include "fcgi-app/hub/_hub.h"
 #include "fcgi-app/hub/deliver.h"
+#include "fcgi-app/hub/directory.h"
 #include "fcgi-app/hub/news.h"
 #include "fcgi-app/hub/rows.h"
 #include "fcgi-app/hub/trouble.h"
@@ -72,6 +73,7 @@ static void on_away(void *ctx) {
     hub_explain(hub, &problem, "Redis is away");
     wheel_each(hub->wheel, refuse_unresolved, problem.detail);
     run_calls(hub, false, ev_now(hub->loop) + 1e9);
+    directory_away(hub->directory);
 }
 
 static void on_commands_down(void *ctx) {
@@ -83,6 +85,7 @@ static void on_ready(void *ctx) {
     struct hub *hub = ctx;
     history_resume(hub->history);
     feeds_ready(hub->feeds);
+    directory_ready(hub->directory);
     run_calls(hub, true, 0);
 }
 
@@ -102,8 +105,10 @@ static void refuse_all_unresolved(struct hub *hub, const char *why) {
 static void on_refused(void *ctx, const char *why) {
     struct hub *hub = ctx;
     history_give_up(hub->history, why);
-    if (!passes(why))
+    if (!passes(why)) {
         refuse_all_unresolved(hub, why);
+        directory_away(hub->directory);
+    }
 }
 
 static void on_renewed(void *ctx) {
@@ -121,23 +126,27 @@ static void on_fence_passed(void *ctx, uint64_t number) {
 static void on_subscriber_up(void *ctx) {
     struct hub *hub = ctx;
     feeds_up(hub->feeds);
+    directory_up(hub->directory);
 }
 
 static void on_subscriber_down(void *ctx) {
     struct hub *hub = ctx;
     feeds_down(hub->feeds);
+    directory_down(hub->directory);
     rows_fence_lost(hub);
 }
 
 static void on_message(void *ctx, const char *channel, size_t channel_len, const char *payload,
                        size_t payload_len) {
     struct hub *hub = ctx;
-    feeds_message(hub->feeds, channel, channel_len, payload, payload_len);
+    if (!directory_message(hub->directory, channel, channel_len, payload, payload_len))
+        feeds_message(hub->feeds, channel, channel_len, payload, payload_len);
 }
 
 static void on_subscribed(void *ctx, const char *channel, size_t channel_len, bool on) {
     struct hub *hub = ctx;
-    if (!health_subscribed(hub->health, channel, channel_len, NULL, 0))
+    if (!health_subscribed(hub->health, channel, channel_len, NULL, 0) &&
+        !directory_subscribed(hub->directory, channel, channel_len, on ? NULL : ""))
         feeds_subscribed(hub->feeds, channel, channel_len, on);
 }
 
@@ -149,7 +158,8 @@ static void on_subscription_refused(void *ctx, const char *channel, size_t chann
     if (health_subscribed(hub->health, channel, channel_len, why, why_len))
         return;
     words_take(words, why, why_len);
-    feeds_refused(hub->feeds, channel, channel_len, words);
+    if (!directory_subscribed(hub->directory, channel, channel_len, words))
+        feeds_refused(hub->feeds, channel, channel_len, words);
 }
 
 static const struct redis_events subscriber_events = {.up = on_subscriber_up,
@@ -258,6 +268,7 @@ struct hub *hub_new(struct ev_loop *loop, const struct config *config, struct st
     hub->history = history_new(loop, hub->commands, hub->library, config->prefix);
     hub->feeds = feeds_new(loop, &stats->follow, config, &news_events, hub);
     feeds_attach(hub->feeds, hub->subscriber, hub->history);
+    hub->directory = directory_new(hub);
     hub->tallies = tallies_new(loop, hub->commands, stats);
     hub->tracking = tracking_new(loop, config, &stats->follow);
     hub->fetches = fetches_new(&stats->follow, hub->history, news_fetched, hub);
@@ -277,6 +288,7 @@ void hub_free(struct hub *hub) {
         return;
     run_calls(hub, false, ev_now(hub->loop) + 1e9);
     wheel_each(hub->wheel, drop, NULL);
+    directory_away(hub->directory);
     wheel_free(hub->wheel);
     pool_free(&hub->singles);
     heads_free(hub->heads);
@@ -285,6 +297,7 @@ void hub_free(struct hub *hub) {
     tracking_free(hub->tracking);
     memo_clear(&hub->memo);
     fetches_free(hub->fetches);
+    directory_free(hub->directory);
     feeds_free(hub->feeds);
     history_free(hub->history);
     health_free(hub->health);
@@ -319,4 +332,8 @@ void hub_count_library(struct hub *hub) {
 
 struct redis *hub_commands(struct hub *hub) {
     return hub->commands;
+}
+
+struct directory *hub_directory(struct hub *hub) {
+    return hub->directory;
 }

@@ -34,6 +34,7 @@ struct hub_read {
     unsigned limit;       /* messages in an answer, 1 to LIMIT_MAX */
     double timeout;       /* seconds to wait, for a transport that waits and is no stream */
     uint32_t ends;        /* hub_places.ends, for one that is held again; 0: the hub decides */
+    bool begun;           /* for one that is held again: the answer has begun */
     bool early;           /* the web server needs a header to notice that a browser has left */
     const char *tag;      /* whose account the request counts for, or NULL */
     size_t bytes;         /* of the request, for that account */
@@ -97,5 +98,6 @@ struct health *hub_health(struct hub *hub);
 void hub_count_library(struct hub *hub);
 
 struct redis *hub_commands(struct hub *hub);
+struct directory *hub_directory(struct hub *hub);
 
 #endif

@@ -40,6 +40,8 @@ struct waiter *stay_begin(struct hub *hub, struct client *client, const struct h
     waiter->variant = (uint8_t)read->options.variant;
     waiter->step = (uint8_t)retry_step();
     waiter->early = read->early;
+    waiter->begun = read->begun;
+    waiter->refreshed = wheel_now(hub->wheel);
     waiter->limit = (uint16_t)read->limit;
     waiter->waits = read->transport->waits && longest > 0;
     waiter->deadline.own = wheel_in(hub->wheel, longest * (1 - EARLY * drand48()));

@@ -20,6 +20,8 @@
 
 #include <string.h>
 
+#include "core/data/wildcard.h"
+
 #include "fcgi-app/hub/_hub.h"
 #include "fcgi-app/hub/deliver.h"
 #include "fcgi-app/hub/stay.h"
@@ -112,11 +114,19 @@ static void answer_once(struct waiter *waiter, struct memo *memo) {
     batch_unref(batch);
 }
 
+/* Patterns stand in front of a waiter's channels. Of what becomes a channel nothing is told but
+ * what is heard. */
+static bool watches_pattern(const struct waiter *waiter) {
+    size_t len = 0;
+    const char *name = waiter->sub_count > 0 ? feed_name(waiter->subs[0].feed, &len) : "";
+    return wildcard_is(name, len);
+}
+
 /* Whether the waiter may be answered from memory, being behind its fence; else wants a fence. */
 static bool behind_fence(struct waiter *waiter) {
     if (!waiter->needs_fence || waiter->fence_passed || waiter->hub->draining)
         return true;
-    waiter->fence_passed = tracking_spares_fence(waiter->hub->tracking);
+    waiter->fence_passed = !watches_pattern(waiter) && tracking_spares_fence(waiter->hub->tracking);
     if (waiter->fence_passed)
         return true;
     if (!ring_linked(&waiter->turn)) {

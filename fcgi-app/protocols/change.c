@@ -10,8 +10,11 @@
 
 #include "core/base/json.h"
 #include "core/base/mem.h"
+#include "core/data/wildcard.h"
 #include "fcgi-app/protocols/channel_index.h"
 #include "fcgi-app/protocols/reading.h"
+
+enum { CHANGE_WIDEST = 1023 }; /* channels of a session that watches patterns */
 
 /* Adds a name to the channels unless it is among them. False, with `problem`, if it may not. */
 static bool take_name(const struct config *config, const struct order_name *name,
@@ -105,8 +108,12 @@ static size_t sort_out(const struct change *change, const struct hub_places *pla
 bool change_add(const struct change *change, const struct config *config, struct hub_places *places,
                 struct problem *problem) {
     size_t fresh = sort_out(change, places), count = places->count + fresh;
+    size_t most = (size_t)config->max_channels;
 
-    if (count > (size_t)config->max_channels) {
+    /* what patterns stand for does not count, but is bounded */
+    if (places->count > 0 && wildcard_is(places->channels[0].name, places->channels[0].len))
+        most = CHANGE_WIDEST;
+    if (count > most) {
         problem_set(problem, 400, "subscribe: the most is %d channels (max_channels)",
                     config->max_channels);
         return false;

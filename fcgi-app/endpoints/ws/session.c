@@ -24,7 +24,7 @@ static const struct talk_carrier session_carrier = {.say = socket_say,
 bool session_check(const struct app *app, const struct request *request, struct hub_read *read,
                    struct problem *problem) {
     *read = (struct hub_read){.transport = transport_find("ws")};
-    return read_parse(app->config, request, read, problem);
+    return read_parse(app, request, read, problem);
 }
 
 void session_begin(struct app *app, const struct request *request, const struct hub_read *read,
