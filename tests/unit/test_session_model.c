@@ -6,7 +6,7 @@
  *
  * A command is done by Redis when it is sent, and its reply comes later, in an order of its own
  * for each process: so everything that can lie between the two does. Redis's clients and pub/sub
- * are real: whether a process lives Redis itself finds out. SEED=n in the environment repeats one.
+ * are real: whether a process lives Redis itself finds out. HALLEY_MODEL_SEED=n repeats one.
  */
 #include <hiredis/hiredis.h>
 #include <sched.h>
@@ -177,7 +177,7 @@ static struct {
 } client;
 
 #define CHECK(condition, ...)                                                                      \
-    ck_assert_msg(condition, "SEED=%lu, rule %d: %s", world.seed, (int)client.rule,                \
+    ck_assert_msg(condition, "HALLEY_MODEL_SEED=%lu, rule %d: %s", world.seed, (int)client.rule,   \
                   keepf(__VA_ARGS__))
 
 static void client_begins(void) {
@@ -790,8 +790,9 @@ static void run(unsigned long seed) {
     end_run();
 }
 
+/* A slow tool (valgrind) sees fewer of them. */
 static void run_many(enum session_confirm rule, unsigned count) {
-    const char *one = getenv("SEED");
+    const char *one = getenv("HALLEY_MODEL_SEED"), *slow = getenv("CK_TIMEOUT_MULTIPLIER");
 
     server_start(false);
     log_open("unit", LOG_ERROR);
@@ -799,14 +800,15 @@ static void run_many(enum session_confirm rule, unsigned count) {
     for (int i = 0; i < PROCESSES; i++)
         start_process(&world.processes[i]);
     client.rule = rule;
+    count /= slow != NULL && atoi(slow) > 1 ? (unsigned)atoi(slow) : 1;
     for (unsigned i = 0; i < count; i++) {
         run(one != NULL ? strtoul(one, NULL, 10) : 1000 * (unsigned long)rule + i + 1);
         if (one != NULL)
             break;
     }
     /* the faults that this is about did happen */
-    ck_assert_uint_gt(world.answers, count / 2);
     if (one == NULL) {
+        ck_assert_uint_gt(world.answers, count);
         ck_assert_uint_gt(world.lost_replies, count / 20);
         ck_assert_uint_gt(world.gone, 0);
         ck_assert_uint_ge(world.repeats, rule == SESSION_NEXT ? 0 : count / 50);
