@@ -88,8 +88,9 @@ E2E_SRC    := $(wildcard tests/e2e/*.c)
 FUZZ_SRC   := $(wildcard tests/fuzz/*.c)
 BENCH_SRC  := $(wildcard tests/bench/*.c tests/bench/*/*.c)
 MODEL_SRC  := $(wildcard tests/model/*.c) # included whole by tests
+ROWS_SRC   := $(wildcard tests/protocols/*.c)
 ALL_SRC    := $(CORE_SRC) $(FCGI_SRC) $(WORKER_SRC) $(LIB_SRC) $(UNIT_SRC) $(E2E_SRC) $(FUZZ_SRC) \
-              $(BENCH_SRC) $(MODEL_SRC)
+              $(BENCH_SRC) $(MODEL_SRC) $(ROWS_SRC)
 ALL_HDR    := $(wildcard core/*.h core/*/*.h fcgi-app/*.h fcgi-app/*/*.h fcgi-app/*/*/*.h worker/*.h tests/*/*.h \
                 tests/bench/*/*.h)
 
@@ -109,6 +110,7 @@ help:
 	@echo 'make              build/halley.fcgi and build/halley-worker'
 	@echo 'make run          install what is missing, build, start it all: http://127.0.0.1:8080/'
 	@echo '                  HOST= PORT= REDIS_URL= CONF= RUN_DIR= SERVER=lighttpd|apache|nginx|nginx-proxy|caddy|haproxy'
+	@echo '                  TEST=1: with the services that the suites of other systems want'
 	@echo 'make test         install what is missing, build, run every test'
 	@echo 'make lint         format, clang-tidy, shellcheck, the laws of includes and of calls'
 	@echo 'make format       let clang-format write the C files'
@@ -129,6 +131,19 @@ help:
 $(BUILD)/halley.fcgi: $(BUILD)/obj/fcgi-app/main.o $(BUILD)/libfcgi-app.a $(BUILD)/libcore.a
 	$(say) LINK $@
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(FCGI_LIBS) $(CORE_LIBS)
+
+# The same objects with more rows in the table of protocols, for the tests and for
+# `make run TEST=1`: which of two tables is linked is decided by which comes first.
+TEST_PROGRAMS = $(BUILD)/test/halley.fcgi $(BUILD)/test/halley-worker
+
+$(BUILD)/test/halley.fcgi: $(BUILD)/obj/fcgi-app/main.o $(BUILD)/obj/tests/protocols/table.o \
+    $(BUILD)/libfcgi-app.a $(BUILD)/libcore.a
+	$(say) LINK $@
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(FCGI_LIBS) $(CORE_LIBS)
+
+$(BUILD)/test/halley-worker: $(BUILD)/halley-worker
+	$(Q)mkdir -p $(@D) && ln -f $< $@
 
 $(BUILD)/halley-worker: $(BUILD)/obj/worker/main.o $(BUILD)/libworker.a $(BUILD)/libcore.a
 	$(say) LINK $@
@@ -188,7 +203,7 @@ UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/u
 E2E_TESTS  := $(patsubst tests/e2e/%.c,$(BUILD)/tests/e2e/%,$(wildcard tests/e2e/test_*.c))
 
 unit-tests: $(UNIT_TESTS)
-e2e-tests: $(E2E_TESTS)
+e2e-tests: $(E2E_TESTS) $(TEST_PROGRAMS)
 
 UNIT_LIBS = $(BUILD)/libunit.a $(BUILD)/libfcgi-app.a $(BUILD)/libworker.a $(BUILD)/libcore.a \
             $(BUILD)/libtest.a
@@ -229,8 +244,9 @@ deps:
 
 run:
 	$(Q)deploy/install-deps build run $(WEB)
-	$(Q)$(MAKE) --no-print-directory all
-	$(Q)BIN_DIR=$(BUILD) exec deploy/run
+	$(Q)$(MAKE) --no-print-directory all $(if $(TEST),$(TEST_PROGRAMS))
+	$(Q)BIN_DIR=$(BUILD)$(if $(TEST),/test) $(if $(TEST),CONF=$(or $(CONF),tests/protocols/halley.conf)) \
+	    exec deploy/run
 
 # tests/run builds and runs every suite, and counts.
 test:

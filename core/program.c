@@ -49,7 +49,9 @@ static void fill_standard_descriptors(void) {
     }
 }
 
-int program_run(const char *name, int argc, char **argv, int (*work)(struct config *config)) {
+int program_run(const char *name, int argc, char **argv,
+                bool (*check)(const struct config *config, char problem[CONFIG_PROBLEM]),
+                int (*work)(struct config *config)) {
     struct config config;
     struct config_command command;
     char problem[CONFIG_PROBLEM];
@@ -58,6 +60,8 @@ int program_run(const char *name, int argc, char **argv, int (*work)(struct conf
     signal(SIGHUP, SIG_IGN); /* until it is watched for */
     log_open(name, LOG_INFO);
     int result = load(&config, &command, argc, argv, problem);
+    if (result == 0 && check != NULL && !check(&config, problem))
+        result = EX_CONFIG;
     if (result != 0) {
         log_error("configuration", "%s", problem);
     } else if (command.version) {

@@ -18,9 +18,12 @@ struct program_signals {
 /*
  * Loads the configuration and does what the command line asks for; `work` is
  * called with the configuration if that is the work itself, and returns the exit
- * code. Returns a code of sysexits.h. Called by main() alone.
+ * code. `check` finds what is wrong with the configuration for this program, and says it in
+ * `problem`; NULL: nothing is. Returns a code of sysexits.h. Called by main() alone.
  */
-int program_run(const char *name, int argc, char **argv, int (*work)(struct config *config));
+int program_run(const char *name, int argc, char **argv,
+                bool (*check)(const struct config *config, char problem[CONFIG_PROBLEM]),
+                int (*work)(struct config *config));
 
 /* Makes drand48(3) this process's own; to be repeated in a child. */
 void program_seed(void);

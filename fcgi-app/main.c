@@ -23,6 +23,8 @@
 
 #include "core/base/log.h"
 #include "core/program.h"
+#include "fcgi-app/carriers/services.h"
+#include "fcgi-app/carriers/sockjs/sockjs.h"
 #include "fcgi-app/door/connection.h"
 #include "fcgi-app/door/fcgi/cgi.h"
 #include "fcgi-app/door/fcgi/client_fcgi.h"
@@ -35,8 +37,9 @@
 #include "fcgi-app/start/listen.h"
 #include "fcgi-app/start/processes.h"
 
-#define DRAIN_MAX   6.0 /* seconds: mod_fcgid kills after 8 */
-#define SPARE_FILES 128 /* descriptors that waiters leave for everything else */
+#define DRAIN_MAX     6.0 /* seconds: mod_fcgid kills after 8 */
+#define BODY_MESSAGES 4   /* messages of the longest kind that a body of a service may hold */
+#define SPARE_FILES   128 /* descriptors that waiters leave for everything else */
 
 struct program {
     struct app app;
@@ -129,9 +132,12 @@ static void limit_by_descriptors(struct config *config) {
         config->max_connections = (int)(room < INT_MAX ? room : INT_MAX);
 }
 
-/* The longest body that any channel accepts; posted parameters fit too. */
+/* The longest body that any channel, or a service, accepts; posted parameters fit too. */
 static size_t longest_body(const struct config *config) {
     size_t longest = (size_t)config_longest_message(config);
+
+    if (config->service_count > 0)
+        longest *= BODY_MESSAGES;
     return longest > REQUEST_FORM_MAX ? longest : REQUEST_FORM_MAX;
 }
 
@@ -258,6 +264,8 @@ static int serve_alone(struct program *program, struct config *config, bool cgi,
     program->connections = connections_new(loop, &program->stats, longest_body(config));
     start_watching(program, loop);
     wait_for_company(config);
+    if (config->service_count > 0)
+        program->app.sockjs = sockjs_new(&program->app);
     if (program->listeners.http.fd >= 0) {
         program->http = http_server_new(program->connections, program->listeners.http.fd, config,
                                         &program->taker);
@@ -274,6 +282,7 @@ static int serve_alone(struct program *program, struct config *config, bool cgi,
     ws_serving_free(program->app.serving);
     hub_free(program->app.hub);
     line_serving_free(program->lines);
+    sockjs_free(program->app.sockjs);
     app_forget(&program->app);
     connections_free(program->connections);
     intake_free(program->intake);
@@ -313,5 +322,5 @@ static int serve(struct config *config) {
 }
 
 int main(int argc, char **argv) {
-    return program_run("halley.fcgi", argc, argv, serve);
+    return program_run("halley.fcgi", argc, argv, services_check, serve);
 }

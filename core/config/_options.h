@@ -3,7 +3,8 @@
  *
  *   kinds.c     kinds of options: what a value may be, and how it is shown
  *   config.c    the table of options, and what holds for all of them
- *   channels.c  the sections: what holds for whose channels
+ *   channels.c  sections: what holds for whose channels
+ *   services.c  sections: what is served for other systems' clients
  *   file.c      what the file says
  *   load.c      file, environment and command line, each over the one before
  */
@@ -39,7 +40,7 @@ enum kind {
 struct option {
     const char *name;
     enum kind kind;
-    size_t offset; /* of its field in `base`: struct config, or struct channel_policy */
+    size_t offset; /* of its field in `base`: struct config, or a section's own */
     const char *fallback;
     long min, max; /* of a number */
 };
@@ -49,7 +50,7 @@ struct options {
     size_t count;
 };
 
-extern const struct options global_options, channel_options;
+extern const struct options global_options, channel_options, service_options;
 
 /* --- kinds.c --- */
 
@@ -91,6 +92,16 @@ struct channel_policy *channels_section(struct config *config, const char *patte
 /* Prints and releases all sections. */
 void channels_print(const struct config *config, FILE *out);
 void channels_free(struct config *config);
+
+/* --- services.c --- */
+
+/* The service of that path, without options yet; NULL: it cannot be one, and `problem` says why. */
+struct service *services_section(struct config *config, const char *path,
+                                 char problem[CONFIG_PROBLEM]);
+
+/* Prints and releases all of them. */
+void services_print(const struct config *config, FILE *out);
+void services_free(struct config *config);
 
 /* --- file.c --- */
 

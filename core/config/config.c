@@ -1,5 +1,5 @@
 /*
- * The two tables below are the whole truth about the options: name, kind, where the value
+ * The tables below are the whole truth about the options: name, kind, where the value
  * goes, default and range. To add one, add a field in config.h, a line here, and its
  * explanation in deploy/halley.conf and halley.conf(5). Filled once, in main(), before
  * anything else (load.c); the result never changes.
@@ -73,10 +73,24 @@ static const struct option channel_table[] = {
     OPTION(batch_ms, NUMBER, "0", 0, 60000),
 };
 
+#undef OPTION
+#define OPTION(name, kind, fallback, min, max)                                                     \
+    { #name, kind, offsetof(struct service, name), fallback, min, max }
+
+static const struct option service_table[] = {
+    OPTION(dialect, TEXT, "", 0, 0),
+    OPTION(protocol, TEXT, "halley", 0, 0),
+    OPTION(response_limit, SIZE, "128K", 1, 1 << 30),
+    OPTION(websocket, SWITCH, "on", 0, 1),
+    OPTION(cookie_needed, SWITCH, "off", 0, 1),
+    OPTION(sockjs_url, TEXT, "/sockjs.min.js", 0, 0),
+};
+
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 const struct options global_options = {global_table, COUNT(global_table)};
 const struct options channel_options = {channel_table, COUNT(channel_table)};
+const struct options service_options = {service_table, COUNT(service_table)};
 
 const struct option *options_find(const struct options *options, const char *name, size_t len) {
     for (size_t i = 0; i < options->count; i++) {

@@ -34,6 +34,18 @@ struct channel_policy {
     int batch_ms;             /* milliseconds for which messages are gathered; 0: not at all */
 };
 
+/* What is served for other systems' clients, at a path of its own. */
+struct service {
+    char *path;    /* what follows the mount, or stands at the root of the site */
+    char *dialect; /* "": the path's first segment names it */
+    /* what is said there, and what it wants to know: "halley", "channel NAME" */
+    char *protocol;
+    int response_limit; /* bytes of a streaming answer */
+    int websocket;      /* bool: whether WebSockets are served */
+    int cookie_needed;  /* bool */
+    char *sockjs_url;   /* where the page for old browsers finds the client */
+};
+
 struct config {
     char *redis;                             /* an address (core/config/target.h) */
     char *sentinel_password;                 /* of the sentinels themselves; "": none */
@@ -75,6 +87,8 @@ struct config {
     int lease; /* milliseconds */
     struct channel_policy *channels;
     size_t channel_count;
+    struct service *services;
+    size_t service_count;
 };
 
 /* What the command line asked for beside options. */

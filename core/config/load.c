@@ -129,6 +129,7 @@ void config_free(struct config *config) {
     for (size_t i = 0; i < global_options.count; i++)
         option_free(&global_options.table[i], config);
     channels_free(config);
+    services_free(config);
     memset(config, 0, sizeof *config);
 }
 
@@ -136,4 +137,5 @@ void config_print(const struct config *config, FILE *out) {
     for (size_t i = 0; i < global_options.count; i++)
         option_print(&global_options.table[i], config, out);
     channels_print(config, out);
+    services_print(config, out);
 }

@@ -99,6 +99,11 @@ static void say(struct talk *talk, const struct step *step) {
     carrier->close(talk->client, step->closes, step->reason);
 }
 
+void talk_close(struct talk *talk, unsigned code, const char *reason) {
+    const struct step step = {.closes = code, .reason = reason};
+    say(talk, &step);
+}
+
 static void tell(struct talk *talk, const struct outcome *outcome) {
     struct step told = {0};
 

@@ -48,6 +48,9 @@ void talk_begin(struct talk *talk, struct client *client, const struct hub_read 
 /* A text came from the client. `talk` is a struct talk, as whoever owns sockets wants it. */
 void talk_message(void *talk, const char *text, size_t len);
 
+/* Ends the connection from here. */
+void talk_close(struct talk *talk, unsigned code, const char *reason);
+
 /* The client is gone for good: the last call. */
 void talk_closed(void *talk);
 

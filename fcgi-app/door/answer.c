@@ -13,6 +13,8 @@ const char *head_reason(int status) {
         return "OK";
     case 204:
         return "No Content";
+    case 304:
+        return "Not Modified";
     case 400:
         return "Bad Request";
     case 401:
@@ -52,7 +54,8 @@ static void put_lines(const struct head *head, enum head_syntax syntax, struct b
     buf_printf(out, "%d %s\r\n", head->status, head_reason(head->status));
     if (head->type != NULL)
         buf_printf(out, "Content-Type: %s\r\n", head->type);
-    buf_text(out, "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"
+    buf_printf(out, "Cache-Control: %s\r\n", head->cache != NULL ? head->cache : "no-store");
+    buf_text(out, "X-Content-Type-Options: nosniff\r\n"
                   "X-Accel-Buffering: no\r\nAccept-Ranges: none\r\n");
     if (head->fields != NULL)
         buf_text(out, head->fields);

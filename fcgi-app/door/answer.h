@@ -36,6 +36,7 @@ struct head {
     int status;         /* HTTP */
     const char *type;   /* Content-Type; NULL: it has no body */
     size_t length;      /* bytes of the body, or HEAD_NO_LENGTH */
+    const char *cache;  /* Cache-Control; NULL: no-store */
     const char *fields; /* further fields, each a line with its end; NULL: none */
     /* where many answers have the same head, but for its length: what is written of it; or NULL */
     struct head_kept *kept;

@@ -77,14 +77,42 @@ static bool is_foreign(const char *mount, const char *sent) {
     return foreign;
 }
 
-const char *mount_endpoint(const char *mount, const char *sent, const char *served,
-                           bool *rewritten) {
+static bool same(const char *own, const char *theirs) {
+    return strcmp(own, theirs) == 0;
+}
+
+/* Whether a path decodes to another. */
+static bool decodes_to(const char *own, const char *theirs) {
+    size_t len = strlen(own);
+
+    if (same(own, theirs))
+        return true;
+    char *path = mem_copy(own, len);
+    long decoded = params_decode(path, len, 0);
+    bool equal = decoded >= 0 && (size_t)decoded == strlen(theirs) &&
+                 memcmp(path, theirs, (size_t)decoded) == 0;
+    free(path);
+    return equal;
+}
+
+static const char *find(const char *mount, const char *sent, const char *served, bool *rewritten,
+                        bool (*agree)(const char *own, const char *theirs)) {
     const char *own = below(mount, sent), *theirs = below(mount, served);
 
     *rewritten = own == NULL && theirs != NULL && sent[0] != '\0';
     if (own != NULL) /* the server's rules must not have seen another one */
-        return theirs == NULL || strcmp(own, theirs) == 0 ? own : NULL;
+        return theirs == NULL || agree(own, theirs) ? own : NULL;
     return !*rewritten || is_foreign(mount, sent) ? theirs : NULL;
+}
+
+const char *mount_endpoint(const char *mount, const char *sent, const char *served,
+                           bool *rewritten) {
+    return find(mount, sent, served, rewritten, same);
+}
+
+const char *mount_service(const char *mount, const char *sent, const char *served,
+                          bool *rewritten) {
+    return find(mount, sent, served, rewritten, decodes_to);
 }
 
 const char *mount_elsewhere(const char *mount, const char *sent) {

@@ -24,6 +24,12 @@ const char *mount_path(const char *uri, size_t *len);
 const char *mount_endpoint(const char *mount, const char *sent, const char *served,
                            bool *rewritten);
 
+/*
+ * The same for services, whose paths go on with what clients choose: the server's rules may have
+ * seen that decoded.
+ */
+const char *mount_service(const char *mount, const char *sent, const char *served, bool *rewritten);
+
 /* The last segment of a path that is not below the mount; NULL where it is, or has none. */
 const char *mount_elsewhere(const char *mount, const char *sent);
 

@@ -48,6 +48,7 @@ struct request {
     const char *authorization;
     const char *remote_user;
     const char *auth_type;
+    const char *referer;
     const char *if_none_match;
     const char *asked_method;  /* Access-Control-Request-Method */
     const char *asked_headers; /* Access-Control-Request-Headers */

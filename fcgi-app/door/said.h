@@ -41,6 +41,7 @@
     X(AUTHORIZATION, "HTTP_AUTHORIZATION", "Authorization", authorization, DEAR)                   \
     X(REMOTE_USER, "REMOTE_USER", "", remote_user, DEAR)                                           \
     X(AUTH_TYPE, "AUTH_TYPE", "", auth_type, DEAR)                                                 \
+    X(REFERER, "HTTP_REFERER", "Referer", referer, DEAR)                                           \
     X(IF_NONE_MATCH, "HTTP_IF_NONE_MATCH", "If-None-Match", if_none_match, DEAR)                   \
     X(ASKED_METHOD, "HTTP_ACCESS_CONTROL_REQUEST_METHOD", "Access-Control-Request-Method",         \
       asked_method, DEAR)                                                                          \

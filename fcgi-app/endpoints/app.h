@@ -19,6 +19,7 @@ struct app {
     struct hub *hub;
     struct stats *stats;
     struct report *report;      /* NULL in a CGI process */
+    struct sockjs *sockjs;      /* NULL where no session of SockJS is served */
     struct ws_serving *serving; /* NULL where WebSockets are not served by this process */
     double started;             /* Unix seconds */
     struct request *last;       /* the last reading request that may be said again, or NULL */

@@ -33,8 +33,7 @@ void cors_put(const struct request *request, const char *origins, struct buf *ou
     buf_text(out, "Access-Control-Expose-Headers: Retry-After\r\n");
 }
 
-/* Whether a text is a list of names of fields (RFC 9110 §5.1), and goes into a header as it is. */
-static bool is_list(const char *text) {
+bool cors_is_list(const char *text) {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
                                   "0123456789!#$%&'*+-.^_`|~, \t";
     size_t len = strlen(text);
@@ -44,7 +43,7 @@ static bool is_list(const char *text) {
 void cors_put_preflight(const struct request *request, const char *origins, const char *methods,
                         struct buf *out) {
     enum site_listing listing = site_listing(request->claims.origin, origins);
-    bool more = listing == SITE_LISTED && is_list(request->asked_headers);
+    bool more = listing == SITE_LISTED && cors_is_list(request->asked_headers);
 
     if (request->claims.origin[0] == '\0' || listing == SITE_UNLISTED ||
         request->asked_method[0] == '\0')

@@ -20,4 +20,7 @@ void cors_put(const struct request *request, const char *origins, struct buf *ou
 void cors_put_preflight(const struct request *request, const char *origins, const char *methods,
                         struct buf *out);
 
+/* Whether a text is a list of names of fields (RFC 9110 §5.1), and goes into a header as it is. */
+bool cors_is_list(const char *text);
+
 #endif

@@ -19,7 +19,8 @@ static void put_transports(const struct config *config, bool sockets, struct buf
     const char *separator = "";
 
     for (size_t i = 0; (transport = transport_at(i)) != NULL; i++) {
-        if (transport->own_door || (transport->enabled != NULL && !transport->enabled(config)) ||
+        if (transport->own_door || transport->carried ||
+            (transport->enabled != NULL && !transport->enabled(config)) ||
             (transport->socket && !sockets))
             continue;
         buf_printf(out, "%s\"%s\"", separator, transport->name);

@@ -1,9 +1,8 @@
 /*
- * Routes a request to its endpoint. One table: the endpoints that are not
- * transports; every other name is looked up among the transports. What is wrong
- * with a request is found in this order: no such endpoint (404), method (405), who may
- * (403), a cut-off body (400), size (413), encoding (400), and then what the endpoint
- * itself checks.
+ * Routes a request to its endpoint, or to a service of the configuration. One table: the endpoints
+ * that are not transports; every other name is looked up among the transports. What is wrong with a
+ * request is found in this order: no such endpoint (404), method (405), who may (403), a cut-off
+ * body (400), size (413), encoding (400), and then what the endpoint itself checks.
  */
 #include "fcgi-app/endpoints/app.h"
 
@@ -13,6 +12,7 @@
 
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "fcgi-app/carriers/services.h"
 #include "fcgi-app/door/mount.h"
 #include "fcgi-app/door/ws/handshake.h"
 #include "fcgi-app/endpoints/cors.h"
@@ -165,13 +165,23 @@ static bool is_options(const struct request *request) {
     return strcmp(request->method, "OPTIONS") == 0;
 }
 
+/* What a service wants to know, if the request is for one. */
+static said_set wants_of_service(const struct app *app, const struct request *request) {
+    struct service_request found;
+
+    if (!service_find(app->config, request, &found))
+        return 0;
+    service_free(&found);
+    return service_wants();
+}
+
 said_set app_wants(void *ctx, struct request *request) {
     const struct app *app = ctx;
 
     request_mount(request, app->config->mount);
     const struct route *route = route_find(app->config, request);
     if (route == NULL)
-        return 0;
+        return wants_of_service(app, request);
     return is_options(request) ? CORS_WANTS : route->wants;
 }
 
@@ -281,6 +291,20 @@ static bool run(struct app *app, const struct route *route, struct request *requ
     return request == app->last;
 }
 
+/* Whether the request was for a service: then it is answered, or will be. */
+static bool serve(struct app *app, struct request *request, struct client *client) {
+    struct problem problem = {0};
+    struct service_request found;
+
+    if (!service_find(app->config, request, &found))
+        return false;
+    if (!service_serve(app, &found, request, client, &problem))
+        app_refuse(app, client, &problem);
+    service_free(&found);
+    request_free(request);
+    return true;
+}
+
 void app_take(void *ctx, struct request *request, struct client *client) {
     struct app *app = ctx;
     struct problem problem = {0};
@@ -289,6 +313,8 @@ void app_take(void *ctx, struct request *request, struct client *client) {
     request_mount(request, app->config->mount);
     let_others_read(app, request, client);
     const struct route *route = route_find(app->config, request);
+    if (route == NULL && serve(app, request, client))
+        return;
     if (route == &ws_route && !client_can_upgrade(client))
         route = NULL;
     check(app, route, request, &problem);

@@ -34,6 +34,7 @@
 #include "core/redis/history.h"
 #include "core/redis/link.h"
 #include "core/redis/redis.h"
+#include "core/redis/session.h"
 #include "fcgi-app/counts/stats.h"
 #include "fcgi-app/counts/tally.h"
 #include "fcgi-app/door/retry.h"
@@ -52,6 +53,9 @@ struct hub {
     struct history *history;
     struct directory *directory; /* of the channels that patterns stand for */
     struct health *health;
+    struct sessions *sessions;
+    const struct hub_ears *ears; /* or NULL */
+    void *ears_ctx;
     struct feeds *feeds;
     struct fetches *fetches;
     struct tallies *tallies;

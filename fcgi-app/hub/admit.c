@@ -3,7 +3,6 @@
  * first look, which answers many at once. One of the files of the hub; its
  * functions are declared in hub.h.
  */
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "core/base/log.h"
@@ -68,8 +67,8 @@ static bool near_limit(const struct hub *hub) {
 static void degrade(struct waiter *waiter) {
     struct hub *hub = waiter->hub;
 
-    if (waiter_transport(waiter)->stream || !waiter->waits)
-        return;
+    if (waiter_transport(waiter)->stream || !waiter->waits || waiter_transport(waiter)->carried)
+        return; /* whom a carrier holds polls again at once, whatever it is told */
     waiter->waits = false;
     waiter->told_to_poll = true;
     hub->stats->answers_retry++;
@@ -131,21 +130,4 @@ bool hub_read(struct hub *hub, struct client *client, const struct hub_read *rea
 void hub_put_off(struct hub *hub, struct client *client, const struct hub_read *read,
                  const struct problem *problem) {
     deliver_later(hub, client, read->transport, &read->options, problem);
-}
-
-struct hub_places hub_release(struct waiter *waiter) {
-    struct hub_places places = {.count = waiter->sub_count, .ends = waiter->deadline.own};
-
-    snprintf(places.tag, sizeof places.tag, "%s",
-             tag_name(waiter->extra != NULL ? waiter->extra->tag : NULL));
-    places.channels = mem_new((places.count + 1) * sizeof *places.channels);
-    for (size_t i = 0; i < places.count; i++) {
-        const struct sub *sub = &waiter->subs[i];
-        struct hub_channel *channel = &places.channels[i];
-        const char *name = feed_name(sub->feed, &channel->len);
-        channel->name = mem_copy(name, channel->len);
-        channel->since = sub_since(sub);
-    }
-    stay_end(waiter);
-    return places;
 }

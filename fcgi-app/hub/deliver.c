@@ -12,6 +12,7 @@
 
 #include "fcgi-app/hub/_hub.h"
 #include "fcgi-app/hub/holder.h"
+#include "fcgi-app/hub/hub.h"
 #include "fcgi-app/hub/stay.h"
 
 void deliver_drop(struct waiter *waiter) {
@@ -105,7 +106,22 @@ static void count_batch(struct waiter *waiter, const struct batch *batch, size_t
     stats->gaps += batch_has_gap(batch);
 }
 
+/* Whether somebody keeps hold of the client who answers by himself: the waiter is over then. */
+static bool hand_over(struct waiter *waiter, struct batch *batch) {
+    struct hub_holder *holder = waiter->extra != NULL ? waiter->extra->holder : NULL;
+
+    if (holder == NULL || holder->taken == NULL)
+        return false;
+    if (batch != NULL)
+        count_batch(waiter, batch, 0);
+    struct hub_places places = hub_release(waiter);
+    holder->taken(holder, batch, &places);
+    return true;
+}
+
 void deliver_batch(struct waiter *waiter, struct batch *batch) {
+    if (hand_over(waiter, batch))
+        return;
     struct buf own = buf_make(SIZE_MAX / 2);
     const struct buf *text = rendering(waiter, batch, &own);
     const struct head head = head_of(waiter->hub, waiter->transport, text->len);
@@ -138,9 +154,12 @@ bool deliver_begin(struct waiter *waiter, const struct batch *first) {
     struct transport_options options = options_of(waiter);
     struct buf text = buf_make(SIZE_MAX / 2);
 
+    struct hub_holder *holder = waiter->extra != NULL ? waiter->extra->holder : NULL;
     if (waiter_transport(waiter)->begin != NULL) {
         struct batch *start =
             first != NULL ? batch_before(first) : waiter_empty(waiter, waiter_poll_after(waiter));
+        if (holder != NULL && holder->placed != NULL)
+            holder->placed(holder, start);
         waiter_transport(waiter)->begin(&options, start, &text);
         batch_unref(start);
     }
@@ -149,8 +168,8 @@ bool deliver_begin(struct waiter *waiter, const struct batch *first) {
     stay_spend(waiter, &(struct tally){.bytes_out = (int64_t)bytes});
     if (!send_text(waiter, &head, &text, &text))
         return false;
-    if (waiter->extra != NULL && waiter->extra->holder != NULL)
-        waiter->extra->holder->begun(waiter->extra->holder);
+    if (holder != NULL)
+        holder->begun(holder);
     return true;
 }
 
@@ -171,6 +190,8 @@ void deliver_end(struct waiter *waiter) {
         batch_unref(batch);
         return;
     }
+    if (hand_over(waiter, NULL))
+        return;
     struct transport_options options = options_of(waiter);
     if (waiter_transport(waiter)->end != NULL)
         waiter_transport(waiter)->end(&options, &text);

@@ -79,11 +79,13 @@ static void on_away(void *ctx) {
 static void on_commands_down(void *ctx) {
     struct hub *hub = ctx;
     history_give_up(hub->history, NULL);
+    sessions_give_up(hub->sessions);
 }
 
 static void on_ready(void *ctx) {
     struct hub *hub = ctx;
     history_resume(hub->history);
+    sessions_resume(hub->sessions);
     feeds_ready(hub->feeds);
     directory_ready(hub->directory);
     run_calls(hub, true, 0);
@@ -105,6 +107,7 @@ static void refuse_all_unresolved(struct hub *hub, const char *why) {
 static void on_refused(void *ctx, const char *why) {
     struct hub *hub = ctx;
     history_give_up(hub->history, why);
+    sessions_give_up(hub->sessions);
     if (!passes(why)) {
         refuse_all_unresolved(hub, why);
         directory_away(hub->directory);
@@ -125,6 +128,10 @@ static void on_fence_passed(void *ctx, uint64_t number) {
 
 static void on_subscriber_up(void *ctx) {
     struct hub *hub = ctx;
+    const char *own = session_channel(hub->sessions);
+
+    if (hub->ears != NULL)
+        (void)!redis_subscribe(hub->subscriber, own, strlen(own), false);
     feeds_up(hub->feeds);
     directory_up(hub->directory);
 }
@@ -139,12 +146,33 @@ static void on_subscriber_down(void *ctx) {
 static void on_message(void *ctx, const char *channel, size_t channel_len, const char *payload,
                        size_t payload_len) {
     struct hub *hub = ctx;
-    if (!directory_message(hub->directory, channel, channel_len, payload, payload_len))
+    uint64_t number;
+    enum session_word word =
+        session_hear(hub->sessions, channel, channel_len, payload, payload_len, &number);
+
+    if (word != SESSION_WORD_NONE && hub->ears != NULL)
+        hub->ears->word(hub->ears_ctx, word, number);
+    if (word == SESSION_WORD_NONE &&
+        !directory_message(hub->directory, channel, channel_len, payload, payload_len))
         feeds_message(hub->feeds, channel, channel_len, payload, payload_len);
+}
+
+/* What was said while nobody listened was missed. */
+static bool own_subscribed(struct hub *hub, const char *channel, size_t len, bool on) {
+    const char *own = session_channel(hub->sessions);
+
+    if (strlen(own) != len || memcmp(own, channel, len) != 0)
+        return false;
+    if (on && hub->ears != NULL)
+        hub->ears->again(hub->ears_ctx);
+    return true;
 }
 
 static void on_subscribed(void *ctx, const char *channel, size_t channel_len, bool on) {
     struct hub *hub = ctx;
+
+    if (own_subscribed(hub, channel, channel_len, on))
+        return;
     if (!health_subscribed(hub->health, channel, channel_len, NULL, 0) &&
         !directory_subscribed(hub->directory, channel, channel_len, on ? NULL : ""))
         feeds_subscribed(hub->feeds, channel, channel_len, on);
@@ -244,6 +272,7 @@ static struct link *link_to_redis(struct hub *hub) {
     const struct link_options options = {.config = hub->config,
                                          .name = "halley.fcgi",
                                          .live_name = "halley.fcgi-live",
+                                         .sessions = true,
                                          .down = on_commands_down,
                                          .away = on_away,
                                          .library = &library_events,
@@ -266,6 +295,7 @@ struct hub *hub_new(struct ev_loop *loop, const struct config *config, struct st
     hub->library = link_library(hub->link);
     hub->health = health_new(loop, config, hub->library, hub->commands, hub->subscriber);
     hub->history = history_new(loop, hub->commands, hub->library, config->prefix);
+    hub->sessions = sessions_new(hub->commands, hub->library, config->prefix);
     hub->feeds = feeds_new(loop, &stats->follow, config, &news_events, hub);
     feeds_attach(hub->feeds, hub->subscriber, hub->history);
     hub->directory = directory_new(hub);
@@ -300,6 +330,7 @@ void hub_free(struct hub *hub) {
     directory_free(hub->directory);
     feeds_free(hub->feeds);
     history_free(hub->history);
+    sessions_free(hub->sessions);
     health_free(hub->health);
     link_free(hub->link);
     rows_stop(hub);
@@ -317,6 +348,15 @@ struct history *hub_history(struct hub *hub) {
 
 struct health *hub_health(struct hub *hub) {
     return hub->health;
+}
+
+struct sessions *hub_sessions(struct hub *hub) {
+    return hub->sessions;
+}
+
+void hub_hear(struct hub *hub, const struct hub_ears *ears, void *ctx) {
+    hub->ears = ears;
+    hub->ears_ctx = ctx;
 }
 
 struct library *hub_library(struct hub *hub) {

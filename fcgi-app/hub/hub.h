@@ -13,6 +13,7 @@
 #include "core/config/config.h"
 #include "core/redis/history.h"
 #include "core/redis/redis.h"
+#include "core/redis/session.h"
 #include "fcgi-app/counts/stats.h"
 #include "fcgi-app/counts/tally.h"
 #include "fcgi-app/door/client.h"
@@ -96,6 +97,18 @@ struct health *hub_health(struct hub *hub);
 
 /* Brings what the stats say of the library up to date. */
 void hub_count_library(struct hub *hub);
+
+/*
+ * The sessions of polling clients, and whoever is to hear what other processes say of those that
+ * this process holds: from the start on, so before the loop runs. `again`: some of it may have been
+ * missed, look at every one. Both are called from inside the hub.
+ */
+struct hub_ears {
+    void (*word)(void *ctx, enum session_word word, uint64_t number);
+    void (*again)(void *ctx);
+};
+struct sessions *hub_sessions(struct hub *hub);
+void hub_hear(struct hub *hub, const struct hub_ears *ears, void *ctx);
 
 struct redis *hub_commands(struct hub *hub);
 struct directory *hub_directory(struct hub *hub);

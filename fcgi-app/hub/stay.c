@@ -4,11 +4,13 @@
  */
 #include "fcgi-app/hub/stay.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "core/base/mem.h"
 #include "fcgi-app/hub/_hub.h"
 #include "fcgi-app/hub/holder.h"
+#include "fcgi-app/hub/hub.h"
 
 #define EARLY 0.1 /* waits end up to this part early, at random, so as not to return in step */
 
@@ -127,4 +129,21 @@ void stay_end(struct waiter *waiter) {
         pool_give(&hub->singles, waiter);
     else
         free(waiter);
+}
+
+struct hub_places hub_release(struct waiter *waiter) {
+    struct hub_places places = {.count = waiter->sub_count, .ends = waiter->deadline.own};
+
+    snprintf(places.tag, sizeof places.tag, "%s",
+             tag_name(waiter->extra != NULL ? waiter->extra->tag : NULL));
+    places.channels = mem_new((places.count + 1) * sizeof *places.channels);
+    for (size_t i = 0; i < places.count; i++) {
+        const struct sub *sub = &waiter->subs[i];
+        struct hub_channel *channel = &places.channels[i];
+        const char *name = feed_name(sub->feed, &channel->len);
+        channel->name = mem_copy(name, channel->len);
+        channel->since = sub_since(sub);
+    }
+    stay_end(waiter);
+    return places;
 }

@@ -11,4 +11,7 @@ extern const struct protocol protocol_halley, protocol_channel;
 /* Spoken on the line feed alone: no row of the table. */
 extern const struct protocol protocol_line;
 
+/* The table: all of them, and NULL. */
+extern const struct protocol *const protocols[];
+
 #endif

@@ -6,11 +6,13 @@
 
 #include <string.h>
 
+#include "fcgi-app/transports/sockjs.h"
 #include "fcgi-app/transports/transports.h"
 
 static const struct transport *const transports[] = {
-    &transport_ws,   &transport_events, &transport_stream, &transport_multipart, &transport_iframe,
-    &transport_wait, &transport_jsonp,  &transport_poll,   &transport_line};
+    &transport_ws,     &transport_events,      &transport_stream, &transport_multipart,
+    &transport_iframe, &transport_wait,        &transport_jsonp,  &transport_poll,
+    &transport_sockjs, &transport_sockjs_poll, &transport_line};
 
 enum { COUNT = sizeof transports / sizeof transports[0] };
 
@@ -27,7 +29,8 @@ size_t transport_index(const struct transport *transport) {
 
 const struct transport *transport_find(const char *name) {
     for (size_t i = 0; i < COUNT; i++) {
-        if (transports[i]->name[0] == name[0] && strcmp(transports[i]->name, name) == 0)
+        if (transports[i]->name[0] == name[0] && !transports[i]->carried &&
+            strcmp(transports[i]->name, name) == 0)
             return transports[i];
     }
     return NULL;

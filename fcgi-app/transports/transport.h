@@ -31,6 +31,7 @@ struct transport {
     bool cursors;             /* tells the cursor behind every message, not once a batch */
     bool socket;              /* needs a WebSocket, so it is no endpoint of FastCGI */
     bool own_door;            /* has a door of its own, so it is no endpoint at all */
+    bool carried;             /* a service's (carriers/), so it is no endpoint at all */
 
     /* Whether the configuration turns it on; NULL: always. */
     bool (*enabled)(const struct config *config);
@@ -66,7 +67,7 @@ struct transport {
                   struct buf *out);
 };
 
-/* The transport of an endpoint, or NULL. */
+/* The transport of an endpoint, or NULL: none has this name. */
 const struct transport *transport_find(const char *name);
 
 /* Its place among all of them. */

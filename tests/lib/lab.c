@@ -383,14 +383,22 @@ static char *render_several(struct lab *lab) {
     for (size_t i = 0; i < lab->apps; i++)
         hosts = keepf("%s    ( \"socket\" => \"%s\", \"check-local\" => \"disable\" ),\n", hosts,
                       lab->app_socket[i]);
-    write_file(conf, keepf("server.modules = ( \"mod_fastcgi\" )\n"
+    char *proxy = lab->websocket[0] == '\0'
+                      ? keepf("%s", "")
+                      : keepf("$HTTP[\"url\"] =~ \"/(ws|websocket)$\" {\n"
+                              "proxy.server = ( \"\" => (( \"socket\" => \"%s\" )) )\n"
+                              "proxy.header = ( \"upgrade\" => \"enable\" )\n} else ",
+                              lab->websocket);
+    write_file(conf, keepf("server.modules = ( \"mod_fastcgi\", \"mod_proxy\" )\n"
                            "server.document-root = \"%s/www\"\n"
                            "server.bind = \"127.0.0.1\"\n"
                            "server.port = %d\n"
                            "server.errorlog = \"%s/lighttpd-several.log\"\n"
+                           "server.stream-response-body = 2\n"
                            "fastcgi.balance = \"round-robin\"\n"
-                           "fastcgi.server = ( \"/comet\" => (\n%s) )\n",
-                           lab_root(), lab->port, lab->dir, hosts));
+                           "%s$HTTP[\"url\"] =~ \"^/(comet(/|$)|sockjs/)\" {\n"
+                           "fastcgi.server = ( \"/\" => (\n%s) )\n}\n",
+                           lab_root(), lab->port, lab->dir, proxy, hosts));
     return keepf("lighttpd -D -f %s", conf);
 }
 

@@ -125,6 +125,15 @@ START_TEST(a_file_sets_every_option) {
     ck_assert_int_eq(config.idempotency_ttl, 60);
     ck_assert_int_eq(config.retry, 500);
     ck_assert_int_eq(config.lease, 1000);
+    ck_assert_uint_eq(config.service_count, 1);
+    const struct service *service = &config.services[0];
+    ck_assert_str_eq(service->path, "sockjs/a-b.c");
+    ck_assert_str_eq(service->dialect, "sockjs");
+    ck_assert_str_eq(service->protocol, "channel chat");
+    ck_assert_int_eq(service->response_limit, 4096);
+    ck_assert_int_eq(service->websocket, 0);
+    ck_assert_int_eq(service->cookie_needed, 1);
+    ck_assert_str_eq(service->sockjs_url, "https://a.example/sockjs.js");
     const struct channel_policy *policy = config_channel(&config, "chat1", 5);
     ck_assert_int_eq(policy->subscribe, ACCESS_NONE);
     ck_assert_int_eq(policy->publish, ACCESS_ANYONE);
@@ -226,6 +235,10 @@ static const struct wrong {
               {"prefix-empty", "prefix = : must be 1 to 64"},
               {"prefix-long", "must be 1 to 64 letters, digits, - and _"},
               {"redis-port", "redis = redis://u:***@host:***: must be redis:// or"},
+              {"service-slash", "section [service /sockjs/a]: must be a path like sockjs/chat"},
+              {"service-dots", "section [service sockjs/../a]: must be a path like sockjs/chat"},
+              {"service-option", "no option is called timeout in a service's section"},
+              {"service-limit", "response_limit = 0: must be from 1"},
               {"wait-below-timeout", "timeout = 30: must not be over max_wait = 20"}};
 
 START_TEST(a_wrong_file_is_refused_with_what_is_allowed) {

@@ -203,6 +203,7 @@ static void end_with(struct web_socket *socket, unsigned code, const char *reaso
     if (socket->dead)
         return;
     socket->orphan = true;
+    frames_put(socket->frames, &socket->out); /* a close frame goes in front of what only waits */
     frames_close(socket->frames, code, reason);
     if (flush(socket) != ERR_OK)
         destroy(socket);
