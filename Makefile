@@ -43,8 +43,9 @@ pkg_libs   = $(shell $(PKG_CONFIG) --libs $(1) 2>/dev/null)
 
 CORE_PKGS = hiredis jansson libssl libcrypto
 FCGI_PKGS = fcgi
+WORKER_PKGS = msgpack
 TEST_PKGS = check libcurl lua5.1
-ALL_CFLAGS_PKGS := $(call pkg_cflags,$(CORE_PKGS) $(FCGI_PKGS) $(TEST_PKGS))
+ALL_CFLAGS_PKGS := $(call pkg_cflags,$(CORE_PKGS) $(FCGI_PKGS) $(WORKER_PKGS) $(TEST_PKGS))
 
 # libev, wslay and http-parser come without a .pc file.
 CORE_LIBS := $(call pkg_libs,$(CORE_PKGS)) -lev -lm
@@ -81,7 +82,7 @@ COMPILE = $(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS)
 
 CORE_SRC   := $(wildcard core/*.c core/*/*.c)
 FCGI_SRC   := $(wildcard fcgi-app/*.c fcgi-app/*/*.c fcgi-app/*/*/*.c)
-WORKER_SRC := $(wildcard worker/*.c)
+WORKER_SRC := $(wildcard worker/*.c worker/*/*.c)
 LIB_SRC    := $(wildcard tests/lib/*.c)
 UNIT_SRC   := $(wildcard tests/unit/*.c)
 E2E_SRC    := $(wildcard tests/e2e/*.c)
@@ -91,7 +92,7 @@ MODEL_SRC  := $(wildcard tests/model/*.c) # included whole by tests
 ROWS_SRC   := $(wildcard tests/protocols/*.c)
 ALL_SRC    := $(CORE_SRC) $(FCGI_SRC) $(WORKER_SRC) $(LIB_SRC) $(UNIT_SRC) $(E2E_SRC) $(FUZZ_SRC) \
               $(BENCH_SRC) $(MODEL_SRC) $(ROWS_SRC)
-ALL_HDR    := $(wildcard core/*.h core/*/*.h fcgi-app/*.h fcgi-app/*/*.h fcgi-app/*/*/*.h worker/*.h tests/*/*.h \
+ALL_HDR    := $(wildcard core/*.h core/*/*.h fcgi-app/*.h fcgi-app/*/*.h fcgi-app/*/*/*.h worker/*.h worker/*/*.h tests/*/*.h \
                 tests/bench/*/*.h)
 
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))

@@ -22,11 +22,24 @@ void hearing_begin(struct hearing *hearing, struct name barrier, uint64_t genera
         hearing->barrier_max = barrier.barrier;
 }
 
+static bool is_next(const struct hearing *hearing, struct name barrier) {
+    return hearing->listening && barrier.barrier > hearing->at.barrier &&
+           barrier.barrier <= BARRIER_MAX && barrier.number <= BARRIER_MAX;
+}
+
 bool hearing_barrier(struct hearing *hearing, struct name barrier) {
-    if (!hearing->listening || barrier.barrier <= hearing->at.barrier ||
-        barrier.barrier > BARRIER_MAX || barrier.number > BARRIER_MAX)
+    if (!is_next(hearing, barrier))
         return false;
     hearing->at = barrier;
+    if (barrier.barrier > hearing->barrier_max)
+        hearing->barrier_max = barrier.barrier;
+    return true;
+}
+
+bool hearing_foreign(struct hearing *hearing, struct name barrier) {
+    if (!is_next(hearing, barrier))
+        return false;
+    hearing_end(hearing, false);
     if (barrier.barrier > hearing->barrier_max)
         hearing->barrier_max = barrier.barrier;
     return true;

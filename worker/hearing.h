@@ -29,6 +29,10 @@ void hearing_begin(struct hearing *hearing, struct name barrier, uint64_t genera
 /* A barrier was heard: what follows is counted from there. False: it is none. */
 bool hearing_barrier(struct hearing *hearing, struct name barrier);
 
+/* The barrier of a worker that counts others was heard: it has all up to there, and no more.
+ * False: it is none. */
+bool hearing_foreign(struct hearing *hearing, struct name barrier);
+
 /* The name of the next publish; it is heard. */
 struct name hearing_next(const struct hearing *hearing);
 void hearing_take(struct hearing *hearing);

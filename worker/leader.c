@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/buf.h"
 #include "core/base/mem.h"
 
 #define NOTE_AGAIN  60.0 /* seconds after which a channel is noted again */
@@ -18,7 +19,7 @@
 #define ASIDE_FIRST 0.1 /* seconds until what was set aside is tried, and at most */
 #define ASIDE_MAX   2.0
 
-enum { TELL_EVERY = 16 };
+enum { TELL_EVERY = 16, MORE_WORDS = 48 /* bytes in front of each channel, at most */ };
 
 struct sent {
     struct leader *leader;
@@ -31,16 +32,16 @@ static double now_of(const struct leader *leader) {
 }
 
 /* FNV-1a: tells channels apart well enough; a mix-up costs a note too few for a minute. */
-static uint64_t digest_of(const struct item *item) {
+static uint64_t digest_of(const char *channel, size_t len) {
     uint64_t hash = UINT64_C(0xcbf29ce484222325);
-    for (size_t i = 0; i < item->channel_len; i++)
-        hash = (hash ^ (unsigned char)item->channel[i]) * UINT64_C(0x100000001b3);
+    for (size_t i = 0; i < len; i++)
+        hash = (hash ^ (unsigned char)channel[i]) * UINT64_C(0x100000001b3);
     return hash | 1;
 }
 
 /* Whether Redis has to be told that this channel has bare publishes. */
-static bool must_note(struct leader *leader, const struct item *item) {
-    uint64_t digest = digest_of(item);
+static bool must_note(struct leader *leader, const char *channel, size_t len) {
+    uint64_t digest = digest_of(channel, len);
     double now = now_of(leader);
     struct leader_note *note = &leader->notes[(digest >> 32) % LEADER_NOTES];
 
@@ -119,10 +120,24 @@ static void on_sequenced(void *ctx, const redis_reply *reply) {
     leader->moved(leader->ctx);
 }
 
+/* The channels that an item goes to besides its first, as halley_sequence takes them: in one call,
+ * so that whoever leads next finds all of it done, or nothing. */
+static void add_more(struct leader *leader, const struct item *item, struct buf *lines) {
+    const char *more = item->more, *channel;
+    size_t more_len = item->more_len, len;
+
+    while (queue_next_channel(&more, &more_len, &channel, &len)) {
+        const struct channel_policy *policy = config_channel(leader->config, channel, len);
+        buf_printf(lines, "%d %d %d %d %.*s\n", must_note(leader, channel, len), policy->history,
+                   policy->ttl, policy->max_message, (int)len, channel);
+    }
+}
+
 static bool send_item(struct leader *leader, const struct item *item) {
     const struct channel_policy *policy =
         config_channel(leader->config, item->channel, item->channel_len);
     struct sent *sent = mem_new(sizeof *sent);
+    struct buf more = buf_make(item->more_len + item->more_len / 2 * MORE_WORDS);
     struct call call;
 
     *sent = (struct sent){.leader = leader, .name = item->name, .chain = leader->chain};
@@ -133,7 +148,7 @@ static bool send_item(struct leader *leader, const struct item *item) {
     call_pair(&call, leader->last.barrier, leader->last.number);
     call_two(&call, item->name.barrier, item->name.number);
     call_bytes(&call, item->payload, item->payload_len);
-    call_text(&call, must_note(leader, item) ? "1" : "0");
+    call_text(&call, must_note(leader, item->channel, item->channel_len) ? "1" : "0");
     call_two(&call, (uint64_t)policy->history, (uint64_t)policy->ttl);
     call_two(&call, (uint64_t)policy->max_message, (uint64_t)leader->config->meta_ttl);
     call_text(&call, leader->config->prefix);
@@ -143,10 +158,14 @@ static bool send_item(struct leader *leader, const struct item *item) {
         call_text(&call, "");
     call_bytes(&call, item->channel, item->channel_len);
     call_text(&call, item->gap ? "1" : "0");
-    if (leader->porter->send(leader->porter->ctx, on_sequenced, sent, &call))
-        return true;
-    free(sent);
-    return false;
+    add_more(leader, item, &more);
+    if (more.len > 0)
+        call_bytes(&call, more.data, more.len);
+    bool is_out = leader->porter->send(leader->porter->ctx, on_sequenced, sent, &call);
+    buf_free(&more);
+    if (!is_out)
+        free(sent);
+    return is_out;
 }
 
 /* ------------------------------------------------------------- what is set aside */

@@ -5,6 +5,7 @@
 #include "worker/queue.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/base/collections.h"
 #include "core/base/mem.h"
@@ -33,12 +34,14 @@ enum err queue_add(struct queue *queue, const struct heard *heard) {
     item->from = heard->from;
     item->channel = mem_copy(heard->channel, heard->channel_len);
     item->channel_len = heard->channel_len;
+    item->more = heard->more_len > 0 ? mem_copy(heard->more, heard->more_len) : NULL;
+    item->more_len = heard->more_len;
     item->payload = mem_copy(heard->payload, heard->payload_len);
     item->payload_len = heard->payload_len;
     item->gap = heard->gap;
     DL_APPEND(queue->head, item);
     queue->count++;
-    queue->bytes += item->payload_len;
+    queue->bytes += item->payload_len + item->more_len;
     if (queue->unsent == NULL)
         queue->unsent = item;
     return ERR_OK;
@@ -49,10 +52,23 @@ static void take_out(struct queue *queue, struct item *item) {
         queue->unsent = item->next;
     DL_DELETE(queue->head, item);
     queue->count--;
-    queue->bytes -= item->payload_len;
+    queue->bytes -= item->payload_len + item->more_len;
     free(item->channel);
+    free(item->more);
     free(item->payload);
     free(item);
+}
+
+bool queue_next_channel(const char **more, size_t *more_len, const char **channel, size_t *len) {
+    const char *end = *more_len > 0 ? memchr(*more, '\n', *more_len) : NULL;
+
+    if (end == NULL)
+        return false;
+    *channel = *more;
+    *len = (size_t)(end - *more);
+    *more_len -= *len + 1;
+    *more = end + 1;
+    return true;
 }
 
 void queue_done(struct queue *queue, struct name name) {

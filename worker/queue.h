@@ -32,8 +32,10 @@ struct item {
     struct name name;
     struct name from; /* the barrier since which all up to it was heard without a break */
     size_t channel_len;
+    size_t more_len;
     size_t payload_len;
     char *channel;
+    char *more; /* channels that it goes to as well, a line end behind each */
     char *payload;
     bool gap; /* no message: its readers are told of a gap in its place */
 };
@@ -52,10 +54,15 @@ struct heard {
     struct name from;
     const char *channel;
     size_t channel_len;
+    const char *more;
+    size_t more_len;
     const char *payload;
     size_t payload_len;
     bool gap;
 };
+
+/* Takes the first channel out of `more`. False: there is none left. */
+bool queue_next_channel(const char **more, size_t *more_len, const char **channel, size_t *len);
 
 /* An empty queue that is full with so many items, or QUEUE_BYTES. */
 void queue_init(struct queue *queue, size_t items_full);

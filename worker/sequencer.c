@@ -35,12 +35,17 @@
  *    one leads. Otherwise the count of publishes that Redis keeps says whether there
  *    was any; if so, whoever leads next has to tell gaps (halley_doubt) before it
  *    goes on.
- * 6. A queue that is full makes its worker stop to listen, in order, until there is
+ * 6. Names count publishes, so workers that listen at a time listen to the same patterns. Redis
+ *    lets none join that hears others while some listen, and says with each barrier which
+ *    patterns are counted behind it; who hears of others than his own has all up to there,
+ *    and hears no more. What others published for several channels goes to them in one call.
+ * 7. A queue that is full makes its worker stop to listen, in order, until there is
  *    room: publishers are then told that nobody listens.
  */
 #include "worker/sequencer.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,6 +54,7 @@
 #include "core/data/channel.h"
 #include "core/data/names.h"
 #include "worker/hearing.h"
+#include "worker/ingest.h"
 #include "worker/leader.h"
 #include "worker/lease.h"
 #include "worker/queue.h"
@@ -71,8 +77,11 @@ struct sequencer {
     const struct config *config;
     struct porter porter;
     char pattern[OWN_NAME_MAX]; /* of all bare publishes */
-    char channel[OWN_NAME_MAX]; /* on which Redis tells all workers of barriers and of what is done
-                                 */
+    const char *patterns[1 + INGEST_MAX];
+    struct ingest_table *ingest; /* what the others mean */
+    char verb[48];               /* of the last call to join */
+    char channel[OWN_NAME_MAX];  /* on which Redis tells all workers of barriers and of what is done
+                                  */
     struct hearing hearing;
     struct queue queue;
     struct lease lease;
@@ -88,7 +97,8 @@ struct sequencer {
     bool closed;     /* draining */
     uint64_t total;  /* as Redis said last */
     struct {
-        uint64_t heard, unjoined, forged, astray, refused, takeovers, cuts, doubts, forgotten, full;
+        uint64_t heard, ingested, dropped, unjoined, foreign, forged, astray, refused, takeovers,
+            cuts, doubts, forgotten, full;
     } counts;
     struct log_limit complaint;
     void (*drained)(void *ctx);
@@ -161,20 +171,35 @@ static void on_doubt(void *ctx, const redis_reply *reply) {
     move(s);
 }
 
+static bool tell_gap(struct sequencer *s, const char *channel, size_t len) {
+    struct call call;
+
+    call_begin(&call, "halley_gap");
+    call_text(&call, "1");
+    call_bytes(&call, channel, len);
+    call_text(&call, s->config->prefix);
+    call_text(&call, s->lease.key);
+    return s->porter.send(s->porter.ctx, NULL, NULL, &call);
+}
+
+static bool tell_gaps(struct sequencer *s, const struct item *item) {
+    const char *more = item->more, *channel;
+    size_t more_len = item->more_len, len;
+    bool told = tell_gap(s, item->channel, item->channel_len);
+
+    while (told && queue_next_channel(&more, &more_len, &channel, &len))
+        told = tell_gap(s, channel, len);
+    return told;
+}
+
 /* Nobody knows whether what is oldest was done: it is not repeated, and readers are told. */
 static void forget(struct sequencer *s) {
     uint64_t barrier = s->queue.head != NULL ? s->queue.head->name.barrier : 0;
-    struct call call;
     int count = 0;
 
     while (s->queue.head != NULL && s->queue.head->name.barrier == barrier &&
            count++ < FORGET_AT_ONCE) {
-        call_begin(&call, "halley_gap");
-        call_text(&call, "1");
-        call_bytes(&call, s->queue.head->channel, s->queue.head->channel_len);
-        call_text(&call, s->config->prefix);
-        call_text(&call, s->lease.key);
-        if (!s->porter.send(s->porter.ctx, NULL, NULL, &call))
+        if (!tell_gaps(s, s->queue.head))
             return;
         queue_drop(&s->queue);
         s->counts.forgotten++;
@@ -285,11 +310,18 @@ static void on_moved(void *ctx) {
 
 /* ----------------------------------------------------------------------- hearing */
 
-void sequencer_try(const struct sequencer *s, struct call *call) {
+/* With what it would hear besides bare publishes. */
+static const char *verb_with_digest(struct sequencer *s, const char *verb) {
+    snprintf(s->verb, sizeof s->verb, "%s%s%s", verb, *ingest_digest(s->ingest) ? " " : "",
+             ingest_digest(s->ingest));
+    return s->verb;
+}
+
+void sequencer_try(struct sequencer *s, struct call *call) {
     call_begin(call, "halley_join");
     call_text(call, "1");
     call_text(call, s->lease.key);
-    call_text(call, "try");
+    call_text(call, verb_with_digest(s, "try"));
 }
 
 void sequencer_refused(struct sequencer *s, const redis_reply *error) {
@@ -310,7 +342,7 @@ void sequencer_join(struct sequencer *s, struct call *call) {
     said.joins++;
     s->joining = true;
     call_begin(call, "halley_join");
-    lease_report(&s->lease, call, "join", &said, &s->queue);
+    lease_report(&s->lease, call, verb_with_digest(s, "join"), &said, &s->queue);
 }
 
 static uint64_t number_of(const redis_reply *reply) {
@@ -335,8 +367,8 @@ bool sequencer_joined(struct sequencer *s, const redis_reply *reply) {
     lease_take_secret(&s->lease, redis_item(reply, 2));
     hearing_begin(&s->hearing, barrier, number_of(redis_item(reply, 2)),
                   redis_integer(redis_item(reply, 3), 0) == 1);
-    log_info("sequencer.listening", "pattern=%s barrier=%llu", s->pattern,
-             (unsigned long long)barrier.barrier);
+    log_info("sequencer.listening", "pattern=%s ingest=%zu barrier=%llu", s->pattern,
+             s->config->ingest_count, (unsigned long long)barrier.barrier);
     lease_hurry(&s->lease);
     move(s);
     return true;
@@ -358,15 +390,24 @@ static const char *no_channel(const struct heard *heard) {
     return NULL;
 }
 
-/* What is too long is a gap in its channel: its payload is not kept. */
-static bool too_long(const struct sequencer *s, const struct heard *heard) {
-    return heard->payload_len >
-           (size_t)config_channel(s->config, heard->channel, heard->channel_len)->max_message;
+static bool over_max(const struct sequencer *s, const struct heard *heard, const char *channel,
+                     size_t len) {
+    return heard->payload_len > (size_t)config_channel(s->config, channel, len)->max_message;
 }
 
-static bool hear_publish(struct sequencer *s, struct heard *heard) {
-    const char *why = no_channel(heard);
+/* What is too long is a gap in its channel: where it is in all of them its payload is not kept. */
+static bool too_long(const struct sequencer *s, const struct heard *heard) {
+    const char *more = heard->more, *channel;
+    size_t more_len = heard->more_len, len;
+    bool all = over_max(s, heard, heard->channel, heard->channel_len);
 
+    while (all && queue_next_channel(&more, &more_len, &channel, &len))
+        all = over_max(s, heard, channel, len);
+    return all;
+}
+
+/* It takes the next name; it is not kept where there is `why` not. */
+static bool take_publish(struct sequencer *s, struct heard *heard, const char *why) {
     if (why == NULL && too_long(s, heard)) {
         complain(s, "a payload is over max_message");
         heard->gap = true;
@@ -387,6 +428,30 @@ static bool hear_publish(struct sequencer *s, struct heard *heard) {
                     s->queue.count, s->queue.bytes);
     }
     return true;
+}
+
+static bool hear_publish(struct sequencer *s, struct heard *heard) {
+    return take_publish(s, heard, no_channel(heard));
+}
+
+/* Somebody else's, which Redis passed on for one of our patterns. */
+static bool hear_others(struct sequencer *s, const char *name, size_t len, struct heard *heard) {
+    struct meaning meaning;
+
+    if (!ingest_read(s->ingest, name, len, heard->payload, heard->payload_len, &meaning))
+        return true;
+    s->counts.ingested++;
+    s->counts.dropped += meaning.why != NULL ? 1 : meaning.left_out;
+    if (meaning.why == NULL && meaning.left_out > 0)
+        complain(s, "names that no channel can have, or over max_channels, are left out");
+    heard->payload = meaning.payload;
+    heard->payload_len = meaning.payload_len;
+    heard->more = meaning.channels.data;
+    heard->more_len = meaning.channels.len;
+    (void)queue_next_channel(&heard->more, &heard->more_len, &heard->channel, &heard->channel_len);
+    bool room = take_publish(s, heard, meaning.why);
+    meaning_free(&meaning);
+    return room;
 }
 
 static bool named(const char *channel, size_t len, const char *name) {
@@ -410,6 +475,21 @@ static void hear_forged(struct sequencer *s, const char *text, size_t len) {
     lease_hurry(&s->lease);
 }
 
+/* Whoever begins there wants to know what we have. If he counts others than we, we have all up
+ * to there; our names of what follows would not be his. */
+static void hear_barrier(struct sequencer *s, const struct word *word) {
+    if (named(word->patterns, word->patterns_len, ingest_digest(s->ingest))) {
+        if (hearing_barrier(&s->hearing, word->name))
+            lease_hurry(&s->lease);
+    } else if (hearing_foreign(&s->hearing, word->name)) {
+        s->astray = true;
+        s->counts.foreign++;
+        log_warning("sequencer.foreign", "a worker with other sections of ingest listens: not "
+                                         "listening any more");
+        lease_hurry(&s->lease);
+    }
+}
+
 static void hear_word(struct sequencer *s, const char *text, size_t len) {
     struct word word = word_read(text, len, s->lease.secret);
 
@@ -417,8 +497,8 @@ static void hear_word(struct sequencer *s, const char *text, size_t len) {
         hear_forged(s, text, len);
     else if (word.kind == WORD_DONE && word.generation == s->hearing.generation)
         queue_done(&s->queue, word.name);
-    else if (word.kind == WORD_BEGIN && hearing_barrier(&s->hearing, word.name))
-        lease_hurry(&s->lease); /* who began wants to know what we have */
+    else if (word.kind == WORD_BEGIN)
+        hear_barrier(s, &word);
     else if (word.kind == WORD_FREE && (named(word.turn, word.turn_len, "*") ||
                                         named(word.turn, word.turn_len, s->lease.owner)))
         lease_hurry(&s->lease);
@@ -433,10 +513,11 @@ bool sequencer_heard(struct sequencer *s, const char *channel, size_t channel_le
         hear_word(s, payload, payload_len);
         return true;
     }
-    if (!s->hearing.listening ||
-        !names_of_bare(s->config->prefix, channel, channel_len, &heard.channel, &heard.channel_len))
+    if (!s->hearing.listening)
         return true;
-    return hear_publish(s, &heard);
+    if (names_of_bare(s->config->prefix, channel, channel_len, &heard.channel, &heard.channel_len))
+        return hear_publish(s, &heard);
+    return hear_others(s, channel, channel_len, &heard);
 }
 
 void sequencer_deaf(struct sequencer *s, bool cut) {
@@ -490,6 +571,10 @@ struct sequencer *sequencer_new(const struct config *config, const struct porter
     s->porter = *porter;
     queue_init(&s->queue, room);
     names_bare_pattern(s->pattern, config->prefix);
+    s->ingest = ingest_new(config);
+    s->patterns[0] = s->pattern;
+    for (size_t i = 0; i < config->ingest_count; i++)
+        s->patterns[1 + i] = config->ingests[i].pattern;
     names_own(s->channel, config->prefix, "sequenced");
     lease_init(&s->lease, "sequencer", config->prefix, config->lease);
     s->leader = (struct leader){.config = config,
@@ -505,6 +590,7 @@ void sequencer_free(struct sequencer *s) {
     if (s == NULL)
         return;
     queue_clear(&s->queue);
+    ingest_free(s->ingest);
     free(s);
 }
 
@@ -518,16 +604,19 @@ void sequencer_drain(struct sequencer *s, void (*done)(void *ctx), void *ctx) {
 void sequencer_report(const struct sequencer *s, struct buf *out) {
     buf_printf(out,
                "\"sequencer\":{\"state\":\"%s\",\"queue\":%zu,\"total\":%llu,\"heard\":%llu,"
+               "\"ingested\":%llu,\"dropped\":%llu,\"foreign\":%llu,"
                "\"refused\":%llu,\"unjoined\":%llu,\"forged\":%llu,\"astray\":%llu,"
                "\"skipped\":%llu,\"aside\":%llu,\"takeovers\":%llu,\"cuts\":%llu,"
                "\"doubts\":%llu,\"forgotten\":%llu,\"full\":%llu}",
                role_names[role_of(s)], s->queue.count, (unsigned long long)s->total,
-               (unsigned long long)s->counts.heard, (unsigned long long)s->counts.refused,
-               (unsigned long long)s->counts.unjoined, (unsigned long long)s->counts.forged,
-               (unsigned long long)s->counts.astray, (unsigned long long)s->leader.skipped,
-               (unsigned long long)s->leader.set_aside, (unsigned long long)s->counts.takeovers,
-               (unsigned long long)s->counts.cuts, (unsigned long long)s->counts.doubts,
-               (unsigned long long)s->counts.forgotten, (unsigned long long)s->counts.full);
+               (unsigned long long)s->counts.heard, (unsigned long long)s->counts.ingested,
+               (unsigned long long)s->counts.dropped, (unsigned long long)s->counts.foreign,
+               (unsigned long long)s->counts.refused, (unsigned long long)s->counts.unjoined,
+               (unsigned long long)s->counts.forged, (unsigned long long)s->counts.astray,
+               (unsigned long long)s->leader.skipped, (unsigned long long)s->leader.set_aside,
+               (unsigned long long)s->counts.takeovers, (unsigned long long)s->counts.cuts,
+               (unsigned long long)s->counts.doubts, (unsigned long long)s->counts.forgotten,
+               (unsigned long long)s->counts.full);
 }
 
 size_t sequencer_queued(const struct sequencer *s) {
@@ -538,8 +627,9 @@ bool sequencer_leads(const struct sequencer *s) {
     return s->lease.held;
 }
 
-const char *sequencer_pattern(const struct sequencer *s) {
-    return s->pattern;
+const char *const *sequencer_patterns(const struct sequencer *s, size_t *count) {
+    *count = 1 + s->config->ingest_count;
+    return s->patterns;
 }
 
 const char *sequencer_channel(const struct sequencer *s) {

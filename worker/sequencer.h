@@ -24,20 +24,21 @@ struct sequencer *sequencer_new(const struct config *config, const struct porter
                                 size_t room);
 void sequencer_free(struct sequencer *sequencer);
 
-/* What it subscribes to: the pattern of bare publishes, and the channel on which Redis tells all
- * workers what is done and where a barrier stands. Owned by the sequencer. */
-const char *sequencer_pattern(const struct sequencer *sequencer);
+/* What it subscribes to: the patterns of bare publishes and of what others publish (in
+ * `*count` how many), and the channel on which Redis tells all workers what is done and where a
+ * barrier stands. Owned by the sequencer. */
+const char *const *sequencer_patterns(const struct sequencer *sequencer, size_t *count);
 const char *sequencer_channel(const struct sequencer *sequencer);
 
 /*
  * Whether it should be subscribed now. Where that changes, whoever owns it subscribes
- * (by sequencer_join) or unsubscribes the pattern (and calls sequencer_deaf).
+ * (by sequencer_join) or unsubscribes the patterns (and calls sequencer_deaf).
  */
 bool sequencer_wants_to_hear(const struct sequencer *sequencer);
 
 /* Fills the call that asks whether Redis would let it join, and changes nothing; and notes
  * that it would not. */
-void sequencer_try(const struct sequencer *sequencer, struct call *call);
+void sequencer_try(struct sequencer *sequencer, struct call *call);
 void sequencer_refused(struct sequencer *sequencer, const redis_reply *error);
 
 /*
@@ -53,7 +54,7 @@ bool sequencer_joined(struct sequencer *sequencer, const redis_reply *reply);
 bool sequencer_heard(struct sequencer *sequencer, const char *channel, size_t channel_len,
                      const char *payload, size_t payload_len);
 
-/* The pattern's subscription has ended: confirmed by Redis, or `cut`. */
+/* The patterns' subscription has ended: confirmed by Redis, or `cut`. */
 void sequencer_deaf(struct sequencer *sequencer, bool cut);
 
 /* Calls can be sent (again); or the connection for them was lost, all were answered NULL. */

@@ -112,12 +112,13 @@ static void on_joined(void *ctx, const redis_reply *reply) {
 
 static void join(struct station *station) {
     struct call call;
+    size_t count;
+    const char *const *patterns = sequencer_patterns(station->sequencer, &count);
 
     sequencer_join(station->sequencer, &call);
     station->ears = EARS_JOINING;
     if (redis_join(station->subscriber, on_joined, station, call.argc, (const char **)call.argv,
-                   call.lens, sequencer_channel(station->sequencer),
-                   sequencer_pattern(station->sequencer)) != ERR_OK) {
+                   call.lens, sequencer_channel(station->sequencer), patterns, count) != ERR_OK) {
         station->ears = EARS_ASKED;
         sequencer_deaf(station->sequencer, true);
     }
@@ -189,12 +190,14 @@ static bool named(const char *channel, size_t len, const char *name) {
     return len == strlen(name) && memcmp(channel, name, len) == 0;
 }
 
-/* Where the pattern is no longer subscribed, publishers are told that nobody listens. */
+/* Where the patterns are no longer subscribed, publishers are told that nobody listens. They end
+ * all at once, and are confirmed one by one. */
 static void on_subscribed(void *ctx, const char *channel, size_t channel_len, bool on) {
     struct station *station = ctx;
+    size_t count;
+    const char *const *patterns = sequencer_patterns(station->sequencer, &count);
 
-    if (on || station->ears != EARS_CLOSING ||
-        !named(channel, channel_len, sequencer_pattern(station->sequencer)))
+    if (on || station->ears != EARS_CLOSING || !named(channel, channel_len, patterns[count - 1]))
         return;
     station->ears = EARS_SPENT;
     station->connection = 0;
@@ -222,10 +225,11 @@ static void close_ears(struct station *station) {
 
 static void settle_ears(struct station *station) {
     bool wants = sequencer_wants_to_hear(station->sequencer);
-    const char *pattern = sequencer_pattern(station->sequencer);
+    size_t count;
+    const char *const *patterns = sequencer_patterns(station->sequencer, &count);
 
     if (station->ears == EARS_OPEN && !wants &&
-        redis_unsubscribe(station->subscriber, pattern, strlen(pattern), true) == ERR_OK)
+        redis_unsubscribe_all(station->subscriber, patterns, count) == ERR_OK)
         station->ears = EARS_CLOSING;
     if (station->ears == EARS_SPENT ||
         ((station->ears == EARS_ASKED || station->ears == EARS_TRYING) && !wants))

@@ -45,6 +45,28 @@ static bool is_signed(const char *text, size_t len, const char *secret) {
     return text[len - SIGN] == ' ' && memcmp(text + len - SIGN + 1, sign, SIGN - 1) == 0;
 }
 
+/* Where the text's blank of that number is, from 1 on; `end`: it has fewer. */
+static const char *blank(const char *text, const char *end, int number) {
+    for (; text < end; text++) {
+        if (*text == ' ' && --number == 0)
+            return text;
+    }
+    return end;
+}
+
+static struct word read_begin(const char *text, const char *end) {
+    const char *behind = blank(text, end, 3);
+    struct word word = {.kind = WORD_NONE};
+    uint64_t n[2];
+
+    if (!read_numbers(text, behind, n, 2))
+        return word;
+    word = (struct word){.kind = WORD_BEGIN, .name = {n[0], n[1]}};
+    word.patterns = behind < end ? behind + 1 : end;
+    word.patterns_len = (size_t)(end - word.patterns);
+    return word;
+}
+
 struct word word_read(const char *text, size_t len, const char *secret) {
     struct word word = {.kind = WORD_NONE};
     uint64_t n[3];
@@ -56,8 +78,8 @@ struct word word_read(const char *text, size_t len, const char *secret) {
     const char *end = text + len - SIGN;
     if (begins(text, len - SIGN, "done") && read_numbers(text + 4, end, n, 3))
         word = (struct word){.kind = WORD_DONE, .generation = n[0], .name = {n[1], n[2]}};
-    else if (begins(text, len - SIGN, "begin") && read_numbers(text + 5, end, n, 2))
-        word = (struct word){.kind = WORD_BEGIN, .name = {n[0], n[1]}};
+    else if (begins(text, len - SIGN, "begin"))
+        word = read_begin(text + 5, end);
     if (word.kind != WORD_NONE && !is_signed(text, len, secret))
         word.kind = WORD_FORGED;
     return word;

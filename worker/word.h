@@ -20,15 +20,18 @@ enum word_kind {
 
 struct word {
     enum word_kind kind;
-    struct name name;    /* of BEGIN and DONE */
-    uint64_t generation; /* of DONE: in which it was said */
-    const char *turn;    /* of FREE, in the text: whose turn it is; "*": anybody's */
+    struct name name;     /* of BEGIN and DONE */
+    uint64_t generation;  /* of DONE: in which it was said */
+    const char *patterns; /* of BEGIN, in the text: a digest of what is counted (worker/ingest.h) */
+    size_t patterns_len;
+    const char *turn; /* of FREE, in the text: whose turn it is; "*": anybody's */
     size_t turn_len;
 };
 
 /*
- * Reads "begin BARRIER NUMBER SIGN", "done GENERATION BARRIER NUMBER SIGN" or "free TURN". SIGN
- * is the beginning of the SHA-1, in hexadecimal, of the secret, a blank and what is in front.
+ * Reads "begin BARRIER NUMBER [PATTERNS] SIGN", "done GENERATION BARRIER NUMBER SIGN" or "free
+ * TURN". SIGN is the beginning of the SHA-1, in hexadecimal, of the secret, a blank and what is in
+ * front.
  */
 struct word word_read(const char *text, size_t len, const char *secret);
 

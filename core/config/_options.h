@@ -5,6 +5,7 @@
  *   config.c    the table of options, and what holds for all of them
  *   channels.c  sections: what holds for whose channels
  *   services.c  sections: what is served for other systems' clients
+ *   ingests.c   the sections of what others publish
  *   file.c      what the file says
  *   load.c      file, environment and command line, each over the one before
  */
@@ -34,7 +35,10 @@ enum kind {
     MOUNT,
     VIEWERS,
     ADDRESS,
-    NETWORKS
+    NETWORKS,
+    GLOB,
+    FORMAT,
+    TEMPLATE
 };
 
 struct option {
@@ -50,7 +54,8 @@ struct options {
     size_t count;
 };
 
-extern const struct options global_options, channel_options, service_options;
+extern const struct options global_options, channel_options, service_options,
+    ingest_options;
 
 /* --- kinds.c --- */
 
@@ -89,6 +94,9 @@ void channels_set_defaults(void);
  */
 struct channel_policy *channels_section(struct config *config, const char *pattern);
 
+/* Makes channels whose names begin so private: nobody reads them where no section says who. */
+void channels_guard(struct config *config);
+
 /* Prints and releases all sections. */
 void channels_print(const struct config *config, FILE *out);
 void channels_free(struct config *config);
@@ -102,6 +110,22 @@ struct service *services_section(struct config *config, const char *path,
 /* Prints and releases all of them. */
 void services_print(const struct config *config, FILE *out);
 void services_free(struct config *config);
+
+/* --- ingests.c --- */
+
+/* A new section, behind the others; NULL and a problem where its name is taken, or they are many.
+ */
+struct ingest *ingests_section(struct config *config, const char *name,
+                               char problem[CONFIG_PROBLEM]);
+
+/* What holds between options, once all of them are known: EX_CONFIG with one line, or 0. */
+int ingests_check(const struct config *config, char problem[CONFIG_PROBLEM]) MUST_CHECK;
+
+/* Whether a channel's name is one that Laravel keeps for those whom it lets in. */
+bool ingests_private(const struct config *config, const char *name);
+
+void ingests_print(const struct config *config, FILE *out);
+void ingests_free(struct config *config);
 
 /* --- file.c --- */
 

@@ -2,6 +2,7 @@
  * What holds for whose channels: the sections of the file, and what holds where none matches.
  */
 #include <fnmatch.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,16 +32,33 @@ struct channel_policy *channels_section(struct config *config, const char *patte
 const struct channel_policy *config_channel(const struct config *config, const char *name,
                                             size_t len) {
     char text[CHANNEL_MAX + 1];
+    size_t i = 0;
 
     if (len > CHANNEL_MAX)
         len = CHANNEL_MAX;
     memcpy(text, name, len);
     text[len] = '\0';
-    for (size_t i = 0; i < config->channel_count; i++) {
-        if (fnmatch(config->channels[i].pattern, text, 0) == 0)
-            return &config->channels[i];
+    while (i < config->channel_count && fnmatch(config->channels[i].pattern, text, 0) != 0)
+        i++;
+    if (config->guards != NULL && ingests_private(config, text))
+        return &config->guards[i];
+    return i < config->channel_count ? &config->channels[i] : &default_policy;
+}
+
+void channels_guard(struct config *config) {
+    size_t count = config->channel_count;
+    bool guarded = false;
+
+    for (size_t i = 0; i < config->ingest_count; i++)
+        guarded |= config->ingests[i].format == INGEST_LARAVEL;
+    if (!guarded)
+        return;
+    config->guards = mem_new((count + 1) * sizeof *config->guards);
+    for (size_t i = 0; i <= count; i++) {
+        config->guards[i] = i < count ? config->channels[i] : default_policy;
+        if (!config->guards[i].subscribe_said)
+            config->guards[i].subscribe = ACCESS_NONE;
     }
-    return &default_policy;
 }
 
 int config_longest_message(const struct config *config) {
@@ -52,16 +70,27 @@ int config_longest_message(const struct config *config) {
     return longest;
 }
 
-void channels_print(const struct config *config, FILE *out) {
-    for (size_t i = 0; i < config->channel_count; i++) {
-        fprintf(out, "\n[channel %s]\n", config->channels[i].pattern);
-        for (size_t k = 0; k < channel_options.count; k++)
-            option_print(&channel_options.table[k], &config->channels[i], out);
+/* What a section does not say is not printed as if it did, where that would open something. */
+static void print_section(const struct config *config, const struct channel_policy *policy,
+                          FILE *out) {
+    fprintf(out, "\n[channel %s]\n", policy->pattern);
+    for (size_t k = 0; k < channel_options.count; k++) {
+        const struct option *option = &channel_options.table[k];
+        if (option->offset == offsetof(struct channel_policy, subscribe) &&
+            config->guards != NULL && !policy->subscribe_said)
+            fprintf(out, "# private-* and presence-*: none; else: ");
+        option_print(option, policy, out);
     }
+}
+
+void channels_print(const struct config *config, FILE *out) {
+    for (size_t i = 0; i < config->channel_count; i++)
+        print_section(config, &config->channels[i], out);
 }
 
 void channels_free(struct config *config) {
     for (size_t i = 0; i < config->channel_count; i++)
         free(config->channels[i].pattern);
     free(config->channels);
+    free(config->guards);
 }

@@ -86,11 +86,22 @@ static const struct option service_table[] = {
     OPTION(sockjs_url, TEXT, "/sockjs.min.js", 0, 0),
 };
 
+#undef OPTION
+#define OPTION(name, kind, fallback, min, max)                                                     \
+    { #name, kind, offsetof(struct ingest, name), fallback, min, max }
+
+static const struct option ingest_table[] = {
+    OPTION(pattern, GLOB, "", 0, 0),
+    OPTION(format, FORMAT, "raw", 0, 0),
+    OPTION(channel, TEMPLATE, "*", 0, 0),
+};
+
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 const struct options global_options = {global_table, COUNT(global_table)};
 const struct options channel_options = {channel_table, COUNT(channel_table)};
 const struct options service_options = {service_table, COUNT(service_table)};
+const struct options ingest_options = {ingest_table, COUNT(ingest_table)};
 
 const struct option *options_find(const struct options *options, const char *name, size_t len) {
     for (size_t i = 0; i < options->count; i++) {

@@ -25,6 +25,7 @@ enum viewers { STATUS_NONE, STATUS_ANYONE, STATUS_LOCAL };
 struct channel_policy {
     char *pattern;          /* fnmatch(3) */
     int subscribe;          /* enum access */
+    bool subscribe_said;    /* and the file says so */
     int publish;            /* enum access; from the web: Redis's own clients are Redis's matter */
     int publish_rate_count; /* web publishes of one client address ... */
     int publish_rate_seconds; /* ... in this many seconds; 0 of the first: no limit */
@@ -44,6 +45,25 @@ struct service {
     int websocket;      /* bool: whether WebSockets are served */
     int cookie_needed;  /* bool */
     char *sockjs_url;   /* where the page for old browsers finds the client */
+};
+
+/* What others publish in Redis, in their own way (worker/formats/). */
+enum ingest_format {
+    INGEST_RAW,
+    INGEST_LARAVEL,
+    INGEST_SOCKETIO,
+    INGEST_JUGGERNAUT,
+    INGEST_CHANNELS,
+    INGEST_FORMATS
+};
+
+enum { INGEST_MAX = 32 }; /* sections */
+
+struct ingest {
+    char *name;
+    char *pattern; /* what to PSUBSCRIBE (core/data/glob.h) */
+    int format;    /* enum ingest_format */
+    char *channel; /* a name in which each `*` stands for a part of what was published */
 };
 
 struct config {
@@ -89,6 +109,10 @@ struct config {
     size_t channel_count;
     struct service *services;
     size_t service_count;
+    struct channel_policy *guards; /* of the sections, and behind them of all others: the same for
+                                    * private channels; NULL: there is nothing to be guarded */
+    struct ingest *ingests;
+    size_t ingest_count;
 };
 
 /* What the command line asked for beside options. */

@@ -1,8 +1,10 @@
 /*
  * What the file says. Before the first section are the options of the program; in a
- * section [channel PATTERN] those of its channels, in [service PATH] those of a service.
+ * section [channel PATTERN] those of its channels, in [service PATH] those of a service, in
+ * [ingest NAME] those of what others publish in Redis.
  */
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
@@ -16,44 +18,62 @@ enum { PATH_TEXT = 200 }; /* of a file's name that a problem repeats */
 struct reading {
     struct config *config;
     char *problem;
-    const struct options *options; /* of the section that is being read, or of the program */
-    void *base;                    /* and what they are set in */
-    const char *where;             /* for problems */
+    const char *where;             /* in which kind of section they stand, as people are told */
+    const struct options *options; /* that may stand there */
+    void *base;                    /* what they are options of */
 };
 
-static bool begin_channel(struct reading *reading, const char *section, const char *pattern) {
-    pattern += strspn(pattern, " ");
-    if (*pattern == '\0' || strlen(pattern) > CHANNEL_MAX) {
-        snprintf(reading->problem, CONFIG_PROBLEM,
-                 "section [%.100s]: must be [channel PATTERN] with a pattern of at most %d bytes",
-                 section, CHANNEL_MAX);
-        return false;
-    }
+static bool take_channel(struct reading *reading, const char *pattern) {
     reading->options = &channel_options;
     reading->base = channels_section(reading->config, pattern);
-    reading->where = " in a channel's section";
     return true;
 }
 
-static bool begin_service(struct reading *reading, const char *path) {
-    path += strspn(path, " ");
+static bool take_service(struct reading *reading, const char *path) {
     reading->options = &service_options;
     reading->base = services_section(reading->config, path, reading->problem);
-    reading->where = " in a service's section";
     return reading->base != NULL;
 }
 
-/* "channel PATTERN": a pattern may be as long as a channel's name. */
-static bool take_section(struct reading *reading, const char *section) {
-    const char *at = section + strspn(section, " \t");
+static bool take_ingest(struct reading *reading, const char *name) {
+    reading->options = &ingest_options;
+    reading->base = ingests_section(reading->config, name, reading->problem);
+    return reading->base != NULL;
+}
 
-    if (strncmp(at, "channel ", 8) == 0)
-        return begin_channel(reading, section, at + 8);
-    if (strncmp(at, "service ", 8) == 0)
-        return begin_service(reading, at + 8);
+static const struct section {
+    const char *kind, *where;
+    bool (*take)(struct reading *reading, const char *name);
+} sections[] = {{"channel", " in a channel's section", take_channel},
+                {"service", " in a service's section", take_service},
+                {"ingest", " in a section of ingest", take_ingest}};
+
+enum { SECTIONS = sizeof sections / sizeof sections[0] };
+
+/* "channel PATTERN" and its like: as long as a channel's name may be. */
+static bool take_section(struct reading *reading, const char *text) {
+    const char *kind = text + strspn(text, " \t"), *end = strchr(kind, ' ');
+    const char *name = end != NULL ? end + strspn(end, " ") : "";
+
+    for (size_t i = 0; i < SECTIONS && *name != '\0' && strlen(name) <= CHANNEL_MAX; i++) {
+        size_t len = strlen(sections[i].kind);
+        if (len == (size_t)(end - kind) && strncmp(kind, sections[i].kind, len) == 0) {
+            reading->where = sections[i].where;
+            return sections[i].take(reading, name);
+        }
+    }
     snprintf(reading->problem, CONFIG_PROBLEM,
-             "section [%.100s]: must be [channel PATTERN] or [service PATH]", section);
+             "section [%.100s]: must be [channel PATTERN], [service PATH] or [ingest NAME] with at "
+             "most %d bytes",
+             text, CHANNEL_MAX);
     return false;
+}
+
+/* A channel's section that says who may read is asked for private channels too. */
+static void note_said(const struct reading *reading, const struct option *option) {
+    if (reading->options == &channel_options &&
+        option->offset == offsetof(struct channel_policy, subscribe))
+        ((struct channel_policy *)reading->base)->subscribe_said = true;
 }
 
 static bool take_line(void *user, const char *section, const char *name, const char *value) {
@@ -70,6 +90,8 @@ static bool take_line(void *user, const char *section, const char *name, const c
     enum err err = option_set(option, reading->base, value);
     if (err != ERR_OK)
         option_say_wrong(reading->problem, NULL, option, value, err);
+    else
+        note_said(reading, option);
     return err == ERR_OK;
 }
 

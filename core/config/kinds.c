@@ -14,6 +14,8 @@
 #include "core/config/_options.h"
 #include "core/config/networks.h"
 #include "core/config/target.h"
+#include "core/data/channel.h"
+#include "core/data/glob.h"
 #include "core/data/names.h"
 
 struct kind_row {
@@ -225,6 +227,40 @@ static enum err set_address(const struct option *option, void *field, const char
     return valid ? set_text(option, field, text) : ERR_SYNTAX;
 }
 
+/* A pattern of Redis; "" is none yet. */
+static enum err set_glob(const struct option *option, void *field, const char *text) {
+    struct glob *glob = glob_new(text);
+    bool good = strlen(text) <= GLOB_MAX && (text[0] == '\0' || glob_rooted(glob));
+
+    glob_free(glob);
+    return good ? set_text(option, field, text) : ERR_SYNTAX;
+}
+
+/* With a letter for each `*` it is the name of a channel that anybody may publish to. */
+static enum err set_template(const struct option *option, void *field, const char *text) {
+    char *name = mem_string(text);
+
+    for (char *at = name; (at = strchr(at, '*')) != NULL;)
+        *at = 'x';
+    bool good = channel_valid(name, strlen(name)) && !channel_reserved(name, strlen(name));
+    free(name);
+    return good ? set_text(option, field, text) : ERR_SYNTAX;
+}
+
+static const char *const formats[] = {
+    [INGEST_RAW] = "raw",           [INGEST_LARAVEL] = "laravel",
+    [INGEST_SOCKETIO] = "socketio", [INGEST_JUGGERNAUT] = "juggernaut",
+    [INGEST_CHANNELS] = "channels", NULL};
+
+static enum err set_format(const struct option *option, void *field, const char *text) {
+    (void)option;
+    return parse_word(text, formats, field);
+}
+
+static void print_format(const void *field, FILE *out) {
+    fprintf(out, "%s", formats[*(const int *)field]);
+}
+
 static enum err set_log(const struct option *option, void *field, const char *text) {
     return log_target_valid(text) ? set_text(option, field, text) : ERR_SYNTAX;
 }
@@ -277,6 +313,11 @@ static const struct kind_row rows[] = {
     [ADDRESS] = {set_address, print_text, "unix:/path or tcp:host:port", true},
     [NETWORKS] = {set_networks, print_text,
                   "addresses and networks like 10.0.0.0/8, with blanks between", true},
+    [GLOB] = {set_glob, print_text, "a pattern of at most 200 bytes that begins with none of * ? [",
+              true},
+    [FORMAT] = {set_format, print_format, "raw, laravel, socketio, juggernaut or channels", false},
+    [TEMPLATE] = {set_template, print_text,
+                  "a channel's name, in which * stands for what was matched", true},
 };
 
 enum err option_set(const struct option *option, void *base, const char *text) {

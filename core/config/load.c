@@ -122,7 +122,13 @@ int config_load(struct config *config, struct config_command *command, int argc,
                  config->timeout, config->max_wait);
         result = EX_CONFIG;
     }
-    return result == 0 ? take_old_name(config, problem) : result;
+    if (result == 0)
+        result = take_old_name(config, problem);
+    if (result == 0)
+        result = ingests_check(config, problem);
+    if (result == 0)
+        channels_guard(config);
+    return result;
 }
 
 void config_free(struct config *config) {
@@ -130,6 +136,7 @@ void config_free(struct config *config) {
         option_free(&global_options.table[i], config);
     channels_free(config);
     services_free(config);
+    ingests_free(config);
     memset(config, 0, sizeof *config);
 }
 
@@ -138,4 +145,5 @@ void config_print(const struct config *config, FILE *out) {
         option_print(&global_options.table[i], config, out);
     channels_print(config, out);
     services_print(config, out);
+    ingests_print(config, out);
 }

@@ -61,7 +61,8 @@ enum err redis_command(struct redis *redis, redis_reply_fn *reply, void *ctx, in
  * know that there are any; for Redis they are nothing new.
  */
 enum {
-    JOIN_COMMANDS = 6, /* MULTI, the command, CLIENT ID, SUBSCRIBE, PSUBSCRIBE, EXEC */
+    JOIN_COMMANDS = 5, /* MULTI, the command, CLIENT ID, SUBSCRIBE, EXEC; and a PSUBSCRIBE for each
+                        * pattern, since a list of replies has one for each command */
     JOIN_MAX = 65536
 };
 
@@ -106,11 +107,12 @@ static void on_joined(redisAsyncContext *hiredis, void *reply, void *ctx) {
 }
 
 /* Sends what redis_join() says, and expects an answer to each of its commands. */
-static int send_join(struct redis *redis, const struct buf *text, struct pending *pending) {
+static int send_join(struct redis *redis, const struct buf *text, unsigned commands,
+                     struct pending *pending) {
     static const char nothing[] = "*1\r\n$4\r\nPING\r\n"; /* of which no byte is sent */
     int sent = redisAsyncFormattedCommand(redis->hiredis, on_queued, NULL, text->data, text->len);
 
-    for (int i = 2; i < JOIN_COMMANDS && sent == REDIS_OK; i++)
+    for (unsigned i = 2; i < commands && sent == REDIS_OK; i++)
         sent = redisAsyncFormattedCommand(redis->hiredis, on_queued, NULL, nothing, 0);
     if (sent == REDIS_OK)
         sent = redisAsyncFormattedCommand(redis->hiredis, on_joined, pending, nothing, 0);
@@ -119,30 +121,32 @@ static int send_join(struct redis *redis, const struct buf *text, struct pending
 
 enum err redis_join(struct redis *redis, redis_reply_fn *reply, void *ctx, int argc,
                     const char **argv, const size_t *lens, const char *channel,
-                    const char *pattern) {
-    if (!redis_speaks(redis))
+                    const char *const *patterns, size_t count) {
+    if (!redis_speaks(redis) || count > REDIS_PATTERNS)
         return ERR_REDIS;
     struct pending *pending = mem_new(sizeof *pending);
     *pending = (struct pending){.fn = reply, .ctx = ctx, .redis = redis};
     struct buf text = buf_make(JOIN_MAX);
+    unsigned commands = JOIN_COMMANDS + (unsigned)count;
     add_words(&text, "MULTI", NULL);
     add_command(&text, argc, argv, lens);
     add_words(&text, "CLIENT", "ID");
     add_words(&text, "SUBSCRIBE", channel);
-    add_words(&text, "PSUBSCRIBE", pattern);
+    for (size_t i = 0; i < count; i++)
+        add_words(&text, "PSUBSCRIBE", patterns[i]);
     add_words(&text, "EXEC", NULL);
     redis_asked(redis);
-    int sent = send_join(redis, &text, pending);
+    int sent = send_join(redis, &text, commands, pending);
     buf_free(&text);
     if (sent != REDIS_OK) {
         free(pending);
         return ERR_REDIS;
     }
     redis->unanswered++;
-    redis->joining = JOIN_COMMANDS;
+    redis->joining = commands;
     redis->unqueued[0] = '\0';
-    if (redis_subscribe(redis, channel, strlen(channel), false) != ERR_OK ||
-        redis_subscribe(redis, pattern, strlen(pattern), true) != ERR_OK)
-        return ERR_OK; /* it is being lost, and the reply is NULL */
+    bool subscribed = redis_subscribe(redis, channel, strlen(channel), false) == ERR_OK;
+    for (size_t i = 0; i < count && subscribed; i++) /* else it is being lost: the reply is NULL */
+        subscribed = redis_subscribe(redis, patterns[i], strlen(patterns[i]), true) == ERR_OK;
     return ERR_OK;
 }

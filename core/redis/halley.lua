@@ -38,7 +38,7 @@
 -- VERSION (tests/lint/library-version --update). Programs load this file when Redis
 -- has none or an older one; when it has another text of the same number, once each.
 
-local VERSION = 20
+local VERSION = 21
 local DIGEST = '' -- of this text, which the build puts in here (Makefile)
 
 local HISTORY, TTL, MAX_MESSAGE = 1000, 3600, 65536
@@ -917,6 +917,7 @@ end
 --   aside               how many publishes are set aside, and their bytes
 --   secret              known to whoever may read this, so to workers: they believe nobody else
 --   run, gen, since     the Redis process that this is about, a number for it, and its beginning
+--   patterns            what who joined last hears besides bare publishes, in short
 --
 -- <lease>:workers   hash: what each worker said of itself last
 -- <lease>:channels  sorted set: when a channel had a bare publish last, by the minute
@@ -1180,14 +1181,34 @@ local function forget_old(lease_key, lease)
   redis.call('HSET', lease_key, 'forgotten', text(lease.forgotten))
 end
 
+-- Whether workers listen that hear other patterns, and so count other publishes: names that one
+-- of them and a worker of these patterns gave would not be of the same publishes.
+local function others_count(lease_key, patterns, owner, now)
+  know_process(now)
+  local lease = redis.call('HMGET', lease_key, 'patterns', 'run', 'gen')
+  if (lease[1] or '') == patterns or lease[2] ~= run then return false end
+  for name, w in pairs(said_by_all(lease_key)) do
+    local live = w.ends > now and w.ends <= now + w.ttl and w.gen == tonumber(lease[3])
+    if live and w.seen ~= DEAF and name ~= owner then return true end
+  end
+  return false
+end
+
 -- A worker begins to listen: called in one transaction with its SUBSCRIBE. That goes on where
 -- this is refused, so a worker asks first whether it would be ("try", alone, changes nothing).
--- in:  lease key; "join" and a report (report_of)
+-- in:  lease key; "join" and a report (report_of); where it hears more than bare publishes, the
+--      digest of what stands behind that word: "join 0123456789abcdef"
 -- out: { barrier, count, generation and secret, 1 if publishes may have passed unheard since it listened,
---      or since it joined without hearing of it }
+--      or since it joined without hearing of it }; or an error while workers listen that count others
 local function halley_join(keys, args)
-  if args[1] == 'try' then return 1 end
   local now = now_ms()
+  local verb, patterns = string.match(args[1], '^(%a+) ?(%x*)$')
+  patterns = patterns or ''
+  if others_count(keys[1], patterns, args[3], now) then
+    return fail('PATTERNS workers with other sections of ingest are at work')
+  elseif verb == 'try' then
+    return 1
+  end
   local lease, r = lease_of(keys[1], now), report_of(args)
   local same = r.gen == lease.gen
   local barrier, count = stamp(math.max(lease.barrier, r.heard[1])), bare_count()
@@ -1200,7 +1221,9 @@ local function halley_join(keys, args)
   register(keys[1], lease, r, now, false)
   forget_old(keys[1], lease)
   local known = known_to(keys[1], lease, r)
-  tell_surely(r.prefix, lease.secret or '', 'begin ' .. text(barrier) .. ' ' .. text(count))
+  redis.call('HSET', keys[1], 'patterns', patterns)
+  tell_surely(r.prefix, lease.secret or '', 'begin ' .. text(barrier) .. ' ' .. text(count)
+    .. (patterns ~= '' and ' ' .. patterns or ''))
   return { text(barrier), text(count), known, r.broken and 1 or 0 }
 end
 
@@ -1509,12 +1532,45 @@ local function halley_aside(keys, args)
   return { done, (aside_of(redis.call('HGET', keys[1], 'aside'))), said }
 end
 
+-- Places a bare publish in one of its channels: behind those of it that wait, if some do.
+local function place(lease_key, waiting, channel, payload, o, now)
+  local placed, why = nil, 'it waits behind others'
+  if not waiting or redis.call('HEXISTS', lease_key .. ':aside', channel) == 0 then
+    placed, why = try_place(channel, payload, o, now)
+  end
+  if not placed then
+    local ok, result = pcall(set_aside, lease_key, channel, payload, o, why)
+    placed = ok and result or 'SKIPPED ' .. why
+  end
+  return placed
+end
+
+local function remember(lease_key, channel, now)
+  local channels = lease_key .. ':channels'
+  redis.call('ZADD', channels, text(now), channel)
+  redis.call('ZREMRANGEBYSCORE', channels, '-inf', text(now - META_TTL * 1000))
+  redis.call('ZREMRANGEBYRANK', channels, 0, -CHANNELS - 1)
+end
+
+-- The same payload in more channels. A line for each: 1 if it is to be remembered, history, ttl,
+-- max_message, channel. Returns the first answer that tells of trouble, or that of the first.
+local function place_more(lease_key, waiting, lines, payload, o, answer, now)
+  for mark, history, ttl, most, channel in string.gmatch(lines, '(%d) (%d+) (%d+) (%d+) ([^\n]+)\n') do
+    o.history, o.ttl, o.max_message = tonumber(history), tonumber(ttl), tonumber(most)
+    local placed = place(lease_key, waiting, channel, payload, o, now)
+    if string.find(placed, '^%u') and not string.find(answer, '^%u') then answer = placed end
+    if mark == '1' then remember(lease_key, channel, now) end
+  end
+  return answer
+end
+
 -- One bare publish becomes history. Only the holder of the lease may, and each call names
 -- the one before it, so that nothing is passed over where that failed.
 -- in:  lease key; owner, name before ("barrier number"), barrier, number, payload,
 --      1 if the channel is to be remembered, history, ttl, max_message, meta_ttl, prefix,
 --      generation where the others are to be told ('': not now), channel, 1 if a gap is told
---      in its place; older workers have the channel as another key, in front of the lease
+--      in its place, more channels that it goes to (place_more); older workers have the channel
+--      as another key, in front of the lease
 -- out: the message's id; "GAP"; "DONE" where that was done before; "SKIPPED why" for what
 --      cannot be kept, so that a gap is told; "ASIDE why" for what waits; or the errors
 --      "LEASE ..." and "ORDER ..."
@@ -1544,21 +1600,11 @@ local function halley_sequence(keys, args)
   local o = { history = tonumber(args[7]), ttl = tonumber(args[8]), max_message = tonumber(args[9]),
     meta_ttl = tonumber(args[10]), prefix = prefix, remember = true, bare = stretch,
     name = stretch .. ' ' .. args[4], lease = lease_key }
-  local payload, placed, why = args[14] ~= '1' and args[5] or nil, nil, 'it waits behind others'
-  if not lease[4] or redis.call('HEXISTS', lease_key .. ':aside', channel) == 0 then
-    placed, why = try_place(channel, payload, o, now)
-  end
-  if not placed then
-    local ok, result = pcall(set_aside, lease_key, channel, payload, o, why)
-    placed = ok and result or 'SKIPPED ' .. why
-  end
+  local payload = args[14] ~= '1' and args[5] or nil
+  local placed = place(lease_key, lease[4], channel, payload, o, now)
+  if args[15] then placed = place_more(lease_key, lease[4], args[15], payload, o, placed, now) end
   redis.call('HSET', lease_key, 'last', name .. ' ' .. text(total + 1) .. ' ' .. done)
-  if args[6] == '1' then
-    local channels = lease_key .. ':channels'
-    redis.call('ZADD', channels, text(now), channel)
-    redis.call('ZREMRANGEBYSCORE', channels, '-inf', text(now - META_TTL * 1000))
-    redis.call('ZREMRANGEBYRANK', channels, 0, -CHANNELS - 1)
-  end
+  if args[6] == '1' then remember(lease_key, channel, now) end
   if args[12] ~= '' then
     tell_surely(prefix, redis.call('HGET', lease_key, 'secret') or '', 'done ' .. args[12] .. ' ' .. name)
   end

@@ -88,7 +88,7 @@ enum err redis_subscribe(struct redis *redis, const char *channel, size_t len,
                          bool pattern) MUST_CHECK;
 
 /*
- * Sends a command and subscribes to one channel and one pattern, all in one transaction: what
+ * Sends a command and subscribes to one channel and some patterns, all in one transaction: what
  * is published before the command is not heard, what is published after it is. For a connection
  * without subscriptions, just up. `reply` is called once, before any message is passed on, with
  * a list of the command's own reply and the number of this connection (CLIENT ID), with the error
@@ -96,11 +96,17 @@ enum err redis_subscribe(struct redis *redis, const char *channel, size_t len,
  */
 enum err redis_join(struct redis *redis, redis_reply_fn *reply, void *ctx, int argc,
                     const char **argv, const size_t *lens, const char *channel,
-                    const char *pattern) MUST_CHECK;
+                    const char *const *patterns, size_t count) MUST_CHECK;
 
 /* Ends a subscription. Do not subscribe to the same again before that is confirmed. */
 enum err redis_unsubscribe(struct redis *redis, const char *channel, size_t len,
                            bool pattern) MUST_CHECK;
+
+/* Ends the subscriptions to REDIS_PATTERNS patterns at most, in one instant; each is confirmed by
+ * itself, in this order. */
+enum { REDIS_PATTERNS = 64 };
+enum err redis_unsubscribe_all(struct redis *redis, const char *const *patterns,
+                               size_t count) MUST_CHECK;
 
 /*
  * Handles what Redis has already sent on this connection, without waiting.

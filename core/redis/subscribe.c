@@ -87,3 +87,22 @@ enum err redis_subscribe(struct redis *redis, const char *channel, size_t len, b
 enum err redis_unsubscribe(struct redis *redis, const char *channel, size_t len, bool pattern) {
     return subscription(redis, pattern ? "punsubscribe" : "unsubscribe", channel, len);
 }
+
+enum err redis_unsubscribe_all(struct redis *redis, const char *const *patterns, size_t count) {
+    const char *argv[1 + REDIS_PATTERNS] = {"punsubscribe"};
+    size_t lens[1 + REDIS_PATTERNS] = {strlen(argv[0])};
+
+    if (!redis_speaks(redis) || count > REDIS_PATTERNS)
+        return ERR_REDIS;
+    for (size_t i = 0; i < count; i++) {
+        argv[1 + i] = patterns[i];
+        lens[1 + i] = strlen(patterns[i]);
+    }
+    redis_asked(redis);
+    if (redisAsyncCommandArgv(redis->hiredis, on_subscription, NULL, 1 + (int)count, argv, lens) !=
+        REDIS_OK)
+        return ERR_REDIS;
+    for (size_t i = 0; i < count; i++)
+        redis_await_confirmation(redis, argv[0], patterns[i], lens[1 + i]);
+    return ERR_OK;
+}

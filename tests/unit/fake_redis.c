@@ -168,11 +168,20 @@ enum err redis_unsubscribe(struct redis *redis, const char *channel, size_t len,
     return subscription(redis, "unsubscribe", channel, len, pattern, false);
 }
 
+enum err redis_unsubscribe_all(struct redis *redis, const char *const *patterns, size_t count) {
+    enum err err = ERR_OK;
+    for (size_t i = 0; i < count && err == ERR_OK; i++)
+        err = redis_unsubscribe(redis, patterns[i], strlen(patterns[i]), true);
+    return err;
+}
+
 enum err redis_join(struct redis *redis, redis_reply_fn *reply, void *ctx, int argc,
                     const char **argv, const size_t *lens, const char *channel,
-                    const char *pattern) {
-    redis->subscriptions = keepf("%s%sjoin %s %s", redis->subscriptions,
-                                 redis->subscriptions[0] ? "|" : "", channel, pattern);
+                    const char *const *patterns, size_t count) {
+    redis->subscriptions =
+        keepf("%s%sjoin %s", redis->subscriptions, redis->subscriptions[0] ? "|" : "", channel);
+    for (size_t i = 0; i < count; i++)
+        redis->subscriptions = keepf("%s %s", redis->subscriptions, patterns[i]);
     return redis_command(redis, reply, ctx, argc, argv, lens);
 }
 

@@ -1,6 +1,7 @@
 /* The model's Redis: the functions of core/redis/halley.lua in a Lua of its own, on the tables
  * of model_redis.lua.
  */
+#include <fnmatch.h>
 #include <lauxlib.h>
 #include <lualib.h>
 #include <stdarg.h>
@@ -58,11 +59,24 @@ void model_write(struct worker *worker, enum news news, redisReply *reply, const
     DL_APPEND(worker->letters, letter);
 }
 
+/* Whether one of the patterns to which a worker subscribes matches. */
+static bool is_for(const struct worker *worker, const char *channel) {
+    size_t count = 0;
+    const char *const *patterns =
+        worker->sequencer != NULL ? sequencer_patterns(worker->sequencer, &count) : NULL;
+
+    for (size_t i = 0; i < count; i++) {
+        if (fnmatch(patterns[i], channel, 0) == 0)
+            return true;
+    }
+    return false;
+}
+
 static int lua_deliver(lua_State *lua) {
     struct world *world = world_of(lua);
     const char *channel = luaL_checkstring(lua, 1), *text = luaL_checkstring(lua, 2);
     static const char live[] = "halley.live:{";
-    bool bare = strncmp(channel, "halley:", 7) == 0;
+    bool ours = strncmp(channel, "halley.", 7) == 0;
     int count = 0;
 
     if (strncmp(channel, live, strlen(live)) == 0)
@@ -70,15 +84,15 @@ static int lua_deliver(lua_State *lua) {
 
     for (int i = 0; i < WORKERS; i++) {
         struct worker *worker = &world->workers[i];
-        bool hears =
-            bare ? worker->pattern : worker->subscribed && strcmp(channel, "halley.sequenced") == 0;
-        count += bare ? worker->ghosts : 0;
+        bool hears = ours ? worker->subscribed && strcmp(channel, "halley.sequenced") == 0
+                          : worker->pattern && is_for(worker, channel);
+        count += ours ? 0 : worker->ghosts;
         if (!hears)
             continue;
         model_write(worker, MESSAGE, NULL, channel, text);
         count += !worker->nameless;
     }
-    if (!bare)
+    if (ours)
         model_say(world, "  tells %s %.60s", channel, text);
     lua_pushinteger(lua, count);
     return 1;
@@ -134,9 +148,10 @@ int model_aside(struct world *world) {
         world->publishes[i].aside = false;
     for (int i = 1; i <= count; i++) {
         lua_rawgeti(world->lua, -1, i);
-        int number = (int)lua_tointeger(world->lua, -1);
+        const char *item = lua_tostring(world->lua, -1); /* "<channel> <number>" */
+        int number = atoi(item + 1);
         if (number >= 0)
-            world->publishes[number].aside = true;
+            world->publishes[model_in(world, number, item[0] - 'a')].aside = true;
         lua_pop(world->lua, 1);
     }
     lua_settop(world->lua, 0);
@@ -219,26 +234,69 @@ redisReply *model_call(struct world *world, const struct sent *sent) {
     return reply;
 }
 
-void model_publish(struct world *world) {
-    char channel[16], text[16];
-    struct publish *publish = &world->publishes[world->published];
+int model_in(const struct world *world, int number, int channel) {
+    return world->publishes[number].channel == channel ? number : number + 1;
+}
 
-    if (world->published == PUBLISHES)
-        return;
-    publish->channel = (int)model_roll(world, CHANNELS);
-    publish->process = world->process;
-    snprintf(channel, sizeof channel, "halley:%c", 'a' + publish->channel);
-    snprintf(text, sizeof text, "%d", world->published);
-    world->delivering = world->published++;
+/* Publishes that, which goes to a channel, and to another, or -1. */
+static void publish(struct world *world, const char *name, const char *text, int channel,
+                    int other) {
+    int first = world->published, count = 1 + (other >= 0);
+
+    for (int i = 0; i < count; i++)
+        world->publishes[first + i] = (struct publish){.channel = i == 0 ? channel : other,
+                                                       .twin = i == 0 && other >= 0,
+                                                       .odd = world->mixed && name[0] == 'o',
+                                                       .process = world->process};
+    world->published += count;
+    world->delivering = first;
     lua_getglobal(world->lua, "publish");
-    lua_pushstring(world->lua, channel);
+    lua_pushstring(world->lua, name);
     lua_pushstring(world->lua, text);
     if (lua_pcall(world->lua, 2, 1, 0))
         model_complain(world, "publish: %s", lua_tostring(world->lua, -1));
-    publish->answered = (int)lua_tointeger(world->lua, -1);
+    for (int i = 0; i < count; i++)
+        world->publishes[first + i].answered = (int)lua_tointeger(world->lua, -1);
     lua_settop(world->lua, 0);
     world->delivering = -1;
-    model_say(world, "PUBLISH %s %s: %d", channel, text, publish->answered);
+    model_say(world, "PUBLISH %s %s: %d", name, text, world->publishes[first].answered);
+}
+
+static void publish_to_one(struct world *world, const char *lead, int channel) {
+    char name[16], text[16];
+
+    if (world->published + 1 > PUBLISHES)
+        return;
+    snprintf(name, sizeof name, "%s%c", lead, 'a' + channel);
+    snprintf(text, sizeof text, "%d", world->published);
+    publish(world, name, text, channel, -1);
+}
+
+static void publish_to_two(struct world *world, int channel) {
+    int other = (channel + 1) % CHANNELS;
+    char text[64];
+
+    if (world->published + 2 > PUBLISHES)
+        return;
+    snprintf(text, sizeof text, "{\"channels\":[\"%c\",\"%c\"],\"data\":%d}", 'a' + channel,
+             'a' + other, world->published);
+    publish(world, "juggernaut", text, channel, other);
+}
+
+void model_publish_bare(struct world *world, int channel) {
+    publish_to_one(world, "halley:", channel);
+}
+
+void model_publish(struct world *world) {
+    int channel = (int)model_roll(world, CHANNELS);
+    unsigned kind = model_roll(world, 4);
+
+    if (kind < 2)
+        model_publish_bare(world, channel);
+    else if (kind == 2)
+        publish_to_one(world, "other_", channel);
+    else
+        publish_to_two(world, channel);
 }
 
 void model_each_entry(struct world *world, void (*fn)(struct world *, int, int, unsigned long long,
@@ -254,7 +312,7 @@ void model_each_entry(struct world *world, void (*fn)(struct world *, int, int, 
             int number;
             lua_rawgeti(lua, 1, (int)i);
             if (sscanf(lua_tostring(lua, -1), "%llu-%llu %d", &epoch, &n, &number) == 3)
-                fn(world, channel, number, epoch, n);
+                fn(world, channel, model_in(world, number, channel), epoch, n);
             lua_pop(lua, 1);
         }
         lua_settop(lua, 0);

@@ -250,12 +250,12 @@ function mend()
   spoilt = {}
 end
 
--- The publishes that are set aside, by their numbers.
+-- The publishes that are set aside, by channel and number.
 function aside()
   local numbers = {}
   for _, channel in ipairs(command.HKEYS('halley.lease:sequencer:aside')) do
     for _, item in ipairs(key('halley.lease:sequencer:aside:' .. channel) or {}) do
-      numbers[#numbers + 1] = string.match(item, '^[%d.]+ %d+ (%d+)$') or '-1'
+      numbers[#numbers + 1] = channel .. ' ' .. (string.match(item, '^[%d.]+ %d+ (%d+)$') or '-1')
     end
   end
   return numbers

@@ -23,8 +23,8 @@ static void note_report(struct worker *worker) {
             world->publishes[i].late = true;
     }
     DL_FOREACH (worker->letters, letter) {
-        if (letter->publish >= 0)
-            world->publishes[letter->publish].late = true;
+        for (int i = 0; letter->publish >= 0 && i <= world->publishes[letter->publish].twin; i++)
+            world->publishes[letter->publish + i].late = true;
     }
 }
 
@@ -43,6 +43,17 @@ void model_sent_free(struct sent *sent) {
     if (sent->reply != NULL)
         freeReplyObject(sent->reply);
     free(sent);
+}
+
+/* Whether this worker's life has heard the publish of a letter, in all of its channels. */
+static void note_heard(struct worker *worker, const struct letter *letter, bool heard) {
+    struct world *world = worker->world;
+    uint64_t life = UINT64_C(1) << worker->life;
+
+    for (int i = 0; letter->publish >= 0 && i <= world->publishes[letter->publish].twin; i++) {
+        struct publish *publish = &world->publishes[letter->publish + i];
+        publish->heard = heard ? publish->heard | life : publish->heard & ~life;
+    }
 }
 
 static void letter_free(struct letter *letter) {
@@ -164,9 +175,10 @@ void model_start(struct world *world, int which) {
     if (which >= world->most || worker->sequencer != NULL || world->lives == LIVES)
         return;
     *worker = (struct worker){.world = world, .life = world->lives++, .reported = world->clock};
-    worker->sequencer = sequencer_new(&world->config, &porter, ROOM);
+    bool other = world->mixed && model_roll(world, 2) == 0;
+    worker->sequencer = sequencer_new(&world->configs[other], &porter, ROOM);
     world->alive |= UINT64_C(1) << worker->life;
-    model_say(world, "w%d starts", which);
+    model_say(world, "w%d starts%s", which, other ? ", with other patterns" : "");
 }
 
 void model_end(struct worker *worker) {
@@ -226,18 +238,18 @@ bool model_read_letter(struct world *world, int which) {
         }
     } else if (letter->news == MESSAGE) {
         model_say(world, "w%d hears %s %s", which, letter->channel, letter->text);
-        if (letter->publish >= 0) {
-            world->publishes[letter->publish].heard |= UINT64_C(1) << worker->life;
-            world->counts->heard++;
-        }
+        size_t queued = sequencer_queued(worker->sequencer);
+        note_heard(worker, letter, true);
+        world->counts->heard += letter->publish >= 0;
         if (!sequencer_heard(worker->sequencer, letter->channel, strlen(letter->channel),
                              letter->text, strlen(letter->text))) {
-            if (letter->publish >= 0)
-                world->publishes[letter->publish].heard &= ~(UINT64_C(1) << worker->life);
+            note_heard(worker, letter, false);
             model_say(world, "w%d has no room", which);
             world->counts->full++;
             close_ears(worker);
             sequencer_deaf(worker->sequencer, true);
+        } else if (world->mixed && sequencer_queued(worker->sequencer) == queued) {
+            note_heard(worker, letter, false); /* behind a barrier of others it hears no more */
         }
     } else {
         bool cut = letter->news == CLOSED;
@@ -283,6 +295,23 @@ bool model_carry_out(struct world *world, int which) {
     return true;
 }
 
+/* Whether Redis would let it join: asked at once, where it may be that it would not. */
+static bool may_join(struct worker *worker) {
+    struct world *world = worker->world;
+    struct call call;
+
+    if (!world->mixed)
+        return true;
+    sequencer_try(worker->sequencer, &call);
+    struct sent *sent = sent_new(&call);
+    sent->reply = model_call(world, sent);
+    bool may = sent->reply->type != REDIS_REPLY_ERROR;
+    if (!may)
+        sequencer_refused(worker->sequencer, (const redis_reply *)sent->reply);
+    model_sent_free(sent);
+    return may;
+}
+
 bool model_carry_out_ears(struct world *world, int which) {
     struct worker *worker = &world->workers[which];
 
@@ -294,9 +323,9 @@ bool model_carry_out_ears(struct world *world, int which) {
     }
     if (worker->ears == CONNECTING && !worker->stopped && worker->sequencer != NULL) {
         struct call call;
-        if (!worker->ready) {
+        if (!worker->ready || !may_join(worker)) {
             worker->ears = DEAF;
-            return true;
+            return false;
         }
         sequencer_join(worker->sequencer, &call);
         worker->join = sent_new(&call);

@@ -59,6 +59,8 @@ struct worker {
 
 struct publish {
     int channel;
+    bool odd;  /* not all workers listen to its pattern: it is nobody's where they stop to count */
+    bool twin; /* the next is the same publish, in another channel */
     int answered;
     uint64_t heard; /* by which lives */
     unsigned process;
@@ -81,7 +83,8 @@ struct world {
     bool trace;
     int most; /* workers at a time */
     lua_State *lua;
-    struct config config;
+    struct config configs[2]; /* all workers have the first; in a mixed world some the other */
+    bool mixed;
     struct worker workers[WORKERS];
     uint64_t clock; /* microseconds */
     int lives;
@@ -123,8 +126,13 @@ int model_aside(struct world *world);
 redisReply *model_call(struct world *world, const struct sent *sent);
 bool model_reports(const struct sent *sent);
 
-/* A bare publish, with the next number, on a channel that the dice choose. */
+/* A publish with the next number: bare, or as others do, in a channel or two, as the dice choose;
+ * and a bare one on that channel. */
 void model_publish(struct world *world);
+void model_publish_bare(struct world *world, int channel);
+
+/* The publish of that number as it is in a channel. */
+int model_in(const struct world *world, int number, int channel);
 
 /* Puts something on a worker's subscribed connection. */
 void model_write(struct worker *worker, enum news news, redisReply *reply, const char *channel,

@@ -54,6 +54,17 @@ static const char *printed(void) {
     return keep(text);
 }
 
+/* Loads a file of this text; keeps what was loaded in `config`. */
+static int load_text(const char *text, size_t len) {
+    const char *path = keepf("/tmp/halley-unit-%d.conf", (int)getpid());
+    FILE *out = fopen(path, "w");
+
+    ck_assert(out != NULL && fwrite(text, 1, len, out) == len && fclose(out) == 0);
+    int result = load("-f", path, NULL);
+    unlink(path);
+    return result;
+}
+
 START_TEST(an_empty_file_leaves_the_defaults) {
     must_load("valid/empty");
     ck_assert_str_eq(config.redis, "redis://127.0.0.1:6379");
@@ -183,6 +194,48 @@ START_TEST(files_are_read_as_people_write_them) {
 }
 END_TEST
 
+START_TEST(what_others_publish_has_sections_of_its_own) {
+    must_load("valid/ingest");
+    ck_assert_uint_eq(config.ingest_count, 6);
+    ck_assert_uint_eq(config.channel_count, 3);
+    ck_assert_str_eq(config.ingests[0].name, "shop");
+    ck_assert_str_eq(config.ingests[0].channel, "*");
+    ck_assert_int_eq(config.ingests[1].format, INGEST_LARAVEL);
+    ck_assert_str_eq(config.ingests[5].pattern, "cable\\:[a-z]*");
+    ck_assert_int_eq(config.ingests[5].format, INGEST_RAW);
+    config_free(&config);
+}
+END_TEST
+
+/* Who may read it. */
+static int readers(const char *channel) {
+    return config_channel(&config, channel, strlen(channel))->subscribe;
+}
+
+START_TEST(laravels_private_channels_are_nobodys_until_a_section_says_who_may_read) {
+    must_load("valid/ingest");
+    ck_assert_int_eq(readers("private-orders"), ACCESS_NONE);
+    ck_assert_int_eq(readers("presence-room"), ACCESS_NONE);
+    ck_assert_int_eq(readers("other/private-orders"), ACCESS_NONE);
+    ck_assert_int_eq(readers("private-open-1"), ACCESS_ANYONE);
+    ck_assert_int_eq(readers("orders-1"), ACCESS_ANYONE);
+    ck_assert_int_eq(readers("privateer"), ACCESS_ANYONE);
+    ck_assert_int_eq(readers("elsewhere/private-orders"), ACCESS_ANYONE);
+    const char *all = "[channel *]\nhistory = 7\n[ingest a]\npattern = l_*\nformat = laravel\n";
+    ck_assert_int_eq(load_text(all, strlen(all)), 0);
+    ck_assert_int_eq(readers("private-orders"), ACCESS_NONE);
+    ck_assert_int_eq(config_channel(&config, "private-orders", 14)->history, 7);
+    ck_assert_int_eq(readers("orders"), ACCESS_ANYONE);
+    const char *said = keepf("[channel *]\nsubscribe = anyone\n%s", all);
+    ck_assert_int_eq(load_text(said, strlen(said)), 0);
+    ck_assert_int_eq(readers("private-orders"), ACCESS_ANYONE);
+    const char *raw = "[ingest a]\npattern = l_*\n";
+    ck_assert_int_eq(load_text(raw, strlen(raw)), 0);
+    ck_assert_int_eq(readers("private-orders"), ACCESS_ANYONE);
+    config_free(&config);
+}
+END_TEST
+
 /* What must stand in the message about each invalid file, beside its name. */
 static const struct wrong {
     const char *file, *says;
@@ -193,6 +246,24 @@ static const struct wrong {
               {"not-a-line", ":2: not a [section]"},
               {"section-kind", "[room a]: must be [channel PATTERN]"},
               {"section-empty", "must be [channel PATTERN]"},
+              {"ingest-no-pattern", "[ingest a] pattern"},
+              {"ingest-wild", "pattern = *: must be"},
+              {"ingest-class-first", "pattern = [a-z]alley:x: must be"},
+              {"ingest-own", "names of Halley"},
+              {"ingest-own-escaped", "names of Halley"},
+              {"ingest-own-live", "names of Halley"},
+              {"ingest-own-prefix", "names of Halley"},
+              {"ingest-keyspace", "names of Halley"},
+              {"ingest-overlap", "can match what [ingest a] does"},
+              {"ingest-twice", "there is a section of that name"},
+              {"ingest-format", "format = redis: must be raw"},
+              {"ingest-channel", "must be a channel's name"},
+              {"ingest-channel-reserved", "must be a channel's name"},
+              {"ingest-channel-empty", "must be a channel's name"},
+              {"ingest-laravel-fixed", "laravel: *"},
+              {"ingest-laravel-one", "laravel: *"},
+              {"ingest-option", "no option is called history in a section of ingest"},
+              {"ingest-nameless", "[ingest NAME]"},
               {"section-long", ":1: section [channel 01234"},
               {"section-open", ":1: not a [section]"},
               {"number-word", "timeout = soon: must be a whole number"},
@@ -266,7 +337,7 @@ static size_t files_in(const char *folder) {
 
 START_TEST(no_file_of_the_examples_is_forgotten) {
     ck_assert_uint_eq(files_in(FILES "invalid"), ROWS(wrongs));
-    ck_assert_uint_eq(files_in(FILES "valid"), 8);
+    ck_assert_uint_eq(files_in(FILES "valid"), 9);
 }
 END_TEST
 
@@ -376,17 +447,6 @@ START_TEST(the_manual_has_exactly_the_options_that_there_are) {
     config_free(&config);
 }
 END_TEST
-
-/* Loads a file of this text; keeps what was loaded in `config`. */
-static int load_text(const char *text, size_t len) {
-    const char *path = keepf("/tmp/halley-unit-%d.conf", (int)getpid());
-    FILE *out = fopen(path, "w");
-
-    ck_assert(out != NULL && fwrite(text, 1, len, out) == len && fclose(out) == 0);
-    int result = load("-f", path, NULL);
-    unlink(path);
-    return result;
-}
 
 static char *letters(size_t count) {
     char *text = keep(malloc(count + 1));
@@ -504,7 +564,8 @@ START_TEST(commands_are_told_beside_the_options) {
 END_TEST
 
 START_TEST(what_is_printed_can_be_read_back) {
-    static const char *const files[] = {"valid/empty", "valid/every-option", "valid/order"};
+    static const char *const files[] = {"valid/empty", "valid/every-option", "valid/order",
+                                        "valid/ingest"};
     const char *path = keepf("/tmp/halley-unit-%d.conf", (int)getpid());
 
     for (size_t i = 0; i < ROWS(files); i++) {
@@ -544,6 +605,8 @@ END_TEST
 UNIT_MAIN("config", an_empty_file_leaves_the_defaults, nobody_may_publish_from_the_web_by_default,
           a_file_sets_every_option, the_first_section_that_matches_holds_whole,
           a_channel_name_is_matched_by_its_length, files_are_read_as_people_write_them,
+          what_others_publish_has_sections_of_its_own,
+          laravels_private_channels_are_nobodys_until_a_section_says_who_may_read,
           a_wrong_file_is_refused_with_what_is_allowed, no_file_of_the_examples_is_forgotten,
           a_file_that_is_asked_for_must_be_there, the_shipped_file_is_valid_and_opens_nothing,
           the_demonstration_opens_what_its_pages_need,

@@ -706,6 +706,96 @@ START_TEST(who_holds_something_alone_is_given_the_lease_when_he_wants_to_leave) 
 }
 END_TEST
 
+#define DIGEST "0123456789abcdef"
+
+/* Joins with the digest of patterns: the answer. */
+static const char *join_of(const char *owner, const char *digest) {
+    const char *zeros = "0 0 0 1 0 0 0 0 0 0 0 0 0 0 0";
+    const char *words[40] = {"FCALL",  "halley_join", "1",     KEY,         keepf("join%s", digest),
+                             "halley", owner,         "60000", generation()};
+    int argc = 9;
+    size_t lens[40];
+
+    for (char *word = strtok(keepf("%s", zeros), " "); word != NULL; word = strtok(NULL, " "))
+        words[argc++] = word;
+    for (int i = 0; i < argc; i++)
+        lens[i] = strlen(words[i]);
+    return ask_bytes(argc, words, lens);
+}
+
+START_TEST(who_hears_other_patterns_joins_when_nobody_listens) {
+    server_start(false);
+    const char *refusal = "ERR PATTERNS", *barrier = part(join_of("a", " " DIGEST), 0);
+    const char *ways[] = {"", " ffff456789abcdef"};
+    const char *words[] = {"FCALL", "halley_join", "1", KEY, "try"};
+    const size_t lens[] = {5, 11, 1, strlen(KEY), 3};
+
+    for (size_t i = 0; i < ROWS(ways); i++)
+        ck_assert_msg(strstr(join_of("b", ways[i]), refusal) != NULL, "%zu", i);
+    ck_assert(strstr(ask_bytes(5, words, lens), refusal) != NULL);
+    ck_assert_str_eq(ask("HLEN " KEY ":workers"), "1");
+    part(join_of("c", " " DIGEST), 0);
+    part(join_of("a", " " DIGEST), 0);
+    ck_assert_str_eq(leave(&(struct says){.owner = "a", .start = barrier, .deaf = true}), "left");
+    ck_assert(strstr(join_of("b", ""), refusal) != NULL);
+    call("halley_lease", "report", &(struct says){.owner = "c", .start = barrier, .deaf = true});
+    ck_assert_str_eq(ask_bytes(5, words, lens), "1");
+    part(join_of("b", ""), 0);
+    ck_assert(strstr(join_of("c", " " DIGEST), refusal) != NULL);
+}
+END_TEST
+
+/* The publish `number`, to that channel and more. */
+static const char *sequence_more(const char *before, const char *barrier, int number,
+                                 const char *channel, const char *payload, const char *more) {
+    const char *argv[] = {"FCALL",  "halley_sequence",
+                          "1",      KEY,
+                          "a",      before,
+                          barrier,  keepf("%d", number),
+                          payload,  "0",
+                          "1000",   "3600",
+                          "10",     "604800",
+                          "halley", "",
+                          channel,  "0",
+                          more};
+    size_t lens[ROWS(argv)];
+    for (size_t i = 0; i < ROWS(argv); i++)
+        lens[i] = strlen(argv[i]);
+    return ask_bytes((int)ROWS(argv), argv, lens);
+}
+
+START_TEST(a_publish_for_several_channels_is_done_in_all_of_them_at_once) {
+    server_start(false);
+    const char *barrier = lead("a"), *more = "1 5 60 10 two\n0 1000 3600 2 three\n";
+
+    ck_assert(strstr(sequence_more(name(barrier, 0), barrier, 1, "one", "x", more), "-1") != NULL);
+    sequence_more(name(barrier, 1), barrier, 2, "one", "long", "0 1000 3600 2 three\n");
+    ck_assert_str_eq(ask("XLEN halley.history:{three}"), "1");
+    ck_assert_str_eq(ask("HGET halley.meta:{three} n"), "2"); /* a gap, for it is too long there */
+    ck_assert_str_eq(ask("XLEN halley.history:{one}"), "2");
+    ck_assert_str_eq(ask("XLEN halley.history:{two}"), "1");
+    ck_assert_str_eq(ask("HGET halley.meta:{two} history"), "5");
+    ck_assert_str_eq(ask("ZCARD " KEY ":channels"), "1");
+    ck_assert_str_eq(ask("HGET " KEY " last"), keepf("%s 2 2 0", barrier));
+}
+END_TEST
+
+START_TEST(what_redis_refuses_in_one_of_several_channels_waits_in_that_one) {
+    server_start(false);
+    const char *barrier = lead("a"), *more = "0 1000 3600 10 spoilt\n0 1000 3600 10 three\n";
+
+    ask("SET halley.history:{spoilt} x");
+    ck_assert(strstr(sequence_more(name(barrier, 0), barrier, 1, "one", "x", more), "ASIDE") !=
+              NULL);
+    ck_assert_str_eq(ask("XLEN halley.history:{one}"), "1");
+    ck_assert_str_eq(ask("XLEN halley.history:{three}"), "1");
+    ck_assert_str_eq(ask("LLEN " KEY ":aside:spoilt"), "1");
+    ask("DEL halley.history:{spoilt}");
+    ask("FCALL halley_aside 1 " KEY " a halley");
+    ck_assert_str_eq(ask("XLEN halley.history:{spoilt}"), "1");
+}
+END_TEST
+
 UNIT_MAIN("lua_lease", one_owner_has_the_lease_at_a_time_and_renews_it,
           a_lease_that_ran_out_is_anybodys, who_leaves_frees_the_lease_and_all_are_told,
           a_barrier_is_told_to_all_and_above_all_that_were_known,
@@ -736,4 +826,7 @@ UNIT_MAIN("lua_lease", one_owner_has_the_lease_at_a_time_and_renews_it,
           a_worker_that_left_in_order_leaves_no_doubt, many_channels_are_told_in_several_calls,
           a_gap_can_be_told_of_a_channel_that_is_not_known,
           who_holds_something_leaves_only_if_the_leader_heard_it_too,
-          who_holds_something_alone_is_given_the_lease_when_he_wants_to_leave)
+          who_holds_something_alone_is_given_the_lease_when_he_wants_to_leave,
+          who_hears_other_patterns_joins_when_nobody_listens,
+          a_publish_for_several_channels_is_done_in_all_of_them_at_once,
+          what_redis_refuses_in_one_of_several_channels_waits_in_that_one)

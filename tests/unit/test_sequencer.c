@@ -11,6 +11,7 @@
 #include "tests/unit/fake_redis.h"
 #include "tests/unit/sockets.h"
 #include "tests/unit/unit.h"
+#include "worker/ingest.h"
 #include "worker/queue.h"
 
 /* One Redis process, its generation; and the barrier at which the worker joins. */
@@ -59,8 +60,9 @@ static void on_refused(void *ctx, const char *why) {
 
 static const struct library_events library_events = {.ready = on_ready, .refused = on_refused};
 
-static void begin(void) {
-    char *argv[] = {keepf("unit"), keepf("-f"), keepf("tests/unit/config/valid/empty.conf"), NULL};
+static void begin_with(const char *file, const char *digest) {
+    char *argv[] = {keepf("unit"), keepf("-f"), keepf("tests/unit/config/valid/%s.conf", file),
+                    NULL};
     struct config_command command;
     char problem[CONFIG_PROBLEM];
 
@@ -82,7 +84,13 @@ static void begin(void) {
     turn();
     subscriber = fake_connection("halley-worker-live");
     fake_up(subscriber);
-    may_join();
+    ck_assert_str_eq(fake_subscriptions(subscriber), "");
+    fake_expect(subscriber, keepf("FCALL halley_join 1 halley.lease:sequencer try%s", digest),
+                reply_number(1));
+}
+
+static void begin(void) {
+    begin_with("empty", "");
 }
 
 static void end(void) {
@@ -122,18 +130,25 @@ static void answer(const char *word, int left, const char *settled, const char *
 }
 
 /* Redis has carried out the transaction by which a worker begins to listen. */
-static void join_at(const char *barrier, const char *count) {
+static void join_with(const char *patterns, const char *digest, const char *barrier,
+                      const char *count) {
     const char *question = fake_asked(subscriber);
 
-    ck_assert_str_eq(fake_subscriptions(subscriber), "join halley.sequenced halley:*");
-    ck_assert_msg(strstr(question, "FCALL halley_join 1 halley.lease:sequencer join halley ") ==
-                      question,
-                  "%s", question);
+    ck_assert_str_eq(fake_subscriptions(subscriber),
+                     keepf("join halley.sequenced halley:*%s", patterns));
+    ck_assert_msg(
+        strstr(question, keepf("FCALL halley_join 1 halley.lease:sequencer join%s halley ",
+                               digest)) == question,
+        "%s", question);
     fake_answer(subscriber,
                 reply_list(2,
                            reply_list(4, reply_text(barrier), reply_text(count),
                                       reply_text(GENERATION " " SECRET), reply_number(0)),
                            reply_number(++connection)));
+}
+
+static void join_at(const char *barrier, const char *count) {
+    join_with("", "", barrier, count);
 }
 
 static void hear(const char *text) {
@@ -690,28 +705,115 @@ START_TEST(a_worker_that_never_listened_drains_at_once) {
 }
 END_TEST
 
-UNIT_MAIN("sequencer", a_worker_begins_to_listen_together_with_its_barrier,
-          the_leader_sends_what_it_hears_each_behind_the_one_before,
-          a_standby_drops_what_is_told_to_be_done_by_its_name_and_nothing_else,
-          a_word_that_a_stranger_says_is_not_believed,
-          a_worker_that_had_another_secret_listens_anew,
-          a_standby_that_is_granted_the_lease_sends_what_is_left,
-          what_redis_did_before_is_answered_and_not_sent_again,
-          who_has_to_wait_for_others_asks_again_soon,
-          a_leader_that_is_refused_begins_anew_with_the_first_that_is_not_done,
-          what_was_heard_before_a_cut_is_kept_and_goes_first,
-          gaps_are_told_before_it_goes_on_where_publishes_may_be_lost,
-          what_cannot_be_judged_any_more_is_dropped_and_its_readers_are_told,
-          what_cannot_become_a_message_is_counted_and_not_queued,
-          what_is_too_long_is_a_gap_in_its_place,
-          what_redis_sets_aside_is_tried_again_and_others_go_on,
-          who_begins_to_lead_is_told_that_something_is_set_aside,
-          so_many_are_on_their_way_at_a_time,
-          a_full_queue_is_not_listened_to_until_half_of_it_is_done,
-          a_worker_that_would_not_be_let_in_does_not_subscribe,
-          a_worker_that_may_not_join_hangs_up_and_tries_later,
-          a_worker_whom_redis_does_not_let_join_rests, a_worker_whom_redis_does_not_answer_rests,
-          a_leader_without_its_connection_believes_in_nothing,
-          a_leader_that_drains_finishes_what_it_heard_and_leaves,
-          a_standby_that_drains_leaves_when_redis_says_that_the_leader_has_it_all,
-          a_standby_that_drains_alone_finishes_first, a_worker_that_never_listened_drains_at_once)
+/* ------------------------------------------------------------------------ ingest */
+
+#define OTHERS " laravel_database_* other_* socket.io#* juggernaut asgi__group__* cable\\:[a-z]*"
+
+/* The digest of the patterns of valid/ingest, with a blank before it. */
+static const char *digest_of_others(void) {
+    char *argv[] = {keepf("unit"), keepf("-f"), keepf("tests/unit/config/valid/ingest.conf"), NULL};
+    struct config_command command;
+    struct config others;
+    char problem[CONFIG_PROBLEM];
+
+    ck_assert_int_eq(config_load(&others, &command, 3, argv, problem), 0);
+    struct ingest_table *table = ingest_new(&others);
+    const char *digest = keepf(" %s", ingest_digest(table));
+    ingest_free(table);
+    config_free(&others);
+    return digest;
+}
+
+static void lead_with_others(void) {
+    begin_with("ingest", digest_of_others());
+    join_with(OTHERS, digest_of_others(), BARRIER, "0");
+    answer("granted", 3000, BARRIER, "0");
+}
+
+START_TEST(what_others_publish_is_counted_in_one_order_with_bare_publishes) {
+    lead_with_others();
+    hear("x");
+    fake_say(subscriber, "laravel_database_chat", "{\"event\":\"a\",\"data\":1}");
+    fake_say(subscriber, "laravel_database_chat", "nonsense");
+    fake_say(subscriber, "cable:chat", "y");
+    must_sequence("100 0", "100 1", "x 1");
+    fake_answer(commands, reply_text("1-1"));
+    must_sequence("100 1", "100 2", "{\"event\":\"a\",\"data\":1} 0");
+    fake_answer(commands, reply_text("1-2"));
+    ck_assert_msg(strstr(asked(), " 100 2 100 4 y 1 ") != NULL, "%s", asked());
+    ck_assert_msg(strstr(asked(), " cable/hat 0") != NULL, "%s", asked());
+    ck_assert_uint_eq(figure("ingested"), 3);
+    ck_assert_uint_eq(figure("dropped"), 1);
+    ck_assert_uint_eq(figure("heard"), 4);
+    end();
+}
+END_TEST
+
+START_TEST(what_goes_to_several_channels_is_one_call) {
+    lead_with_others();
+    fake_say(subscriber, "juggernaut",
+             "{\"channels\":[\"chat\",\"orders-1\",\"{}\",\"b\"],\"data\":7}");
+    must_sequence("100 0", "100 1", "7 1");
+    const char *lines = "1 5 3600 65536 orders-1\n1 1000 3600 65536 b\n";
+    ck_assert_msg(strstr(asked(), keepf(" chat 0 %s", lines)) != NULL, "%s", asked());
+    ck_assert_uint_eq(figure("dropped"), 1);
+    fake_answer(commands, reply_text("1-1"));
+    ck_assert_uint_eq(figure("queue"), 0);
+    end();
+}
+END_TEST
+
+START_TEST(behind_a_barrier_of_other_patterns_it_hears_no_more) {
+    lead_with_others();
+    hear("x");
+    tell(keepf("begin 200 1%s", digest_of_others())); /* of the same it goes on */
+    hear("y");
+    tell("begin 300 2 0123456789abcdef");
+    hear("z");
+    ck_assert_uint_eq(figure("foreign"), 1);
+    ck_assert_uint_eq(figure("queue"), 2);
+    turn();
+    ck_assert_msg(strstr(fake_subscriptions(subscriber), "punsubscribe cable") != NULL, "%s",
+                  fake_subscriptions(subscriber));
+    end();
+}
+END_TEST
+
+START_TEST(a_worker_of_bare_publishes_alone_hears_none_of_others) {
+    begin();
+    stand_by();
+    hear("x");
+    tell("begin 300 1 0123456789abcdef");
+    hear("y");
+    ck_assert_uint_eq(figure("foreign"), 1);
+    ck_assert_uint_eq(figure("queue"), 1);
+    end();
+}
+END_TEST
+
+UNIT_MAIN(
+    "sequencer", a_worker_begins_to_listen_together_with_its_barrier,
+    the_leader_sends_what_it_hears_each_behind_the_one_before,
+    a_standby_drops_what_is_told_to_be_done_by_its_name_and_nothing_else,
+    a_word_that_a_stranger_says_is_not_believed, a_worker_that_had_another_secret_listens_anew,
+    a_standby_that_is_granted_the_lease_sends_what_is_left,
+    what_redis_did_before_is_answered_and_not_sent_again,
+    who_has_to_wait_for_others_asks_again_soon,
+    a_leader_that_is_refused_begins_anew_with_the_first_that_is_not_done,
+    what_was_heard_before_a_cut_is_kept_and_goes_first,
+    gaps_are_told_before_it_goes_on_where_publishes_may_be_lost,
+    what_cannot_be_judged_any_more_is_dropped_and_its_readers_are_told,
+    what_cannot_become_a_message_is_counted_and_not_queued, what_is_too_long_is_a_gap_in_its_place,
+    what_redis_sets_aside_is_tried_again_and_others_go_on,
+    who_begins_to_lead_is_told_that_something_is_set_aside, so_many_are_on_their_way_at_a_time,
+    a_full_queue_is_not_listened_to_until_half_of_it_is_done,
+    a_worker_that_would_not_be_let_in_does_not_subscribe,
+    a_worker_that_may_not_join_hangs_up_and_tries_later,
+    a_worker_whom_redis_does_not_let_join_rests, a_worker_whom_redis_does_not_answer_rests,
+    a_leader_without_its_connection_believes_in_nothing,
+    a_leader_that_drains_finishes_what_it_heard_and_leaves,
+    a_standby_that_drains_leaves_when_redis_says_that_the_leader_has_it_all,
+    a_standby_that_drains_alone_finishes_first, a_worker_that_never_listened_drains_at_once,
+    what_others_publish_is_counted_in_one_order_with_bare_publishes,
+    what_goes_to_several_channels_is_one_call, behind_a_barrier_of_other_patterns_it_hears_no_more,
+    a_worker_of_bare_publishes_alone_hears_none_of_others)
