@@ -177,6 +177,7 @@ START_TEST(messagepack_is_json_of_the_same_value) {
         {BYTES("\xd9\x02"
                "a\""),
          "\"a\\\"\""},
+        {BYTES("\xa0"), "\"\""},
         {BYTES("\xc4\x01"
                "a"),
          "\"YQ==\""},

@@ -70,7 +70,7 @@ NUMBER_OF(double, double, PACK_FLOAT, real)
                            pack_object *out) {                                                     \
         (void)base;                                                                                \
         *out = make(user, kind_of);                                                                \
-        (*out)->as.bytes.at = at;                                                                  \
+        (*out)->as.bytes.at = at != NULL ? at : ""; /* of no bytes the library says nothing */     \
         (*out)->as.bytes.len = len;                                                                \
         return 0;                                                                                  \
     }
