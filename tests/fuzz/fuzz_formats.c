@@ -20,13 +20,14 @@ static void must(bool what) {
 }
 
 static void check_channels(const struct meaning *meaning) {
-    const char *at = meaning->channels.data, *end = at + meaning->channels.len;
-    size_t count = 0;
+    const char *at = meaning->channels.data;
+    size_t left = meaning->channels.len, count = 0;
 
-    for (; at < end; count++) {
-        const char *behind = memchr(at, '\n', (size_t)(end - at));
-        must(behind != NULL && channel_valid(at, (size_t)(behind - at)) && at[0] != '~');
-        at = behind + 1;
+    for (; left > 0; count++) {
+        const char *end = memchr(at, '\n', left);
+        must(end != NULL && channel_valid(at, (size_t)(end - at)) && at[0] != '~');
+        left -= (size_t)(end + 1 - at);
+        at = end + 1;
     }
     must(count == meaning->count && count <= CHANNELS);
 }
