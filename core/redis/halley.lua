@@ -7,7 +7,7 @@
 --   halley.history:{channel}   stream; entry ids are message ids, fields at, data
 --   halley.meta:{channel}      hash: epoch, n   the last number that was given
 --                                    run        the Redis process that gave it
---                                    born       of the process that began the epoch
+--                                    born       the least epoch of a place that nothing was behind
 --                                    history, ttl, max_message   as last configured
 --                                    largest  bytes of the longest payload ever kept
 --                                    bare     stretch of the last bare publish that was kept
@@ -38,7 +38,7 @@
 -- VERSION (tests/lint/library-version --update). Programs load this file when Redis
 -- has none or an older one; when it has another text of the same number, once each.
 
-local VERSION = 21
+local VERSION = 23
 local DIGEST = '' -- of this text, which the build puts in here (Makefile)
 
 local HISTORY, TTL, MAX_MESSAGE = 1000, 3600, 65536
@@ -297,21 +297,27 @@ end
 -- A new epoch: above the old one, above what the history holds, and not before any time
 -- at which this process was asked, so that positions taken from it meanwhile stay below.
 -- An entry that was written by hand, above all that a position may be, counts for nothing.
+-- Also the least epoch of a place behind which nothing was before it: what the history holds
+-- may be of this process, where the counter is gone (evicted, deleted).
 local function new_epoch(channel, old)
-  local epoch = math.max(latest, born, (old or 0) + 1)
+  local epoch, began = math.max(latest, born, (old or 0) + 1), born
   local info = redis.pcall('XINFO', 'STREAM', key('history', channel))
   if not info.err then
     for i = 1, #info, 2 do
-      local last = info[i] == 'last-generated-id' and split_id(info[i + 1])
-      if last and last + 1 < NUMBER_LIMIT then epoch = math.max(epoch, last + 1) end
+      local last, last_n
+      if info[i] == 'last-generated-id' then last, last_n = split_id(info[i + 1]) end
+      if last and last + 1 < NUMBER_LIMIT then
+        epoch = math.max(epoch, last + 1)
+        began = math.max(began, last_n > 0 and last + 1 or last) -- one by hand may be its own place
+      end
     end
   end
-  return epoch
+  return epoch, began
 end
 
 -- The place in front of the epoch that the next publish will begin.
 local function place(channel, old)
-  return id_of(new_epoch(channel, old), 0)
+  return id_of((new_epoch(channel, old)), 0)
 end
 
 -- The channels that began an epoch in the last millisecond, or so many of them: deleted
@@ -322,10 +328,11 @@ local begun, begun_count, begun_until = {}, 0, 0
 local function begin_epoch(channel, old)
   first_known()
   if latest > begun_until or begun_count >= BEGUN_MAX then begun, begun_count = {}, 0 end
-  local epoch = math.max(new_epoch(channel, old), (begun[channel] or 0) + 1)
+  local epoch, began = new_epoch(channel, old)
+  epoch = math.max(epoch, (begun[channel] or 0) + 1)
   begun[channel], begun_count = epoch, begun_count + 1
   begun_until = math.max(latest, epoch, begun_until)
-  return epoch
+  return epoch, began
 end
 
 -- How many entries stay, where there are to be `history` of them. A history that became
@@ -413,7 +420,7 @@ local function append(channel, payload, o, now)
   if not prefix then return nil, UNKNOWN_PREFIX end
   local meta_key = key('meta', channel)
   local meta = redis.call('HMGET', meta_key, 'epoch', 'n', 'run', 'history', 'ttl', 'max_message', 'largest', 'bare')
-  local epoch, n = tonumber(meta[1]), tonumber(meta[2])
+  local epoch, n, began = tonumber(meta[1]), tonumber(meta[2])
   local history = o.history or tonumber(meta[4]) or HISTORY
   local ttl = o.ttl or tonumber(meta[5]) or TTL
   local max_message = o.max_message or tonumber(meta[6]) or MAX_MESSAGE
@@ -423,8 +430,8 @@ local function append(channel, payload, o, now)
 
   local fields = {}
   if not epoch or meta[3] ~= run then
-    epoch, n = begin_epoch(channel, epoch), 0
-    fields = { 'epoch', text(epoch), 'run', run, 'born', text(born) }
+    epoch, began = begin_epoch(channel, epoch)
+    n, fields = 0, { 'epoch', text(epoch), 'run', run, 'born', text(began) }
     forget_bare(meta_key, o.bare)
   elseif o.bare and meta[8] and meta[8] ~= o.bare and comes_late(o.bare, meta[8], o.lease) then
     n = n + 1
@@ -438,9 +445,9 @@ local function append(channel, payload, o, now)
     'at', text(now), 'data', payload)
   if type(added) == 'table' and added.err then
     -- somebody else wrote into the stream: go on above what they wrote
-    epoch, n = begin_epoch(channel, epoch), 0
-    id = id_of(epoch, 1)
-    fields = { 'epoch', text(epoch), 'run', run, 'born', text(born) }
+    epoch, began = begin_epoch(channel, epoch)
+    n, id = 0, id_of(epoch, 1)
+    fields = { 'epoch', text(epoch), 'run', run, 'born', text(began) }
     add_above(history_key, history, id, now, payload)
   end
   redis.call('EXPIRE', history_key, text(ttl))
@@ -1393,11 +1400,12 @@ local function make_hole(channel, told, now, bare)
   local prefix, database = known_prefix(told)
   local meta_key = key('meta', channel)
   local meta = redis.call('HMGET', meta_key, 'epoch', 'n', 'run')
-  local epoch, n = tonumber(meta[1]), tonumber(meta[2])
+  local epoch, n, began = tonumber(meta[1]), tonumber(meta[2])
   if not epoch or meta[3] ~= run then
     first_known()
-    epoch, n = new_epoch(channel, epoch, now), 0
-    redis.call('HSET', meta_key, 'epoch', text(epoch), 'run', run, 'born', text(born))
+    epoch, began = new_epoch(channel, epoch)
+    n = 0
+    redis.call('HSET', meta_key, 'epoch', text(epoch), 'run', run, 'born', text(began))
     redis.call('EXPIRE', meta_key, text(META_TTL))
     forget_bare(meta_key, bare)
   end

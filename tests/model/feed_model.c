@@ -141,7 +141,7 @@ static struct {
     bool silent_hole; /* a number was given since the last message, and announced to nobody */
     uint64_t epoch, n;
     uint64_t started, born; /* of this process; as the functions know it */
-    uint64_t began;         /* `born` when the epoch began */
+    uint64_t began;         /* the least epoch of a place that nothing was behind */
     bool born_kept;         /* halley.reign says it to functions that are loaded later */
     bool honest;            /* nobody forges in this story */
     size_t keeps;           /* messages of history */
@@ -192,9 +192,11 @@ static void say_message(struct position id, size_t number) {
 /* The next number, given in this epoch or in a new one. */
 static struct position give(void) {
     if (!server.counts || !server.same_run) {
+        uint64_t behind =
+            server.held_count > 0 ? server.held[server.held_count - 1].id.epoch + 1 : 0;
         server.epoch = place().epoch;
         server.n = 0;
-        server.began = server.born;
+        server.began = behind > server.born ? behind : server.born;
         server.counts = server.same_run = true;
     }
     server.n++;

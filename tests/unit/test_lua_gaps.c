@@ -158,6 +158,25 @@ START_TEST(entries_made_by_hand_are_read_resumed_and_followed) {
 }
 END_TEST
 
+/* Its history says that there was something, also where that is trimmed. */
+START_TEST(who_was_here_before_a_channel_that_lost_its_counter_is_told_of_a_gap) {
+    server_start(false);
+    ck_assert_str_eq(read_from("now"), "");
+    const char *before = tail;
+    pause_ms(2);
+    publish_all("chat", "ab");
+    must_ask("DEL halley.meta:{chat}");
+    must_ask("XTRIM halley.history:{chat} MAXLEN 0");
+    pause_ms(2);
+    ck_assert_str_eq(read_from("now"), "");
+    const char *since = tail;
+    pause_ms(2);
+    publish_all("chat", "cd");
+    ck_assert_str_eq(follow(before), "-cd");
+    ck_assert_str_eq(follow(since), "cd");
+}
+END_TEST
+
 START_TEST(an_entry_made_by_hand_between_ours_is_neither_lost_nor_told_twice) {
     server_start(false);
     const char *last = publish_all("chat", "ab");
@@ -375,6 +394,7 @@ UNIT_MAIN("lua_gaps", a_gap_is_told_where_the_hole_is,
           a_redis_that_lost_its_end_tells_the_gap_behind_what_it_kept,
           a_number_that_was_given_to_no_message_is_a_gap_at_its_place,
           entries_made_by_hand_are_read_resumed_and_followed,
+          who_was_here_before_a_channel_that_lost_its_counter_is_told_of_a_gap,
           an_entry_made_by_hand_between_ours_is_neither_lost_nor_told_twice,
           an_entry_above_all_numbers_does_not_stop_the_channel,
           a_number_above_all_numbers_is_left_out,
