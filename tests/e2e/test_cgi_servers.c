@@ -146,8 +146,9 @@ START_TEST(a_poll_is_answered) {
 END_TEST
 
 START_TEST(a_wait_is_answered_by_a_message) {
-    const char *channel = keep_fresh("cgi");
-    struct flight *flight = http_get_begin(&lab, "/comet/wait?channel=%s&timeout=55", channel);
+    const char *channel = keep_fresh("cgi"), *cursor = cursor_now(&lab, channel);
+    struct flight *flight =
+        http_get_begin(&lab, "/comet/wait?channel=%s&since=%s&timeout=55", channel, cursor);
 
     until((http_pump(10), store_followers(&lab, channel) > 0), "nobody follows %s", channel);
     ck_assert(!http_landed(flight));
