@@ -18,7 +18,7 @@ int unit_run(const char *name, const TTest *const *tests, size_t count);
 
 /* `len` bytes are exactly the text `want`; `what` (a row's name) stands in the message. */
 #define assert_bytes(got, len, want, what)                                                         \
-    ck_assert_msg((len) == strlen(want) && memcmp(got, want, len) == 0,                            \
+    ck_assert_msg((len) == strlen(want) && ((len) == 0 || memcmp(got, want, len) == 0),            \
                   "%s: \"%.*s\" instead of \"%s\"", what, (int)(len), got, want)
 
 #endif
