@@ -40,7 +40,7 @@ static void turn_over(struct step *step) {
 
 /* Redis compares the ends of a range as signed bytes, and takes them in either order. */
 static void add_range(struct step *step, char first, char last) {
-    int from = (signed char)first, to = (signed char)last;
+    int8_t from = (int8_t)first, to = (int8_t)last;
 
     for (int c = from < to ? from : to; c <= (from < to ? to : from); c++)
         add(step, c);
