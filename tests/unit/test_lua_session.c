@@ -294,7 +294,7 @@ START_TEST(answers_that_are_taken_for_lost_are_kept_to_a_number) {
 }
 END_TEST
 
-/* ------------------------------------------------------------------- DIALECTS' rules */
+/* ---------------------------------------------- what real clients broke without */
 
 START_TEST(a_reply_and_its_new_position_become_visible_in_one_atom_the_reply_in_front) {
     server_start(false);
