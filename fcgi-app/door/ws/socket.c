@@ -48,6 +48,7 @@ struct web_socket {
     double arriving;  /* since when a message has been arriving; 0: none is */
     unsigned busy;    /* depth of our own callbacks; see above */
     bool dead;
+    bool queued; /* something was, and its watcher does not know that all of it was taken */
     bool orphan; /* finished: nobody watches it any more */
     bool paused; /* the session has enough to do */
 };
@@ -121,10 +122,27 @@ static enum err flush(struct web_socket *socket) {
         ev_timer_again(socket->loop, &socket->close_wait);
     if (write_some(socket) != ERR_OK)
         return ERR_GONE;
+    socket->queued = socket->queued || socket->out.len > 0;
     if (socket->out.len == 0 && frames_failed(socket->frames))
         (void)shutdown(socket->fd, SHUT_WR); /* and wait for the other side's end */
     watch(socket);
     return ERR_OK;
+}
+
+/* Outside of our own callbacks: who waits for the queue to be empty is told, whoever emptied it. */
+static void tell(struct web_socket *socket) {
+    if (!socket->queued || socket->out.len > 0)
+        return;
+    socket->queued = false;
+    if (socket->watcher != NULL && !socket->orphan)
+        socket->watcher->drained(socket->watcher_ctx);
+}
+
+static void flush_and_tell(struct web_socket *socket) {
+    if (flush(socket) != ERR_OK)
+        leave(socket);
+    else
+        tell(socket);
 }
 
 /*
@@ -168,8 +186,8 @@ void socket_say(struct client *client, const char *text, size_t len) {
     if (socket->dead)
         return;
     frames_text(socket->frames, text, len);
-    if (socket->busy == 0 && flush(socket) != ERR_OK)
-        leave(socket);
+    if (socket->busy == 0)
+        flush_and_tell(socket);
 }
 
 void socket_hold(struct client *client) {
@@ -183,8 +201,8 @@ void socket_let_go(struct client *client) {
         return;
     if (socket->dead)
         destroy(socket);
-    else if (flush(socket) != ERR_OK)
-        leave(socket);
+    else
+        flush_and_tell(socket);
 }
 
 void socket_read_on(struct client *client, bool on) {
@@ -316,14 +334,12 @@ static void on_ready(struct ev_loop *loop, struct ev_io *io, int events) {
     if (err == ERR_OK && !socket->dead && (events & EV_WRITE))
         err = flush(socket) == ERR_OK && !over(socket) ? ERR_OK : ERR_GONE;
     socket->busy--;
-    if (socket->dead) {
+    if (socket->dead)
         destroy(socket);
-    } else if (err != ERR_OK) {
+    else if (err != ERR_OK)
         leave(socket);
-    } else if ((events & EV_WRITE) && socket->out.len == 0 && socket->watcher != NULL &&
-               !socket->orphan) {
-        socket->watcher->drained(socket->watcher_ctx);
-    }
+    else
+        tell(socket);
 }
 
 static void on_close_wait(struct ev_loop *loop, struct ev_timer *timer, int events) {
