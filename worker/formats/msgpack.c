@@ -50,7 +50,7 @@ SIMPLE(false, PACK_FALSE)
 #define NUMBER_OF(name, type, kind_of, field)                                                      \
     static int pack_##name(pack_user *user, type number, pack_object *out) {                       \
         *out = make(user, kind_of);                                                                \
-        (*out)->as.field = number;                                                                 \
+        (*out)->as.field = +number;                                                                \
         return 0;                                                                                  \
     }
 

@@ -269,7 +269,7 @@ static const struct client_kind line_kind = {.watch = line_watch,
 
 /* The port that the other side has connected to; 0 at a unix socket. */
 static unsigned own_port(int fd) {
-    struct sockaddr_storage own;
+    struct sockaddr_storage own = {0};
     socklen_t size = sizeof own;
 
     if (getsockname(fd, (struct sockaddr *)&own, &size) != 0)

@@ -69,7 +69,7 @@ static void refuse_for_want_of_descriptors(void *ctx, int fd) {
  * others than this machine is told so.
  */
 static void prepare(struct line_server *server, int listen_fd, const char *address) {
-    struct sockaddr_storage own;
+    struct sockaddr_storage own = {0};
     socklen_t size = sizeof own;
     char text[ADDRESS_TEXT];
     int yes = 1;
