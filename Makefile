@@ -102,7 +102,7 @@ PROGRAMS = $(BUILD)/halley.fcgi $(BUILD)/halley-worker
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all help deps run test lint check-warnings format fuzz fuzzers faults bench install \
+.PHONY: all help deps run test test-programs lint check-warnings format fuzz fuzzers faults bench install \
         clean unit-tests e2e-tests FORCE
 
 all: $(PROGRAMS)
@@ -136,6 +136,8 @@ $(BUILD)/halley.fcgi: $(BUILD)/obj/fcgi-app/main.o $(BUILD)/libfcgi-app.a $(BUIL
 # The same objects with more rows in the table of protocols, for the tests and for
 # `make run TEST=1`: which of two tables is linked is decided by which comes first.
 TEST_PROGRAMS = $(BUILD)/test/halley.fcgi $(BUILD)/test/halley-worker
+
+test-programs: $(TEST_PROGRAMS)
 
 $(BUILD)/test/halley.fcgi: $(BUILD)/obj/fcgi-app/main.o $(BUILD)/obj/tests/protocols/table.o \
     $(BUILD)/libfcgi-app.a $(BUILD)/libcore.a
