@@ -54,6 +54,15 @@ static void on_failed(void *ctx, const char *why) {
     member->broken = true;
 }
 
+/* Comes back soon, on a connection of its own: another process may have more room. */
+static void end_orderly(struct member *member) {
+    conn_close(&member->conn);
+    member->subscriber.waiting = false;
+    note(member);
+    member->crowd->broken += !member->broken;
+    member->broken = true;
+}
+
 static void refuse(struct member *member, const struct answer *answer) {
     struct subscriber *subscriber = &member->subscriber;
     int shown = answer->length < 200 ? (int)answer->length : 200;
@@ -74,7 +83,7 @@ static void on_answer(void *ctx, const struct answer *answer) {
 
     member->crowd->answers++;
     if (proto->stream && subscriber->phase == proto->stream_phase && answer->status == 200) {
-        ask(member); /* its orderly end */
+        end_orderly(member);
         return;
     }
     if (!proto->answer || proto->answer(subscriber, answer) == NEXT_FAIL) {
