@@ -43,7 +43,7 @@ export const crowd = {
   id: 'crowd',
   title: 'A hundred thousand waiters',
   afresh: true,
-  beside: [['halley-http-8']],
+  beside: [['halley-http-12']],
 
   cells: system => (system.speaks.sse ? ['wait', 'sse'] : ['wait']).map(way => ({way, waiters: WAITERS})),
 

@@ -9,7 +9,7 @@ import {staticFile} from './static.mjs';
 export const systems = [
   halley('nginx'), halley('nginx', {processes: 2}), halley('nginx', {gathers: 100}), floorFcgi('nginx'),
   halley('lighttpd'), floorFcgi('lighttpd'), floorHttp,
-  halleyHttp(), halleyHttp({processes: 2}), halleyHttp({processes: 8}), halleyProxied,
+  halleyHttp(), halleyHttp({processes: 2}), halleyHttp({processes: 12}), halleyProxied,
   nchanRedis, nchanMemory, socketio, sockjs, faye, ws, php, plain, staticFile
 ];
 
