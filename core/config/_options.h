@@ -54,8 +54,7 @@ struct options {
     size_t count;
 };
 
-extern const struct options global_options, channel_options, service_options,
-    ingest_options;
+extern const struct options global_options, channel_options, service_options, ingest_options;
 
 /* --- kinds.c --- */
 

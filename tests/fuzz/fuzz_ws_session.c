@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "core/base/buf.h"
-#include "fcgi-app/protocols/channel_index.h"
 #include "fcgi-app/protocols/change.h"
+#include "fcgi-app/protocols/channel_index.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
