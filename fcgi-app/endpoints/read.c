@@ -160,19 +160,20 @@ static bool take_patterns(const struct params *params, struct gathering *to,
 
 /* ------------------------------------------------------------------------- channels */
 
-/* Takes each once, the first of a name. */
-static void take_each_once(const struct gathering *from, struct hub_read *read,
-                           struct hub_channel *channels, uint64_t *born) {
-    struct channel_index index = channel_index_make(channels, from->count);
+/* Keeps each once, the first of a name. */
+static void keep_each_once(struct gathering *all) {
+    struct channel_index index = channel_index_make(all->channels, all->count);
+    size_t kept = 0;
 
-    for (size_t i = 0; i < from->count; i++) {
-        const struct hub_channel *channel = &from->channels[i];
-        if (channel_index_find(&index, channel->name, channel->len) >= 0)
+    for (size_t i = 0; i < all->count; i++) {
+        const struct hub_channel channel = all->channels[i];
+        if (channel_index_find(&index, channel.name, channel.len) >= 0)
             continue;
-        born[read->channel_count] = from->born[i];
-        channels[read->channel_count++] = *channel;
+        all->born[kept] = all->born[i];
+        all->channels[kept++] = channel;
         channel_index_note(&index);
     }
+    all->count = kept;
     channel_index_free(&index);
 }
 
@@ -287,30 +288,24 @@ bool read_parse(const struct app *app, const struct request *request, struct hub
     const struct params *params = &request->params;
     unsigned limit = LIMIT_DEFAULT, timeout = (unsigned)config->timeout;
     struct gathering all = {.app = app};
-    struct hub_channel *channels = NULL;
+    bool patterns = params_count(params, "pattern") > 0;
 
     bool valid =
         take_tag(config, params, read, problem) && take_channels(app, params, read, &all, problem);
-    if (valid) {
-        uint64_t *born = mem_new((all.count + 1) * sizeof *born);
-        channels = mem_new((all.count + 1) * sizeof *channels);
-        take_each_once(&all, read, channels, born);
-        bool several = params_count(params, "pattern") > 0; /* or may become several */
-        valid = take_since(request, channels, born, read->channel_count, problem) &&
-                take_number(params, "timeout", 0, (unsigned)config->max_wait, &timeout, problem) &&
-                take_number(params, "limit", 1, LIMIT_MAX, &limit, problem) &&
-                (read->transport->options == NULL ||
-                 read->transport->options(params, read->channel_count + several, &read->options,
-                                          problem));
-        free(born);
-    }
-    free(all.channels);
+    if (valid && patterns) /* those that were named are so already */
+        keep_each_once(&all);
+    valid = valid && take_since(request, all.channels, all.born, all.count, problem) &&
+            take_number(params, "timeout", 0, (unsigned)config->max_wait, &timeout, problem) &&
+            take_number(params, "limit", 1, LIMIT_MAX, &limit, problem) &&
+            (read->transport->options == NULL || /* one may become several */
+             read->transport->options(params, all.count + patterns, &read->options, problem));
     free(all.born);
     if (!valid) {
-        free(channels);
+        free(all.channels);
         return false;
     }
-    read->channels = channels;
+    read->channels = all.channels;
+    read->channel_count = all.count;
     read->options.config = config;
     read->limit = limit;
     read->timeout = timeout;
