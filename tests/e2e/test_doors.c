@@ -19,7 +19,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -119,26 +118,6 @@ static struct stream *open_held(enum door door, const char *channel) {
     return stream;
 }
 
-static void allow_descriptors(rlim_t count) {
-    struct rlimit limit;
-
-    ck_assert_int_eq(prlimit(lab.app[0].pid, RLIMIT_NOFILE, NULL, &limit), 0);
-    limit.rlim_cur = count > 0 ? count : limit.rlim_max;
-    ck_assert_int_eq(prlimit(lab.app[0].pid, RLIMIT_NOFILE, &limit, NULL), 0);
-}
-
-/* Processor time that it has used, in milliseconds. */
-static long used_ms(void) {
-    unsigned long user = 0, system = 0;
-    FILE *file = fopen(keepf("/proc/%d/stat", (int)lab.app[0].pid), "r");
-
-    ck_assert(file != NULL &&
-              fscanf(file, "%*d (%*[^)]) %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu",
-                     &user, &system) == 2);
-    fclose(file);
-    return (long)((user + system) * 1000 / (unsigned long)sysconf(_SC_CLK_TCK));
-}
-
 static size_t figure(enum door door, const char *name) {
     const char *path = door == SPAWNED ? door_path(SPAWNED) : lab.app_socket[0];
     const struct answer *answer = fcgi_get(path, "/comet/status");
@@ -176,17 +155,17 @@ static void go_without_descriptors(enum door door, bool reserve) {
                        ? (size_t)atoi(entry->d_name)
                        : open_now;
     closedir(all);
-    allow_descriptors(reserve ? open_now + 1 : 4);
-    long before = used_ms();
+    proc_allow_descriptors(&lab.app[0], reserve ? open_now + 1 : 4);
+    long before = proc_used_ms(&lab.app[0]);
     for (int i = 0; i < MANY; i++)
         ck_assert_int_ge(waiting[i] = wire_unix(door_path(door)), 0);
     pause_ms(WATCHED_MS);
-    ck_assert_int_lt(used_ms() - before, WATCHED_MS / 3);
+    ck_assert_int_lt(proc_used_ms(&lab.app[0]) - before, WATCHED_MS / 3);
 
     store_add(&lab, channel, "\"still here\""); /* who is in notices nothing */
     ck_assert_str_eq(piece_data(stream_reach_message(held), 0),
                      door == WEBSOCKET ? "\"still here\"" : "\"still here\"");
-    allow_descriptors(0);
+    proc_allow_descriptors(&lab.app[0], 0);
     for (int i = 0; i < MANY; i++)
         close(waiting[i]);
     until(

@@ -16,7 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -876,26 +875,6 @@ START_TEST(connections_over_the_limit_are_told_so) {
 }
 END_TEST
 
-static void allow_descriptors(rlim_t count) {
-    struct rlimit limit;
-
-    ck_assert_int_eq(prlimit(lab.app[0].pid, RLIMIT_NOFILE, NULL, &limit), 0);
-    limit.rlim_cur = count > 0 ? count : limit.rlim_max;
-    ck_assert_int_eq(prlimit(lab.app[0].pid, RLIMIT_NOFILE, &limit, NULL), 0);
-}
-
-/* Processor time that it has used, in milliseconds. */
-static long used_ms(void) {
-    unsigned long user = 0, system = 0;
-    FILE *file = fopen(keepf("/proc/%d/stat", (int)lab.app[0].pid), "r");
-
-    ck_assert(file != NULL &&
-              fscanf(file, "%*d (%*[^)]) %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu",
-                     &user, &system) == 2);
-    fclose(file);
-    return (long)((user + system) * 1000 / (unsigned long)sysconf(_SC_CLK_TCK));
-}
-
 START_TEST(without_descriptors_it_does_not_spin_and_goes_on) {
     enum { MANY = 40, WATCHED_MS = 1500 };
     int waiting[MANY];
@@ -903,15 +882,15 @@ START_TEST(without_descriptors_it_does_not_spin_and_goes_on) {
 
     setup_alone(_i == 0, "KEEPALIVE", "600");
     one = subscribed("a", "now");
-    allow_descriptors(4);
-    long before = used_ms();
+    proc_allow_descriptors(&lab.app[0], 4);
+    long before = proc_used_ms(&lab.app[0]);
     for (int i = 0; i < MANY; i++)
         ck_assert_int_ge(waiting[i] = dial(), 0);
     pause_ms(WATCHED_MS);
-    ck_assert_int_lt(used_ms() - before, WATCHED_MS / 3);
+    ck_assert_int_lt(proc_used_ms(&lab.app[0]) - before, WATCHED_MS / 3);
     store_add(&lab, "a", "1");
     must_bring(one, "a", "1");
-    allow_descriptors(0);
+    proc_allow_descriptors(&lab.app[0], 0);
     for (int i = 0; i < MANY; i++)
         close(waiting[i]);
     hang_up(one);

@@ -27,6 +27,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -259,6 +260,26 @@ static char *read_all(int fd, size_t *length) {
     if (length)
         *length = used;
     return keep(text);
+}
+
+void proc_allow_descriptors(const struct proc *proc, size_t count) {
+    struct rlimit limit;
+
+    must(prlimit(proc->pid, RLIMIT_NOFILE, NULL, &limit) == 0, "prlimit: %s", strerror(errno));
+    limit.rlim_cur = count > 0 ? count : limit.rlim_max;
+    must(prlimit(proc->pid, RLIMIT_NOFILE, &limit, NULL) == 0, "prlimit: %s", strerror(errno));
+}
+
+long proc_used_ms(const struct proc *proc) {
+    unsigned long user = 0, system = 0;
+    FILE *file = fopen(keepf("/proc/%d/stat", (int)proc->pid), "r");
+
+    must(file != NULL &&
+             fscanf(file, "%*d (%*[^)]) %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user,
+                    &system) == 2,
+         "/proc tells nothing of %s", proc->name);
+    fclose(file);
+    return (long)((user + system) * 1000 / (unsigned long)sysconf(_SC_CLK_TCK));
 }
 
 int proc_run(const char *const argv[], char *const env[], int input, char **output,

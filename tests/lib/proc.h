@@ -37,6 +37,12 @@ bool proc_runs(const struct proc *proc);
 /* Descendants of `pid` whose process name is `name`; returns how many. */
 size_t proc_family(pid_t pid, const char *name, pid_t *out, size_t room);
 
+/* How many descriptors the program may have from now on; 0: as many as the system lets it. */
+void proc_allow_descriptors(const struct proc *proc, size_t count);
+
+/* Processor time that it has used, in milliseconds. */
+long proc_used_ms(const struct proc *proc);
+
 /* Runs `argv` to its end; returns its exit code. Its output, with an end byte,
  * is kept and goes to *output, *length (either may be NULL). */
 int proc_run(const char *const argv[], char *const env[], int input, char **output, size_t *length);
