@@ -18,6 +18,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -165,6 +167,18 @@ static void on_connection(struct ev_loop *loop, struct ev_io *io, int events) {
         acceptor->next_pause = PAUSE_MIN;
     if (outcome == HINDERED || (outcome == NEXT && !any))
         take_pause(acceptor);
+}
+
+bool acceptor_prepare(int listen_fd) {
+    struct sockaddr_storage own = {0};
+    socklen_t size = sizeof own;
+    int yes = 1;
+    bool local =
+        getsockname(listen_fd, (struct sockaddr *)&own, &size) == 0 && own.ss_family == AF_UNIX;
+
+    if (!local)
+        (void)setsockopt(listen_fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes); /* inherited */
+    return local;
 }
 
 struct acceptor *acceptor_new(struct ev_loop *loop, struct stats *stats, int listen_fd,

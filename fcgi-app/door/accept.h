@@ -21,6 +21,12 @@ struct acceptor_calls {
     void (*refuse)(void *ctx, int fd);
 };
 
+/*
+ * Has each connection to a listening socket send what it is given at once. True at a unix socket,
+ * which only this machine reaches.
+ */
+bool acceptor_prepare(int listen_fd);
+
 /* Accepts on `listen_fd`, which it owns from now on; the rest is borrowed and outlives it. */
 struct acceptor *acceptor_new(struct ev_loop *loop, struct stats *stats, int listen_fd,
                               const struct acceptor_calls *calls, void *ctx);

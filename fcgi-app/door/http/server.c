@@ -21,8 +21,6 @@
 #include "fcgi-app/door/http/server.h"
 
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -386,18 +384,6 @@ static int http_upgrade(struct client *client, struct buf *early) {
     return connection_detach(connection);
 }
 
-/* Each piece of an answer is sent when it is given. */
-static void prepare(struct http_server *server, int listen_fd) {
-    struct sockaddr_storage own = {0};
-    socklen_t size = sizeof own;
-    int yes = 1;
-
-    server->local =
-        getsockname(listen_fd, (struct sockaddr *)&own, &size) == 0 && own.ss_family == AF_UNIX;
-    if (!server->local)
-        (void)setsockopt(listen_fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes); /* inherited */
-}
-
 static const struct acceptor_calls calls = {
     .taken = on_taken, .make_room = make_room, .refuse = refuse_for_want_of_descriptors};
 
@@ -431,7 +417,7 @@ struct http_server *http_server_new(struct connections *all, int listen_fd,
     ring_init(&server->turns);
     ev_timer_init(&server->turn, on_turn, 0, 0);
     server->turn.data = server;
-    prepare(server, listen_fd);
+    server->local = acceptor_prepare(listen_fd);
     server->acceptor = acceptor_new(server->loop, all->stats, listen_fd, &calls, server);
     return server;
 }

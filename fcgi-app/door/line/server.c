@@ -6,8 +6,6 @@
 #include "fcgi-app/door/line/server.h"
 
 #include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -64,24 +62,16 @@ static void refuse_for_want_of_descriptors(void *ctx, int fd) {
     turn_away(ctx, fd, "ERROR 503 no descriptor is left for another connection\n");
 }
 
-/*
- * Each line is sent when it is there. Nobody is asked for a password here: who listens to
- * others than this machine is told so.
- */
-static void prepare(struct line_server *server, int listen_fd, const char *address) {
+/* Nobody is asked for a password here: who listens to others than this machine is told so. */
+static void warn_of_others(int listen_fd, const char *address) {
     struct sockaddr_storage own = {0};
     socklen_t size = sizeof own;
     char text[ADDRESS_TEXT];
-    int yes = 1;
+    bool named =
+        getsockname(listen_fd, (struct sockaddr *)&own, &size) == 0 &&
+        getnameinfo((struct sockaddr *)&own, size, text, sizeof text, NULL, 0, NI_NUMERICHOST) == 0;
 
-    server->local =
-        getsockname(listen_fd, (struct sockaddr *)&own, &size) == 0 && own.ss_family == AF_UNIX;
-    if (server->local)
-        return;
-    (void)setsockopt(listen_fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes); /* inherited */
-    int named =
-        getnameinfo((struct sockaddr *)&own, size, text, sizeof text, NULL, 0, NI_NUMERICHOST);
-    if (named != 0 || !site_local(text, false))
+    if (!named || !site_local(text, false))
         log_warning("feed.open", "feed=\"%s\": other machines can connect, without a password",
                     address);
 }
@@ -98,7 +88,9 @@ struct line_server *line_server_new(struct connections *all, int listen_fd,
     server->taker = taker;
     server->most = (size_t)config->max_connections;
     server->peers = peers_new();
-    prepare(server, listen_fd, config->feed);
+    server->local = acceptor_prepare(listen_fd);
+    if (!server->local)
+        warn_of_others(listen_fd, config->feed);
     server->acceptor = acceptor_new(all->loop, all->stats, listen_fd, &calls, server);
     return server;
 }
