@@ -74,29 +74,6 @@ int redis_database(const struct redis *redis) {
     return 0;
 }
 
-bool redis_is_error(const redis_reply *reply) {
-    return reply != NULL && reply->type == REDIS_REPLY_ERROR;
-}
-
-const char *redis_text(const redis_reply *reply, size_t *len) {
-    if (reply == NULL || reply->str == NULL)
-        return NULL;
-    *len = reply->len;
-    return reply->str;
-}
-
-int64_t redis_integer(const redis_reply *reply, int64_t fallback) {
-    return reply != NULL && reply->type == REDIS_REPLY_INTEGER ? reply->integer : fallback;
-}
-
-size_t redis_count(const redis_reply *reply) {
-    return reply != NULL && reply->type == REDIS_REPLY_ARRAY ? reply->elements : 0;
-}
-
-const redis_reply *redis_item(const redis_reply *reply, size_t index) {
-    return index < redis_count(reply) ? reply->element[index] : NULL;
-}
-
 static void answer_one(struct redis *redis) {
     struct answer_due due = redis->due[0];
 
@@ -298,17 +275,12 @@ static void take_view(struct poll *poll, const struct session_view *view) {
     world.repeats += view->again;
 }
 
-static void on_view(void *ctx, const struct session_view *view) {
-    struct poll *poll = ctx;
-
-    if (poll->process->redis.dead || poll->state == POLL_OVER)
-        return;
+/* What is not the answer that was hoped for. */
+static void take_refusal(struct poll *poll, const struct session_view *view) {
     if (view->err != ERR_OK) {
         CHECK(view->err == ERR_REDIS, "%s", view->why);
         world.lost_replies++;
         end_poll(poll, true);
-    } else if (view->status == SESSION_HELD || view->status == SESSION_OPENED) {
-        take_view(poll, view);
     } else if (view->status == SESSION_GONE) {
         poll_is_gone(poll);
     } else {
@@ -317,25 +289,29 @@ static void on_view(void *ctx, const struct session_view *view) {
     }
 }
 
+static void on_view(void *ctx, const struct session_view *view) {
+    struct poll *poll = ctx;
+
+    if (poll->process->redis.dead || poll->state == POLL_OVER)
+        return;
+    if (view->err == ERR_OK && (view->status == SESSION_HELD || view->status == SESSION_OPENED))
+        take_view(poll, view);
+    else
+        take_refusal(poll, view);
+}
+
 static void on_marked(void *ctx, const struct session_view *view) {
     struct poll *poll = ctx;
 
     if (poll->process->redis.dead || poll->state == POLL_OVER)
         return;
-    if (view->err != ERR_OK) {
-        CHECK(view->err == ERR_REDIS, "%s", view->why);
-        world.lost_replies++;
-        end_poll(poll, true);
-    } else if (view->status == SESSION_OK) {
+    if (view->err == ERR_OK && view->status == SESSION_OK) {
         poll->state = POLL_HELD;
         send_answer(poll, view->batch);
-    } else if (view->status == SESSION_CHANGED) {
+    } else if (view->err == ERR_OK && view->status == SESSION_CHANGED) {
         take_view(poll, view);
-    } else if (view->status == SESSION_GONE) {
-        poll_is_gone(poll);
     } else {
-        CHECK(view->status == SESSION_LOST, "status %d", (int)view->status);
-        end_poll(poll, client.rule == SESSION_SAME);
+        take_refusal(poll, view);
     }
 }
 
