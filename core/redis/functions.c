@@ -28,15 +28,8 @@ int functions_version(const char *text) {
     return version;
 }
 
-/* The text of a reply, "" where it has none. */
-static const char *text_of(const redis_reply *reply) {
-    size_t len;
-    const char *text = redis_text(reply, &len);
-    return text != NULL ? text : "";
-}
-
 bool functions_missing(const redis_reply *reply) {
-    return redis_is_error(reply) && strstr(text_of(reply), "unction not found") != NULL;
+    return redis_is_error(reply) && strstr(redis_words(reply), "unction not found") != NULL;
 }
 
 static void on_loaded(void *ctx, const redis_reply *reply) {
@@ -44,7 +37,8 @@ static void on_loaded(void *ctx, const redis_reply *reply) {
 
     if (reply == NULL)
         return;
-    functions->taken = redis_is_error(reply) && strstr(text_of(reply), "already exists") != NULL;
+    functions->taken =
+        redis_is_error(reply) && strstr(redis_words(reply), "already exists") != NULL;
     if (redis_is_error(reply) && !functions->taken) {
         functions->told(functions->ctx, reply);
         return;
@@ -92,7 +86,7 @@ static void on_version(void *ctx, const redis_reply *reply) {
         load(functions, taken);
     else if (redis_is_error(reply))
         functions->told(functions->ctx, reply);
-    else if (is_worse(functions, version, text_of(redis_item(reply, 1))))
+    else if (is_worse(functions, version, redis_words(redis_item(reply, 1))))
         load(functions, true);
     else
         functions->told(functions->ctx, NULL);

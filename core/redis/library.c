@@ -77,13 +77,6 @@ static int embedded_version(void) {
     return functions_version(halley_lua);
 }
 
-/* The text of a reply, "" where it has none. */
-static const char *text_of(const redis_reply *reply) {
-    size_t len;
-    const char *text = redis_text(reply, &len);
-    return text != NULL ? text : "";
-}
-
 static bool send(struct library *library, redis_reply_fn *answer, int argc, const char **argv) {
     size_t lens[8];
 
@@ -103,14 +96,14 @@ static void become_ready(struct library *library) {
 static void ask_later(struct library *library, const redis_reply *why) {
     unsigned long quiet;
 
-    snprintf(library->trouble, sizeof library->trouble, "%s", text_of(why));
+    snprintf(library->trouble, sizeof library->trouble, "%s", redis_words(why));
     if (log_allowed(&library->complaint, ev_now(library->loop), &quiet))
-        log_warning("redis.library", "answer=\"%s\" not_logged=%lu", text_of(why), quiet);
+        log_warning("redis.library", "answer=\"%s\" not_logged=%lu", redis_words(why), quiet);
     ev_timer_stop(library->loop, &library->retry);
     ev_timer_set(&library->retry, RETRY_DELAY, 0);
     ev_timer_start(library->loop, &library->retry);
     if (!library->ready)
-        library->options.events->refused(library->options.ctx, text_of(why));
+        library->options.events->refused(library->options.ctx, redis_words(why));
 }
 
 /* --------------------------------------------------------------------- loading */
@@ -128,7 +121,7 @@ static void on_loaded(void *ctx, const redis_reply *reply) {
         log_info("redis.library.loaded", "version=%d digest=%.12s", embedded_version(),
                  halley_lua_digest);
         ask(library);
-    } else if (strstr(text_of(reply), "already exists") != NULL) {
+    } else if (strstr(redis_words(reply), "already exists") != NULL) {
         /* another program was quicker, or it is so old that it lacks what was called */
         library->asking =
             send(library, on_version, 3, (const char *[]){"FCALL_RO", "halley_version", "0"});
@@ -261,16 +254,17 @@ static void on_installed(void *ctx, const redis_reply *reply) {
         return;
     if (redis_is_error(reply) && /* it takes no writes just now; what is there can be read */
         log_allowed(&library->complaint, ev_now(library->loop), &quiet))
-        log_warning("installation.unsaid", "answer=\"%s\" not_logged=%lu", text_of(reply), quiet);
-    settle(library, redis_is_error(reply) ? "" : text_of(reply));
+        log_warning("installation.unsaid", "answer=\"%s\" not_logged=%lu", redis_words(reply),
+                    quiet);
+    settle(library, redis_is_error(reply) ? "" : redis_words(reply));
 }
 
 static void take_place(struct library *library, const redis_reply *reply) {
-    const char *since = text_of(redis_item(reply, 4));
+    const char *since = redis_words(redis_item(reply, 4));
 
     if (strcmp(since, "0") > 0 &&
-        strcmp(text_of(redis_item(reply, 2)), library->options.prefix) == 0 &&
-        strcmp(text_of(redis_item(reply, 3)), library->database) == 0)
+        strcmp(redis_words(redis_item(reply, 2)), library->options.prefix) == 0 &&
+        strcmp(redis_words(redis_item(reply, 3)), library->database) == 0)
         settle(library, since);
     else
         library->asking = send(library, on_installed, 5,
@@ -279,7 +273,7 @@ static void take_place(struct library *library, const redis_reply *reply) {
 }
 
 static bool same_text(const redis_reply *reply) {
-    return strcmp(text_of(redis_item(reply, 1)), halley_lua_digest) == 0;
+    return strcmp(redis_words(redis_item(reply, 1)), halley_lua_digest) == 0;
 }
 
 static void on_installation(void *ctx, const redis_reply *reply) {
@@ -303,8 +297,8 @@ static void on_installation(void *ctx, const redis_reply *reply) {
     }
     if (version == embedded_version() && !same_text(reply) && replace_once(library))
         return;
-    if (text_of(redis_item(reply, 5))[0] != '\0')
-        say_conflict(library, text_of(redis_item(reply, 5)), text_of(redis_item(reply, 6)));
+    if (redis_words(redis_item(reply, 5))[0] != '\0')
+        say_conflict(library, redis_words(redis_item(reply, 5)), redis_words(redis_item(reply, 6)));
     else
         end_conflict(library);
     if (redis_integer(redis_item(reply, 7), 0) != 0)

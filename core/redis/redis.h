@@ -175,6 +175,13 @@ bool redis_is_error(const redis_reply *reply);
 /* The text of a string, status or error, with its length; NULL if it is none. */
 const char *redis_text(const redis_reply *reply, size_t *len);
 
+/* The same with its end byte; "" where it has none. */
+static inline const char *redis_words(const redis_reply *reply) {
+    size_t len;
+    const char *text = redis_text(reply, &len);
+    return text != NULL ? text : "";
+}
+
 /* The integer, or `fallback` if it is none. */
 int64_t redis_integer(const redis_reply *reply, int64_t fallback);
 
