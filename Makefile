@@ -14,6 +14,7 @@ sharedir   = $(PREFIX)/share/halley
 docdir     = $(PREFIX)/share/doc/halley
 mandir     = $(PREFIX)/share/man
 unitdir    = $(PREFIX)/lib/systemd/system
+compdir    = $(PREFIX)/share/bash-completion/completions
 
 # --- where things are built --------------------------------------------------
 
@@ -42,14 +43,16 @@ pkg_cflags = $(shell $(PKG_CONFIG) --cflags $(1) 2>/dev/null)
 pkg_libs   = $(shell $(PKG_CONFIG) --libs $(1) 2>/dev/null)
 
 CORE_PKGS = hiredis jansson libssl libcrypto
-FCGI_PKGS = fcgi
+FCGI_PKGS = fcgi libjwt
 WORKER_PKGS = msgpack
+OPERATOR_PKGS = libcurl
 TEST_PKGS = check libcurl lua5.1
 ALL_CFLAGS_PKGS := $(call pkg_cflags,$(CORE_PKGS) $(FCGI_PKGS) $(WORKER_PKGS) $(TEST_PKGS))
 
 # libev, wslay and http-parser come without a .pc file.
 CORE_LIBS := $(call pkg_libs,$(CORE_PKGS)) -lev -lm
 FCGI_LIBS := $(call pkg_libs,$(FCGI_PKGS)) -lwslay -lhttp_parser
+OPERATOR_LIBS := $(call pkg_libs,$(OPERATOR_PKGS))
 TEST_LIBS := $(call pkg_libs,$(TEST_PKGS)) -lpthread
 FUZZ_LIBS := $(call pkg_libs,lua5.1)
 
@@ -83,6 +86,7 @@ COMPILE = $(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS)
 CORE_SRC   := $(wildcard core/*.c core/*/*.c)
 FCGI_SRC   := $(wildcard fcgi-app/*.c fcgi-app/*/*.c fcgi-app/*/*/*.c)
 WORKER_SRC := $(wildcard worker/*.c worker/*/*.c)
+OPERATOR_SRC := $(wildcard operator/*.c)
 LIB_SRC    := $(wildcard tests/lib/*.c)
 UNIT_SRC   := $(wildcard tests/unit/*.c)
 E2E_SRC    := $(wildcard tests/e2e/*.c)
@@ -90,38 +94,45 @@ FUZZ_SRC   := $(wildcard tests/fuzz/*.c)
 BENCH_SRC  := $(wildcard tests/bench/*.c tests/bench/*/*.c)
 MODEL_SRC  := $(wildcard tests/model/*.c) # included whole by tests
 ROWS_SRC   := $(wildcard tests/protocols/*.c)
-ALL_SRC    := $(CORE_SRC) $(FCGI_SRC) $(WORKER_SRC) $(LIB_SRC) $(UNIT_SRC) $(E2E_SRC) $(FUZZ_SRC) \
+ALL_SRC    := $(CORE_SRC) $(FCGI_SRC) $(WORKER_SRC) $(OPERATOR_SRC) $(LIB_SRC) $(UNIT_SRC) $(E2E_SRC) $(FUZZ_SRC) \
               $(BENCH_SRC) $(MODEL_SRC) $(ROWS_SRC)
-ALL_HDR    := $(wildcard core/*.h core/*/*.h fcgi-app/*.h fcgi-app/*/*.h fcgi-app/*/*/*.h worker/*.h worker/*/*.h tests/*/*.h \
+ALL_HDR    := $(wildcard core/*.h core/*/*.h fcgi-app/*.h fcgi-app/*/*.h fcgi-app/*/*/*.h worker/*.h worker/*/*.h operator/*.h tests/*/*.h \
                 tests/bench/*/*.h)
 
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 LUA_OBJ = $(patsubst core/redis/%.lua,$(BUILD)/gen/%_lua.o,$(wildcard core/redis/*.lua))
 
-PROGRAMS = $(BUILD)/halley.fcgi $(BUILD)/halley-worker
+PROGRAMS = $(BUILD)/halley.fcgi $(BUILD)/halley-worker $(BUILD)/halley
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all help deps run test test-programs lint check-warnings format fuzz fuzzers faults bench install \
-        clean unit-tests e2e-tests FORCE
+.PHONY: all help deps client soak run test test-programs lint check-warnings format fuzz fuzzers faults bench deb \
+        test-packages install uninstall clean unit-tests e2e-tests FORCE
 
 all: $(PROGRAMS)
 
 help:
-	@echo 'make              build/halley.fcgi and build/halley-worker'
+	@echo 'make              build/halley.fcgi, build/halley-worker and build/halley'
 	@echo 'make run          install what is missing, build, start it all: http://127.0.0.1:8080/'
-	@echo '                  HOST= PORT= REDIS_URL= CONF= RUN_DIR= SERVER=lighttpd|apache|nginx|nginx-proxy|caddy|haproxy'
+	@echo '                  HOST= PORT= REDIS_URL= CONF= RUN_DIR= SERVER=lighttpd|apache|nginx|caddy|haproxy'
+	@echo '                  or lighttpd-socket, lighttpd-cgi, apache-fcgid, apache-cgi, nginx-proxy, caddy-fcgi,'
+	@echo '                  haproxy-fcgi; TLS_PORT=, for HTTP/2, too; Apache: MPM=event|worker|prefork THREADS='
 	@echo '                  TEST=1: with the services that the suites of other systems want'
+	@echo 'make client       www/halley.js and the package halley-client, of www/client (npm)'
 	@echo 'make test         install what is missing, build, run every test'
 	@echo 'make lint         format, clang-tidy, shellcheck, the laws of includes and of calls'
 	@echo 'make format       let clang-format write the C files'
+	@echo 'make deb          packages for Debian 12, in build/deb; make test-packages tries them (root)'
 	@echo 'make fuzz         the fuzz targets, FUZZ_SECONDS=60 each (clang)'
 	@echo 'make faults       SECONDS=60 SEED= SERVER=lighttpd|nginx|apache: everything that can fail,'
 	@echo '                  at random, and nothing may be lost, doubled, reordered or untrue'
+	@echo 'make soak         SECONDS=60 SEED=: the same for the client alone: tabs that come, hang and go, a network'
+	@echo '                  that fails; nothing lost, doubled or reordered, and no state that is not so'
 	@echo 'make bench        the measurements, beside other programs; a part of them with'
 	@echo '                  ONLY= SERVER= SYSTEMS= N= ROUNDS= (tests/bench/README.md)'
 	@echo 'make deps         install what building, running and testing need'
 	@echo 'make install      DESTDIR= PREFIX=$(PREFIX)'
+	@echo 'make uninstall    DESTDIR= PREFIX=$(PREFIX); /etc/halley stays'
 	@echo 'make clean        remove build/'
 	@echo
 	@echo 'SANITIZE=address,undefined builds into build/asan, SANITIZE=thread into build/tsan.'
@@ -139,7 +150,7 @@ TEST_PROGRAMS = $(BUILD)/test/halley.fcgi $(BUILD)/test/halley-worker
 
 test-programs: $(TEST_PROGRAMS)
 
-$(BUILD)/test/halley.fcgi: $(BUILD)/obj/fcgi-app/main.o $(BUILD)/obj/tests/protocols/table.o \
+$(BUILD)/test/halley.fcgi: $(BUILD)/obj/fcgi-app/main.o $(ROWS_SRC:%.c=$(BUILD)/obj/%.o) \
     $(BUILD)/libfcgi-app.a $(BUILD)/libcore.a
 	$(say) LINK $@
 	$(Q)mkdir -p $(@D)
@@ -152,10 +163,15 @@ $(BUILD)/halley-worker: $(BUILD)/obj/worker/main.o $(BUILD)/libworker.a $(BUILD)
 	$(say) LINK $@
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(CORE_LIBS)
 
+$(BUILD)/halley: $(BUILD)/obj/operator/main.o $(BUILD)/liboperator.a $(BUILD)/libcore.a
+	$(say) LINK $@
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(OPERATOR_LIBS) $(CORE_LIBS)
+
 # Everything but main(), for the programs and for their unit tests.
 $(BUILD)/libcore.a:     $(call objects,$(CORE_SRC)) $(LUA_OBJ)
 $(BUILD)/libfcgi-app.a: $(call objects,$(filter-out fcgi-app/main.c,$(FCGI_SRC)))
 $(BUILD)/libworker.a:   $(call objects,$(filter-out worker/main.c,$(WORKER_SRC)))
+$(BUILD)/liboperator.a: $(call objects,$(filter-out operator/main.c,$(OPERATOR_SRC)))
 $(BUILD)/libtest.a:     $(call objects,$(LIB_SRC))
 $(BUILD)/libunit.a:     $(call objects,$(filter-out tests/unit/test_%,$(UNIT_SRC)))
 
@@ -208,8 +224,8 @@ E2E_TESTS  := $(patsubst tests/e2e/%.c,$(BUILD)/tests/e2e/%,$(wildcard tests/e2e
 unit-tests: $(UNIT_TESTS)
 e2e-tests: $(E2E_TESTS) $(TEST_PROGRAMS)
 
-UNIT_LIBS = $(BUILD)/libunit.a $(BUILD)/libfcgi-app.a $(BUILD)/libworker.a $(BUILD)/libcore.a \
-            $(BUILD)/libtest.a
+UNIT_LIBS = $(BUILD)/libunit.a $(BUILD)/libfcgi-app.a $(BUILD)/libworker.a $(BUILD)/liboperator.a \
+            $(BUILD)/libcore.a $(BUILD)/libtest.a
 $(UNIT_TESTS): $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(UNIT_LIBS)
 	$(say) LINK $@
 	$(Q)mkdir -p $(@D)
@@ -239,36 +255,44 @@ $(BENCHES): $(BUILD)/libtest.a
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(TEST_LIBS) $(CORE_LIBS)
 
 # Installs what is missing, then lets a fresh make see it.
-WEB = $(or $(filter apache nginx caddy,$(SERVER)),$(if $(filter nginx-proxy,$(SERVER)),nginx),\
-      $(if $(filter haproxy,$(SERVER)),haproxy) lighttpd)
+WEB = $(or $(firstword $(subst -, ,$(SERVER))),lighttpd) $(if $(filter haproxy%,$(SERVER)),lighttpd)
 
 deps:
-	$(Q)deploy/install-deps build run lighttpd apache nginx caddy haproxy test fuzz lint
+	$(Q)deploy/install-deps build run lighttpd apache nginx caddy haproxy tls test fuzz lint
 
 run:
-	$(Q)deploy/install-deps build run $(WEB)
+	$(Q)deploy/install-deps build run $(WEB) $(if $(TLS_PORT),tls)
 	$(Q)$(MAKE) --no-print-directory all $(if $(TEST),$(TEST_PROGRAMS))
+	$(Q)deploy/install-clients || true
 	$(Q)BIN_DIR=$(BUILD)$(if $(TEST),/test) $(if $(TEST),CONF=$(or $(CONF),tests/protocols/halley.conf)) \
 	    exec deploy/run
 
+# The browser's client, of its modules. What a site serves stands in the repository.
+client:
+	$(Q)node www/client/build.mjs
+
 # tests/run builds and runs every suite, and counts.
 test:
-	$(Q)deploy/install-deps build run lighttpd apache nginx caddy haproxy test fuzz
+	$(Q)deploy/install-deps build run lighttpd apache nginx caddy haproxy tls deb test fuzz
 	$(Q)MAKE='$(MAKE)' exec tests/run
 
 # Faults at random, from a seed that it prints.
 faults:
-	$(Q)deploy/install-deps build run lighttpd apache nginx caddy haproxy test
+	$(Q)deploy/install-deps build run lighttpd apache nginx caddy haproxy tls test
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)[ tests/browser/node_modules/.package-lock.json -nt tests/browser/package-lock.json ] || \
 	    (cd tests/browser && npm ci --no-audit --no-fund)
 	$(Q)HALLEY_BIN_DIR=$(BUILD) SECONDS=$(or $(SECONDS),60) SEED=$(SEED) \
 	    SERVER=$(or $(SERVER),lighttpd) exec node tests/faults/main.mjs
 
+# Tabs, a network and people at random, from a seed that it prints, against a server of paper.
+soak:
+	$(Q)SECONDS=$(or $(SECONDS),60) SEED=$(SEED) exec node tests/browser/soak/soak.mjs
+
 # The measurements, beside other programs: ONLY=, SERVER=, N=, ROUNDS= and more, see
 # tests/bench/README.md.
 bench:
-	$(Q)deploy/install-deps build run lighttpd apache nginx caddy haproxy test bench
+	$(Q)deploy/install-deps build run lighttpd apache nginx caddy haproxy tls test bench
 	$(Q)$(MAKE) --no-print-directory all $(BENCHES)
 	$(Q)HALLEY_BIN_DIR=$(BUILD) exec tests/bench/run
 
@@ -318,9 +342,10 @@ fuzz:
 
 # --- checks without running ------------------------------------------------------
 
-SHELL_SRC = .ci/run deploy/install-deps deploy/render deploy/run tests/run tests/lint/include-law \
+SHELL_SRC = .ci/run deploy/install-deps deploy/install-clients deploy/render deploy/run deploy/make-deb deploy/nginx/split \
+            $(wildcard deploy/debian/*.p*) tests/run tests/packages/clean-root tests/lint/include-law \
             tests/lint/call-law tests/lint/list.bash tests/lint/library-version \
-            $(wildcard www/feeds/*.sh tests/bench/run)
+            operator/halley.bash $(wildcard www/feeds/*.sh tests/bench/run)
 TIDY_SRC  = $(ALL_SRC)
 
 lint:
@@ -361,32 +386,62 @@ D = $(DESTDIR)
 install: all
 	$(Q)install -d $(D)$(libdir) $(D)$(bindir) $(D)$(sharedir) $(D)$(docdir)/examples/lighttpd \
 	    $(D)$(docdir)/examples/apache $(D)$(docdir)/examples/nginx $(D)$(docdir)/examples/caddy \
-	    $(D)$(docdir)/examples/haproxy $(D)$(mandir)/man5 $(D)$(mandir)/man8 $(D)$(unitdir) \
-	    $(D)/etc/halley
+	    $(D)$(docdir)/examples/haproxy $(D)$(mandir)/man1 $(D)$(mandir)/man5 $(D)$(mandir)/man8 \
+	    $(D)$(unitdir) $(D)$(compdir) $(D)/etc/halley
 	$(Q)install -m 755 $(BUILD)/halley.fcgi $(D)$(libdir)/
-	$(Q)install -m 755 $(BUILD)/halley-worker $(D)$(bindir)/
-	$(Q)cp -R www $(D)$(sharedir)/ && chmod -R u=rwX,go=rX $(D)$(sharedir)/www
+	$(Q)install -m 755 $(BUILD)/halley-worker $(BUILD)/halley $(D)$(bindir)/
+	$(Q)cp -R www $(D)$(sharedir)/ && rm -rf $(addprefix $(D)$(sharedir)/www/,clients dist node_modules) && \
+	    chmod -R u=rwX,go=rX $(D)$(sharedir)/www
 	$(call put,deploy/lighttpd/50-halley.conf,$(D)$(docdir)/examples/lighttpd)
 	$(call put,deploy/lighttpd/50-halley-socket.conf,$(D)$(docdir)/examples/lighttpd)
+	$(call put,deploy/lighttpd/50-halley-cgi.conf,$(D)$(docdir)/examples/lighttpd)
 	$(call put,deploy/apache/halley.conf,$(D)$(docdir)/examples/apache)
+	$(call put,deploy/apache/halley-fcgid.conf,$(D)$(docdir)/examples/apache)
+	$(call put,deploy/apache/halley-cgi.conf,$(D)$(docdir)/examples/apache)
 	$(call put,deploy/nginx/halley.conf,$(D)$(docdir)/examples/nginx)
 	$(call put,deploy/nginx/halley-proxy.conf,$(D)$(docdir)/examples/nginx)
 	$(call put,deploy/caddy/Caddyfile,$(D)$(docdir)/examples/caddy)
+	$(call put,deploy/caddy/Caddyfile-fcgi,$(D)$(docdir)/examples/caddy)
 	$(call put,deploy/haproxy/haproxy.cfg,$(D)$(docdir)/examples/haproxy)
+	$(call put,deploy/haproxy/haproxy-fcgi.cfg,$(D)$(docdir)/examples/haproxy)
 	$(call put,deploy/halley.conf,$(D)$(docdir)/examples)
 	$(call put,deploy/demo.conf,$(D)$(docdir)/examples)
 	$(call put,deploy/systemd/halley.service,$(D)$(unitdir))
+	$(call put,deploy/systemd/halley.socket,$(D)$(unitdir))
+	$(call put,deploy/systemd/halley-http.socket,$(D)$(unitdir))
 	$(call put,deploy/systemd/halley-websocket.service,$(D)$(unitdir))
 	$(call put,deploy/systemd/halley-worker.service,$(D)$(unitdir))
 	$(call put,deploy/halley.conf.5,$(D)$(mandir)/man5)
+	$(call put,operator/halley.1,$(D)$(mandir)/man1)
 	$(call put,fcgi-app/halley.fcgi.8,$(D)$(mandir)/man8)
 	$(call put,worker/halley-worker.8,$(D)$(mandir)/man8)
+	$(Q)install -m 644 operator/halley.bash $(D)$(compdir)/halley
 	$(Q)install -m 644 LICENSE fcgi-app/PROTOCOL.md $(wildcard doc/*.md) $(D)$(docdir)/
+	$(Q)install -d $(D)$(docdir)/pages && install -m 644 $(wildcard doc/pages/*) $(D)$(docdir)/pages/
 	$(Q)sed 's|fcgi-app/PROTOCOL.md|PROTOCOL.md|g' README.md >$(D)$(docdir)/README.md && \
 	    chmod 644 $(D)$(docdir)/README.md
 	$(Q)if [ -e $(D)/etc/halley/halley.conf ]; then \
 	    echo 'kept $(D)/etc/halley/halley.conf as it is'; \
 	else install -m 644 $(D)$(docdir)/examples/halley.conf $(D)/etc/halley/halley.conf; fi
+
+# The packages of Debian, in build/deb: halley and halley-www.
+deb:
+	$(Q)deploy/install-deps build deb
+	$(Q)deploy/make-deb $(VERSION) build/deb
+
+# ... tried in a clean Debian 12, with a systemd of its own; as root, some minutes.
+test-packages: deb
+	$(Q)deploy/install-deps build deb test-packages
+	$(Q)tests/packages/clean-root build/deb
+
+# Takes away what `install` put there, with the same DESTDIR and PREFIX; /etc/halley is the
+# administrator's, and stays.
+uninstall:
+	$(Q)rm -rf $(D)$(libdir) $(D)$(sharedir) $(D)$(docdir)
+	$(Q)rm -f $(D)$(bindir)/halley-worker $(D)$(bindir)/halley $(D)$(compdir)/halley \
+	    $(D)$(mandir)/man1/halley.1 $(D)$(mandir)/man5/halley.conf.5 \
+	    $(D)$(mandir)/man8/halley.fcgi.8 $(D)$(mandir)/man8/halley-worker.8 \
+	    $(addprefix $(D)$(unitdir)/,$(notdir $(wildcard deploy/systemd/*.s*)))
 
 clean:
 	rm -rf build

@@ -8,12 +8,15 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <strings.h>
+#include <sys/prctl.h>
 #include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "core/base/log.h"
+#include "core/base/mem.h"
 #include "core/redis/tls.h"
 
 void program_seed(void) {
@@ -49,23 +52,75 @@ static void fill_standard_descriptors(void) {
     }
 }
 
+/* Whether an argument sets an option whose value may hold a password. */
+static bool holds_secret(const char *argument) {
+    const char *value = strchr(argument, '=');
+
+    if (strncmp(argument, "-o", 2) == 0)
+        argument += 2;
+    bool password = strncasecmp(argument, "sentinel_password=", 18) == 0;
+    bool redis = strncasecmp(argument, "redis=", 6) == 0 &&
+                 (strchr(argument, '@') != NULL || strcasestr(argument, "password=") != NULL);
+    return value != NULL && (password || redis);
+}
+
+void program_hide_secrets(int argc, char **argv) {
+    for (int i = 1; i < argc; i++) {
+        char *value = holds_secret(argv[i]) ? strchr(argv[i], '=') + 1 : NULL;
+        if (value != NULL)
+            memset(value, '*', strlen(value));
+    }
+    (void)prctl(PR_SET_DUMPABLE, 0);
+}
+
+static char **arguments;
+
+/* A copy, as what may be a password is struck out of the command line. */
+static void keep_arguments(int argc, char **argv) {
+    arguments = mem_new(((size_t)argc + 1) * sizeof *arguments);
+    for (int i = 0; i < argc; i++)
+        arguments[i] = mem_string(argv[i]);
+}
+
+/* By the program that this one was before: then it waits. */
+static bool is_blocked(int number) {
+    sigset_t blocked;
+
+    sigprocmask(SIG_BLOCK, NULL, &blocked);
+    return sigismember(&blocked, number) == 1;
+}
+
+char **program_arguments(void) {
+    return arguments;
+}
+
 int program_run(const char *name, int argc, char **argv,
                 bool (*check)(const struct config *config, char problem[CONFIG_PROBLEM]),
+                int (*explain)(const struct config *config, const struct config_command *command),
                 int (*work)(struct config *config)) {
     struct config config;
     struct config_command command;
     char problem[CONFIG_PROBLEM];
 
+    keep_arguments(argc, argv);
     fill_standard_descriptors();
-    signal(SIGHUP, SIG_IGN); /* until it is watched for */
+    if (!is_blocked(SIGHUP))
+        signal(SIGHUP, SIG_IGN); /* until it is watched for */
     log_open(name, LOG_INFO);
     int result = load(&config, &command, argc, argv, problem);
+    program_hide_secrets(argc, argv);
     if (result == 0 && check != NULL && !check(&config, problem))
         result = EX_CONFIG;
+    if (result == 0 && command.channel != NULL && explain == NULL) {
+        snprintf(problem, sizeof problem, "-n %.200s: halley.fcgi is asked that", command.channel);
+        result = EX_USAGE;
+    }
     if (result != 0) {
         log_error("configuration", "%s", problem);
     } else if (command.version) {
         printf("%s %s\n", name, HALLEY_VERSION);
+    } else if (command.channel != NULL) {
+        result = explain(&config, &command);
     } else if (command.check) {
         config_print(&config, stdout);
     } else {
@@ -74,6 +129,7 @@ int program_run(const char *name, int argc, char **argv,
         program_seed();
         result = work(&config);
     }
+    free(command.groups);
     config_free(&config);
     return result;
 }

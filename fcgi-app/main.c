@@ -3,12 +3,16 @@
  * Redis has something. The same program serves however it was started:
  *
  *   -l ADDRESS             listens by itself (under systemd, in a container)
+ *   LISTEN_FDS             on sockets that who started it holds (systemd's halley.socket)
  *   a socket on fd 0       FastCGI, spawned by lighttpd or Apache's mod_fcgid
  *   anything else          plain CGI: one request from the environment
  *
  * With the option `http` (or -w ADDRESS) it also serves HTTP/1.1, WebSockets included, and with
  * `feed` the line feed, or nothing but those. With `processes` above 1 all this is done by
  * children, which processes.c looks after.
+ *
+ * HUP reads the configuration anew, with nobody refused, where the process listens by itself or on
+ * sockets that are held for it.
  *
  * TERM, INT and USR1 drain: parked requests get an empty batch with their
  * cursor, what is under way is finished, nothing is cut off.
@@ -22,7 +26,10 @@
 #include <unistd.h>
 
 #include "core/base/log.h"
+#include "core/data/channel.h"
 #include "core/program.h"
+#include "fcgi-app/carriers/bayeux/bayeux.h"
+#include "fcgi-app/carriers/engineio/engineio.h"
 #include "fcgi-app/carriers/services.h"
 #include "fcgi-app/carriers/sockjs/sockjs.h"
 #include "fcgi-app/door/connection.h"
@@ -32,11 +39,18 @@
 #include "fcgi-app/door/http/server.h"
 #include "fcgi-app/door/line/server.h"
 #include "fcgi-app/endpoints/app.h"
+#include "fcgi-app/endpoints/figures.h"
 #include "fcgi-app/endpoints/line/session.h"
 #include "fcgi-app/endpoints/ws/serving.h"
+#include "fcgi-app/rights/credential.h"
+#include "fcgi-app/rights/revoked.h"
+#include "fcgi-app/rights/rights.h"
+#include "fcgi-app/start/inherit.h"
 #include "fcgi-app/start/listen.h"
 #include "fcgi-app/start/processes.h"
+#include "fcgi-app/start/reload.h"
 
+#define LEAVE         1.0 /* seconds: what is on its way to a process that leaves is read */
 #define DRAIN_MAX     6.0 /* seconds: mod_fcgid kills after 8 */
 #define BODY_MESSAGES 4   /* messages of the longest kind that a body of a service may hold */
 #define SPARE_FILES   128 /* descriptors that waiters leave for everything else */
@@ -56,9 +70,23 @@ struct program {
     bool draining;
     int result; /* that the process ends with */
     struct program_signals signals;
+    bool reloads;           /* at HUP */
+    struct ev_signal leave; /* in one of several processes */
+    struct ev_timer last_orders;
+    struct reload *reload; /* NULL where it is for the parent, or the web server */
     struct ev_timer drain_deadline;
     struct ev_prepare done;
 };
+
+/* Nobody new comes in, and each connection ends with its answer. */
+static void close_doors(struct program *program) {
+    if (program->intake != NULL)
+        intake_close(program->intake);
+    if (program->http != NULL)
+        http_server_close(program->http);
+    if (program->feed != NULL)
+        line_server_close(program->feed);
+}
 
 static void drain(struct program *program) {
     struct ev_loop *loop = program->app.loop;
@@ -68,16 +96,11 @@ static void drain(struct program *program) {
     /* first the paths: a successor may bind them while this process finishes its work */
     listeners_remove(&program->listeners);
     hub_drain(program->app.hub);
-    if (program->intake != NULL)
-        intake_close(program->intake);
-    if (program->http != NULL) {
-        http_server_close(program->http);
+    close_doors(program);
+    if (program->http != NULL)
         ws_serving_end(program->app.serving);
-    }
-    if (program->feed != NULL) {
-        line_server_close(program->feed);
+    if (program->feed != NULL)
         line_serving_end(program->lines);
-    }
 }
 
 static void on_signal(struct ev_loop *loop, struct ev_signal *signal, int events) {
@@ -89,6 +112,34 @@ static void on_signal(struct ev_loop *loop, struct ev_signal *signal, int events
     log_info("drain", "signal=%d waiters=%llu", signal->signum,
              (unsigned long long)program->stats.waiters);
     drain(program);
+}
+
+static void on_last_orders(struct ev_loop *loop, struct ev_timer *timer, int events) {
+    struct program *program = timer->data;
+    (void)loop, (void)events;
+    if (!program->draining)
+        drain(program);
+}
+
+/*
+ * Another process takes over the sockets, and their paths: this one serves what was on its way to
+ * it, as ever, and then drains.
+ */
+static void leave(void *ctx) {
+    struct program *program = ctx;
+
+    program->listeners.child = true;
+    report_as_copy(program->app.report);
+    log_info("drain", "reload waiters=%llu", (unsigned long long)program->stats.waiters);
+    close_doors(program);
+    ev_timer_start(program->app.loop, &program->last_orders);
+}
+
+static void on_leave(struct ev_loop *loop, struct ev_signal *signal, int events) {
+    struct program *program = signal->data;
+    (void)events;
+    ev_signal_stop(loop, signal);
+    leave(program);
 }
 
 static void on_drain_deadline(struct ev_loop *loop, struct ev_timer *timer, int events) {
@@ -103,6 +154,7 @@ static void on_done(struct ev_loop *loop, struct ev_prepare *prepare, int events
     struct program *program = prepare->data;
     (void)events;
 
+    figures_share(&program->app);
     if (!program->draining && library_exit(hub_library(program->app.hub)) != 0) {
         program->result = library_exit(hub_library(program->app.hub));
         drain(program);
@@ -112,10 +164,7 @@ static void on_done(struct ev_loop *loop, struct ev_prepare *prepare, int events
         ev_break(loop, EVBREAK_ALL);
 }
 
-/*
- * As many descriptors as the system allows; max_waiters never promises more than there are.
- * The first line of the log says how many that is: a process of mod_fcgid's holds one.
- */
+/* As many descriptors as the system allows; a process never holds more than there are. */
 static void limit_by_descriptors(struct config *config) {
     struct rlimit files;
 
@@ -126,10 +175,9 @@ static void limit_by_descriptors(struct config *config) {
     (void)getrlimit(RLIMIT_NOFILE, &files);
     long room = (long)files.rlim_cur - SPARE_FILES;
     room = room > 1 ? room : 1;
-    if (room < config->max_waiters)
-        config->max_waiters = (int)room;
+    config->room = (int)(room < INT_MAX ? room : INT_MAX);
     if (config->max_connections == 0 || room < config->max_connections)
-        config->max_connections = (int)(room < INT_MAX ? room : INT_MAX);
+        config->max_connections = config->room;
 }
 
 /* The longest body that any channel, or a service, accepts; posted parameters fit too. */
@@ -138,6 +186,10 @@ static size_t longest_body(const struct config *config) {
 
     if (config->service_count > 0)
         longest *= BODY_MESSAGES;
+    for (size_t i = 0; i < config->service_count; i++) {
+        if (longest < (size_t)config->services[i].max_payload)
+            longest = (size_t)config->services[i].max_payload;
+    }
     return longest > REQUEST_FORM_MAX ? longest : REQUEST_FORM_MAX;
 }
 
@@ -156,6 +208,8 @@ static void wait_for_company(const struct config *config) {
 
 static void start_watching(struct program *program, struct ev_loop *loop) {
     program_watch_signals(&program->signals, loop, on_signal, program);
+    ev_timer_init(&program->last_orders, on_last_orders, LEAVE, 0);
+    program->last_orders.data = program;
     ev_timer_init(&program->drain_deadline, on_drain_deadline, DRAIN_MAX, 0);
     ev_prepare_init(&program->done, on_done);
     ev_set_priority(&program->done, EV_MINPRI); /* after the hub's own */
@@ -188,15 +242,21 @@ static int serve_on(struct program *program, int number) {
 
     listeners_address(listeners, number, address);
     log_info("start",
-             "as=%s address=\"%s\" http=\"%s\" feed=\"%s\" class=\"%s\" max_waiters=%d version=%s",
-             config->listen[0]       ? "fcgi-listening"
+             "as=%s address=\"%s\" http=\"%s\" feed=\"%s\" class=\"%s\" max_waiters=%d "
+             "descriptors_for=%d version=%s",
+             listeners->inherited    ? "inherited"
+             : config->listen[0]     ? "fcgi-listening"
              : listeners->count != 0 ? "fcgi-spawned"
              : config->http[0] != 0  ? "http"
                                      : "feed",
-             address, config->http, config->feed, config->class, config->max_waiters,
+             address, config->http, config->feed, config->class, config->max_waiters, config->room,
              HALLEY_VERSION);
     program->app.report = report_new(program->app.loop, hub_commands(program->app.hub), "fcgi",
                                      status_report, &program->app);
+    if (program->reloads && !listeners->child)
+        program->reload = reload_new(program->app.loop, &program->listeners, leave, program);
+    if (listeners->child)
+        processes_watch_leaving(&program->leave, program->app.loop, on_leave, program);
     if (listeners->count != 0)
         program->intake =
             intake_new(program->connections, listeners->fcgi[0].fd, config, &program->taker);
@@ -222,7 +282,6 @@ static bool open_listeners(struct listeners *listeners, const struct config *con
                            int processes) {
     char problem[LISTEN_PROBLEM];
 
-    listeners_init(listeners, config->listen, config->http, config->feed);
     if (listeners_open(listeners, config->listen_mode, processes, problem) != ERR_OK) {
         log_error("listen", "%s", problem);
         return false;
@@ -249,23 +308,43 @@ static int count_processes(const struct config *config, bool cgi, bool spawned) 
     return 1;
 }
 
+/* The carriers whose sessions are in Redis. */
+static void serve_sessions(struct app *app) {
+    app->sockjs = sockjs_new(app);
+    app->engineio = engineio_new(app);
+    app->bayeux = bayeux_new(app);
+}
+
 static int serve_alone(struct program *program, struct config *config, bool cgi, int number) {
+    char problem[CONFIG_PROBLEM];
     int result;
 
     if (cgi_init() != ERR_OK) {
         log_error("start", "libfcgi does not start");
         return EX_SOFTWARE;
     }
+    struct credentials *credentials = credentials_new(config, problem);
+    if (credentials == NULL) {
+        log_error("configuration", "%s", problem);
+        return EX_CONFIG;
+    }
     struct ev_loop *loop = ev_default_loop(0);
-    program->app = (struct app){
-        .config = config, .loop = loop, .stats = &program->stats, .started = ev_time()};
+    program->app = (struct app){.config = config,
+                                .loop = loop,
+                                .stats = &program->stats,
+                                .credentials = credentials,
+                                .started = ev_time()};
     program->taker = (struct request_taker){app_take, app_wants, &program->app};
     program->app.hub = hub_new(loop, config, &program->stats);
+    struct revoked *revoked = hub_revoked(program->app.hub);
+    credentials_heed(credentials, revoked);
+    if (config->counts[0] != '\0')
+        capacity_join(hub_capacity(program->app.hub), ev_now(loop));
     program->connections = connections_new(loop, &program->stats, longest_body(config));
     start_watching(program, loop);
     wait_for_company(config);
     if (config->service_count > 0)
-        program->app.sockjs = sockjs_new(&program->app);
+        serve_sessions(&program->app);
     if (program->listeners.http.fd >= 0) {
         program->http = http_server_new(program->connections, program->listeners.http.fd, config,
                                         &program->taker);
@@ -278,16 +357,22 @@ static int serve_alone(struct program *program, struct config *config, bool cgi,
                                         &program->line_taker);
     }
     result = cgi ? serve_cgi(program) : serve_on(program, number);
+    figures_share(&program->app);
+    reload_free(program->reload);
     report_free(program->app.report);
     ws_serving_free(program->app.serving);
     hub_free(program->app.hub);
     line_serving_free(program->lines);
     sockjs_free(program->app.sockjs);
+    engineio_free(program->app.engineio);
+    bayeux_free_all(program->app.bayeux);
     app_forget(&program->app);
+    credentials_free(program->app.credentials);
     connections_free(program->connections);
     intake_free(program->intake);
     http_server_free(program->http);
     line_server_free(program->feed);
+    revoked_free(revoked);
     ev_loop_destroy(loop);
     return result;
 }
@@ -302,8 +387,16 @@ static int serve(struct config *config) {
     static struct program storage; /* there is one */
     struct program *program = &storage;
     int number = 0, result;
-    bool cgi = config->listen[0] == '\0' && cgi_is_plain();
-    bool spawned = config->listen[0] == '\0' && !cgi;
+    char problem[LISTEN_PROBLEM];
+
+    listeners_init(&program->listeners, config->listen, config->http, config->feed);
+    if (inherit_sockets(&program->listeners, config->processes, problem) != ERR_OK) {
+        log_error("listen", "%s", problem);
+        return EX_OSERR;
+    }
+    bool listens = config->listen[0] != '\0' || program->listeners.inherited;
+    bool cgi = !listens && cgi_is_plain();
+    bool spawned = !listens && !cgi;
 
     if (cgi && (config->http[0] != '\0' || config->feed[0] != '\0'))
         cgi = false; /* nothing but HTTP, or the line feed */
@@ -311,8 +404,10 @@ static int serve(struct config *config) {
     if (!open_listeners(&program->listeners, config, spawned, processes))
         return EX_OSERR;
     limit_by_descriptors(config);
+    program->reloads = !spawned && processes == 1;
     if (processes > 1) {
-        number = processes_start(processes, let_go, &program->listeners, &result);
+        number = processes_start(processes, let_go, &program->listeners,
+                                 spawned ? NULL : &program->listeners, &result);
         if (number < 0)
             return result;
         listeners_choose(&program->listeners, number);
@@ -321,6 +416,27 @@ static int serve(struct config *config) {
     return serve_alone(program, config, cgi, number);
 }
 
+static bool check(const struct config *config, char problem[CONFIG_PROBLEM]) {
+    return services_check(config, problem) && credentials_check(config, problem);
+}
+
+/* What a section says of a channel, and what somebody may there. */
+static int explain(const struct config *config, const struct config_command *command) {
+    const char *user = command->user != NULL ? command->user : "";
+    const char *groups = command->groups != NULL ? command->groups : "";
+    bool somebody = command->user != NULL || command->groups != NULL;
+
+    if (!channel_valid(command->channel, strlen(command->channel)) ||
+        (command->user != NULL && !identity_names(user, strlen(user)))) {
+        log_error("configuration", "-n: that is no channel's name, or -u no user's");
+        return EX_USAGE;
+    }
+    struct identity *who = somebody ? identity_new(user, groups) : NULL;
+    rights_print(config, who, command->channel, stdout);
+    identity_free(who);
+    return 0;
+}
+
 int main(int argc, char **argv) {
-    return program_run("halley.fcgi", argc, argv, services_check, serve);
+    return program_run("halley.fcgi", argc, argv, check, explain, serve);
 }

@@ -2,7 +2,7 @@
  * The lease by which one of several workers leads: held in Redis, for a bounded
  * time, renewed while its holder lives, and given only to whom nobody has to go
  * before. This is what a worker says when it asks, and what it is answered;
- * sequencer.c decides what follows. Values only; time comes as an argument.
+ * move.c decides what follows. Values only; time comes as an argument.
  */
 #ifndef HALLEY_LEASE_H
 #define HALLEY_LEASE_H

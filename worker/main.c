@@ -162,5 +162,5 @@ static int work(struct config *config) {
 }
 
 int main(int argc, char **argv) {
-    return program_run("halley-worker", argc, argv, NULL, work);
+    return program_run("halley-worker", argc, argv, NULL, NULL, work);
 }

@@ -1,6 +1,4 @@
-/* halley.js and its streams for `import`: the same class, as a name and as the default. */
-import './halley.js';
-import './halley-streams.js';
+/* The client for `import`, as its modules are: the same class, as a name and as the default. */
+import {Halley} from './client/index.js';
 
-export const Halley = globalThis.Halley;
-export default Halley;
+export {Halley, Halley as default};

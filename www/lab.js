@@ -31,13 +31,12 @@ const TECHNIQUES = [
 
 const KEPT = 10000; // samples of each technique
 
-const $ = id => document.getElementById(id);
 const make = (tag, text, className = '') => Object.assign(document.createElement(tag), {textContent: text, className});
 const quantile = (sorted, q) => sorted.length ? sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))] : null;
 const ms = n => n === null ? '–' : n.toFixed(n < 10 ? 1 : 0);
 const count = n => n === undefined || n === null ? '–' : n.toLocaleString('en');
 
-let run = '', counting = 0, publisher = null, publishing = false, sent = 0, trouble = '', unseen = '';
+let run = '', counting = 0, publisher = null, publishing = false, sent = 0, taken = 0, trouble = '', unseen = '';
 
 for (const t of TECHNIQUES) {
   const card = make('section', '', 'card'), head = make('h2', ''), label = make('label', ''), details = make('details', '');
@@ -50,14 +49,38 @@ for (const t of TECHNIQUES) {
   label.append(t.box, t.title);
   head.append(label, t.shown);
   details.append(make('summary', 'How it works, when, and what it costs'), list);
-  details.open = matchMedia('(min-width: 50rem)').matches;
   svg.setAttribute('role', 'img');
+  svg.setAttribute('aria-label', `Latency of ${t.title}: nothing yet`);
   card.append(head, t.figure, svg, details);
   $('techniques').append(card);
-  Object.assign(t, {card, svg, row: make('tr', ''), chart: new Chart(svg, {series: ['--c1'], seconds: 60, least: 5}), samples: [], heard: 0, server: {}});
+  Object.assign(t, {card, svg, row: make('tr', ''), chart: new Chart(svg, {series: ['--c1'], seconds: 60, least: 5, format: n => `${Math.round(n)} ms`}), samples: [], heard: 0, server: {}});
   for (let i = 0; i < 10; i++) t.row.append(make(i ? 'td' : 'th', i ? '–' : t.title));
   t.row.firstChild.scope = 'row';
   $('table').tBodies[0].append(t.row);
+}
+
+/* All medians and 95ths on one scale, which is logarithmic: from what a machine takes to what a poll does. */
+const SCALE = [0.1, 1, 10, 100, 1000, 10000]; // ms
+const placeOf = n => Math.max(0, Math.min(100, 100 * Math.log10(n / SCALE[0]) / Math.log10(SCALE[SCALE.length - 1] / SCALE[0])));
+const axis = make('div', '', 'axis');
+for (const n of SCALE) axis.appendChild(make('span', n < 1000 ? `${n} ms` : `${n / 1000} s`)).style.left = `${placeOf(n)}%`;
+for (const t of TECHNIQUES) {
+  const row = make('div', '', 'one'), track = make('div', '', 'track');
+  t.bar = track.appendChild(make('div', '', 'bar'));
+  t.dot = track.appendChild(make('div', '', 'dot'));
+  t.said = make('span', '–', 'said');
+  t.bar.hidden = t.dot.hidden = true;
+  row.append(make('span', t.title), track, t.said);
+  $('rows').append(row);
+}
+$('rows').append(axis);
+
+function compare(t, median, p95) {
+  t.bar.hidden = t.dot.hidden = median === null;
+  if (median === null) return;
+  t.dot.style.left = t.bar.style.left = `${placeOf(median)}%`;
+  t.bar.style.width = `${placeOf(p95) - placeOf(median)}%`;
+  t.said.textContent = `${ms(median)} · ${ms(p95)}`;
 }
 
 /* What this server does not offer cannot be measured. */
@@ -103,6 +126,7 @@ async function publish() {
   const message = {run, n: ++sent, sent: performance.now(), pad: 'x'.repeat(Number($('size').value))};
   try {
     await publisher.publish('lab', message);
+    taken++;
     trouble = '';
   } catch (error) {
     trouble = ` Not published: ${error.message}.`;
@@ -146,15 +170,16 @@ function show() {
     if (!t.client) continue;
     const values = figuresOf(t), unit = make('small', ` ms median, ${ms(values[2])} ms p95`);
     t.figure.replaceChildren(ms(values[1]), unit);
+    compare(t, values[1], values[2]);
     t.svg.setAttribute('aria-label', `Latency of ${t.title}: median ${ms(values[1])} ms, 95th percentile ${ms(values[2])} ms`);
     values.forEach((value, i) => { t.row.children[i + 1].textContent = i === 1 || i === 2 ? ms(value) : count(value); });
   }
-  $('say').textContent = `${count(sent)} published, ${publisher && publisher.transport === 'ws' ? 'over the WebSocket' : 'by POST'}.${trouble}${unseen}`;
+  $('say').textContent = `${count(taken)} published, ${publisher && publisher.transport === 'ws' ? 'over the WebSocket' : 'by POST'}.${trouble}${unseen}`;
 }
 
 async function start() {
   run = `lab-${Date.now().toString(36)}`;
-  sent = 0;
+  sent = taken = 0;
   $('go').textContent = 'Stop';
   $('state').dataset.state = 'connecting';
   $('state').textContent = 'connecting';

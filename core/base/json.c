@@ -15,6 +15,14 @@ bool json_valid(const char *text, size_t len) {
     return scan_tame(text, len);
 }
 
+bool json_single(const char *text, size_t len) {
+    json_t *value = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
+    bool single = value != NULL;
+
+    json_decref(value);
+    return single;
+}
+
 /* ASCII, which nearly all of it is, needs no look at its characters. */
 static bool ascii(const char *text, size_t len) {
     unsigned char all = 0;

@@ -18,6 +18,9 @@
  */
 bool json_valid(const char *text, size_t len);
 
+/* Whether a valid JSON text has no member twice, in whatever object and spelling. Any thread. */
+bool json_single(const char *text, size_t len);
+
 /* Whether `len` bytes are valid UTF-8 (RFC 3629). Any thread. */
 bool json_utf8(const char *text, size_t len);
 

@@ -377,6 +377,17 @@ void scan_members(struct scan_value object, const char *const names[], size_t co
     }
 }
 
+bool scan_next_member(struct scan_value object, struct scan_value *name, struct scan_value *value) {
+    const char *at = value->at != NULL ? value->at + value->len : object.at + 1;
+
+    *value = (struct scan_value){NULL, 0};
+    if (!scan_is_object(object) || *(at = skip(at)) == '}')
+        return false;
+    *name = value_at(*at == ',' ? skip(at + 1) : at);
+    *value = value_at(skip(skip(name->at + name->len) + 1));
+    return true;
+}
+
 bool scan_next(struct scan_value array, struct scan_value *element) {
     const char *at = element->at != NULL ? element->at + element->len : array.at;
 

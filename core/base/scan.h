@@ -45,6 +45,12 @@ void scan_members(struct scan_value object, const char *const names[], size_t co
                   struct scan_value found[]);
 
 /*
+ * The members of an object, one after the other: `*value` is none before the first call. `*name`
+ * is a string as it stands there. False, and none, behind the last one.
+ */
+bool scan_next_member(struct scan_value object, struct scan_value *name, struct scan_value *value);
+
+/*
  * The elements of an array, one after the other: `*element` is none before the first call.
  * False, and none, behind the last one.
  */

@@ -5,7 +5,9 @@
  *   config.c    the table of options, and what holds for all of them
  *   channels.c  sections: what holds for whose channels
  *   services.c  sections: what is served for other systems' clients
+ *   namespaces.c sections: namespaces of Socket.IO
  *   ingests.c   the sections of what others publish
+ *   keys.c      the sections of keys by which tokens are signed
  *   file.c      what the file says
  *   load.c      file, environment and command line, each over the one before
  */
@@ -25,6 +27,7 @@ enum kind {
     REDIS,
     SECRET,
     NUMBER,
+    AUTO,
     SIZE,
     OCTAL,
     SWITCH,
@@ -36,9 +39,13 @@ enum kind {
     VIEWERS,
     ADDRESS,
     NETWORKS,
+    VARIABLE,
+    FIELD,
+    ALGORITHM,
     GLOB,
     FORMAT,
-    TEMPLATE
+    TEMPLATE,
+    STYLE
 };
 
 struct option {
@@ -54,7 +61,8 @@ struct options {
     size_t count;
 };
 
-extern const struct options global_options, channel_options, service_options, ingest_options;
+extern const struct options global_options, channel_options, service_options, namespace_options,
+    ingest_options, key_options;
 
 /* --- kinds.c --- */
 
@@ -96,6 +104,9 @@ struct channel_policy *channels_section(struct config *config, const char *patte
 /* Makes channels whose names begin so private: nobody reads them where no section says who. */
 void channels_guard(struct config *config);
 
+/* What holds between a section and its pattern: EX_CONFIG with one line, or 0. */
+int channels_check(const struct config *config, char problem[CONFIG_PROBLEM]) MUST_CHECK;
+
 /* Prints and releases all sections. */
 void channels_print(const struct config *config, FILE *out);
 void channels_free(struct config *config);
@@ -109,6 +120,18 @@ struct service *services_section(struct config *config, const char *path,
 /* Prints and releases all of them. */
 void services_print(const struct config *config, FILE *out);
 void services_free(struct config *config);
+
+/* --- namespaces.c --- */
+
+/* The namespace that a section names, a new one or the one there is; NULL: it names none. */
+struct name_space *namespaces_section(struct config *config, const char *text,
+                                      char problem[CONFIG_PROBLEM]);
+
+/* What holds between options, once all of them are known: EX_CONFIG with one line, or 0. */
+int namespaces_check(const struct config *config, char problem[CONFIG_PROBLEM]) MUST_CHECK;
+
+void namespaces_print(const struct config *config, FILE *out);
+void namespaces_free(struct config *config);
 
 /* --- ingests.c --- */
 
@@ -125,6 +148,17 @@ bool ingests_private(const struct config *config, const char *name);
 
 void ingests_print(const struct config *config, FILE *out);
 void ingests_free(struct config *config);
+
+/* --- keys.c --- */
+
+/* The section of that key: a new one, or the one there is; NULL and a problem: they are many. */
+struct key *keys_section(struct config *config, const char *kid, char problem[CONFIG_PROBLEM]);
+
+/* What holds between options and sections: EX_CONFIG with one line, or 0. */
+int keys_check(const struct config *config, char problem[CONFIG_PROBLEM]) MUST_CHECK;
+
+void keys_print(const struct config *config, FILE *out);
+void keys_free(struct config *config);
 
 /* --- file.c --- */
 

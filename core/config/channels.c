@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sysexits.h>
 
 #include "core/base/mem.h"
 #include "core/config/_options.h"
@@ -24,7 +25,8 @@ struct channel_policy *channels_section(struct config *config, const char *patte
     size_t size = (config->channel_count + 1) * sizeof *config->channels;
     config->channels = mem_resize(config->channels, size);
     struct channel_policy *policy = &config->channels[config->channel_count++];
-    *policy = default_policy;
+    *policy = (struct channel_policy){.pattern = NULL};
+    options_set_defaults(&channel_options, policy);
     policy->pattern = mem_string(pattern);
     return policy;
 }
@@ -36,7 +38,8 @@ const struct channel_policy *config_channel(const struct config *config, const c
 
     if (len > CHANNEL_MAX)
         len = CHANNEL_MAX;
-    memcpy(text, name, len);
+    if (len > 0) /* a name of nothing may be no text at all */
+        memcpy(text, name, len);
     text[len] = '\0';
     while (i < config->channel_count && fnmatch(config->channels[i].pattern, text, 0) != 0)
         i++;
@@ -57,8 +60,22 @@ void channels_guard(struct config *config) {
     for (size_t i = 0; i <= count; i++) {
         config->guards[i] = i < count ? config->channels[i] : default_policy;
         if (!config->guards[i].subscribe_said)
-            config->guards[i].subscribe = ACCESS_NONE;
+            config->guards[i].subscribe = (struct access){.list = NULL};
     }
+}
+
+int channels_check(const struct config *config, char problem[CONFIG_PROBLEM]) {
+    for (size_t i = 0; i < config->channel_count; i++) {
+        const struct channel_policy *policy = &config->channels[i];
+        bool owner = ((policy->subscribe.kinds | policy->publish.kinds) & ACCESS_OWNER) != 0;
+        if (owner && !access_has_owner(policy->pattern)) {
+            snprintf(problem, CONFIG_PROBLEM, "%s = owner: the pattern needs a * [channel %s]",
+                     (policy->subscribe.kinds & ACCESS_OWNER) != 0 ? "subscribe" : "publish",
+                     policy->pattern);
+            return EX_CONFIG;
+        }
+    }
+    return 0;
 }
 
 int config_longest_message(const struct config *config) {
@@ -89,8 +106,11 @@ void channels_print(const struct config *config, FILE *out) {
 }
 
 void channels_free(struct config *config) {
-    for (size_t i = 0; i < config->channel_count; i++)
+    for (size_t i = 0; i < config->channel_count; i++) {
+        for (size_t k = 0; k < channel_options.count; k++)
+            option_free(&channel_options.table[k], &config->channels[i]);
         free(config->channels[i].pattern);
+    }
     free(config->channels);
     free(config->guards);
 }

@@ -30,6 +30,12 @@ static const struct option global_table[] = {
     OPTION(trusted_proxies, NETWORKS, "", 0, 0),
     OPTION(mount, MOUNT, "/comet", 0, 0),
     OPTION(origins, TEXT, "", 0, 0),
+    OPTION(group_variable, VARIABLE, "", 0, 0),
+    OPTION(user_header, FIELD, "", 0, 0),
+    OPTION(group_header, FIELD, "", 0, 0),
+    OPTION(token_audience, TEXT, "", 0, 0),
+    OPTION(token_issuer, TEXT, "", 0, 0),
+    OPTION(token_cookie, TEXT, "", 0, 0),
     OPTION(status, VIEWERS, "local", 0, 0),
     OPTION(class, TEXT, "", 0, 0),
     OPTION(listen_mode, OCTAL, "0660", 0, 0777),
@@ -39,11 +45,23 @@ static const struct option global_table[] = {
     OPTION(max_wait, NUMBER, "55", 0, 3600),
     OPTION(max_channels, NUMBER, "64", 1, 1024),
     OPTION(max_waiters, NUMBER, "10000", 1, 1000000),
+    OPTION(share, NUMBER, "100", 1, 100),
+    OPTION(threads, NUMBER, "0", 0, 1000000),
+    OPTION(reserve, NUMBER, "32", 0, 1000000),
+    OPTION(counts, TEXT, "/dev/shm", 0, 0),
+    OPTION(max_waiters_address, NUMBER, "0", 0, 1000000),
+    OPTION(max_waiters_user, NUMBER, "0", 0, 1000000),
+    {"read_rate", RATE, offsetof(struct config, read_rate_count), "0", 1, 1000000},
+    {"channel_rate", RATE, offsetof(struct config, channel_rate_count), "0", 1, 1000000},
+    OPTION(tail_memory, SIZE, "256M", 0, 1 << 30),
+    OPTION(max_sessions, NUMBER, "100000", 0, 10000000),
+    {"session_rate", RATE, offsetof(struct config, session_rate_count), "0", 1, 1000000},
     OPTION(processes, NUMBER, "1", 1, PROCESSES_MAX),
     OPTION(linger, NUMBER, "60", 0, 86400),
     OPTION(tail, NUMBER, "100", 1, 100000),
     OPTION(max_backlog, SIZE, "256K", 4096, 1 << 30),
     OPTION(keepalive, NUMBER, "15", 1, 3600),
+    OPTION(heartbeat, AUTO, "auto", 0, 60),
     OPTION(max_stream, NUMBER, "3600", 1, 86400 * 7),
     OPTION(jsonp, SWITCH, "off", 0, 1),
     OPTION(tags, SWITCH, "off", 0, 1),
@@ -84,6 +102,22 @@ static const struct option service_table[] = {
     OPTION(websocket, SWITCH, "on", 0, 1),
     OPTION(cookie_needed, SWITCH, "off", 0, 1),
     OPTION(sockjs_url, TEXT, "/sockjs.min.js", 0, 0),
+    OPTION(ping_interval, NUMBER, "25000", 10, 3600000),
+    OPTION(ping_timeout, NUMBER, "20000", 10, 3600000),
+    OPTION(max_payload, SIZE, "1000000", 64, 16 << 20),
+    OPTION(connect_timeout, NUMBER, "45000", 10, 3600000),
+    OPTION(style, STYLE, "plain", 0, 0),
+    OPTION(recovery, SWITCH, "on", 0, 1),
+};
+
+#undef OPTION
+#define OPTION(name, kind, fallback, min, max)                                                     \
+    { #name, kind, offsetof(struct name_space, name), fallback, min, max }
+
+static const struct option namespace_table[] = {
+    OPTION(join, TEXT, "", 0, 0),
+    OPTION(may_join, TEXT, "", 0, 0),
+    OPTION(publish, TEXT, "", 0, 0),
 };
 
 #undef OPTION
@@ -96,12 +130,23 @@ static const struct option ingest_table[] = {
     OPTION(channel, TEMPLATE, "*", 0, 0),
 };
 
+#undef OPTION
+#define OPTION(name, kind, fallback, min, max)                                                     \
+    { #name, kind, offsetof(struct key, name), fallback, min, max }
+
+static const struct option key_table[] = {
+    OPTION(algorithm, ALGORITHM, "", 0, 0),
+    OPTION(file, TEXT, "", 0, 0),
+};
+
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 const struct options global_options = {global_table, COUNT(global_table)};
 const struct options channel_options = {channel_table, COUNT(channel_table)};
 const struct options service_options = {service_table, COUNT(service_table)};
+const struct options namespace_options = {namespace_table, COUNT(namespace_table)};
 const struct options ingest_options = {ingest_table, COUNT(ingest_table)};
+const struct options key_options = {key_table, COUNT(key_table)};
 
 const struct option *options_find(const struct options *options, const char *name, size_t len) {
     for (size_t i = 0; i < options->count; i++) {

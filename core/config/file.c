@@ -1,7 +1,8 @@
 /*
  * What the file says. Before the first section are the options of the program; in a
  * section [channel PATTERN] those of its channels, in [service PATH] those of a service, in
- * [ingest NAME] those of what others publish in Redis.
+ * [namespace PATH /NAME] those of a namespace of it, in [ingest NAME] those of what others publish
+ * in Redis.
  */
 #include <errno.h>
 #include <stddef.h>
@@ -35,9 +36,21 @@ static bool take_service(struct reading *reading, const char *path) {
     return reading->base != NULL;
 }
 
+static bool take_namespace(struct reading *reading, const char *name) {
+    reading->options = &namespace_options;
+    reading->base = namespaces_section(reading->config, name, reading->problem);
+    return reading->base != NULL;
+}
+
 static bool take_ingest(struct reading *reading, const char *name) {
     reading->options = &ingest_options;
     reading->base = ingests_section(reading->config, name, reading->problem);
+    return reading->base != NULL;
+}
+
+static bool take_key(struct reading *reading, const char *kid) {
+    reading->options = &key_options;
+    reading->base = keys_section(reading->config, kid, reading->problem);
     return reading->base != NULL;
 }
 
@@ -46,7 +59,9 @@ static const struct section {
     bool (*take)(struct reading *reading, const char *name);
 } sections[] = {{"channel", " in a channel's section", take_channel},
                 {"service", " in a service's section", take_service},
-                {"ingest", " in a section of ingest", take_ingest}};
+                {"namespace", " in a namespace's section", take_namespace},
+                {"ingest", " in a section of ingest", take_ingest},
+                {"key", " in a key's section", take_key}};
 
 enum { SECTIONS = sizeof sections / sizeof sections[0] };
 
@@ -63,8 +78,8 @@ static bool take_section(struct reading *reading, const char *text) {
         }
     }
     snprintf(reading->problem, CONFIG_PROBLEM,
-             "section [%.100s]: must be [channel PATTERN], [service PATH] or [ingest NAME] with at "
-             "most %d bytes",
+             "section [%.100s]: must be [channel PATTERN], [service PATH], [namespace PATH /NAME], "
+             "[ingest NAME] or [key KID] with at most %d bytes",
              text, CHANNEL_MAX);
     return false;
 }

@@ -22,7 +22,7 @@ struct kind_row {
     enum err (*set)(const struct option *option, void *field, const char *text);
     void (*print)(const void *field, FILE *out);
     const char *wanted;
-    bool text; /* the field is a char * that belongs to the configuration */
+    bool text; /* the field begins with a char * that belongs to the configuration */
 };
 
 /* ----------------------------------------------------------------------- numbers */
@@ -51,6 +51,14 @@ static enum err set_number(const struct option *option, void *field, const char 
     return parse_number(text, 10, false, option, field);
 }
 
+/* -1: the program knows best. */
+static enum err set_auto(const struct option *option, void *field, const char *text) {
+    if (strcmp(text, "auto") != 0)
+        return set_number(option, field, text);
+    *(int *)field = -1;
+    return ERR_OK;
+}
+
 static enum err set_size(const struct option *option, void *field, const char *text) {
     return parse_number(text, 10, true, option, field);
 }
@@ -61,6 +69,13 @@ static enum err set_octal(const struct option *option, void *field, const char *
 
 static void print_number(const void *field, FILE *out) {
     fprintf(out, "%d", *(const int *)field);
+}
+
+static void print_auto(const void *field, FILE *out) {
+    if (*(const int *)field < 0)
+        fprintf(out, "auto");
+    else
+        print_number(field, out);
 }
 
 static void print_octal(const void *field, FILE *out) {
@@ -123,15 +138,33 @@ static void print_switch(const void *field, FILE *out) {
     fprintf(out, "%s", *(const int *)field ? "on" : "off");
 }
 
-static const char *const accesses[] = {[ACCESS_NONE] = "none", [ACCESS_ANYONE] = "anyone", NULL};
-
 static enum err set_access(const struct option *option, void *field, const char *text) {
+    struct access said;
+    enum err err = access_parse(text, &said);
+
     (void)option;
-    return parse_word(text, accesses, field);
+    if (err == ERR_OK) {
+        free(((struct access *)field)->list);
+        *(struct access *)field = said;
+    }
+    return err;
 }
 
 static void print_access(const void *field, FILE *out) {
-    fprintf(out, "%s", accesses[*(const int *)field]);
+    access_print(field, out);
+}
+
+static const char *const algorithms[] = {
+    [ALGORITHM_NONE] = "",       [ALGORITHM_HS256] = "HS256", [ALGORITHM_RS256] = "RS256",
+    [ALGORITHM_ES256] = "ES256", [ALGORITHM_EDDSA] = "EdDSA", NULL};
+
+static enum err set_algorithm(const struct option *option, void *field, const char *text) {
+    (void)option;
+    return parse_word(text, algorithms, field);
+}
+
+static void print_algorithm(const void *field, FILE *out) {
+    fprintf(out, "%s", algorithms[*(const int *)field]);
 }
 
 static const char *const viewers[] = {
@@ -207,6 +240,24 @@ static enum err set_networks(const struct option *option, void *field, const cha
     return err == ERR_OK ? set_text(option, field, text) : err;
 }
 
+/* A variable that no field of a request can become; "" is none. */
+static enum err set_variable(const struct option *option, void *field, const char *text) {
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_";
+    bool valid = strspn(text, letters) == strlen(text) && strlen(text) < 48 &&
+                 strncasecmp(text, "HTTP_", 5) != 0;
+
+    return valid ? set_text(option, field, text) : ERR_SYNTAX;
+}
+
+/* A header field's name. None with an underscore: servers that make it a hyphen, or the other way
+ * round, would have a visitor write what they clear under the other name. */
+static enum err set_field(const struct option *option, void *field, const char *text) {
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-";
+    bool valid = strspn(text, letters) == strlen(text) && strlen(text) < 48;
+
+    return valid ? set_text(option, field, text) : ERR_SYNTAX;
+}
+
 /* host:port, where an IPv6 address stands in brackets; what the host is the system tells. */
 static bool is_tcp_address(const char *text) {
     const char *colon = strrchr(text, ':');
@@ -261,6 +312,17 @@ static void print_format(const void *field, FILE *out) {
     fprintf(out, "%s", formats[*(const int *)field]);
 }
 
+static const char *const styles[] = {"plain", "echo", NULL};
+
+static enum err set_style(const struct option *option, void *field, const char *text) {
+    (void)option;
+    return parse_word(text, styles, field);
+}
+
+static void print_style(const void *field, FILE *out) {
+    fprintf(out, "%s", styles[*(const int *)field]);
+}
+
 static enum err set_log(const struct option *option, void *field, const char *text) {
     return log_target_valid(text) ? set_text(option, field, text) : ERR_SYNTAX;
 }
@@ -301,21 +363,32 @@ static const struct kind_row rows[] = {
                true},
     [SECRET] = {set_text, print_secret, "text", true},
     [NUMBER] = {set_number, print_number, "a whole number", false},
+    [AUTO] = {set_auto, print_auto, "a whole number, or auto", false},
     [SIZE] = {set_size, print_number, "a whole number of bytes, K or M", false},
     [OCTAL] = {set_octal, print_octal, "an octal file mode", false},
     [SWITCH] = {set_switch, print_switch, "on or off", false},
     [LOG] = {set_log, print_text, "stderr, syslog or a file's whole path", true},
     [LEVEL] = {set_level, print_level, "error, warning, info or debug", false},
-    [ACCESS] = {set_access, print_access, "anyone or none", false},
+    [ACCESS] =
+        {set_access, print_access,
+         "none, or some of anyone, user, user NAME, group NAME, owner and token, with commas "
+         "between",
+         true},
     [RATE] = {set_rate, print_rate, "COUNT/SECONDS, or 0", false},
     [MOUNT] = {set_mount, print_mount, "a path like /comet", true},
     [VIEWERS] = {set_viewers, print_viewers, "local, anyone or none", false},
     [ADDRESS] = {set_address, print_text, "unix:/path or tcp:host:port", true},
     [NETWORKS] = {set_networks, print_text,
                   "addresses and networks like 10.0.0.0/8, with blanks between", true},
+    [ALGORITHM] = {set_algorithm, print_algorithm, "HS256, RS256, ES256 or EdDSA", false},
+    [VARIABLE] = {set_variable, print_text,
+                  "a CGI variable's name of at most 47 bytes that does not begin with HTTP_", true},
+    [FIELD] = {set_field, print_text,
+               "a header field's name of at most 47 letters, digits and hyphens", true},
     [GLOB] = {set_glob, print_text, "a pattern of at most 200 bytes that begins with none of * ? [",
               true},
     [FORMAT] = {set_format, print_format, "raw, laravel, socketio, juggernaut or channels", false},
+    [STYLE] = {set_style, print_style, "plain or echo", false},
     [TEMPLATE] = {set_template, print_text,
                   "a channel's name, in which * stands for what was matched", true},
 };

@@ -33,6 +33,9 @@ struct piece {
 struct batch {
     unsigned refs;
     unsigned retry;
+    bool more;
+    const char *redis; /* or NULL */
+    const char *error; /* a JSON object, or NULL */
     size_t channel_count;
     size_t entry_count;
     struct batch_channel *channels; /* their names stand behind them, in one block */
@@ -85,6 +88,18 @@ struct batch *batch_before(const struct batch *batch) {
     return start;
 }
 
+void batch_set_more(struct batch *batch) {
+    batch->more = true;
+}
+
+void batch_set_error(struct batch *batch, const char *json) {
+    batch->error = json;
+}
+
+void batch_set_redis(struct batch *batch, const char *word) {
+    batch->redis = word;
+}
+
 struct batch *batch_ref(struct batch *batch) {
     batch->refs++;
     return batch;
@@ -131,6 +146,10 @@ bool batch_has_gap(const struct batch *batch) {
 
 unsigned batch_retry(const struct batch *batch) {
     return batch->retry;
+}
+
+const char *batch_redis(const struct batch *batch) {
+    return batch->redis;
 }
 
 static void write_place(struct piece *piece) {
@@ -230,6 +249,12 @@ const struct buf *batch_json(struct batch *batch) {
     put_gap(batch, out);
     if (batch->retry > 0)
         buf_printf(out, ",\"retry\":%u", batch->retry);
+    if (batch->more)
+        buf_text(out, ",\"more\":true");
+    if (batch->redis != NULL)
+        buf_printf(out, ",\"redis\":\"%s\"", batch->redis);
+    if (batch->error != NULL)
+        buf_printf(out, ",\"error\":%s", batch->error);
     buf_char(out, '}');
     return out;
 }

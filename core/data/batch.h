@@ -40,6 +40,17 @@ struct batch *batch_new(const struct batch_channel *channels, size_t channel_cou
 /* A batch without messages or gaps that stands where `batch` begins. One reference. */
 struct batch *batch_before(const struct batch *batch);
 
+/*
+ * Says in the batch that there is more to be had at once behind it, or that Redis is lost to
+ * those who listen ("away") and there again ("up"; borrowed). Before it is first rendered.
+ */
+void batch_set_more(struct batch *batch);
+void batch_set_redis(struct batch *batch, const char *word);
+
+/* Says why there is nothing more, a JSON object, where the status is out already. It is borrowed
+ * until the batch is rendered. */
+void batch_set_error(struct batch *batch, const char *json);
+
 struct batch *batch_ref(struct batch *batch);
 
 /* Gives one reference back; the last one frees. Safe on NULL. */
@@ -51,6 +62,9 @@ size_t batch_size(const struct batch *batch);
 const struct batch_entry *batch_entry_at(const struct batch *batch, size_t index);
 bool batch_has_gap(const struct batch *batch);
 unsigned batch_retry(const struct batch *batch);
+
+/* What it says of Redis, or NULL. */
+const char *batch_redis(const struct batch *batch);
 
 /* The batch as one line of JSON without a line end; rendered once. Owned by the batch. */
 const struct buf *batch_json(struct batch *batch);

@@ -5,6 +5,8 @@
  *   <prefix>:<channel>          a bare publish
  *   <prefix>.live:{<channel>}   the sequenced feed of a channel
  *   <prefix>.sequenced          what the workers tell each other, and other words
+ *   <prefix>.census             a word by which an operator asks who waits (fcgi-app/hub/census.c)
+ *   <prefix>.revoked            whose tokens are good no more (fcgi-app/rights/revoked.h)
  *   <prefix>.process:<process>  what is said to a process of the requests that it holds
  *
  * A prefix is letters, digits, - and _. So a name's prefix ends at its first dot or

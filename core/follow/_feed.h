@@ -1,7 +1,7 @@
 /*
  * A feed's own state, shared by the files that make it up: hear.c (live messages), mend.c
- * (reads, and what they say), verify.c (whether what was told is what history holds), feed.c
- * (its subscription, its life). Belongs to the loop's thread.
+ * (reads, and what they say), verify.c (whether what was told is what history holds),
+ * subscription.c, unused.c, feed.c (its life). Belongs to the loop's thread.
  */
 #ifndef HALLEY_FEED_PRIVATE_H
 #define HALLEY_FEED_PRIVATE_H
@@ -50,6 +50,7 @@ struct feed {
     struct position position; /* where the feed stands: the tail's last, or its base */
     unsigned resets;
     struct tail tail;
+    struct ring kept;       /* of feeds whose tail has messages */
     struct message **aside; /* heard while it is not live: ASIDE_MAX of them, or NULL */
     size_t aside_count;
     bool aside_lost;          /* there was no room for all */
@@ -81,7 +82,8 @@ struct feeds {
     struct ev_timer tidy; /* frees the spent */
     struct ring due;      /* feeds whose doubts are to be settled when their pause is over */
     struct ev_timer look; /* runs while there are any */
-    struct log_limit complaint, refusals;
+    struct ring kept;     /* the tail that was added to least lately is first */
+    struct log_limit complaint, refusals, shorts;
 };
 
 #endif

@@ -18,6 +18,8 @@
     X(misled, counter, "channels told anew because history holds another message of an id")        \
     X(channels_refused, counter, "times that Redis refused to read or to subscribe to a channel")  \
     X(channels_dropped, counter, "unused channels let go because there were too many")             \
+    X(tails_forgot, counter, "messages that tails forgot because all had tail_memory together")    \
+    X(tail_bytes, gauge, "bytes that the tails of all channels take now")                          \
     X(tracking, gauge, "1 while polls rest on what Redis tells of changes")                        \
     X(channels, gauge, "channels subscribed now")
 

@@ -22,12 +22,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/base/buf.h"
 #include "core/base/mem.h"
-#include "core/data/names.h"
 #include "core/follow/_feed.h"
 #include "core/follow/hear.h"
 #include "core/follow/mend.h"
+#include "core/follow/subscription.h"
+#include "core/follow/unused.h"
 
 #define SWEEP    2.0  /* seconds between looks for feeds that nobody uses */
 #define SWEEP_ON 0.05 /* and between those that leave SWEEP_MOST, while there are more */
@@ -37,105 +37,6 @@ enum {
     SWEEP_MOST = 256,   /* feeds that are left in one look */
     PARTING_MAX = 4096, /* feeds over FEEDS_MAX while others are on their way out */
 };
-
-/* ---------------------------------------------------------------- subscriptions */
-
-static void subscribe(struct feed *feed) {
-    struct buf name = buf_make(LIVE_NAME_MAX);
-    names_live(&name, feed->feeds->config->prefix, feed->name, feed->len);
-    if (redis_subscribe(feed->feeds->subscriber, name.data, name.len, false) == ERR_OK)
-        mend_set_state(feed, FEED_SUBSCRIBING);
-    buf_free(&name);
-}
-
-static void unsubscribe(struct feed *feed) {
-    struct buf name = buf_make(LIVE_NAME_MAX);
-    names_live(&name, feed->feeds->config->prefix, feed->name, feed->len);
-    if (redis_unsubscribe(feed->feeds->subscriber, name.data, name.len, false) == ERR_OK)
-        mend_set_state(feed, FEED_LEAVING);
-    buf_free(&name);
-}
-
-static void forgive(struct feed *feed) {
-    free(feed->refusal);
-    feed->refusal = NULL;
-}
-
-/* Whether there is a reason to ask Redis for what it has refused, if it has. */
-static bool wanted(const struct feed *feed) {
-    return feed->refusal == NULL || feed->users > 0;
-}
-
-/* Somebody comes: what Redis refused is asked again, what is in doubt is settled. */
-static void wake(struct feed *feed) {
-    mend_settle(feed);
-    if (feed->refusal == NULL || !pause_over(&feed->pause, ev_now(feed->feeds->loop)))
-        return;
-    if (feed->state != FEED_OFF && feed->state != FEED_SUBSCRIBED)
-        return;
-    forgive(feed);
-    if (feed->state == FEED_OFF)
-        subscribe(feed);
-    else
-        mend_read(feed);
-}
-
-/* ------------------------------------------------------------ what Redis tells us */
-
-void feeds_up(struct feeds *feeds) {
-    struct feed *feed, *next;
-    HASH_ITER (hh, feeds->by_name, feed, next) {
-        if (feed->bare || !wanted(feed))
-            continue;
-        forgive(feed);
-        subscribe(feed);
-    }
-}
-
-/* It is neither used nor subscribed. */
-static void spend(struct feed *feed) {
-    struct feeds *feeds = feed->feeds;
-
-    ring_remove(&feed->unused);
-    ring_add(&feeds->spent, &feed->unused);
-    if (!ev_is_active(&feeds->tidy))
-        ev_timer_start(feeds->loop, &feeds->tidy);
-}
-
-void feeds_down(struct feeds *feeds) {
-    struct feed *feed, *next;
-    HASH_ITER (hh, feeds->by_name, feed, next) {
-        mend_set_state(feed, FEED_OFF);
-        if (feed->users == 0)
-            spend(feed); /* it need not be subscribed again */
-    }
-}
-
-void feeds_ready(struct feeds *feeds) {
-    struct feed *feed, *next;
-    HASH_ITER (hh, feeds->by_name, feed, next) {
-        if (feed->state == FEED_SUBSCRIBED && wanted(feed))
-            mend_read(feed);
-    }
-}
-
-void feeds_doubt(struct feeds *feeds) {
-    struct feed *feed, *next;
-    HASH_ITER (hh, feeds->by_name, feed, next) {
-        if (feed->state == FEED_LIVE)
-            mend_doubt(feed);
-    }
-}
-
-static struct feed *find_live_name(struct feeds *feeds, const char *channel, size_t len) {
-    const char *name;
-    size_t name_len;
-    struct feed *feed = NULL;
-
-    if (names_of_live(feeds->config->prefix, channel, len, &name, &name_len))
-        HASH_FIND(hh, feeds->by_name, name, name_len, feed);
-    return feed;
-}
 
 static void feed_free(struct feed *feed) {
     mend_forget(feed);
@@ -148,46 +49,6 @@ static void feed_free(struct feed *feed) {
     free(feed);
 }
 
-void feeds_subscribed(struct feeds *feeds, const char *channel, size_t len, bool on) {
-    struct feed *feed = find_live_name(feeds, channel, len);
-
-    if (feed == NULL)
-        return;
-    if (on && feed->state == FEED_SUBSCRIBING) {
-        mend_read(feed);
-    } else if (!on && feed->state == FEED_LEAVING) {
-        mend_set_state(feed, FEED_OFF);
-        if (feed->users == 0)
-            spend(feed);
-        else if (feed->refusal == NULL && !feed->bare) /* else whoever comes later tries again */
-            subscribe(feed);
-    }
-}
-
-void feeds_refused(struct feeds *feeds, const char *channel, size_t len, const char *words) {
-    struct feed *feed = find_live_name(feeds, channel, len);
-
-    if (feed == NULL || feed->state != FEED_SUBSCRIBING)
-        return;
-    unsubscribe(feed); /* or the library that we use would remember it for ever */
-    mend_refuse(feed, words);
-}
-
-void feeds_message(struct feeds *feeds, const char *channel, size_t len, const char *text,
-                   size_t text_len) {
-    struct feed *feed = find_live_name(feeds, channel, len);
-    struct page_live live;
-
-    if (feed == NULL || feed->state < FEED_SUBSCRIBING || feed->state > FEED_LIVE)
-        return;
-    if (page_parse_live(text, text_len, &live) != ERR_OK)
-        return; /* somebody else's publish into our name */
-    feeds->counts->live++;
-    mend_hear(feed, &live);
-}
-
-/* --------------------------------------------------------------------- life and use */
-
 static void on_gathered(struct ev_loop *loop, struct ev_timer *timer, int events) {
     struct feed *feed = timer->data;
     (void)loop, (void)events;
@@ -195,33 +56,23 @@ static void on_gathered(struct ev_loop *loop, struct ev_timer *timer, int events
     hear_show(feed);
 }
 
-static void rest(struct feed *feed) {
-    feed->idle_since = ev_now(feed->feeds->loop);
-    ring_remove(&feed->unused);
-    ring_add(&feed->feeds->unused, &feed->unused);
-}
-
 /* Lets go of a feed that nobody uses. What is being subscribed or read rests once more. */
 static void leave(struct feed *feed) {
     if (feed->state == FEED_LIVE || feed->state == FEED_SUBSCRIBED) {
         ring_remove(&feed->unused);
         feed->bare = true;
-        unsubscribe(feed);
+        subscription_end(feed);
     } else if (feed->state == FEED_OFF) {
-        spend(feed);
+        unused_spend(feed);
     } else {
-        rest(feed);
+        unused_rest(feed);
     }
-}
-
-static struct feed *longest_unused(struct feeds *feeds) {
-    return ring_empty(&feeds->unused) ? NULL : RING_OF(feeds->unused.next, struct feed, unused);
 }
 
 /* Leaves the feeds that nobody has used for `linger` seconds, some at a time. */
 static void on_sweep(struct ev_loop *loop, struct ev_timer *timer, int events) {
     struct feeds *feeds = timer->data;
-    struct feed *feed = longest_unused(feeds);
+    struct feed *feed = unused_longest(feeds);
     int left = 0;
     (void)events;
 
@@ -229,7 +80,7 @@ static void on_sweep(struct ev_loop *loop, struct ev_timer *timer, int events) {
            ev_now(loop) - feed->idle_since >= feeds->config->linger) {
         leave(feed);
         left++;
-        feed = longest_unused(feeds);
+        feed = unused_longest(feeds);
     }
     timer->repeat = left < SWEEP_MOST ? SWEEP : SWEEP_ON;
     ev_timer_again(loop, timer);
@@ -244,7 +95,7 @@ static void on_tidy(struct ev_loop *loop, struct ev_timer *timer, int events) {
         if (feed->reads == 0 && feed->state == FEED_OFF)
             feed_free(feed);
         else
-            rest(feed);
+            unused_rest(feed);
     }
 }
 
@@ -269,6 +120,7 @@ struct feeds *feeds_new(struct ev_loop *loop, struct follow_counts *counts,
     ev_timer_init(&feeds->tidy, on_tidy, 0, 0);
     feeds->tidy.data = feeds;
     ring_init(&feeds->due);
+    ring_init(&feeds->kept);
     ev_init(&feeds->look, on_look);
     feeds->look.repeat = LOOK;
     feeds->look.data = feeds;
@@ -296,7 +148,7 @@ void feeds_free(struct feeds *feeds) {
 
 /* Whether there may be one more feed: one that nobody uses gives way. */
 static bool make_room(struct feeds *feeds) {
-    struct feed *feed = longest_unused(feeds);
+    struct feed *feed = unused_longest(feeds);
 
     if (HASH_COUNT(feeds->by_name) < FEEDS_MAX)
         return true;
@@ -338,18 +190,25 @@ struct feed *feeds_take(struct feeds *feeds, const char *channel, size_t len, bo
     if (feed->bare && (!polls || heat_add(&feeds->heat, feed->hh.hashv, ev_now(feeds->loop))))
         feed->bare = false;
     if (!feed->bare && feed->state == FEED_OFF && feed->refusal == NULL)
-        subscribe(feed); /* one that is leaving is subscribed as soon as it has left */
-    wake(feed);
+        subscription_begin(feed); /* one that is leaving is subscribed as soon as it has left */
+    subscription_wake(feed);
     return feed;
+}
+
+bool feeds_know(const struct feeds *feeds, const char *channel, size_t len) {
+    const struct feed *feed;
+
+    HASH_FIND(hh, feeds->by_name, channel, len, feed);
+    return feed != NULL;
 }
 
 void feed_release(struct feed *feed) {
     if (--feed->users > 0)
         return;
     if (feed->bare && feed->state == FEED_OFF)
-        spend(feed);
+        unused_spend(feed);
     else
-        rest(feed);
+        unused_rest(feed);
 }
 
 bool feed_bare(const struct feed *feed) {
@@ -409,4 +268,9 @@ void *feed_room(struct feed *feed) {
 
 uint64_t feed_serial(const struct feed *feed) {
     return feed->serial;
+}
+
+void feeds_each(struct feeds *feeds, void (*each)(void *ctx, struct feed *feed), void *ctx) {
+    for (struct feed *feed = feeds->by_name; feed != NULL; feed = feed->hh.next)
+        each(ctx, feed);
 }

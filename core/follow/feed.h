@@ -69,6 +69,9 @@ enum { FEEDS_MAX = 65536 };
 struct feed *feeds_take(struct feeds *feeds, const char *channel, size_t len, bool polls);
 void feed_release(struct feed *feed);
 
+/* Whether there is a feed of the channel. */
+bool feeds_know(const struct feeds *feeds, const char *channel, size_t len);
+
 /* Whether it is not followed, so that whoever uses it, a poll, asks the history. */
 bool feed_bare(const struct feed *feed);
 
@@ -114,6 +117,9 @@ struct message *feed_at(const struct feed *feed, long index);
 
 /* What its follower keeps with the feed (feeds_events.room). */
 void *feed_room(struct feed *feed);
+
+/* Calls `each` with every feed there is; it must not make or release any. */
+void feeds_each(struct feeds *feeds, void (*each)(void *ctx, struct feed *feed), void *ctx);
 
 /* No two feeds of a process have the same. */
 uint64_t feed_serial(const struct feed *feed);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "core/base/mem.h"
+#include "core/follow/memory.h"
 #include "core/follow/verify.h"
 
 enum { ASIDE_MAX = 256 }; /* messages kept aside while a feed is being read */
@@ -20,7 +21,7 @@ void hear_show(struct feed *feed) {
 }
 
 void hear_append(struct feed *feed, struct message *message) {
-    tail_add(&feed->tail, message, (size_t)feed->feeds->config->tail);
+    memory_append(feed, message);
     feed->position = message->id;
     feed->feeds->events->message(feed->feeds->ctx, feed, message);
     if (gather_note(&feed->gather))

@@ -24,6 +24,7 @@
 
 #include "core/base/mem.h"
 #include "core/follow/hear.h"
+#include "core/follow/memory.h"
 #include "core/follow/verify.h"
 
 /* Seconds between reads for doubts, and between attempts where Redis refuses. */
@@ -63,7 +64,7 @@ void mend_forget(struct feed *feed) {
     suspects_clear(&feed->suspects);
     free(feed->refusal);
     feed->refusal = NULL;
-    tail_reset(&feed->tail, feed->position);
+    memory_reset(feed, feed->position);
 }
 
 void mend_refuse(struct feed *feed, const char *words) {
@@ -119,7 +120,7 @@ static void settle_doubts(struct feed *feed, const struct history_page *page) {
 static void reset_to(struct feed *feed, struct position position) {
     if (feed->known)
         feed->resets++;
-    tail_reset(&feed->tail, position);
+    memory_reset(feed, position);
     feed->position = position;
     feed->known = true;
 }

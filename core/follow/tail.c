@@ -7,7 +7,7 @@
 
 #include "core/base/mem.h"
 
-static void drop_first(struct tail *tail) {
+void tail_shorten(struct tail *tail) {
     struct message *message = tail->items[tail->first];
 
     tail->base = message->id;
@@ -20,7 +20,7 @@ static void drop_first(struct tail *tail) {
 
 void tail_reset(struct tail *tail, struct position base) {
     while (tail->count > 0)
-        drop_first(tail);
+        tail_shorten(tail);
     free(tail->items);
     *tail = (struct tail){.base = base};
 }
@@ -40,7 +40,7 @@ static void grow(struct tail *tail, size_t max) {
 void tail_add(struct tail *tail, struct message *message, size_t max) {
     while (tail->count > 0 &&
            (tail->count == max || tail->bytes + message->payload_len > TAIL_BYTES))
-        drop_first(tail);
+        tail_shorten(tail);
     if (tail->count == tail->size)
         grow(tail, max);
     tail->items[(tail->first + tail->count++) % tail->size] = message_ref(message);

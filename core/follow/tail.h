@@ -22,6 +22,9 @@ struct tail {
 /* Appends a message (one more reference); of more than `max` the oldest go. */
 void tail_add(struct tail *tail, struct message *message, size_t max);
 
+/* Drops its oldest message; it has one. */
+void tail_shorten(struct tail *tail);
+
 /* Empties it; it begins after `base` from now on. */
 void tail_reset(struct tail *tail, struct position base);
 

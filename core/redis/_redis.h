@@ -64,13 +64,16 @@ struct redis {
     uint64_t pulses_back;
     struct ev_timer retry; /* the next attempt */
     struct ev_timer pulse;
-    ev_tstamp heard;        /* when the last reply or message came */
-    ev_tstamp asked;        /* when the oldest unanswered question went out; 0: none */
-    size_t unanswered;      /* commands that are on their way */
-    unsigned joining;       /* answers that a transaction of redis_join() still owes */
-    char unqueued[TLS_WHY]; /* what was refused first in it; "" nothing */
-    bool unwritten;         /* something was asked since redis_flush() */
-    bool quiet;             /* says nothing in the log */
+    ev_tstamp heard;             /* when the last reply or message came */
+    ev_tstamp asked;             /* when the oldest unanswered question went out; 0: none */
+    size_t unanswered;           /* commands that are on their way */
+    const struct pending *timed; /* of these the one that is timed; NULL: none is */
+    ev_tstamp timed_since;
+    struct histogram *round_trips; /* or NULL */
+    unsigned joining;              /* answers that a transaction of redis_join() still owes */
+    char unqueued[TLS_WHY];        /* what was refused first in it; "" nothing */
+    bool unwritten;                /* something was asked since redis_flush() */
+    bool quiet;                    /* says nothing in the log */
     struct log_limit complaint;
 };
 

@@ -22,6 +22,25 @@ static bool says_replica(const redisReply *reply) {
            (strncmp(reply->str, "READONLY", 8) == 0 || strncmp(reply->str, "MASTERDOWN", 10) == 0);
 }
 
+/*
+ * One command at a time is timed: a broadcast's thousands would all tell the same. The loop's
+ * clock stands still while its callbacks run, so what the loop itself takes is in it.
+ */
+static void time_it(struct redis *redis, const struct pending *pending) {
+    if (redis->round_trips == NULL || redis->timed != NULL)
+        return;
+    redis->timed = pending;
+    redis->timed_since = ev_now(redis->loop);
+}
+
+static void take_time(struct redis *redis, const struct pending *pending, bool answered) {
+    if (redis->timed != pending)
+        return;
+    redis->timed = NULL;
+    if (answered)
+        histogram_add(redis->round_trips, ev_now(redis->loop) - redis->timed_since);
+}
+
 static void on_reply(redisAsyncContext *hiredis, void *reply, void *ctx) {
     struct pending *pending = ctx;
     struct redis *redis = pending->redis;
@@ -29,6 +48,7 @@ static void on_reply(redisAsyncContext *hiredis, void *reply, void *ctx) {
     if (reply != NULL)
         redis_heard(redis);
     redis->unanswered--;
+    take_time(redis, pending, reply != NULL);
     if (pending->fn != NULL)
         pending->fn(pending->ctx, reply);
     if (reply != NULL && redis->hiredis == hiredis && says_replica(reply))
@@ -48,6 +68,7 @@ enum err redis_command(struct redis *redis, redis_reply_fn *reply, void *ctx, in
         return ERR_REDIS;
     }
     redis->unanswered++;
+    time_it(redis, pending);
     return ERR_OK;
 }
 

@@ -20,6 +20,8 @@
 --   halley.channels        sorted set: when a channel had a publish last, by the minute
 --   halley.channels:born   sorted set: since when it stands there
 --   <prefix>.born          pub/sub: "<at> <channel>", when one comes to stand there
+--   halley.revoked         hash: tokens that are good no more; "<words>" to "<at> <until>"
+--   <prefix>.revoked       pub/sub: "<at> <until> <words>", when one comes to stand there
 --
 -- and for each section of the configuration with a publish_rate:
 --
@@ -38,7 +40,7 @@
 -- VERSION (tests/lint/library-version --update). Programs load this file when Redis
 -- has none or an older one; when it has another text of the same number, once each.
 
-local VERSION = 23
+local VERSION = 26
 local DIGEST = '' -- of this text, which the build puts in here (Makefile)
 
 local HISTORY, TTL, MAX_MESSAGE = 1000, 3600, 65536
@@ -699,6 +701,43 @@ local function collect_last(channel, count, limit, most, sizes, epoch, n)
   return collect(channel, last_by_reading(channel, count, limit, most, sizes.largest), limit, most, sizes)
 end
 
+-- The last messages in front of an id ('+': of all), oldest first, as many as fit; behind how many
+-- of them the first hole is, counted as collect() does; and whether older ones are held.
+local function collect_before(channel, id, limit, most, largest)
+  local history_key, to, newest, bytes = key('history', channel), id, {}, 0
+  if id ~= '+' then to = '(' .. id end
+  local full, ended = false, false
+  while not full and not ended do
+    local wanted = chunk(most - bytes, largest, limit - #newest + 1, #newest) -- one to see that there is one
+    local entries = redis.call('XREVRANGE', history_key, to, '-', 'COUNT', text(wanted))
+    for _, entry in ipairs(entries) do
+      local size = entry_bytes(entry)
+      full = full or #newest == limit or #newest > 0 and bytes + size > most
+      if not full then newest[#newest + 1], to = entry, '(' .. entry[1] end
+      bytes, largest = bytes + size, math.max(largest, size)
+    end
+    ended = #entries < wanted
+  end
+  local out, hole, expected_epoch, expected_n = {}, nil, nil, nil
+  for i = #newest, 1, -1 do
+    local epoch, n = split_id(newest[i][1])
+    if expected_epoch and not follows(epoch, n, expected_epoch, expected_n) then hole = hole or #out / 3 + 1 end
+    expected_epoch, expected_n = epoch, n + 1
+    local at, data = '0', ''
+    for f = 1, #newest[i][2], 2 do
+      if newest[i][2][f] == 'at' then at = newest[i][2][f + 1] end
+      if newest[i][2][f] == 'data' then data = newest[i][2][f + 1] end
+    end
+    if epoch < NUMBER_LIMIT and n < NUMBER_LIMIT then out[#out + 1], out[#out + 2], out[#out + 3] = newest[i][1], at, data end
+  end
+  if id ~= '+' then
+    local epoch, n = split_id(id)
+    if not expected_epoch then expected_epoch, expected_n = epoch, math.min(n, 1) end -- nothing is held
+    if not follows(epoch, n, expected_epoch, expected_n) then hole = hole or #out / 3 + 1 end
+  end
+  return out, hole, full
+end
+
 -- What a reader that stands at `since` is owed: where to read on (nil: nothing),
 -- the id that must come first (nil: there is a gap, or nothing is owed), whether something
 -- is known to be missing in front of that, and where it stands after everything.
@@ -742,7 +781,8 @@ local function goes_on(channel, last, epoch, n)
 end
 
 -- Everything after a position.
--- in:  channel; since ("now", "start", "-K" or a position), limit (READ_MOST at most),
+-- in:  channel; since ("now", "start", "-K", a position, or "<" and an id or "+": the last messages
+--      in front of that, where "more" stands for older ones), limit (READ_MOST at most),
 --      optionally how many bytes (READ_BYTES at most; one whole message always), and above how
 --      many bytes a message is not sent along, but only named: it is the last one of the page
 -- out: { position after everything, gap (0: none; 1: in front of the first message; 2: of the
@@ -760,6 +800,10 @@ local function halley_read(keys, args)
   local sizes = { largest = tonumber(meta[6]) or tonumber(meta[5]) or MAX_MESSAGE,
     longest = tonumber(args[4]) or math.huge }
   local tail, expected, gap, entries, last, hole, ended
+  if string.sub(since, 1, 1) == '<' then
+    entries, hole, ended = collect_before(channel, string.sub(since, 2), limit, most, sizes.largest)
+    return { epoch and id_of(epoch, n) or place(channel), hole or 0, ended and 1 or 0, entries }
+  end
   if string.match(since, '^%d') then
     local from
     from, expected, gap, tail = owed(channel, since, meta)
@@ -877,6 +921,87 @@ local function halley_reports(keys, args)
     bytes = bytes + (report and #report or 0)
     if bytes > REPORTS_BYTES then break end
     if report then out[#out + 1] = report end
+  end
+  return out
+end
+
+-- ------------------------------------------------------------- tokens that are good no more
+
+-- A field of the hash is whose: "sub\nS", "jti\nJ" or "channel\nS\nC"; its value the second in
+-- which that was said last, and the one from which on no such token is good anyway, or 0: nobody
+-- knows. What was said is never forgotten before: where there is no room it is not taken.
+local REVOKED, REVOKED_MAX, REVOKED_NAME = 'halley.revoked', 100000, 255
+
+local function revoked_until(value, now)
+  local at, till = string.match(value, '^(%d+) (%d+)$')
+  till = tonumber(till)
+  if till ~= 0 and till <= now then return nil end
+  return tonumber(at), till
+end
+
+local function forget_revoked(now)
+  local all = redis.call('HGETALL', REVOKED)
+  for i = 1, #all, 2 do
+    if not revoked_until(all[i + 1], now) then redis.call('HDEL', REVOKED, all[i]) end
+  end
+end
+
+local function is_token_name(name)
+  return name ~= nil and #name > 0 and #name <= REVOKED_NAME and not string.find(name, '[%z\1-\31\127]')
+end
+
+-- The field, and how many words it has taken; nil: there is none.
+local function revoked_field(args)
+  if (args[1] == 'sub' or args[1] == 'jti') and is_token_name(args[2]) then
+    return args[1] .. '\n' .. args[2], 2
+  elseif args[1] == 'channel' and args[3] == 'sub' and is_token_name(args[4])
+    and args[2] and not bad_channel(args[2]) then
+    return 'channel\n' .. args[4] .. '\n' .. args[2], 4
+  end
+  return nil
+end
+
+-- in:  'sub' S | 'jti' J | 'channel' C 'sub' S; and, where the caller knows it, 'until' the Unix
+--      second in which the last such token expires
+-- out: OK
+local function halley_revoke(keys, args)
+  local now = now_ms()
+  local second, field, words = math.floor(now / 1000), revoked_field(args)
+  local till = 0
+  if field and args[words + 1] == 'until' then
+    till = tonumber(string.match(args[words + 2] or '', '^%d+$') or '')
+    words = words + 2
+  end
+  if not field or not till or #args > words then
+    return fail('usage: FCALL halley_revoke 0 sub S | jti J | channel C sub S [until SECOND]')
+  end
+  local prefix = known_prefix(nil)
+  if not prefix then return fail(UNKNOWN_PREFIX) end
+  local held = redis.call('HGET', REVOKED, field)
+  local before, held_till = revoked_until(held or '0 1', second)
+  if before then
+    second = math.max(second, before)
+    till = (till == 0 or held_till == 0) and 0 or math.max(till, held_till)
+  end
+  if not held and redis.call('HLEN', REVOKED) >= REVOKED_MAX then
+    forget_revoked(second)
+    if redis.call('HLEN', REVOKED) >= REVOKED_MAX then
+      return fail('revoked: ' .. REVOKED_MAX .. ' are too many; say until when they matter')
+    end
+  end
+  local value = text(second) .. ' ' .. text(till)
+  redis.call('HSET', REVOKED, field, value)
+  tell(prefix .. '.revoked', value .. ' ' .. field)
+  return 'OK'
+end
+
+-- in:  nothing
+-- out: what was said and matters, each as it was told
+local function halley_revoked()
+  local all, out = redis.call('HGETALL', REVOKED), {}
+  local second = math.floor(now_ms() / 1000)
+  for i = 1, #all, 2 do
+    if revoked_until(all[i + 1], second) then out[#out + 1] = all[i + 1] .. ' ' .. all[i] end
   end
   return out
 end
@@ -1189,8 +1314,10 @@ local function forget_old(lease_key, lease)
 end
 
 -- Whether workers listen that hear other patterns, and so count other publishes: names that one
--- of them and a worker of these patterns gave would not be of the same publishes.
-local function others_count(lease_key, patterns, owner, now)
+-- of them and a worker of these patterns gave would not be of the same publishes. One that was
+-- stopped says nothing, and hears all the same: what it alone hears, and answers for by being
+-- subscribed, would be lost when it goes on and finds that others count by now.
+local function others_count(lease_key, patterns, prefix, owner, now)
   know_process(now)
   local lease = redis.call('HMGET', lease_key, 'patterns', 'run', 'gen')
   if (lease[1] or '') == patterns or lease[2] ~= run then return false end
@@ -1198,11 +1325,11 @@ local function others_count(lease_key, patterns, owner, now)
     local live = w.ends > now and w.ends <= now + w.ttl and w.gen == tonumber(lease[3])
     if live and w.seen ~= DEAF and name ~= owner then return true end
   end
-  return false
+  return prefix ~= nil and redis.call('PUBSUB', 'NUMSUB', prefix .. '.sequenced')[2] > 0
 end
 
 -- A worker begins to listen: called in one transaction with its SUBSCRIBE. That goes on where
--- this is refused, so a worker asks first whether it would be ("try", alone, changes nothing).
+-- this is refused, so a worker asks first whether it would be ("try" and the prefix, changes nothing).
 -- in:  lease key; "join" and a report (report_of); where it hears more than bare publishes, the
 --      digest of what stands behind that word: "join 0123456789abcdef"
 -- out: { barrier, count, generation and secret, 1 if publishes may have passed unheard since it listened,
@@ -1211,7 +1338,7 @@ local function halley_join(keys, args)
   local now = now_ms()
   local verb, patterns = string.match(args[1], '^(%a+) ?(%x*)$')
   patterns = patterns or ''
-  if others_count(keys[1], patterns, args[3], now) then
+  if others_count(keys[1], patterns, args[2], args[3], now) then
     return fail('PATTERNS workers with other sections of ingest are at work')
   elseif verb == 'try' then
     return 1
@@ -1659,6 +1786,8 @@ redis.register_function { function_name = 'halley_post', callback = halley_post 
 redis.register_function { function_name = 'halley_rate', callback = halley_rate }
 redis.register_function { function_name = 'halley_report', callback = halley_report }
 redis.register_function { function_name = 'halley_reports', callback = halley_reports }
+redis.register_function { function_name = 'halley_revoke', callback = halley_revoke, flags = { 'allow-oom' } }
+redis.register_function { function_name = 'halley_revoked', callback = halley_revoked, flags = { 'no-writes' } }
 redis.register_function { function_name = 'halley_tally', callback = halley_tally }
 redis.register_function { function_name = 'halley_read', callback = halley_read, flags = { 'no-writes' } }
 redis.register_function { function_name = 'halley_channels', callback = halley_channels, flags = { 'no-writes' } }

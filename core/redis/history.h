@@ -65,7 +65,8 @@ bool history_ready(const struct history *history);
 
 /*
  * Reads up to `limit` messages and about `bytes` of payload (HISTORY_PAGE at most), but
- * one whole message always, after `since`: "now", "start", "-K", or a position as text.
+ * one whole message always, after `since`: "now", "start", "-K", or a position as text; or the
+ * last ones in front of an id, "<ID", or of the end, "<+": `more` then means older ones.
  * Of a message above `longest` bytes (0: there is no such limit) only id and time are read.
  * ERR_REDIS if not ready; else `done` is called once, later.
  */

@@ -85,6 +85,7 @@ struct link *link_new(struct ev_loop *loop, const struct link_options *options) 
     link->sentinel = sentinel_new(loop, config, on_moved, link);
     struct redis_options commands = options_of(link);
     commands.name = options->name;
+    commands.round_trips = options->round_trips;
     commands.events = &command_events;
     commands.ctx = link;
     link->commands = redis_new(loop, &commands);

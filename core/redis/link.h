@@ -18,11 +18,12 @@
 struct link;
 
 struct link_options {
-    const struct config *config; /* borrowed */
-    const char *name;            /* of the connection for commands, for CLIENT LIST; borrowed */
-    const char *live_name;       /* of the subscribed one */
-    bool strict;                 /* of the library (core/redis/library.h) */
-    bool sessions;               /* of the library */
+    const struct config *config;   /* borrowed */
+    const char *name;              /* of the connection for commands, for CLIENT LIST; borrowed */
+    const char *live_name;         /* of the subscribed one */
+    bool strict;                   /* of the library (core/redis/library.h) */
+    bool sessions;                 /* of the library */
+    struct histogram *round_trips; /* of its commands (core/redis/redis.h); or NULL */
     /* what happens; each is called with `ctx` */
     void (*down)(void *ctx); /* the connection for commands is lost; the library is told already */
     void (*away)(void *ctx); /* an attempt to connect for them failed; NULL: nobody asks */

@@ -75,6 +75,7 @@ struct redis *redis_new(struct ev_loop *loop, const struct redis_options *option
     if (redis->target.path == NULL)
         redis->resolver = resolver_new(loop, redis_on_found, redis);
     redis->config = options->config;
+    redis->round_trips = options->round_trips;
     redis->where = options->where;
     redis->where_ctx = options->where_ctx;
     redis->any_role = options->any_role;

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "core/base/err.h"
+#include "core/base/histogram.h"
 #include "core/base/loop.h"
 #include "core/config/config.h"
 #include "core/config/target.h"
@@ -64,6 +65,7 @@ struct redis_options {
     /* the host to connect to, asked at each attempt; NULL: nobody knows yet. Optional. */
     const struct target_host *(*where)(void *ctx);
     void *where_ctx;
+    struct histogram *round_trips; /* counts how long commands take, a sample of them; or NULL */
     const struct redis_events *events;
     void *ctx;
 };

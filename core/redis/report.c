@@ -57,13 +57,23 @@ static void on_tick(struct ev_loop *loop, struct ev_timer *timer, int events) {
     buf_free(&text);
 }
 
-struct report *report_new(struct ev_loop *loop, struct redis *redis, const char *role,
-                          void (*write)(void *ctx, struct buf *out), void *ctx) {
-    struct report *report = mem_new(sizeof *report);
+static void name_it(struct report *report) {
     char host[256] = "localhost";
 
     (void)gethostname(host, sizeof host - 1);
     snprintf(report->id, sizeof report->id, "%s:%d", host, (int)getpid());
+}
+
+void report_as_copy(struct report *report) {
+    if (report != NULL)
+        name_it(report);
+}
+
+struct report *report_new(struct ev_loop *loop, struct redis *redis, const char *role,
+                          void (*write)(void *ctx, struct buf *out), void *ctx) {
+    struct report *report = mem_new(sizeof *report);
+
+    name_it(report);
     report->loop = loop;
     report->redis = redis;
     report->role = role;

@@ -28,6 +28,9 @@ struct report *report_new(struct ev_loop *loop, struct redis *redis, const char 
 /* Takes the process out of the list, if Redis is up, and frees. Safe on NULL. */
 void report_free(struct report *report);
 
+/* In a copy of the process, by fork(2): from now on it reports as itself. */
+void report_as_copy(struct report *report);
+
 /* This process's name, `host:pid`. */
 const char *report_id(const struct report *report);
 

@@ -119,11 +119,28 @@ static void take_holder(const redis_reply *reply, struct session_view *view) {
     view->holder = redis_integer(redis_item(reply, 1), 0) != 0;
 }
 
+static void take_sessions(const redis_reply *reply, struct session_view *view) {
+    view->sessions = count_of(redis_item(reply, 1));
+}
+
 static void put_birth(struct session_words *words, const struct session_birth *birth) {
     session_words_bytes(words, birth->dialect, SESSION_DIALECT_MAX);
     session_words_bytes(words, birth->state, SESSION_STATE_MAX);
     session_words_bytes(words, birth->cursor, SESSION_CURSOR_MAX);
     session_words_number(words, birth->first_pulse);
+    session_words_number(words, birth->most);
+}
+
+static void put_who(struct session_words *words, const struct session_who *who) {
+    session_words_bytes(words, who->words, SESSION_WHO_MAX);
+    session_words_number(words, who->ends > 0 ? (uint64_t)who->ends : 0);
+    session_words_bytes(words, who->reason, SESSION_REASON_MAX);
+}
+
+/* In the place of one that may not be. */
+static void put_no_birth(struct session_words *words) {
+    for (int i = 0; i < SESSION_BIRTH_WORDS; i++)
+        session_words_text(words, "");
 }
 
 enum err session_open(struct sessions *sessions, const char *id, const struct session_birth *birth,
@@ -133,7 +150,9 @@ enum err session_open(struct sessions *sessions, const char *id, const struct se
     session_words_begin(&words, "halley_session_open", id);
     session_words_number(&words, ttl);
     put_birth(&words, birth);
-    return session_call(sessions, &words, session_take_nothing, 0, done, ctx);
+    if (birth->who.words.len > 0)
+        put_who(&words, &birth->who);
+    return session_call_next(sessions, &words, session_take_nothing, 0, done, ctx);
 }
 
 enum err session_attach(struct sessions *sessions, const char *id,
@@ -156,8 +175,12 @@ enum err session_attach(struct sessions *sessions, const char *id,
     if (attach->birth != NULL) {
         session_words_text(&words, attach->birth->loose ? "loose" : "hold");
         put_birth(&words, attach->birth);
+    } else if (attach->who.words.len > 0) {
+        put_no_birth(&words);
     }
-    return session_call(sessions, &words, session_take_nothing, attach->number, done, ctx);
+    if (attach->who.words.len > 0)
+        put_who(&words, &attach->who);
+    return session_call_next(sessions, &words, session_take_nothing, attach->number, done, ctx);
 }
 
 enum err session_look(struct sessions *sessions, const char *id, uint64_t number, session_fn *done,
@@ -166,7 +189,13 @@ enum err session_look(struct sessions *sessions, const char *id, uint64_t number
 
     session_words_begin(&words, "halley_session_look", id);
     session_words_hold(&words, sessions, number);
-    return session_call(sessions, &words, session_take_nothing, 0, done, ctx);
+    return session_call_next(sessions, &words, session_take_nothing, 0, done, ctx);
+}
+
+/* An answer that is no more than its cursor. */
+static bool may_be_together(const struct session_answer *answer) {
+    return answer->together && !answer->keep && answer->frames == 0 && answer->pong_within == 0 &&
+           answer->request.len == 0 && answer->cursor.len > 0;
 }
 
 enum err session_answer(struct sessions *sessions, const char *id,
@@ -182,7 +211,14 @@ enum err session_answer(struct sessions *sessions, const char *id,
     session_words_number(&words, answer->pong_within);
     session_words_bytes(&words, answer->request, SESSION_REQUEST_MAX);
     session_words_bytes(&words, answer->cursor, SESSION_CURSOR_MAX);
-    return session_call(sessions, &words, take_batch, answer->number, done, ctx);
+    return (may_be_together(answer) ? session_call_together : session_call_next)(
+        sessions, &words, take_batch, answer->number, done, ctx);
+}
+
+void session_release(struct sessions *sessions, const char *id, uint64_t number, unsigned ttl,
+                     session_fn *done, void *ctx) {
+    sessions_flush(sessions);
+    session_call_release(sessions, id, number, ttl, done, ctx);
 }
 
 enum err session_change(struct sessions *sessions, const char *id,
@@ -202,7 +238,17 @@ enum err session_change(struct sessions *sessions, const char *id,
     words.range = words.range || change->frame_count > SESSION_FRAMES_MAX;
     for (size_t i = 0; i < change->frame_count && i < SESSION_FRAMES_MAX; i++)
         session_words_bytes(&words, change->frames[i], SIZE_MAX);
-    return session_call(sessions, &words, take_change, 0, done, ctx);
+    return session_call_next(sessions, &words, take_change, 0, done, ctx);
+}
+
+enum err session_renew(struct sessions *sessions, const char *id, const struct session_who *who,
+                       session_fn *done, void *ctx) {
+    struct session_words words;
+
+    session_words_begin(&words, "halley_session_renew", id);
+    session_words_text(&words, sessions->prefix);
+    put_who(&words, who);
+    return session_call_next(sessions, &words, take_holder, 0, done, ctx);
 }
 
 enum err session_close(struct sessions *sessions, const char *id, struct session_bytes reason,
@@ -214,7 +260,7 @@ enum err session_close(struct sessions *sessions, const char *id, struct session
     session_words_number(&words, ttl);
     session_words_text(&words, once ? "once" : "each");
     session_words_bytes(&words, reason, SESSION_REASON_MAX);
-    return session_call(sessions, &words, take_holder, 0, done, ctx);
+    return session_call_next(sessions, &words, take_holder, 0, done, ctx);
 }
 
 enum err session_remove(struct sessions *sessions, const char *id, session_fn *done, void *ctx) {
@@ -222,5 +268,12 @@ enum err session_remove(struct sessions *sessions, const char *id, session_fn *d
 
     session_words_begin(&words, "halley_session_remove", id);
     session_words_text(&words, sessions->prefix);
-    return session_call(sessions, &words, take_holder, 0, done, ctx);
+    return session_call_next(sessions, &words, session_take_nothing, 0, done, ctx);
+}
+
+enum err session_count(struct sessions *sessions, session_fn *done, void *ctx) {
+    struct session_words words;
+
+    session_words_begin(&words, "halley_session_count", "halley.sessions");
+    return session_call_next(sessions, &words, take_sessions, 0, done, ctx);
 }

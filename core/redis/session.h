@@ -42,13 +42,27 @@ enum {
     SESSION_REASON_MAX = 256,    /* bytes of why a session is closed */
     SESSION_STATE_MAX = 65536,   /* bytes of a protocol's state */
     SESSION_CURSOR_MAX = 262144, /* bytes of positions */
-    SESSION_FRAMES_MAX = 256     /* frames that one change adds */
+    SESSION_FRAMES_MAX = 256,    /* frames that one change adds */
+    SESSION_WHO_MAX = 16384,     /* bytes of who its client is */
+    SESSION_UNPOLLED = 10000 /* milliseconds that a session lives that was opened and never polled;
+                              * for a `loose` birth that is what holds, for others open's `ttl` */
 };
 
 /* Any bytes; {NULL, 0} is none. What a call is given is borrowed for the length of that call. */
 struct session_bytes {
     const char *at;
     size_t len;
+};
+
+/*
+ * Who a session's client is by a token: any words of whom, in which a user's name comes first and
+ * ends with a NUL; Unix milliseconds from which on that says nothing more; and with what the
+ * session is closed then, by Redis's clock, as by session_close(). No words: nobody that is to be
+ * known by others.
+ */
+struct session_who {
+    struct session_bytes words, reason;
+    int64_t ends; /* 0: never */
 };
 
 enum session_status {
@@ -63,7 +77,9 @@ enum session_status {
     SESSION_CHANGED, /* answer: its state is not the one of `version`; the view is filled anew:
                       * nothing is marked, so render again and answer again */
     SESSION_CONFLICT, /* change: its state is not the one of `version`; the view is filled */
-    SESSION_FULL      /* change: its frames would be more than `max_backlog`; nothing is done */
+    SESSION_FULL,     /* change: its frames would be more than `max_backlog`; open, attach: there
+                       * are `most` sessions already. Nothing is done */
+    SESSION_FOREIGN   /* attach, renew: it is another user's. Nothing is done */
 };
 
 /*
@@ -71,7 +87,8 @@ enum session_status {
  *
  * With SESSION_HELD and SESSION_CHANGED, and after attach SESSION_OPENED, all of it is filled;
  * with SESSION_CONFLICT `version`, `state`, `cursor`, `dialect`. With SESSION_OK: after change
- * `version`, `waiting`, `waiting_bytes`, `holder`; after answer `batch`; after close `holder`.
+ * `version`, `waiting`, `waiting_bytes`, `holder`; after answer `batch`; after close `holder`;
+ * after count `sessions`.
  */
 struct session_view {
     /*
@@ -102,11 +119,15 @@ struct session_view {
      * `cursor` and these positions, and these frames: the client may yet have the first copy
      */
     struct session_bytes until;
+    struct session_bytes
+        who; /* its client, as struct session_who has the words; and when that ends */
+    int64_t ends;
     int64_t ping;         /* milliseconds until its next ping is due, 0 if it is by now; -1:
                            * none is to be sent (there is no pulse, or its pong is awaited) */
     size_t waiting;       /* frames of its own that are not confirmed */
     size_t waiting_bytes; /* of those */
     bool holder;          /* a request that holds it has been told */
+    uint64_t sessions;    /* that there are in this Redis, of all processes and dialects */
 };
 typedef void session_fn(void *ctx, const struct session_view *view);
 
@@ -124,6 +145,9 @@ void sessions_free(struct sessions *sessions);
 /* The library is there (again): what was not done for want of it is asked once more, and holds
  * that could not be released are. Called on the library's `ready`. */
 void sessions_resume(struct sessions *sessions);
+
+/* Sends what waits to be sent together. To be called before the loop sleeps. */
+void sessions_flush(struct sessions *sessions);
 
 /* The library is not to be had, or the connection is lost: whoever waits for it is told. */
 void sessions_give_up(struct sessions *sessions);
@@ -169,11 +193,13 @@ struct session_birth {
     struct session_bytes state;   /* of the protocol */
     struct session_bytes cursor;  /* positions that it begins with */
     unsigned first_pulse;         /* milliseconds until its first ping is due; 0: it has no pulse */
-    bool loose;                   /* attach: a session that is made here is not held: the carrier
-                                   * answers at once without frames, and needs no release */
+    unsigned most;          /* sessions that there may be: beyond, SESSION_FULL; 0: any number */
+    struct session_who who; /* open; session_attach() has its own */
+    bool loose;             /* attach: a session that is made here is not held: the carrier
+                             * answers at once without frames, and needs no release */
 };
 
-/* Makes a session that nobody holds yet: SESSION_OPENED or SESSION_EXISTS. */
+/* Makes a session that nobody holds yet: SESSION_OPENED, SESSION_EXISTS, SESSION_FULL. */
 enum err session_open(struct sessions *sessions, const char *id, const struct session_birth *birth,
                       unsigned ttl, session_fn *done, void *ctx) MUST_CHECK;
 
@@ -197,13 +223,15 @@ struct session_attach {
     uint64_t ack;                      /* SESSION_ACK */
     struct session_bytes reason;       /* SESSION_BOTH: why it is closed */
     const struct session_birth *birth; /* what to make where there is none; NULL: SESSION_GONE */
-    unsigned ttl;                      /* milliseconds from now */
+    struct session_who who; /* its client from now on, if that ends later; no words: as it was */
+    unsigned ttl;           /* milliseconds from now */
 };
 
 /*
  * A request that can carry messages has come. Where the one that holds the session belongs to a
  * process that does not live any more, there is nobody who holds it.
- *   SESSION_HELD, SESSION_OPENED, SESSION_GONE, SESSION_CLOSED, SESSION_BUSY, SESSION_LOST
+ *   SESSION_HELD, SESSION_OPENED, SESSION_GONE, SESSION_CLOSED, SESSION_BUSY, SESSION_LOST,
+ *   SESSION_FULL, SESSION_FOREIGN
  */
 enum err session_attach(struct sessions *sessions, const char *id,
                         const struct session_attach *attach, session_fn *done,
@@ -229,6 +257,8 @@ struct session_answer {
     unsigned ttl;                 /* milliseconds from now */
     unsigned pong_within;         /* a ping is in it: the session is gone in so many milliseconds
                                    * unless session_change() says `pong`, whatever else comes; 0 */
+    bool together; /* it may wait for others with the same cursor, which are sent in one
+                    * call: until sessions_flush(), or any other call */
 };
 
 /*
@@ -264,6 +294,13 @@ enum err session_change(struct sessions *sessions, const char *id,
                         void *ctx) MUST_CHECK;
 
 /*
+ * Says anew who its client is. Whoever holds the session is woken, and finds it in its view.
+ *   SESSION_OK, SESSION_FOREIGN, SESSION_GONE, SESSION_CLOSED
+ */
+enum err session_renew(struct sessions *sessions, const char *id, const struct session_who *who,
+                       session_fn *done, void *ctx) MUST_CHECK;
+
+/*
  * A hold ended with nothing sent: time over, the client gone. SESSION_OK, SESSION_LOST,
  * SESSION_GONE. With SESSION_SAME send the empty answer once it was SESSION_OK, else break off; and
  * never give an empty answer where there is an `until`. `ttl` as above; 0: as it is. `done` may be
@@ -279,9 +316,16 @@ void session_release(struct sessions *sessions, const char *id, uint64_t number,
 enum err session_close(struct sessions *sessions, const char *id, struct session_bytes reason,
                        bool once, unsigned ttl, session_fn *done, void *ctx) MUST_CHECK;
 
-/* Takes it away with everything of it, as where a WebSocket has taken it over: whoever holds it
- * is told `over`. SESSION_OK, SESSION_GONE. */
+/*
+ * Takes it away with everything of it, as where a WebSocket takes it over: by coming that says that
+ * the last answer came. Whoever holds it is told `over`. SESSION_HELD with the view of what it was,
+ * SESSION_GONE, SESSION_CLOSED.
+ */
 enum err session_remove(struct sessions *sessions, const char *id, session_fn *done,
                         void *ctx) MUST_CHECK;
+
+/* How many sessions there are, of all processes: SESSION_OK. Where Redis has begun anew, or was
+ * emptied, those that were not used since are not among them. */
+enum err session_count(struct sessions *sessions, session_fn *done, void *ctx) MUST_CHECK;
 
 #endif

@@ -31,16 +31,21 @@ struct session_call {
 
 /* ---------------------------------------------------------------------------- a call */
 
-static struct session_call *call_new(struct sessions *sessions, const struct session_words *words,
-                                     session_take_fn *take, session_fn *done, void *ctx) {
+struct session_call *session_call_new(struct sessions *sessions, const struct session_words *words,
+                                      session_take_fn *take, uint64_t hold, session_fn *done,
+                                      void *ctx) {
     size_t count = (size_t)words->count, bytes = 0;
 
     for (size_t i = 0; i < count; i++)
         bytes += words->lens[i];
     struct session_call *call =
         mem_new(sizeof *call + count * (sizeof *call->argv + sizeof *call->lens) + bytes);
-    *call = (struct session_call){
-        .sessions = sessions, .take = take, .done = done, .ctx = ctx, .argc = words->count};
+    *call = (struct session_call){.sessions = sessions,
+                                  .hold = hold,
+                                  .take = take,
+                                  .done = done,
+                                  .ctx = ctx,
+                                  .argc = words->count};
     call->argv = (const char **)(call + 1);
     call->lens = (size_t *)(call->argv + count);
     char *to = (char *)(call->lens + count);
@@ -55,23 +60,30 @@ static struct session_call *call_new(struct sessions *sessions, const struct ses
 
 static void on_reply(void *ctx, const redis_reply *reply);
 
-static bool send(struct session_call *call) {
+bool session_call_send(struct session_call *call) {
     const struct sessions *sessions = call->sessions;
     return library_ready(sessions->library) &&
            redis_command(sessions->redis, on_reply, call, call->argc, call->argv, call->lens) ==
                ERR_OK;
 }
 
+struct session_bytes session_call_word(const struct session_call *call, int at) {
+    return (struct session_bytes){call->argv[at], call->lens[at]};
+}
+
 enum err session_call(struct sessions *sessions, const struct session_words *words,
                       session_take_fn *take, uint64_t hold, session_fn *done, void *ctx) {
     if (words->range)
         return ERR_RANGE;
-    struct session_call *call = call_new(sessions, words, take, done, ctx);
-    call->hold = hold;
-    if (send(call))
+    struct session_call *call = session_call_new(sessions, words, take, hold, done, ctx);
+    if (session_call_send(call))
         return ERR_OK;
     free(call);
     return ERR_REDIS;
+}
+
+void session_call_defer(struct session_call *call) {
+    DL_APPEND(call->sessions->again, call);
 }
 
 /* Tells whoever asked. A release goes on without him. */
@@ -83,16 +95,17 @@ static void tell(struct session_call *call, const struct session_view *view) {
         done(call->ctx, view);
 }
 
-void session_release(struct sessions *sessions, const char *id, uint64_t number, unsigned ttl,
-                     session_fn *done, void *ctx) {
+void session_call_release(struct sessions *sessions, const char *id, uint64_t number, unsigned ttl,
+                          session_fn *done, void *ctx) {
     struct session_words words;
 
     session_words_begin(&words, "halley_session_release", id);
     session_words_hold(&words, sessions, number);
     session_words_number(&words, ttl);
-    struct session_call *call = call_new(sessions, &words, session_take_nothing, done, ctx);
+    struct session_call *call =
+        session_call_new(sessions, &words, session_take_nothing, 0, done, ctx);
     call->release = true;
-    if (!send(call))
+    if (!session_call_send(call))
         DL_APPEND(sessions->again, call);
 }
 
@@ -103,7 +116,7 @@ static void let_go(const struct session_call *call) {
     if (call->hold == 0)
         return;
     snprintf(id, sizeof id, "%.*s", (int)call->lens[SESSION_FIXED], call->argv[SESSION_FIXED]);
-    session_release(call->sessions, id, call->hold, 0, NULL, NULL);
+    session_call_release(call->sessions, id, call->hold, 0, NULL, NULL);
 }
 
 /* ---------------------------------------------------------------------------- answers */
@@ -143,6 +156,8 @@ static struct session_bytes *take_view(const redis_reply *reply, struct session_
     view->waiting_bytes = count_of(redis_item(reply, 9));
     view->reason = bytes_of(redis_item(reply, 11));
     view->until = bytes_of(redis_item(reply, 12));
+    view->who = bytes_of(redis_item(reply, 13));
+    view->ends = redis_integer(redis_item(reply, 14), 0);
     return take_frames(redis_item(reply, 10), view);
 }
 
@@ -169,7 +184,7 @@ static void take_answer(struct session_call *call, const redis_reply *reply) {
     int64_t status = redis_integer(redis_item(reply, 0), -1);
 
     view.status = (enum session_status)status;
-    if (status < 0 || status > SESSION_FULL) {
+    if (status < 0 || status > SESSION_FOREIGN) {
         view.err = ERR_REFUSED;
         view.why = "its answer is not understood";
     } else if (status == SESSION_OK) {
@@ -185,8 +200,14 @@ static void take_answer(struct session_call *call, const redis_reply *reply) {
     free(frames);
 }
 
-static void on_reply(void *ctx, const redis_reply *reply) {
-    struct session_call *call = ctx;
+void session_call_marked(struct session_call *call, uint64_t batch) {
+    const struct session_view view = {.status = SESSION_OK, .batch = batch, .ping = -1};
+
+    tell(call, &view);
+    free(call);
+}
+
+void session_call_reply(struct session_call *call, const redis_reply *reply) {
     struct sessions *sessions = call->sessions;
     struct session_view view = {.err = ERR_REDIS, .sent = reply == NULL, .ping = -1};
     char words[WORDS_MAX];
@@ -213,12 +234,17 @@ static void on_reply(void *ctx, const redis_reply *reply) {
         free(call);
 }
 
+static void on_reply(void *ctx, const redis_reply *reply) {
+    session_call_reply(ctx, reply);
+}
+
 /* ------------------------------------------------------------------------- once more */
 
 /* Tells whoever waits that it was not done. A release waits on. */
 static void fail(struct session_call *call) {
     static const struct session_view away = {.err = ERR_REDIS, .ping = -1};
 
+    let_go(call);
     tell(call, &away);
     if (call->release)
         DL_APPEND(call->sessions->again, call);
@@ -233,7 +259,7 @@ static void each_again(struct sessions *sessions, bool resume) {
     sessions->again = NULL;
     DL_FOREACH_SAFE (waiting, call, next) {
         DL_DELETE(waiting, call);
-        if (!resume || !send(call))
+        if (!resume || !session_call_send(call))
             fail(call);
     }
 }
@@ -242,7 +268,7 @@ void sessions_resume(struct sessions *sessions) {
     each_again(sessions, true);
 }
 
-void sessions_give_up(struct sessions *sessions) {
+void session_call_give_up(struct sessions *sessions) {
     each_again(sessions, false);
 }
 

@@ -92,6 +92,7 @@ void engineio_refuse(struct buf *out, enum engineio_refusal refusal) {
         [ENGINEIO_SESSION] = "Session ID unknown",
         [ENGINEIO_METHOD] = "Bad handshake method",
         [ENGINEIO_REQUEST] = "Bad request",
+        [ENGINEIO_FORBIDDEN] = "Forbidden",
         [ENGINEIO_VERSION] = "Unsupported protocol version",
     };
     buf_printf(out, "{\"code\":%d,\"message\":\"%s\"}", (int)refusal, words[refusal]);

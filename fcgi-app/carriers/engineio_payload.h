@@ -21,7 +21,8 @@ enum engineio_type {
     ENGINEIO_NOOP
 };
 
-enum { ENGINEIO_PACKETS = 64 }; /* of one payload that a client sends */
+/* Of one payload that a client sends: it gathers what its page says at once. */
+enum { ENGINEIO_PACKETS = 1024 };
 
 struct engineio_packet {
     enum engineio_type type;
@@ -62,13 +63,14 @@ struct engineio_opening {
 };
 void engineio_open(struct buf *out, const struct engineio_opening *opening);
 
-/* Why a request is refused, with 400. */
+/* Why a request is refused, with 400 where nothing else is said. */
 enum engineio_refusal {
     ENGINEIO_FINE = -1, /* it is not */
     ENGINEIO_TRANSPORT = 0,
     ENGINEIO_SESSION = 1,
     ENGINEIO_METHOD = 2,
     ENGINEIO_REQUEST = 3,
+    ENGINEIO_FORBIDDEN = 4, /* with 403 */
     ENGINEIO_VERSION = 5
 };
 

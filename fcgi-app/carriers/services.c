@@ -12,6 +12,8 @@
 
 #include "core/base/mem.h"
 #include "core/data/channel.h"
+#include "fcgi-app/carriers/bayeux/bayeux.h"
+#include "fcgi-app/carriers/engineio/engineio.h"
 #include "fcgi-app/carriers/sockjs/sockjs.h"
 #include "fcgi-app/carriers/speech.h"
 #include "fcgi-app/door/mount.h"
@@ -27,7 +29,11 @@ struct dialect {
     bool carries; /* a protocol, which the configuration names */
 };
 
-static const struct dialect dialects[] = {{"sockjs", sockjs_serve, true}};
+static const struct dialect dialects[] = {
+    {"sockjs", sockjs_serve, true},       {"engine.io", engineio_serve, true},
+    {"socket.io", engineio_serve, false}, {"bayeux", bayeux_serve, false},
+    {"faye", bayeux_serve, false},        {"cometd", bayeux_serve, false},
+};
 
 enum { DIALECTS = sizeof dialects / sizeof dialects[0] };
 
@@ -50,7 +56,8 @@ static bool check_protocol(const struct config *config, const struct service *se
     struct speech speech = service_speech(config, service);
     const char *name = speech.argument;
 
-    if (speech.protocol == NULL || speech.protocol->argument != (*name != '\0'))
+    if (speech.protocol == NULL || speech.protocol->dialect ||
+        speech.protocol->argument != (*name != '\0'))
         snprintf(problem, CONFIG_PROBLEM,
                  "protocol = %.100s: must be halley or channel NAME [service %s]",
                  service->protocol, service->path);
@@ -63,17 +70,35 @@ static bool check_protocol(const struct config *config, const struct service *se
     return false;
 }
 
+/* The names of all dialects, as a sentence has them. */
+static void put_names(struct buf *out) {
+    for (size_t i = 0; i < DIALECTS; i++) {
+        if (i > 0)
+            buf_text(out, i + 1 < DIALECTS ? ", " : " or ");
+        buf_text(out, dialects[i].name);
+    }
+}
+
+static void say_no_dialect(const struct service *service, char *problem) {
+    struct buf names = buf_make(256);
+
+    put_names(&names);
+    if (service->dialect[0] != '\0')
+        snprintf(problem, CONFIG_PROBLEM, "dialect = %.100s: must be %s [service %s]",
+                 service->dialect, names.data, service->path);
+    else
+        snprintf(problem, CONFIG_PROBLEM,
+                 "section [service %s]: its first segment must be %s, or dialect say it",
+                 service->path, names.data);
+    buf_free(&names);
+}
+
 static bool check_service(const struct config *config, const struct service *service,
                           char *problem) {
     const struct dialect *dialect = dialect_of(service);
 
-    if (dialect == NULL && service->dialect[0] != '\0')
-        snprintf(problem, CONFIG_PROBLEM, "dialect = %.100s: must be sockjs [service %s]",
-                 service->dialect, service->path);
-    else if (dialect == NULL)
-        snprintf(problem, CONFIG_PROBLEM,
-                 "section [service %s]: its first segment must be sockjs, or dialect say it",
-                 service->path);
+    if (dialect == NULL)
+        say_no_dialect(service, problem);
     else if (dialect->serve == sockjs_serve && service->dialect[0] == '\0' &&
              strchr(service->path, '/') == NULL)
         snprintf(problem, CONFIG_PROBLEM, "section [service %s]: must be %s/NAME", service->path,
@@ -138,21 +163,31 @@ static const char *behind(const struct service *service, const char *path) {
     return is ? path + len : NULL;
 }
 
+/* Of services that stand below each other it is the one with the longest path. */
+static const struct service *service_at(const struct config *config, const char *path) {
+    const struct service *longest = NULL;
+
+    for (size_t i = 0; i < config->service_count; i++) {
+        const struct service *service = &config->services[i];
+        if (behind(service, path) != NULL &&
+            (longest == NULL || strlen(service->path) > strlen(longest->path)))
+            longest = service;
+    }
+    return longest;
+}
+
 static bool find_below(const struct config *config, const struct request *request,
                        const char *mount, struct service_request *found) {
     bool rewritten;
     const char *path = mount_service(mount, request->path, request->served, &rewritten);
+    const struct service *service = path != NULL ? service_at(config, path) : NULL;
 
-    for (size_t i = 0; path != NULL && i < config->service_count; i++) {
-        const char *rest = behind(&config->services[i], path);
-        if (rest == NULL)
-            continue;
-        *found = (struct service_request){.service = &config->services[i]};
-        take_segments(found, rest,
-                      path >= request->served && path <= request->served + strlen(request->served));
-        return true;
-    }
-    return false;
+    if (service == NULL)
+        return false;
+    *found = (struct service_request){.service = service};
+    take_segments(found, behind(service, path),
+                  path >= request->served && path <= request->served + strlen(request->served));
+    return true;
 }
 
 bool service_find(const struct config *config, const struct request *request,

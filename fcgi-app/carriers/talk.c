@@ -7,6 +7,9 @@
  * stands is put off, also the publish of the text that changes the channels: so a
  * publish is heard by whoever subscribed before it. What a talk keeps meanwhile, put off
  * or on its way to Redis, is bounded: above HELD_MAX the client is read no further.
+ *
+ * A protocol that wants to know where its channels begin is told before they are joined: that
+ * is asked first, and everything else put off. So is what patterns stand for.
  */
 #include "fcgi-app/carriers/talk.h"
 
@@ -15,11 +18,21 @@
 
 #include "core/base/collections.h"
 #include "core/base/mem.h"
+#include "core/data/wildcard.h"
+#include "fcgi-app/carriers/begin.h"
+#include "fcgi-app/carriers/places.h"
 #include "fcgi-app/endpoints/publish.h"
+#include "fcgi-app/endpoints/watching.h"
+#include "fcgi-app/hub/trouble.h"
+#include "fcgi-app/rights/credential.h"
+#include "fcgi-app/rights/rights.h"
+
+enum { NORMAL = 1000, AGAIN_LATER = 1013 }; /* RFC 6455 §7.4.1 */
 
 enum {
     PUBLISHES_MAX = 64,
     LATER_MAX = 64,
+    BURST_MAX = 1024,     /* of both, where a client cannot be told to say it again */
     HELD_MAX = 256 * 1024 /* bytes, and one text more */
 };
 
@@ -30,6 +43,7 @@ struct later {
     struct step step;
     size_t len; /* that it weighs; of the text, if there is one */
     char *text;
+    bool bytes; /* `text` is */
 };
 
 struct talk {
@@ -42,9 +56,20 @@ struct talk {
     unsigned later_count;
     struct ev_timer resume; /* outside of the hub's callback: takes what was put off */
     char *who;
+    struct ev_timer deadline;    /* of the protocol's state */
+    struct ev_timer expiry;      /* of what says who speaks */
+    struct identity_watch watch; /* at that; ... */
+    bool news;                   /* ... something was told of it, and is to be looked at */
+    struct step *asking; /* whose channels are asked for, or where they begin; or NULL. It keeps
+                            the talk */
     unsigned publishing; /* on their way; each keeps the talk */
     size_t held;         /* bytes that were put off, or are on their way */
 };
+
+/* How many texts of the client may be on their way, or put off. */
+static unsigned most(const struct talk *talk, unsigned usual) {
+    return talk->setting.speech.state != NULL ? BURST_MAX : usual;
+}
 
 /* One more thing is kept, or (with false) one less. */
 static void weigh(struct talk *talk, size_t bytes, bool more) {
@@ -54,9 +79,12 @@ static void weigh(struct talk *talk, size_t bytes, bool more) {
 }
 
 static void free_if_done(struct talk *talk) {
-    if (talk->client != NULL || talk->publishing > 0)
+    if (talk->client != NULL || talk->publishing > 0 || talk->asking != NULL)
         return;
+    speech_end(&talk->setting.speech);
     free(talk->who);
+    identity_look(NULL, &talk->watch);
+    identity_free(talk->setting.speech.who);
     free(talk);
 }
 
@@ -74,11 +102,17 @@ void talk_closed(void *ctx) {
         later_free(later);
     talk->later = NULL;
     ev_timer_stop(talk->setting.app->loop, &talk->resume);
+    ev_timer_stop(talk->setting.app->loop, &talk->deadline);
+    ev_timer_stop(talk->setting.app->loop, &talk->expiry);
     talk->client = NULL;
     free_if_done(talk);
 }
 
 /* --------------------------------------------------------------------- saying */
+
+static uint64_t now_ms(const struct talk *talk) {
+    return (uint64_t)(ev_now(talk->setting.app->loop) * 1000);
+}
 
 /* What the step says, and its end of the connection. */
 static void say(struct talk *talk, const struct step *step) {
@@ -87,7 +121,8 @@ static void say(struct talk *talk, const struct step *step) {
     for (size_t i = 0; talk->client != NULL && !talk->ending && i < step->said.count; i++) {
         size_t len;
         const char *text = texts_at(&step->said, i, &len);
-        carrier->say(talk->client, text, len);
+        bool bytes = texts_is_bytes(&step->said, i) && carrier->say_bytes != NULL;
+        (bytes ? carrier->say_bytes : carrier->say)(talk->client, text, len);
     }
     if (step->closes == 0 || talk->client == NULL || talk->ending)
         return;
@@ -104,6 +139,25 @@ void talk_close(struct talk *talk, unsigned code, const char *reason) {
     say(talk, &step);
 }
 
+/* The connection is closed when its protocol's deadline has passed, as that is by now. */
+static void set_deadline(struct talk *talk) {
+    struct ev_loop *loop = talk->setting.app->loop;
+    uint64_t at = speech_deadline(&talk->setting.speech);
+
+    ev_timer_stop(loop, &talk->deadline);
+    if (at == 0 || talk->client == NULL || talk->ending)
+        return;
+    uint64_t now = now_ms(talk);
+    ev_timer_set(&talk->deadline, at > now ? (double)(at - now) / 1000 : 0, 0);
+    ev_timer_start(loop, &talk->deadline);
+}
+
+static void on_deadline(struct ev_loop *loop, struct ev_timer *timer, int events) {
+    struct talk *talk = timer->data;
+    (void)loop, (void)events;
+    talk_close(talk, NORMAL, "");
+}
+
 static void tell(struct talk *talk, const struct outcome *outcome) {
     struct step told = {0};
 
@@ -111,11 +165,16 @@ static void tell(struct talk *talk, const struct outcome *outcome) {
         app_count(talk->setting.app, outcome->problem);
     talk->setting.speech.protocol->tell(&talk->setting.speech, outcome, &told);
     say(talk, &told);
+    set_deadline(talk);
     step_free(&told);
 }
 
 static void tell_problem(struct talk *talk, const struct problem *problem, struct scan_value ref) {
     tell(talk, &(struct outcome){.problem = problem, .ref = ref});
+}
+
+static void tell_unjoined(struct talk *talk, const struct problem *problem, struct scan_value ref) {
+    tell(talk, &(struct outcome){.problem = problem, .ref = ref, .joining = true});
 }
 
 /* ----------------------------------------------------------------- channels */
@@ -129,7 +188,10 @@ static void hold(struct talk *talk, const struct hub_places *places) {
         .channel_count = places->count,
         .limit = talk->setting.limit,
         .ends = places->ends,
-        .tag = places->tag};
+        .tag = places->tag,
+        .renews = true,
+        .who = talk->setting.speech.who,
+        .address = talk->who};
     struct problem problem;
 
     talk->begun = false;
@@ -137,12 +199,53 @@ static void hold(struct talk *talk, const struct hub_places *places) {
         client_refuse(talk->client, &problem);
 }
 
+/* Whether the client may read that much: a change that joins counts as a request. */
+static bool may_join(const struct talk *talk, const struct change *join, struct problem *problem) {
+    return watching_admits(talk->setting.app, talk->who, join, problem);
+}
+
 static bool join(struct talk *talk, struct step *step) {
     if (talk->holder.waiter == NULL) /* it is ending */
         return true;
     struct hub_places places = hub_release(talk->holder.waiter);
-    bool valid = change_add(&step->join, talk->setting.app->config, &places, &step->problem);
+    bool valid = may_join(talk, &step->join, &step->problem) &&
+                 watching_add(talk->setting.app, talk->setting.speech.who, &step->join, &places,
+                              &step->problem);
     hold(talk, &places);
+    hub_places_free(&places);
+    return valid;
+}
+
+/* Those of the asked places that are not the session's yet, as they stand in the change. */
+static struct hub_places fresh_of(const struct hub_places *asked, const struct hub_places *places) {
+    struct hub_places fresh = {.channels = mem_new((asked->count + 1) * sizeof *fresh.channels)};
+
+    for (size_t i = 0; i < asked->count; i++) {
+        const struct hub_channel *channel = &asked->channels[i];
+        if (!places_have(places, channel->name, channel->len))
+            fresh.channels[fresh.count++] = *channel;
+    }
+    return fresh;
+}
+
+/* Joins channels that begin at these places; the protocol is told, and what it says goes first. */
+static bool join_at(struct talk *talk, struct step *step, const struct hub_places *begin) {
+    const struct speech *speech = &talk->setting.speech;
+
+    if (talk->holder.waiter == NULL)
+        return true;
+    struct hub_places places = hub_release(talk->holder.waiter);
+    struct hub_places fresh = fresh_of(begin, &places);
+    const struct change change = {.channels = fresh.channels, .count = fresh.count};
+    bool valid = change_add(&change, talk->setting.app->config, &places, &step->problem);
+    if (valid) {
+        speech->protocol->joined(speech, &fresh, step);
+        say(talk, step);
+        texts_free(&step->said);
+    }
+    free(fresh.channels);
+    if (!talk->ending)
+        hold(talk, &places);
     hub_places_free(&places);
     return valid;
 }
@@ -202,15 +305,16 @@ static void on_published(void *ctx, const struct history_posted *posted,
 static void publish(struct talk *talk, struct step *step) {
     const struct order_post *post = &step->post;
     const struct publish publish = {.who = talk->who,
+                                    .identity = talk->setting.speech.who,
                                     .channel = post->channel,
                                     .channel_len = post->channel_len,
                                     .payload = post->data.at,
                                     .payload_len = post->data.len,
                                     .idempotency = post->key != NULL ? post->key : ""};
 
-    if (talk->publishing >= PUBLISHES_MAX) {
+    if (talk->publishing >= most(talk, PUBLISHES_MAX)) {
         problem_later(&step->problem, 429, 1, "publish: at most %d may be on their way",
-                      PUBLISHES_MAX);
+                      (int)most(talk, PUBLISHES_MAX));
         return;
     }
     struct posting *posting = posting_new(talk, step->ref, post->data.len);
@@ -229,10 +333,10 @@ static void put_off(struct talk *talk, struct later *later) {
     weigh(talk, later->len, true);
 }
 
-static void put_off_text(struct talk *talk, const char *text, size_t len) {
+static void put_off_text(struct talk *talk, const char *text, size_t len, bool bytes) {
     struct later *later = mem_new(sizeof *later);
 
-    *later = (struct later){.text = mem_copy(text, len), .len = len};
+    *later = (struct later){.text = mem_copy(text, len), .len = len, .bytes = bytes};
     put_off(talk, later);
 }
 
@@ -256,12 +360,187 @@ static void take_rest(struct talk *talk, struct step *step) {
     say(talk, step);
 }
 
-static void take_step(struct talk *talk, struct step *step) {
+static void resume(struct talk *talk);
+
+/* Takes back what was asked for. NULL: the client is gone, and perhaps the talk. */
+static struct step *asked(struct talk *talk) {
+    struct step *step = talk->asking;
+
+    talk->asking = NULL;
+    if (talk->client != NULL) {
+        talk->setting.carrier->hold(talk->client);
+        return step;
+    }
+    step_free(step);
+    free(step);
+    free_if_done(talk);
+    return NULL;
+}
+
+/* `client` is the talk's, which may have lost it. */
+static void asked_end(struct talk *talk, struct client *client, struct step *step) {
+    set_deadline(talk);
+    step_free(step);
+    free(step);
+    talk->setting.carrier->let_go(client);
+}
+
+static void on_places(void *ctx, const struct hub_places *places, const struct problem *problem) {
+    struct talk *talk = ctx;
+    struct client *client = talk->client;
+    struct step *step = asked(talk);
+
+    if (step == NULL)
+        return;
+    if (places == NULL || !join_at(talk, step, places)) {
+        tell_unjoined(talk, places == NULL ? problem : &step->problem, step->ref);
+        if (places == NULL) /* nothing has changed in the hub */
+            resume(talk);
+    } else if (step->posts) {
+        put_off_rest(talk, step);
+    } else {
+        take_rest(talk, step);
+    }
+    asked_end(talk, client, step);
+}
+
+/* What comes until the answer is put off. */
+static void begin_asking(struct talk *talk, struct step *step) {
+    talk->asking = mem_new(sizeof *talk->asking);
+    step_keep(step);
+    *talk->asking = *step;
+    *step = (struct step){0};
+    talk->begun = false;
+}
+
+/* Asks where the step's channels begin. */
+static void ask(struct talk *talk, struct step *step) {
+    begin_asking(talk, step);
+    begin_ask(talk->setting.app, NULL, talk->asking->join.channels, talk->asking->join.count,
+              on_places, talk);
+}
+
+static void change(struct talk *talk, struct step *step);
+
+static void on_known(void *ctx, bool known) {
+    struct talk *talk = ctx;
+    struct client *client = talk->client;
+    struct step *step = asked(talk);
+    struct problem problem;
+
+    if (step == NULL)
+        return;
+    if (known) {
+        change(talk, step);
+    } else {
+        hub_explain(talk->setting.app->hub, &problem,
+                    "Redis does not tell what the pattern stands for");
+        tell_unjoined(talk, &problem, step->ref);
+        resume(talk);
+    }
+    asked_end(talk, client, step);
+}
+
+/* Asks what the step's patterns stand for. */
+static void ask_patterns(struct talk *talk, struct step *step) {
+    begin_asking(talk, step);
+    watching_ask(talk->setting.app, &talk->asking->join, on_known, talk);
+}
+
+/* ------------------------------------------------------------------- who speaks */
+
+enum { EXPIRED = 4401, FORBIDDEN = 4403 };
+#define LOOK_AGAIN 0.02 /* seconds */
+
+static void set_expiry(struct talk *talk);
+
+/* Has run out; or there was news of it, and between two holds what it reads is looked at later. */
+static void on_expiry(struct ev_loop *loop, struct ev_timer *timer, int events) {
+    struct talk *talk = timer->data;
+    const struct identity *who = talk->setting.speech.who;
+    bool over = who->expires <= ev_now(loop), news = talk->news;
+    (void)events;
+
+    talk->news = news && talk->holder.waiter == NULL;
+    if (over) {
+        talk_close(talk, EXPIRED, who->revoked ? "the token was revoked" : "the token has expired");
+    } else if (news && talk->holder.waiter != NULL && hub_banned(talk->holder.waiter)) {
+        talk_close(talk, FORBIDDEN, "a channel is not allowed any more");
+    } else {
+        set_expiry(talk);
+    }
+}
+
+/* Looked at when whoever tells the news is done. */
+static void on_news(struct identity_watch *watch) {
+    struct talk *talk = RING_OF(watch, struct talk, watch);
+
+    talk->news = true;
+    if (talk->client != NULL)
+        set_expiry(talk);
+}
+
+static void set_expiry(struct talk *talk) {
+    struct ev_loop *loop = talk->setting.app->loop;
+    const struct identity *who = talk->setting.speech.who;
+    double longest = talk->setting.app->config->max_stream; /* which ends it anyway */
+
+    ev_timer_stop(loop, &talk->expiry);
+    if (who == NULL || who->expires == 0)
+        return;
+    double left = talk->news ? LOOK_AGAIN : who->expires - ev_now(loop);
+    ev_timer_set(&talk->expiry, left < 0 ? 0 : left < longest ? left : longest, 0);
+    ev_timer_start(loop, &talk->expiry);
+}
+
+/* The channels are held for who speaks now. False: one of them is no longer his. */
+static bool hold_anew(struct talk *talk) {
+    const struct config *config = talk->setting.app->config;
+    bool may = true;
+
+    if (talk->holder.waiter == NULL)
+        return true;
+    struct hub_places places = hub_release(talk->holder.waiter);
+    for (size_t i = 0; may && i < places.count; i++) {
+        const struct hub_channel *channel = &places.channels[i];
+        may = wildcard_is(channel->name, channel->len) ||
+              rights_may(config, talk->setting.speech.who, RIGHTS_SUBSCRIBE, channel->name,
+                         channel->len);
+    }
+    hold(talk, &places);
+    hub_places_free(&places);
+    return may;
+}
+
+/* False: the token is not good, or the connection ends. */
+static bool renew(struct talk *talk, const struct step *step) {
+    struct app *app = talk->setting.app;
+    struct problem problem;
+
+    identity_look(NULL, &talk->watch);
+    bool good = credentials_renew(app->credentials, &talk->setting.speech.who, step->token,
+                                  ev_now(app->loop), &problem);
+    identity_look(talk->setting.speech.who, &talk->watch);
+    if (!good) {
+        tell(talk, &(struct outcome){.problem = &problem, .ref = step->ref, .renewing = true});
+        return false;
+    }
+    set_expiry(talk);
+    if (!step->again)
+        tell(talk,
+             &(struct outcome){.expires = talk->setting.speech.who->expires, .ref = step->ref});
+    if (!talk->ending && !hold_anew(talk))
+        talk_close(talk, FORBIDDEN, "a channel is not allowed any more");
+    return talk->client != NULL && !talk->ending;
+}
+
+/* Joins and leaves, and does what stands behind that. */
+static void change(struct talk *talk, struct step *step) {
     struct problem problem = step->problem;
 
     step->problem.status = 0;
     if (step->joins && !join(talk, step)) {
-        tell_problem(talk, &step->problem, step->ref);
+        tell_unjoined(talk, &step->problem, step->ref);
         return;
     }
     if (step->leaves)
@@ -273,46 +552,96 @@ static void take_step(struct talk *talk, struct step *step) {
         take_rest(talk, step);
 }
 
-static void take(struct talk *talk, const char *text, size_t len) {
-    const struct speech *speech = &talk->setting.speech;
+static void take_step(struct talk *talk, struct step *step) {
+    bool held = talk->holder.waiter != NULL; /* it is not ending */
+    struct problem refused;
+
+    if (held && speech_asks(&talk->setting.speech, step) && !may_join(talk, &step->join, &refused))
+        tell_unjoined(talk, &refused, step->ref);
+    else if (held && speech_asks(&talk->setting.speech, step))
+        ask(talk, step);
+    else if (held && step->joins && step->join.patterns.count > 0)
+        ask_patterns(talk, step);
+    else
+        change(talk, step);
+}
+
+/* What the protocol makes of a text. */
+static void make_step(struct talk *talk, const char *text, size_t len, bool bytes,
+                      struct step *step) {
+    struct speech *speech = &talk->setting.speech;
+
+    speech->now = now_ms(talk);
+    if (!bytes)
+        speech->protocol->take(speech, text, len, step);
+    else if (speech->protocol->take_bytes != NULL)
+        speech->protocol->take_bytes(speech, text, len, step);
+}
+
+/* The same text once more, by who speaks now. */
+static void take_proved(struct talk *talk, const char *text, size_t len, struct step *step) {
+    step_free(step);
+    talk->setting.speech.proved = true;
+    make_step(talk, text, len, false, step);
+    talk->setting.speech.proved = false;
+}
+
+static void take(struct talk *talk, const char *text, size_t len, bool bytes) {
     struct step step = {0};
 
     talk->setting.app->stats->requests++;
-    speech->protocol->take(speech, text, len, &step);
-    take_step(talk, &step);
+    make_step(talk, text, len, bytes, &step);
+    if (step.renews && renew(talk, &step) && step.again)
+        take_proved(talk, text, len, &step);
+    if (!step.renews)
+        take_step(talk, &step);
+    set_deadline(talk);
     step_free(&step);
 }
 
-/* It is looked at only for the `ref` that the answer has to repeat. */
-static void refuse_text(struct talk *talk, const char *text, size_t len) {
-    const struct speech *speech = &talk->setting.speech;
+/*
+ * It is looked at only for the `ref` that the answer has to repeat. A protocol with a state would
+ * have missed it: there the connection ends.
+ */
+static void refuse_text(struct talk *talk, const char *text, size_t len, bool bytes) {
     struct step step = {0};
     struct problem problem;
 
     problem_later(&problem, 429, 1, "message: at most %d may wait for Redis", LATER_MAX);
-    speech->protocol->take(speech, text, len, &step);
+    if (talk->setting.speech.state != NULL) {
+        app_count(talk->setting.app, &problem);
+        talk_close(talk, AGAIN_LATER, "too many messages wait for Redis");
+        return;
+    }
+    make_step(talk, text, len, bytes, &step);
     tell_problem(talk, &problem, step.ref);
     step_free(&step);
 }
 
-void talk_message(void *ctx, const char *text, size_t len) {
-    struct talk *talk = ctx;
-
+static void take_or_put_off(struct talk *talk, const char *text, size_t len, bool bytes) {
     if (talk->ending)
         return;
     if (talk->begun && talk->later == NULL)
-        take(talk, text, len);
-    else if (talk->later_count >= LATER_MAX)
-        refuse_text(talk, text, len);
+        take(talk, text, len, bytes);
+    else if (talk->later_count >= most(talk, LATER_MAX))
+        refuse_text(talk, text, len, bytes);
     else
-        put_off_text(talk, text, len);
+        put_off_text(talk, text, len, bytes);
+}
+
+void talk_message(void *ctx, const char *text, size_t len) {
+    take_or_put_off(ctx, text, len, false);
+}
+
+void talk_bytes(void *ctx, const char *bytes, size_t len) {
+    take_or_put_off(ctx, bytes, len, true);
 }
 
 static void take_later(struct talk *talk, struct later *later) {
     if (later->rest)
         take_rest(talk, &later->step);
     else
-        take(talk, later->text, later->len);
+        take(talk, later->text, later->len, later->bytes);
 }
 
 /* Takes what was put off, until a change of channels puts the rest off again. */
@@ -334,11 +663,16 @@ static void on_resume(struct ev_loop *loop, struct ev_timer *timer, int events) 
     carrier->let_go(client);
 }
 
-static void on_begun(struct hub_holder *holder) {
-    struct talk *talk = (struct talk *)holder;
+static void resume(struct talk *talk) {
     talk->begun = true;
     if (talk->later != NULL && !ev_is_active(&talk->resume))
         ev_timer_start(talk->setting.app->loop, &talk->resume);
+}
+
+static void on_begun(struct hub_holder *holder) {
+    struct talk *talk = (struct talk *)holder;
+    if (talk->asking == NULL)
+        resume(talk);
 }
 
 /* ------------------------------------------------------------------ its beginning */
@@ -347,9 +681,16 @@ struct talk *talk_new(const struct talk_setting *setting) {
     struct talk *talk = mem_new(sizeof *talk);
 
     talk->setting = *setting;
+    talk->setting.speech.who = identity_hold(setting->speech.who);
     talk->holder.begun = on_begun;
+    talk->holder.speech = &talk->setting.speech;
+    speech_begin(&talk->setting.speech);
     ev_timer_init(&talk->resume, on_resume, 0, 0);
-    talk->resume.data = talk;
+    ev_timer_init(&talk->deadline, on_deadline, 0, 0);
+    ev_timer_init(&talk->expiry, on_expiry, 0, 0);
+    talk->watch.news = on_news;
+    identity_look(talk->setting.speech.who, &talk->watch);
+    talk->resume.data = talk->deadline.data = talk->expiry.data = talk;
     talk->who = mem_string(setting->who);
     return talk;
 }
@@ -360,6 +701,9 @@ static void begin(struct talk *talk, const struct hub_read *wanted, const struct
 
     read.transport = talk->setting.transport;
     read.options.variant = talk->setting.variant;
+    read.renews = true;
+    read.who = talk->setting.speech.who;
+    read.address = talk->who;
     if (opening->joins) {
         read.channels = opening->join.channels;
         read.channel_count = opening->join.count;
@@ -369,16 +713,19 @@ static void begin(struct talk *talk, const struct hub_read *wanted, const struct
 }
 
 void talk_begin(struct talk *talk, struct client *client, const struct hub_read *read) {
-    const struct speech *speech = &talk->setting.speech;
+    struct speech *speech = &talk->setting.speech;
     struct step step = {0};
 
     talk->client = client;
     talk->setting.carrier->hold(client);
-    if (speech->protocol->open != NULL)
+    speech->now = now_ms(talk);
+    if (speech->protocol->open != NULL && !talk->setting.resumed)
         speech->protocol->open(speech, &step);
     if (step.closes == 0)
         begin(talk, read, &step);
     say(talk, &step);
+    set_deadline(talk);
+    set_expiry(talk);
     step_free(&step);
     talk->setting.carrier->let_go(client);
 }

@@ -16,6 +16,8 @@ struct talk;
 struct talk_carrier {
     /* says one text, between batches; ignored where the connection is ending */
     void (*say)(struct client *client, const char *text, size_t len);
+    /* the same for a text that is bytes; NULL: it is said as a text */
+    void (*say_bytes)(struct client *client, const char *bytes, size_t len);
     /* ends it, with a code and a reason as far as it has words for them; nobody else holds it */
     void (*close)(struct client *client, unsigned code, const char *reason);
     /* whether what the client says is read on */
@@ -25,13 +27,15 @@ struct talk_carrier {
     void (*let_go)(struct client *client);
 };
 
-/* The speech's argument, `read`'s channels and `who` are borrowed for the length of a call. */
+/* The speech's argument and `who`, `read`'s channels and `who` are borrowed for the length of a
+ * call. */
 struct talk_setting {
     struct app *app;
     const struct talk_carrier *carrier;
     const struct transport *transport; /* how batches are written; a stream */
     unsigned variant;
-    struct speech speech; /* its argument outlives the talk */
+    struct speech speech; /* its argument outlives the talk; a state is taken over by it */
+    bool resumed;         /* the speech goes on in its state: its protocol does not open it */
     const char *who;      /* the client's address */
     unsigned limit;       /* messages in a batch */
 };
@@ -45,8 +49,10 @@ struct talk *talk_new(const struct talk_setting *setting);
  */
 void talk_begin(struct talk *talk, struct client *client, const struct hub_read *read);
 
-/* A text came from the client. `talk` is a struct talk, as whoever owns sockets wants it. */
+/* A text came from the client, or bytes. `talk` is a struct talk, as whoever owns sockets wants it.
+ */
 void talk_message(void *talk, const char *text, size_t len);
+void talk_bytes(void *talk, const char *bytes, size_t len);
 
 /* Ends the connection from here. */
 void talk_close(struct talk *talk, unsigned code, const char *reason);

@@ -19,7 +19,7 @@
 #define KEY_ALL    "halley.tags:{tags}"
 #define KEY_TTL    "900"
 
-enum { TRANSPORTS_MAX = 16, FIELDS = sizeof(struct tally) / sizeof(int64_t) };
+enum { FIELDS = sizeof(struct tally) / sizeof(int64_t) };
 
 static const char *const field_names[] = {
 #define FIELD_NAME(name) #name,

@@ -15,7 +15,7 @@
 #include "core/redis/redis.h"
 #include "fcgi-app/counts/stats.h"
 
-enum { TAG_MAX = 64, TAGS_MAX = 256 };
+enum { TAG_MAX = 64, TAGS_MAX = 256, TRANSPORTS_MAX = 16 };
 
 /* name, help: all count up but `held`, which is how many are held now. */
 #define TALLY_LIST(X)                                                                              \

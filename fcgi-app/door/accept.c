@@ -13,6 +13,9 @@
  *                        already notices nothing
  *
  * A burst without a single connection is a pause too, whatever its errors were.
+ *
+ * The kernel wakes all processes that wait at a socket, and the quickest takes whoever comes, so
+ * that one of them may be at its limit while others have room. Near it a process steps aside.
  */
 #include "fcgi-app/door/accept.h"
 
@@ -29,10 +32,11 @@
 #include "core/base/log.h"
 #include "core/base/mem.h"
 
-#define PAUSE_MIN 0.1 /* seconds */
-#define PAUSE_MAX 1.6 /* seconds */
+#define PAUSE_MIN 0.1  /* seconds */
+#define PAUSE_MAX 1.6  /* seconds */
+#define ASIDE     0.02 /* seconds that others have for a newcomer */
 
-enum { BURST = 64 };
+enum { BURST = 64, BURST_ASIDE = 32 };
 
 struct acceptor {
     struct ev_loop *loop;
@@ -44,7 +48,9 @@ struct acceptor {
     struct ev_io io;
     struct ev_timer pause;
     double next_pause; /* seconds */
-    int error;         /* errno of the last try that failed */
+    struct ev_timer aside;
+    uint64_t aside_from; /* connections from which on newcomers are left to others; 0: never */
+    int error;           /* errno of the last try that failed */
     struct log_limit complaint;
 };
 
@@ -137,10 +143,15 @@ static enum outcome accept_one(struct acceptor *acceptor) {
     }
 }
 
-static void take_pause(struct acceptor *acceptor) {
+/* Looks at the socket again when the timer is over. */
+static void look_away(struct acceptor *acceptor, struct ev_timer *timer, double seconds) {
     ev_io_stop(acceptor->loop, &acceptor->io);
-    ev_timer_set(&acceptor->pause, acceptor->next_pause, 0);
-    ev_timer_start(acceptor->loop, &acceptor->pause);
+    ev_timer_set(timer, seconds, 0);
+    ev_timer_start(acceptor->loop, timer);
+}
+
+static void take_pause(struct acceptor *acceptor) {
+    look_away(acceptor, &acceptor->pause, acceptor->next_pause);
     acceptor->next_pause *= acceptor->next_pause * 2 <= PAUSE_MAX ? 2 : 1;
     acceptor->stats->accept_pauses++;
     complain(acceptor, "accept.paused", strerror(acceptor->error));
@@ -153,13 +164,12 @@ static void on_pause_over(struct ev_loop *loop, struct ev_timer *timer, int even
     ev_io_start(loop, &acceptor->io);
 }
 
-static void on_connection(struct ev_loop *loop, struct ev_io *io, int events) {
-    struct acceptor *acceptor = io->data;
+/* Takes so many of those who wait at most. */
+static void take_burst(struct acceptor *acceptor, int most) {
     enum outcome outcome = NEXT;
     bool any = false;
-    (void)loop, (void)events;
 
-    for (int i = 0; i < BURST && outcome <= NEXT; i++) {
+    for (int i = 0; i < most && outcome <= NEXT; i++) {
         outcome = accept_one(acceptor);
         any |= outcome == TAKEN;
     }
@@ -167,6 +177,32 @@ static void on_connection(struct ev_loop *loop, struct ev_io *io, int events) {
         acceptor->next_pause = PAUSE_MIN;
     if (outcome == HINDERED || (outcome == NEXT && !any))
         take_pause(acceptor);
+}
+
+static bool leaves_newcomers(const struct acceptor *acceptor) {
+    return acceptor->aside_from > 0 && stats_connected(acceptor->stats) >= acceptor->aside_from;
+}
+
+static void step_aside(struct acceptor *acceptor) {
+    look_away(acceptor, &acceptor->aside, ASIDE);
+    acceptor->stats->accepts_left++;
+}
+
+static void on_aside_over(struct ev_loop *loop, struct ev_timer *timer, int events) {
+    struct acceptor *acceptor = timer->data;
+    (void)events;
+    ev_io_start(loop, &acceptor->io);
+    take_burst(acceptor, BURST_ASIDE); /* which may stop it again, for a pause */
+}
+
+static void on_connection(struct ev_loop *loop, struct ev_io *io, int events) {
+    struct acceptor *acceptor = io->data;
+    (void)loop, (void)events;
+
+    if (leaves_newcomers(acceptor))
+        step_aside(acceptor);
+    else
+        take_burst(acceptor, BURST);
 }
 
 bool acceptor_prepare(int listen_fd) {
@@ -196,9 +232,14 @@ struct acceptor *acceptor_new(struct ev_loop *loop, struct stats *stats, int lis
     (void)fcntl(listen_fd, F_SETFL, fcntl(listen_fd, F_GETFL) | O_NONBLOCK);
     ev_io_init(&acceptor->io, on_connection, listen_fd, EV_READ);
     ev_timer_init(&acceptor->pause, on_pause_over, 0, 0);
-    acceptor->io.data = acceptor->pause.data = acceptor;
+    ev_timer_init(&acceptor->aside, on_aside_over, 0, 0);
+    acceptor->io.data = acceptor->pause.data = acceptor->aside.data = acceptor;
     ev_io_start(loop, &acceptor->io);
     return acceptor;
+}
+
+void acceptor_share(struct acceptor *acceptor, size_t most) {
+    acceptor->aside_from = most - most / 5;
 }
 
 void acceptor_take_waiting(struct acceptor *acceptor) {
@@ -217,6 +258,7 @@ void acceptor_free(struct acceptor *acceptor) {
         return;
     ev_io_stop(acceptor->loop, &acceptor->io);
     ev_timer_stop(acceptor->loop, &acceptor->pause);
+    ev_timer_stop(acceptor->loop, &acceptor->aside);
     close(acceptor->fd);
     if (acceptor->reserve >= 0)
         close(acceptor->reserve);

@@ -6,6 +6,7 @@
 #define HALLEY_ACCEPT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "core/base/loop.h"
 #include "fcgi-app/counts/stats.h"
@@ -30,6 +31,13 @@ bool acceptor_prepare(int listen_fd);
 /* Accepts on `listen_fd`, which it owns from now on; the rest is borrowed and outlives it. */
 struct acceptor *acceptor_new(struct ev_loop *loop, struct stats *stats, int listen_fd,
                               const struct acceptor_calls *calls, void *ctx);
+
+/*
+ * Other processes accept at the same socket. From eight tenths of `most` connections on (`stats`
+ * counts them) this one leaves newcomers to those that have more room: it comes 20 ms after
+ * them, and takes some of who waits still. So nobody waits for long, whatever the others do.
+ */
+void acceptor_share(struct acceptor *acceptor, size_t most);
 
 /* Takes what already waits to be accepted, as far as it can. */
 void acceptor_take_waiting(struct acceptor *acceptor);

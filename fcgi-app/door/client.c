@@ -25,6 +25,14 @@ void client_finish(struct client *client, const struct head *head, const struct 
     client->kind->finish(client, head, parts, count);
 }
 
+void client_finish_later(struct client *client, const struct head *head, const struct part *parts,
+                         size_t count) {
+    if (client->kind->finish_later != NULL)
+        client->kind->finish_later(client, head, parts, count);
+    else
+        client_finish(client, head, parts, count);
+}
+
 static void refuse_by_an_answer(struct client *client, const struct problem *problem) {
     struct buf fields = buf_make(1024), body = buf_make(4096);
 

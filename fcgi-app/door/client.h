@@ -26,7 +26,8 @@ struct client {
 struct client_events {
     void (*gone)(void *ctx);    /* the web server says that the browser has left */
     void (*drained)(void *ctx); /* everything that was queued has been taken */
-    void (*doubted)(void *ctx); /* it sends no more, and may have left: sending something tells */
+    /* it sends no more, and may have left: sending something tells. NULL: nobody wants to know */
+    void (*doubted)(void *ctx);
 };
 
 /* How a kind of client does what the functions of the same names below promise. */
@@ -37,6 +38,8 @@ struct client_kind {
                      size_t count);
     void (*finish)(struct client *client, const struct head *head, const struct part *parts,
                    size_t count);
+    void (*finish_later)(struct client *client, const struct head *head, const struct part *parts,
+                         size_t count);                                   /* NULL: as finish */
     void (*refuse)(struct client *client, const struct problem *problem); /* NULL: by an answer */
     void (*drop)(struct client *client);
     size_t (*backlog)(const struct client *client);
@@ -73,6 +76,10 @@ enum err client_send(struct client *client, const struct head *head, const struc
 #define CLIENT_FLUSH 30.0
 void client_finish(struct client *client, const struct head *head, const struct part *parts,
                    size_t count);
+
+/* The same, of one that is to come back later because there is no room: a WebSocket says so. */
+void client_finish_later(struct client *client, const struct head *head, const struct part *parts,
+                         size_t count);
 
 /* Answers with a problem, where nothing was sent before; otherwise as client_finish(). */
 void client_refuse(struct client *client, const struct problem *problem);

@@ -320,7 +320,8 @@ static void held_ready(struct connection *connection, unsigned what) {
         events->gone(connection->holder.ctx);
     else if (draining && connection_queued(connection) == 0)
         events->drained(connection->holder.ctx);
-    else if ((what & POLLSET_CLOSED) && connection_carrier(connection)->half_closes)
+    else if ((what & POLLSET_CLOSED) && connection_carrier(connection)->half_closes &&
+             events->doubted != NULL)
         events->doubted(connection->holder.ctx);
 }
 

@@ -74,6 +74,8 @@ struct head problem_head(const struct problem *problem, size_t length, struct bu
         buf_printf(fields, "Retry-After: %u\r\n", problem->retry_after);
     if (problem->allow != NULL)
         buf_printf(fields, "Allow: %s\r\n", problem->allow);
+    if (problem->status == 401) /* RFC 9110 §11.6.1 */
+        buf_text(fields, "WWW-Authenticate: Bearer\r\n");
     if (problem->upgrade != NULL)
         buf_text(fields, problem->upgrade);
     return (struct head){.status = problem->status,

@@ -212,6 +212,7 @@ void request_free(struct request *request) {
     if (request == NULL)
         return;
     params_free(&request->params);
+    identity_free(request->who);
     free(request->body_block);
     free(request->dear_block);
     free(request);

@@ -13,6 +13,7 @@
 #include "fcgi-app/door/params.h"
 #include "fcgi-app/door/said.h"
 #include "fcgi-app/door/site.h"
+#include "fcgi-app/rights/identity.h"
 
 enum { REQUEST_QUERY_MAX = 8192, REQUEST_FORM_MAX = 65536, REQUEST_HEADER_MAX = 65536 };
 
@@ -48,6 +49,9 @@ struct request {
     const char *authorization;
     const char *remote_user;
     const char *auth_type;
+    const char *groups;      /* of that user, as the web server lists them */
+    const char *login_fault; /* why the fields in which a proxy names that user are not taken, in
+                              * words that last; NULL: they are, or there are none */
     const char *referer;
     const char *if_none_match;
     const char *asked_method;  /* Access-Control-Request-Method */
@@ -55,8 +59,9 @@ struct request {
     const char *protocol;      /* HTTP/1.1 */
     const char *connection;
     const char *upgrade;
-    const char *socket_key;     /* Sec-WebSocket-Key */
-    const char *socket_version; /* Sec-WebSocket-Version */
+    const char *socket_key;      /* Sec-WebSocket-Key */
+    const char *socket_protocol; /* Sec-WebSocket-Protocol: what is offered */
+    const char *socket_version;  /* Sec-WebSocket-Version */
     const char *body;
     size_t body_len;
     bool body_over;       /* the body was longer than the limit; `body` is its beginning */
@@ -65,13 +70,16 @@ struct request {
     bool repeats;         /* it says what the last one said: its parameters are not parsed */
     bool proxied;         /* it came through another proxy: remote_addr is that one's */
     bool query_said;      /* by the web server; else it is that of the URI */
+    bool notices_late;    /* it tells that a browser has left only when it fails to send */
     bool early_header;    /* the web server needs a header to notice that a browser has left */
     bool mounted;         /* request_mount() was called */
     size_t bytes;         /* all of it, as it was read */
     struct params params; /* filled by whoever routes it */
-    char *body_block;     /* what `body` points to, if anything was allocated for it */
-    char *dear_block;     /* what the dear ones point into; or NULL */
-    char text[];          /* what the other strings point into */
+    const struct identity *who; /* filled by whoever routes it: from whom it is; NULL: nobody knows.
+                                 * Let go with the request */
+    char *body_block;           /* what `body` points to, if anything was allocated for it */
+    char *dear_block;           /* what the dear ones point into; or NULL */
+    char text[];                /* what the other strings point into */
 };
 
 struct client;

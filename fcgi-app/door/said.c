@@ -7,7 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
-static const struct {
+static struct {
     const char *variable;
     const char *field; /* "": HTTP has none */
     size_t variable_len, field_len;
@@ -21,6 +21,7 @@ static const struct {
 void said_nothing(struct said *said) {
     for (int i = 0; i < SAID_COUNT; i++)
         said->of[i] = "";
+    said->repeated = 0;
 }
 
 enum { LENGTHS = 48 }; /* no name is as long */
@@ -32,34 +33,46 @@ struct by_length {
     bool made;
 };
 
+static struct by_length by_variable, by_field;
+
 static void note(struct by_length *index, int which, size_t len) {
     index->next[which] = index->first[len];
     index->first[len] = (uint8_t)(which + 1);
 }
 
-int said_by_variable(const char *name, size_t len) {
-    static struct by_length index;
+void said_call(enum said_what what, const char *variable, const char *field) {
+    names[what].variable = variable;
+    names[what].field = field;
+    names[what].variable_len = strlen(variable);
+    names[what].field_len = strlen(field);
+    by_variable = by_field = (struct by_length){.made = false};
+}
 
-    for (int i = 0; i < SAID_COUNT && !index.made; i++)
-        note(&index, i, names[i].variable_len);
-    index.made = true;
-    int at = len < LENGTHS ? index.first[len] : 0;
+int said_by_variable(const char *name, size_t len) {
+    struct by_length *index = &by_variable;
+
+    for (int i = 0; i < SAID_COUNT && !index->made; i++) {
+        if (names[i].variable_len > 0)
+            note(index, i, names[i].variable_len);
+    }
+    index->made = true;
+    int at = len > 0 && len < LENGTHS ? index->first[len] : 0;
     while (at > 0 && memcmp(names[at - 1].variable, name, len) != 0)
-        at = index.next[at - 1];
+        at = index->next[at - 1];
     return at - 1;
 }
 
 int said_by_field(const char *name, size_t len) {
-    static struct by_length index;
+    struct by_length *index = &by_field;
 
-    for (int i = 0; i < SAID_COUNT && !index.made; i++) {
+    for (int i = 0; i < SAID_COUNT && !index->made; i++) {
         if (names[i].field_len > 0)
-            note(&index, i, names[i].field_len);
+            note(index, i, names[i].field_len);
     }
-    index.made = true;
-    int at = len > 0 && len < LENGTHS ? index.first[len] : 0;
+    index->made = true;
+    int at = len > 0 && len < LENGTHS ? index->first[len] : 0;
     while (at > 0 && strncasecmp(names[at - 1].field, name, len) != 0)
-        at = index.next[at - 1];
+        at = index->next[at - 1];
     return at - 1;
 }
 

@@ -41,6 +41,9 @@
     X(AUTHORIZATION, "HTTP_AUTHORIZATION", "Authorization", authorization, DEAR)                   \
     X(REMOTE_USER, "REMOTE_USER", "", remote_user, DEAR)                                           \
     X(AUTH_TYPE, "AUTH_TYPE", "", auth_type, DEAR)                                                 \
+    X(GROUPS, "", "", groups, DEAR)                                                                \
+    X(USER_FIELD, "", "", NOTHING, DOORS)                                                          \
+    X(GROUP_FIELD, "", "", NOTHING, DOORS)                                                         \
     X(REFERER, "HTTP_REFERER", "Referer", referer, DEAR)                                           \
     X(IF_NONE_MATCH, "HTTP_IF_NONE_MATCH", "If-None-Match", if_none_match, DEAR)                   \
     X(ASKED_METHOD, "HTTP_ACCESS_CONTROL_REQUEST_METHOD", "Access-Control-Request-Method",         \
@@ -51,6 +54,8 @@
     X(CONNECTION, "HTTP_CONNECTION", "Connection", connection, DEAR)                               \
     X(UPGRADE, "HTTP_UPGRADE", "Upgrade", upgrade, DEAR)                                           \
     X(SOCKET_KEY, "HTTP_SEC_WEBSOCKET_KEY", "Sec-WebSocket-Key", socket_key, DEAR)                 \
+    X(SOCKET_PROTOCOL, "HTTP_SEC_WEBSOCKET_PROTOCOL", "Sec-WebSocket-Protocol", socket_protocol,   \
+      DEAR)                                                                                        \
     X(SOCKET_VERSION, "HTTP_SEC_WEBSOCKET_VERSION", "Sec-WebSocket-Version", socket_version, DEAR)
 
 enum said_what {
@@ -70,7 +75,14 @@ typedef uint64_t said_set;
  */
 struct said {
     const char *of[SAID_COUNT];
+    said_set repeated; /* the fields that stand there several times, where a door can tell */
 };
+
+/*
+ * Gives a row that has none in the table the names by which the configuration calls it, which are
+ * borrowed for good. Before any name is looked up.
+ */
+void said_call(enum said_what what, const char *variable, const char *field);
 
 /* Nothing is said yet. */
 void said_nothing(struct said *said);

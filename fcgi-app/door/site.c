@@ -15,6 +15,8 @@
 #include <string.h>
 #include <strings.h>
 
+enum { SITE_ORIGIN = 300 /* bytes */ };
+
 /* A host and its port, taken apart; borrowed. */
 struct authority {
     const char *host;
@@ -100,6 +102,45 @@ bool site_allows(const struct site_claims *claims, const char *origins) {
         return from_here;
     return strstr(site, "cross-site") == NULL && (is_ours(claims->origin, claims->host) ||
                                                   is_ours(claims->origin, claims->forwarded_host));
+}
+
+/* Whether the page is of this host. */
+static bool own_page(const struct site_claims *claims, const char *origin) {
+    return is_ours(origin, claims->host) || is_ours(origin, claims->forwarded_host);
+}
+
+/* The origin of a Referer, or as much of it as an origin can have. */
+static void origin_of(const char *referer, char out[SITE_ORIGIN]) {
+    const char *host = strstr(referer, "://");
+    size_t len = host == NULL ? 0 : (size_t)(host - referer) + 3 + strcspn(host + 3, "/?#");
+
+    len = len < SITE_ORIGIN ? len : 0;
+    memcpy(out, referer, len);
+    out[len] = '\0';
+}
+
+bool site_trusts(const struct site_claims *claims, const char *referer, const char *origins) {
+    char origin[SITE_ORIGIN];
+    const char *site = claims->fetch_site;
+
+    if (claims->origin[0] != '\0')
+        return site_listing(claims->origin, origins) == SITE_LISTED ||
+               (strstr(site, "cross-site") == NULL && own_page(claims, claims->origin));
+    if (site[0] != '\0' || referer[0] == '\0')
+        return site[0] == '\0' || strcmp(site, "same-origin") == 0 || strcmp(site, "none") == 0;
+    origin_of(referer, origin);
+    return site_listing(origin, origins) == SITE_LISTED || own_page(claims, origin);
+}
+
+bool site_shows(const struct site_claims *claims, const char *referer, const char *origins) {
+    char origin[SITE_ORIGIN];
+    struct site_claims page = *claims;
+
+    if (claims->origin[0] != '\0' || referer[0] == '\0')
+        return site_allows(claims, origins);
+    origin_of(referer, origin);
+    page.origin = origin[0] != '\0' ? origin : "null"; /* it hides where it is */
+    return site_allows(&page, origins);
 }
 
 bool site_local(const char *address, bool proxied) {

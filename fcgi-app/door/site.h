@@ -21,6 +21,20 @@ struct site_claims {
  */
 bool site_allows(const struct site_claims *claims, const char *origins);
 
+/*
+ * Whether what a browser adds to each request by itself, a login or a cookie, is its user's word
+ * here: as above, but the page must be of this host or of a site that `origins` lists word for
+ * word. Where neither Origin nor Sec-Fetch-Site says which page it is, `referer` does, or "".
+ */
+bool site_trusts(const struct site_claims *claims, const char *referer, const char *origins);
+
+/*
+ * Whether a frame, or a script, of the page may be answered: as site_allows(), but these come
+ * without an Origin, so that where Sec-Fetch-Site does not say that the page is of this host,
+ * `referer` must, or name a site of `origins`. Where it says nothing of a page it may.
+ */
+bool site_shows(const struct site_claims *claims, const char *referer, const char *origins);
+
 /* What `origins` (the option) says of an origin. */
 enum site_listing {
     SITE_UNLISTED,

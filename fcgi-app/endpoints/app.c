@@ -9,9 +9,7 @@ void app_answer(struct client *client, const char *content_type, const struct bu
 }
 
 void app_count(struct app *app, const struct problem *problem) {
-    app->stats->answers_503 += problem->status == 503;
-    app->stats->answers_4xx += problem->status >= 400 && problem->status < 500;
-    app->stats->answers_429 += problem->status == 429;
+    stats_problem(app->stats, problem->status, problem->detail);
 }
 
 void app_refuse(struct app *app, struct client *client, const struct problem *problem) {

@@ -18,13 +18,16 @@ struct app {
     struct ev_loop *loop;
     struct hub *hub;
     struct stats *stats;
-    struct report *report;      /* NULL in a CGI process */
-    struct sockjs *sockjs;      /* NULL where no session of SockJS is served */
-    struct ws_serving *serving; /* NULL where WebSockets are not served by this process */
-    double started;             /* Unix seconds */
-    struct request *last;       /* the last reading request that may be said again, or NULL */
-    struct hub_read *last_read; /* and what it said; read.c's own */
-    bool told_elsewhere;        /* the log has said that somebody expects another mount */
+    struct credentials *credentials; /* NULL: nobody is ever known */
+    struct report *report;           /* NULL in a CGI process */
+    struct sockjs *sockjs;           /* NULL where no session of SockJS is served */
+    struct engineio *engineio;       /* likewise */
+    struct bayeux *bayeux;           /* likewise */
+    struct ws_serving *serving;      /* NULL where WebSockets are not served by this process */
+    double started;                  /* Unix seconds */
+    struct request *last;            /* the last reading request that may be said again, or NULL */
+    struct hub_read *last_read;      /* and what it said; read.c's own */
+    bool told_elsewhere;             /* the log has said that somebody expects another mount */
 };
 
 /*
@@ -37,6 +40,7 @@ typedef bool endpoint_fn(struct app *app, struct request *request, struct client
 
 endpoint_fn endpoint_read;    /* read.c: every transport */
 endpoint_fn endpoint_publish; /* publish.c */
+endpoint_fn endpoint_history; /* history.c */
 endpoint_fn endpoint_info;    /* info.c */
 endpoint_fn endpoint_health;  /* info.c */
 endpoint_fn endpoint_status;  /* status.c */

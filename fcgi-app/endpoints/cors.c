@@ -19,9 +19,10 @@ void cors_put(const struct request *request, const char *origins, struct buf *ou
         return;
     switch (site_listing(origin, origins)) {
     case SITE_UNLISTED:
+        buf_text(out, "Vary: Origin\r\n");
         return;
     case SITE_ANYBODY:
-        buf_text(out, "Access-Control-Allow-Origin: *\r\n");
+        buf_text(out, "Access-Control-Allow-Origin: *\r\nVary: Origin\r\n");
         break;
     case SITE_LISTED:
         buf_printf(out,
@@ -31,6 +32,25 @@ void cors_put(const struct request *request, const char *origins, struct buf *ou
         break;
     }
     buf_text(out, "Access-Control-Expose-Headers: Retry-After\r\n");
+}
+
+/* Whether a word of `origins` can be told to a browser: `null`, for one, cannot. */
+static bool is_source(const char *word, size_t len) {
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                  "-._~:/[]";
+    bool everybody = len == 1 && word[0] == '*';
+    return everybody || (strspn(word, letters) >= len && memmem(word, len, "://", 3) != NULL);
+}
+
+void cors_put_ancestors(const char *origins, struct buf *out) {
+    buf_text(out, "Content-Security-Policy: frame-ancestors 'self'");
+    for (const char *at = origins; *at != '\0'; at += strspn(at, " \t")) {
+        size_t len = strcspn(at, " \t");
+        if (len > 0 && is_source(at, len))
+            buf_printf(out, " %.*s", (int)len, at);
+        at += len;
+    }
+    buf_text(out, "\r\n");
 }
 
 bool cors_is_list(const char *text) {

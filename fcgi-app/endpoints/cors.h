@@ -20,6 +20,10 @@ void cors_put(const struct request *request, const char *origins, struct buf *ou
 void cors_put_preflight(const struct request *request, const char *origins, const char *methods,
                         struct buf *out);
 
+/* Appends the field by which a browser shows the answer in frames of this site's pages, and of
+ * those of `origins`, alone (CSP 3 §6.4.2). */
+void cors_put_ancestors(const char *origins, struct buf *out);
+
 /* Whether a text is a list of names of fields (RFC 9110 §5.1), and goes into a header as it is. */
 bool cors_is_list(const char *text);
 

@@ -12,6 +12,7 @@
 #include "core/redis/health.h"
 #include "fcgi-app/endpoints/ws/serving.h"
 #include "fcgi-app/hub/trouble.h"
+#include "fcgi-app/rights/rights.h"
 #include "fcgi-app/transports/transport.h"
 
 static void put_transports(const struct config *config, bool sockets, struct buf *out) {
@@ -50,10 +51,13 @@ static void answer_info(void *ctx, bool sockets) {
     buf_printf(&body,
                "],\"limits\":{\"max_channels\":%d,\"timeout\":%d,\"max_wait\":%d,\"max_limit\":%d,"
                "\"max_query\":%d,\"max_form\":%d,\"max_message\":%d,\"keepalive\":%d,"
-               "\"max_stream\":%d,\"max_backlog\":%d},\"retry\":%d}\n",
+               "\"max_stream\":%d,\"max_backlog\":%d},\"retry\":%d,\"redis\":\"%s\","
+               "\"login\":%s}\n",
                config->max_channels, config->timeout, config->max_wait, LIMIT_MAX,
                REQUEST_QUERY_MAX, REQUEST_FORM_MAX, config_channel(config, "", 0)->max_message,
-               config->keepalive, config->max_stream, config->max_backlog, config->retry);
+               config->keepalive, config->max_stream, config->max_backlog, config->retry,
+               hub_redis_up(asked->app->hub) ? "up" : "away",
+               rights_login(config) ? "true" : "false");
     app_answer(asked->client, "application/json", &body);
     buf_free(&body);
     free(asked);

@@ -13,6 +13,9 @@
 #include "core/data/channel.h"
 #include "fcgi-app/door/address.h"
 #include "fcgi-app/hub/trouble.h"
+#include "fcgi-app/rights/limits.h"
+#include "fcgi-app/rights/revoked.h"
+#include "fcgi-app/rights/rights.h"
 
 enum { KEY_MAX = 200 };
 
@@ -21,13 +24,15 @@ struct submission {
     struct app *app;
     publish_fn *done;
     void *ctx;
-    bool counted;           /* by the rate of its section */
-    char who[ADDRESS_TEXT]; /* whose key it is */
+    bool counted;                    /* by the rate of its section */
+    const struct identity *identity; /* who publishes, or NULL */
+    char who[ADDRESS_TEXT];          /* whose key it is */
     char *rate_key;
     struct history_post post;
 };
 
 static void submission_free(struct submission *submission) {
+    identity_free(submission->identity);
     free((void *)(uintptr_t)submission->post.channel);
     free((void *)(uintptr_t)submission->post.payload);
     free((void *)(uintptr_t)submission->post.idempotency);
@@ -64,6 +69,9 @@ static void on_posted(void *ctx, const struct history_posted *posted) {
         submission->app->stats->published += !posted->repeated;
         submission->done(submission->ctx, posted, NULL);
     } else {
+        if (posted->err == ERR_RATE)
+            limits_tell(hub_limits(submission->app->hub), REFUSED_PUBLISH_RATE, submission->who,
+                        ev_now(submission->app->loop));
         explain(submission->app->hub, posted, &problem);
         submission->done(submission->ctx, posted, &problem);
     }
@@ -94,6 +102,28 @@ static void on_rated(void *ctx, const struct history_posted *rated) {
     on_posted(submission, &over);
 }
 
+/* A token may have been taken back while the publish waited for Redis. */
+static bool is_revoked(const struct submission *submission, struct problem *problem) {
+    const struct history_post *post = &submission->post;
+    const struct identity *who = submission->identity;
+
+    if (who != NULL && who->revoked)
+        problem_set(problem, 401, "token: it was revoked");
+    else if (revoked_bans(who, post->channel, post->channel_len))
+        rights_explain(submission->app->config, who, RIGHTS_PUBLISH, post->channel,
+                       post->channel_len, problem);
+    else
+        return false;
+    return true;
+}
+
+static void refuse(struct submission *submission, const struct problem *problem) {
+    const struct history_posted unsent = {.err = ERR_REFUSED};
+
+    submission->done(submission->ctx, &unsent, problem);
+    submission_free(submission);
+}
+
 /*
  * Where its section has a rate, that is asked first: the publishes of one socket stay in
  * their order, because all that go to one channel take the same two steps.
@@ -102,9 +132,12 @@ static void begin(void *ctx, bool up) {
     struct submission *submission = ctx;
     const struct channel_policy *policy = submission->post.policy;
     const struct history_posted unsent = {.err = ERR_REDIS};
+    struct problem problem;
 
     if (!up)
         on_posted(submission, &unsent);
+    else if (is_revoked(submission, &problem))
+        refuse(submission, &problem);
     else if (policy->publish_rate_count == 0)
         send_post(submission);
     else if (history_take_rate(hub_history(submission->app->hub), submission->rate_key,
@@ -149,9 +182,10 @@ static bool check(const struct app *app, const struct publish *publish,
         problem_set(problem, 400,
                     "Idempotency-Key: must be 1 to %d printable ASCII characters without spaces",
                     KEY_MAX);
-    else if (policy->publish != ACCESS_ANYONE)
-        problem_set(problem, 403, "channel: publishing to %.*s from the web is not allowed",
-                    (int)publish->channel_len, publish->channel);
+    else if (!rights_may(app->config, publish->identity, RIGHTS_PUBLISH, publish->channel,
+                         publish->channel_len))
+        rights_explain(app->config, publish->identity, RIGHTS_PUBLISH, publish->channel,
+                       publish->channel_len, problem);
     else if (publish->payload_cut || publish->payload_len > (size_t)policy->max_message)
         problem_set(problem, 413, "body: the most is %d bytes (max_message)", policy->max_message);
     else if (hub_draining(app->hub))
@@ -174,6 +208,7 @@ bool publish_submit(struct app *app, const struct publish *publish, publish_fn *
                             .done = done,
                             .ctx = ctx,
                             .rate_key = rate_key(policy, publish->who),
+                            .identity = identity_hold(publish->identity),
                             .post = {.channel = mem_copy(publish->channel, publish->channel_len),
                                      .channel_len = publish->channel_len,
                                      .payload = mem_copy(publish->payload, publish->payload_len),
@@ -184,7 +219,8 @@ bool publish_submit(struct app *app, const struct publish *publish, publish_fn *
                                      .idempotency_ttl = app->config->idempotency_ttl}};
     address_canonical(publish->who, submission->who);
     submission->post.who = submission->who;
-    hub_when_up(app->hub, app->config->redis_timeout, begin, submission);
+    (publish->identity != NULL ? hub_when_known : hub_when_up)(app->hub, app->config->redis_timeout,
+                                                               begin, submission);
     return true;
 }
 
@@ -224,7 +260,8 @@ bool endpoint_publish(struct app *app, struct request *request, struct client *c
                               .payload_len = request->body_len,
                               .payload_cut = request->body_over,
                               .idempotency = request->idempotency_key,
-                              .who = request->remote_addr};
+                              .who = request->remote_addr,
+                              .identity = request->who};
     struct reply *reply = mem_new(sizeof *reply);
     *reply = (struct reply){app, client};
     bool taken = publish_submit(app, &publish, on_done, reply, problem);

@@ -16,9 +16,10 @@ struct publish {
     size_t channel_len;
     const char *payload;
     size_t payload_len;
-    bool payload_cut;        /* it was longer, and is refused for that */
-    const char *idempotency; /* "" for none */
-    const char *who;         /* the browser's address: whose rate, and whose key */
+    bool payload_cut;                /* it was longer, and is refused for that */
+    const char *idempotency;         /* "" for none */
+    const char *who;                 /* the browser's address: whose rate, and whose key */
+    const struct identity *identity; /* whose rights; NULL: nobody known */
 };
 
 /* The outcome: `problem` is NULL where it was published; all is borrowed. */

@@ -11,11 +11,14 @@
 #include "core/base/mem.h"
 #include "core/data/wildcard.h"
 #include "fcgi-app/endpoints/app.h"
-#include "fcgi-app/hub/directory.h"
+#include "fcgi-app/endpoints/choice.h"
 #include "fcgi-app/protocols/channel_index.h"
 #include "fcgi-app/protocols/reading.h"
 
-enum { LIMIT_DEFAULT = 100 };
+enum {
+    HEARTBEAT = 5,         /* seconds, where nothing else is said */
+    HEARTBEAT_LONGEST = 60 /* fits HEARTBEAT_MAX */
+};
 
 /* A whole number of at most nine digits; nothing else. */
 static bool parse_whole(const char *text, size_t len, unsigned *out) {
@@ -32,8 +35,8 @@ static bool parse_whole(const char *text, size_t len, unsigned *out) {
     return true;
 }
 
-static bool take_number(const struct params *params, const char *name, unsigned least,
-                        unsigned most, unsigned *out, struct problem *problem) {
+bool read_number(const struct params *params, const char *name, unsigned least, unsigned most,
+                 unsigned *out, struct problem *problem) {
     const struct param *param = params_find(params, name);
     unsigned value;
 
@@ -48,10 +51,11 @@ static bool take_number(const struct params *params, const char *name, unsigned 
     return true;
 }
 
-static bool take_channel(const struct config *config, const struct param *param,
-                         struct hub_read *read, struct hub_channel *channels,
-                         struct channel_index *index, struct problem *problem) {
-    if (!reading_allowed(config, param->value, param->value_len, problem))
+static bool take_channel(const struct config *config, const struct identity *who,
+                         const struct param *param, struct hub_read *read,
+                         struct hub_channel *channels, struct channel_index *index,
+                         struct problem *problem) {
+    if (!reading_allowed(config, who, param->value, param->value_len, problem))
         return false;
     if (channel_index_find(index, param->value, param->value_len) >= 0)
         return true;
@@ -68,37 +72,8 @@ static bool take_channel(const struct config *config, const struct param *param,
 
 /* ------------------------------------------------------------------------- patterns */
 
-enum {
-    PATTERNS_MAX = 8,
-    BIRTH_SLACK = 20000 /* milliseconds: a place in a cursor may be so much later than the list */
-};
-
-/* Channels that are being put together: patterns first, what they stand for, and the others. */
-struct gathering {
-    const struct app *app;
-    struct hub_channel *channels;
-    uint64_t *born; /* of each; 0: it was named */
-    size_t count, room;
-    bool full;
-};
-
-static void gather(struct gathering *to, const char *name, size_t len, uint64_t born) {
-    if (to->count == to->room) {
-        to->room = 2 * to->room + 16;
-        to->channels = mem_resize(to->channels, to->room * sizeof *to->channels);
-        to->born = mem_resize(to->born, to->room * sizeof *to->born);
-    }
-    to->channels[to->count] = (struct hub_channel){.name = name, .len = len};
-    to->born[to->count++] = born;
-}
-
-static void gather_one(void *ctx, const char *name, size_t len, uint64_t born) {
-    struct gathering *to = ctx;
-
-    if (to->count >= PATTERN_CHANNELS_MAX)
-        to->full = true;
-    else
-        gather(to, name, len, born > 0 ? born : 1);
+static bool is_pattern(const struct param *param) {
+    return strcmp(param->name, "pattern") == 0;
 }
 
 const struct param *read_unknown_pattern(const struct app *app, const struct request *request) {
@@ -106,80 +81,37 @@ const struct param *read_unknown_pattern(const struct app *app, const struct req
 
     for (size_t i = 0; i < params->count; i++) {
         const struct param *param = &params->items[i];
-        struct gathering nothing = {.count = PATTERN_CHANNELS_MAX};
-        if (strcmp(param->name, "pattern") == 0 && wildcard_valid(param->value, param->value_len) &&
-            !directory_each(hub_directory(app->hub), param->value, param->value_len, gather_one,
-                            &nothing))
+        if (is_pattern(param) && wildcard_valid(param->value, param->value_len) &&
+            !choice_knows(app, param->value, param->value_len))
             return param;
     }
     return NULL;
 }
 
-static bool check_patterns(const struct params *params, struct problem *problem) {
+static bool take_patterns(const struct params *params, struct choice *to, struct problem *problem) {
+    struct hub_channel patterns[PATTERNS_MAX];
     size_t count = 0;
 
     for (size_t i = 0; i < params->count; i++) {
         const struct param *param = &params->items[i];
-        if (strcmp(param->name, "pattern") != 0)
+        if (!is_pattern(param))
             continue;
-        count++;
-        if (!wildcard_valid(param->value, param->value_len))
-            problem_set(problem, 400, "pattern: must be * or **, or end with /* or /**");
-        else if (count > PATTERNS_MAX)
-            problem_set(problem, 400, "pattern: the most is %d of them", PATTERNS_MAX);
-        if (problem->status != 0)
+        if (!reading_pattern(param->value, param->value_len, problem) ||
+            !reading_patterns(count + 1, problem))
             return false;
+        patterns[count++] = (struct hub_channel){.name = param->value, .len = param->value_len};
     }
-    return true;
-}
-
-/* The patterns themselves come first: they are followed like channels (hub/directory.c). */
-static bool take_patterns(const struct params *params, struct gathering *to,
-                          struct problem *problem) {
-    if (!check_patterns(params, problem))
-        return false;
-    if (params_count(params, "pattern") == 0)
+    if (choice_patterns(to, patterns, count))
         return true;
-    const struct directory *directory = hub_directory(to->app->hub);
-    for (size_t i = 0; i < params->count; i++) {
-        const struct param *param = &params->items[i];
-        if (strcmp(param->name, "pattern") == 0)
-            gather(to, param->value, param->value_len, 0);
-    }
-    for (size_t i = 0; i < params->count; i++) {
-        const struct param *param = &params->items[i];
-        if (strcmp(param->name, "pattern") == 0 &&
-            !directory_each(directory, param->value, param->value_len, gather_one, to)) {
-            problem_later(problem, 503, 2, "pattern: what it stands for is not known yet");
-            return false;
-        }
-    }
-    to->app->stats->patterns_full += to->full;
-    return true;
+    problem_later(problem, 503, 2, "pattern: what it stands for is not known yet");
+    return false;
 }
 
 /* ------------------------------------------------------------------------- channels */
 
-/* Keeps each once, the first of a name. */
-static void keep_each_once(struct gathering *all) {
-    struct channel_index index = channel_index_make(all->channels, all->count);
-    size_t kept = 0;
-
-    for (size_t i = 0; i < all->count; i++) {
-        const struct hub_channel channel = all->channels[i];
-        if (channel_index_find(&index, channel.name, channel.len) >= 0)
-            continue;
-        all->born[kept] = all->born[i];
-        all->channels[kept++] = channel;
-        channel_index_note(&index);
-    }
-    all->count = kept;
-    channel_index_free(&index);
-}
-
 /* Named channels count; the same one only once. */
-static bool take_named(const struct config *config, const struct params *params,
-                       struct gathering *to, struct problem *problem) {
+static bool take_named(const struct config *config, const struct params *params, struct choice *to,
+                       struct problem *problem) {
     size_t most = params_count(params, "channel");
     struct hub_read named = {.channel_count = 0};
     most = most < (size_t)config->max_channels ? most : (size_t)config->max_channels;
@@ -190,17 +122,17 @@ static bool take_named(const struct config *config, const struct params *params,
     for (size_t i = 0; valid && i < params->count; i++) {
         const struct param *param = &params->items[i];
         valid = strcmp(param->name, "channel") != 0 ||
-                take_channel(config, param, &named, channels, &index, problem);
+                take_channel(config, to->who, param, &named, channels, &index, problem);
     }
     for (size_t i = 0; valid && i < named.channel_count; i++)
-        gather(to, channels[i].name, channels[i].len, 0);
+        choice_name(to, channels[i].name, channels[i].len);
     channel_index_free(&index);
     free(channels);
     return valid;
 }
 
 static bool take_channels(const struct app *app, const struct params *params, struct hub_read *read,
-                          struct gathering *all, struct problem *problem) {
+                          struct choice *all, struct problem *problem) {
     bool valid =
         take_patterns(params, all, problem) && take_named(app->config, params, all, problem);
 
@@ -229,42 +161,13 @@ static const char *since_of(const struct request *request, const char **name, si
     return param->value;
 }
 
-/*
- * What became a channel behind the place of a pattern in a cursor, and is not in it, begins at
- * its start. (What it was when the cursor was made is in it, or was one too many.)
- */
-static void begin_newborn(const char *text, size_t len, struct hub_channel *channels,
-                          const uint64_t *born, size_t count) {
-    struct cursor *cursor = NULL;
-
-    if (!wildcard_is(channels[0].name, channels[0].len) ||
-        cursor_parse(text, len, PARAMS_MAX, &cursor) != ERR_OK)
-        return;
-    for (size_t p = 0; p < count && wildcard_is(channels[p].name, channels[p].len); p++) {
-        const struct hub_channel *pattern = &channels[p];
-        const struct position *at = cursor_find(cursor, pattern->name, pattern->len);
-        for (size_t i = 0; at != NULL && i < count; i++) {
-            struct hub_channel *channel = &channels[i];
-            if (born[i] + BIRTH_SLACK >= at->epoch && born[i] > 0 &&
-                channel->since.kind == SINCE_NOW &&
-                wildcard_match(pattern->name, pattern->len, channel->name, channel->len))
-                channel->since.kind = SINCE_START;
-        }
-    }
-    free(cursor);
-}
-
-static bool take_since(const struct request *request, struct hub_channel *channels,
-                       const uint64_t *born, size_t count, struct problem *problem) {
+static bool take_since(const struct request *request, struct choice *all, struct problem *problem) {
     const char *name;
     size_t len;
     const char *text = since_of(request, &name, &len);
 
-    if (params_count(&request->params, "since") <= 1 && reading_since(text, len, channels, count)) {
-        if (count > 0)
-            begin_newborn(text, len, channels, born, count);
+    if (params_count(&request->params, "since") <= 1 && choice_since(all, text, len))
         return true;
-    }
     problem_set(problem, 400, "%s: must be now, start, -K (K from 1 to %d) or a cursor", name,
                 SINCE_LAST_MAX);
     return false;
@@ -282,28 +185,49 @@ static bool take_tag(const struct config *config, const struct params *params,
     return true;
 }
 
+/* Where the web server does not tell in time that a browser has left. */
+static unsigned usual_heartbeat(const struct app *app, const struct request *request) {
+    int said = app->config->heartbeat;
+    return said >= 0 ? (unsigned)said : request->notices_late ? HEARTBEAT : 0;
+}
+
+/* White space in front of a wait's JSON, and more signs of life in a stream; a WebSocket needs
+ * none. */
+static bool take_heartbeat(const struct app *app, const struct request *request,
+                           struct hub_read *read, struct problem *problem) {
+    read->heartbeat = usual_heartbeat(app, request);
+    read->heartbeat_said = params_find(&request->params, "heartbeat") != NULL;
+    if (!read_number(&request->params, "heartbeat", 0, HEARTBEAT_LONGEST, &read->heartbeat,
+                     problem))
+        return false;
+    if (read->transport->socket)
+        read->heartbeat = 0;
+    return true;
+}
+
 bool read_parse(const struct app *app, const struct request *request, struct hub_read *read,
                 struct problem *problem) {
     const struct config *config = app->config;
     const struct params *params = &request->params;
     unsigned limit = LIMIT_DEFAULT, timeout = (unsigned)config->timeout;
-    struct gathering all = {.app = app};
+    struct choice all = {.app = app, .who = request->who};
     bool patterns = params_count(params, "pattern") > 0;
 
     bool valid =
         take_tag(config, params, read, problem) && take_channels(app, params, read, &all, problem);
     if (valid && patterns) /* those that were named are so already */
-        keep_each_once(&all);
-    valid = valid && take_since(request, all.channels, all.born, all.count, problem) &&
-            take_number(params, "timeout", 0, (unsigned)config->max_wait, &timeout, problem) &&
-            take_number(params, "limit", 1, LIMIT_MAX, &limit, problem) &&
+        choice_each_once(&all);
+    valid = valid && take_since(request, &all, problem) &&
+            read_number(params, "timeout", 0, (unsigned)config->max_wait, &timeout, problem) &&
+            read_number(params, "limit", 1, LIMIT_MAX, &limit, problem) &&
+            take_heartbeat(app, request, read, problem) &&
             (read->transport->options == NULL || /* one may become several */
              read->transport->options(params, all.count + patterns, &read->options, problem));
-    free(all.born);
     if (!valid) {
-        free(all.channels);
+        choice_free(&all);
         return false;
     }
+    choice_keep(&all);
     read->channels = all.channels;
     read->channel_count = all.count;
     read->options.config = config;
@@ -311,6 +235,8 @@ bool read_parse(const struct app *app, const struct request *request, struct hub
     read->timeout = timeout;
     read->bytes = request->bytes;
     read->early = request->early_header;
+    read->who = request->who;
+    read->address = request->remote_addr;
     return true;
 }
 
@@ -319,7 +245,8 @@ bool read_parse(const struct app *app, const struct request *request, struct hub
 /*
  * Who waited for a message, and has it, comes back with the same query as all the others:
  * it is checked for the first of them. What made a problem, or brought more than a query,
- * is not kept; nor what came with a credential: what that may read is asked each time.
+ * is not kept; nor what came with a credential, or from somebody who is known: what that may
+ * read is asked each time.
  */
 bool app_repeats(const struct app *app, const struct request *request, said_set wants) {
     const struct request *last = app->last;
@@ -343,7 +270,8 @@ void app_forget(struct app *app) {
 /* Takes over the request and the channels that were read from it. */
 static void keep(struct app *app, struct request *request, const struct hub_read *read,
                  bool plain) {
-    plain = plain && params_count(&request->params, "pattern") == 0; /* it may stand for more */
+    plain = plain && request->who == NULL &&
+            params_count(&request->params, "pattern") == 0; /* it may stand for more */
     if (!plain || request->credential || request->last_event_id[0] != '\0' ||
         request->body_len > 0) {
         free((void *)(uintptr_t)read->channels);
@@ -359,7 +287,9 @@ static void keep(struct app *app, struct request *request, const struct hub_read
 static bool answer_head_of(struct app *app, const struct hub_read *read, struct client *client,
                            struct problem *problem) {
     bool later = read->transport->later != NULL;
-    bool taken = hub_admits(app->hub, read, problem) || (later && problem_passes(problem));
+    bool taken =
+        (hub_admits_visitor(app->hub, read, problem) && hub_admits(app->hub, read, problem)) ||
+        (later && problem_passes(problem));
     const struct head head = {
         .status = 200, .type = read->transport->content_type, .length = HEAD_NO_LENGTH};
 
@@ -381,6 +311,24 @@ static bool put_off(struct app *app, const struct hub_read *read, struct client 
     return true;
 }
 
+void read_refuse(struct app *app, const struct request *request, struct client *client,
+                 const struct problem *problem) {
+    const struct hub_read read = {.transport = transport_find(request->endpoint),
+                                  .options.config = app->config};
+
+    if (!put_off(app, &read, client, problem))
+        app_refuse(app, client, problem);
+}
+
+/* Has the hub answer it, if its visitor may ask for that much. */
+static bool hold(struct app *app, struct client *client, const struct hub_read *read,
+                 struct problem *problem) {
+    if (hub_admits_visitor(app->hub, read, problem))
+        return hub_read(app->hub, client, read, problem);
+    free(read->options.callback);
+    return false;
+}
+
 bool endpoint_read(struct app *app, struct request *request, struct client *client,
                    struct problem *problem) {
     struct hub_read read = {.transport = transport_find(request->endpoint)};
@@ -389,13 +337,16 @@ bool endpoint_read(struct app *app, struct request *request, struct client *clie
         read = *app->last_read;
         read.bytes = request->bytes;
         read.early = request->early_header;
+        if (!read.heartbeat_said)
+            read.heartbeat = usual_heartbeat(app, request);
+        read.address = request->remote_addr;
     } else if (!read_parse(app, request, &read, problem)) {
         return false;
     }
     if (strcmp(request->method, "HEAD") == 0)
         return answer_head_of(app, &read, client, problem);
     bool plain = read.options.callback == NULL; /* the hub takes that over */
-    bool taken = hub_read(app->hub, client, &read, problem) || put_off(app, &read, client, problem);
+    bool taken = hold(app, client, &read, problem) || put_off(app, &read, client, problem);
     if (!request->repeats)
         keep(app, request, &read, plain);
     return taken;

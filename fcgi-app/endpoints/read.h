@@ -11,6 +11,15 @@
 #include "fcgi-app/endpoints/app.h"
 #include "fcgi-app/hub/hub.h"
 
+enum { LIMIT_DEFAULT = 100 }; /* messages in one answer, where the request does not say */
+
+/*
+ * Sets `*out` to a parameter that is a whole number from `least` to `most`, if it is there. One
+ * that is not, or stands there twice, is told in `problem`, and false.
+ */
+bool read_number(const struct params *params, const char *name, unsigned least, unsigned most,
+                 unsigned *out, struct problem *problem);
+
 /*
  * Fills `*read` from a request for read->transport. The channels are the
  * caller's to free(), as read->channels; their names are the request's. On
@@ -18,6 +27,10 @@
  */
 bool read_parse(const struct app *app, const struct request *request, struct hub_read *read,
                 struct problem *problem);
+
+/* Refuses a request of a reading endpoint that was not parsed yet, as the endpoint does. */
+void read_refuse(struct app *app, const struct request *request, struct client *client,
+                 const struct problem *problem);
 
 /*
  * Finds a pattern of the request whose channels are not known yet, so that the request cannot

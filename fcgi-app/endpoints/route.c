@@ -20,11 +20,14 @@
 #include "fcgi-app/endpoints/ws/serving.h"
 #include "fcgi-app/hub/directory.h"
 #include "fcgi-app/hub/trouble.h"
+#include "fcgi-app/rights/credential.h"
+#include "fcgi-app/rights/limits.h"
 #include "fcgi-app/transports/transport.h"
 
 /* What an endpoint asks of those whom it answers. */
 enum guard {
     OPEN,
+    FRAMES,    /* pages of this site and of `origins`, around a frame */
     OWN_PAGES, /* a page that may change things: one of this site, or of `origins` */
     OPERATORS  /* those whom the option `status` names */
 };
@@ -34,21 +37,41 @@ struct route {
     endpoint_fn *run;
     const char *allow; /* methods, as the Allow header lists them; OPTIONS is answered here */
     enum guard guard;
-    said_set wants; /* dear fields: what decides here who may have what */
+    enum endpoint endpoint; /* as it is counted */
+    said_set wants;         /* dear fields: what decides here who may have what */
 };
 
 static const struct route routes[] = {
-    {"publish", endpoint_publish, "POST, OPTIONS", OWN_PAGES, 0},
-    {"info", endpoint_info, "GET, HEAD, OPTIONS", OPEN, 0},
-    {"health", endpoint_health, "GET, HEAD, OPTIONS", OPEN, 0},
-    {"status", endpoint_status, "GET, HEAD, OPTIONS", OPERATORS, 0},
-    {"metrics", endpoint_metrics, "GET, HEAD, OPTIONS", OPERATORS, 0},
+    {"publish", endpoint_publish, "POST, OPTIONS", OWN_PAGES, ENDPOINT_publish, 0},
+    {"history", endpoint_history, "GET, HEAD, OPTIONS", OPEN, ENDPOINT_history, 0},
+    {"info", endpoint_info, "GET, HEAD, OPTIONS", OPEN, ENDPOINT_info, 0},
+    {"health", endpoint_health, "GET, HEAD, OPTIONS", OPEN, ENDPOINT_health, 0},
+    {"status", endpoint_status, "GET, HEAD, OPTIONS", OPERATORS, ENDPOINT_status, 0},
+    {"metrics", endpoint_metrics, "GET, HEAD, OPTIONS", OPERATORS, ENDPOINT_metrics, 0},
 };
 
 /* Only where the connection can be upgraded. */
-static const struct route ws_route = {"ws", endpoint_ws, "GET, OPTIONS", OPEN, HANDSHAKE_WANTS};
+static const struct route ws_route = {"ws", endpoint_ws,        "GET, OPTIONS",
+                                      OPEN, ENDPOINT_TRANSPORT, HANDSHAKE_WANTS};
 
-static const struct route read_route = {"", endpoint_read, "GET, HEAD, POST, OPTIONS", OPEN, 0};
+static const struct route read_route = {"",   endpoint_read,      "GET, HEAD, POST, OPTIONS",
+                                        OPEN, ENDPOINT_TRANSPORT, 0};
+
+/* Of these a browser does not say by Origin which page they are for. */
+static const struct route frame_route = {"iframe", endpoint_read,      "GET, HEAD, POST, OPTIONS",
+                                         FRAMES,   ENDPOINT_TRANSPORT, SAID_BIT(SAID_REFERER)};
+static const struct route script_route = {"jsonp", endpoint_read,      "GET, HEAD, POST, OPTIONS",
+                                          OPEN,    ENDPOINT_TRANSPORT, SAID_BIT(SAID_REFERER)};
+
+static bool reads_only(const struct route *route) {
+    return route->run == endpoint_read;
+}
+
+static const struct route *route_of_transport(const struct transport *transport) {
+    if (strcmp(transport->name, frame_route.name) == 0)
+        return &frame_route;
+    return strcmp(transport->name, script_route.name) == 0 ? &script_route : &read_route;
+}
 
 static const struct route *route_named(const struct config *config, const char *name) {
     for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
@@ -61,7 +84,7 @@ static const struct route *route_named(const struct config *config, const char *
     if (transport == NULL || transport->own_door ||
         (transport->enabled != NULL && !transport->enabled(config)))
         return NULL;
-    return &read_route;
+    return route_of_transport(transport);
 }
 
 /* An endpoint is one segment below the mount. */
@@ -153,6 +176,8 @@ static bool passes(const struct app *app, enum guard guard, const struct request
 
     if (guard == OWN_PAGES && !site_allows(&request->claims, config->origins))
         problem_set(problem, 403, "Origin: pages of that origin are not allowed (origins)");
+    else if (guard == FRAMES && !site_shows(&request->claims, request->referer, config->origins))
+        problem_set(problem, 403, "Referer: frames of that page are not served (origins)");
     else if (guard == OPERATORS && config->status == STATUS_NONE)
         problem_set(problem, 403, "this is shown to nobody (status)");
     else if (guard == OPERATORS && config->status == STATUS_LOCAL &&
@@ -181,8 +206,8 @@ said_set app_wants(void *ctx, struct request *request) {
     request_mount(request, app->config->mount);
     const struct route *route = route_find(app->config, request);
     if (route == NULL)
-        return wants_of_service(app, request);
-    return is_options(request) ? CORS_WANTS : route->wants;
+        return wants_of_service(app, request) | credentials_want(app->credentials);
+    return is_options(request) ? CORS_WANTS : route->wants | credentials_want(app->credentials);
 }
 
 /* What may be done with the endpoint, and what a browser asks for a page of another site. */
@@ -198,13 +223,14 @@ static void answer_options(const struct app *app, const struct route *route,
 }
 
 /* A page of another site that may read the answer may read it whatever it says. */
-static void let_others_read(const struct app *app, const struct request *request,
-                            struct client *client) {
+static void let_others_read(const struct app *app, const struct route *route,
+                            const struct request *request, struct client *client) {
     struct buf fields = buf_make(8192);
 
-    if (request->claims.origin[0] == '\0' || app->config->origins[0] == '\0')
-        return;
-    cors_put(request, app->config->origins, &fields);
+    if (route == &frame_route)
+        cors_put_ancestors(app->config->origins, &fields);
+    if (app->config->origins[0] != '\0')
+        cors_put(request, app->config->origins, &fields);
     if (fields.len > 0)
         client_add_fields(client, fields.data);
     buf_free(&fields);
@@ -255,24 +281,49 @@ static void on_known(void *ctx, bool known) {
     if (known)
         run_waiting(waiting);
     else
-        app_refuse(
-            app, waiting->client,
+        read_refuse(
+            app, waiting->request, waiting->client,
             hub_explain(app->hub, &problem, "Redis does not tell what the pattern stands for"));
     request_free(waiting->request);
     free(waiting);
 }
 
-/* Whether the request has to wait for that; it is another's then. */
+/* Whether the request has to wait for that, or may not; it is another's then. */
 static bool waits_for_patterns(struct app *app, const struct route *route, struct request *request,
                                struct client *client) {
-    bool reads = route == &read_route || route == &ws_route;
+    bool reads = reads_only(route) || route == &ws_route;
     const struct param *first = reads ? read_unknown_pattern(app, request) : NULL;
+    struct problem problem;
 
     if (first == NULL)
         return false;
+    if (!limits_channels(hub_limits(app->hub), request->remote_addr, 1, ev_now(app->loop),
+                         &problem)) { /* a pattern that nobody has asked for yet */
+        read_refuse(app, request, client, &problem);
+        request_free(request);
+        return true;
+    }
     struct waiting *waiting = mem_new(sizeof *waiting);
     *waiting = (struct waiting){app, route, request, client};
     directory_ask(hub_directory(app->hub), first->value, first->value_len, on_known, waiting);
+    return true;
+}
+
+/*
+ * From whom it is. A script can be run by any page, so that what a browser adds to a request by
+ * itself is nobody's word for it; and pages of other sites are given what anybody may read.
+ */
+static bool find_who(struct app *app, const struct route *route, struct request *request,
+                     struct problem *problem) {
+    bool scripted = route == &script_route;
+
+    if (!credentials_find(app->credentials, request, scripted, ev_now(app->loop), problem))
+        return false;
+    if (scripted && request->who != NULL &&
+        !site_trusts(&request->claims, request->referer, app->config->origins)) {
+        identity_free(request->who);
+        request->who = NULL;
+    }
     return true;
 }
 
@@ -280,15 +331,27 @@ static bool waits_for_patterns(struct app *app, const struct route *route, struc
 static bool run(struct app *app, const struct route *route, struct request *request,
                 struct client *client) {
     struct problem problem = {0};
-    bool reads = route == &read_route;
+    bool reads = reads_only(route);
 
     request->repeats = reads && app_repeats(app, request, route->wants);
-    bool good = request->repeats || parse_params(request, reads, &problem);
+    bool good = request->repeats ||
+                (parse_params(request, reads, &problem) && find_who(app, route, request, &problem));
     if (good && !request->repeats && waits_for_patterns(app, route, request, client))
         return true;
     if (!good || !route->run(app, request, client, &problem))
         app_refuse(app, client, &problem);
     return request == app->last;
+}
+
+static void count_for(struct app *app, enum endpoint endpoint) {
+    if (endpoint != ENDPOINT_TRANSPORT)
+        app->stats->endpoints[endpoint]++;
+}
+
+/* Every request of a dialect counts as one that reads, but for what browsers ask beforehand. */
+static bool may_ask(const struct app *app, const struct request *request, struct problem *problem) {
+    return is_options(request) ||
+           limits_read(hub_limits(app->hub), request->remote_addr, ev_now(app->loop), problem);
 }
 
 /* Whether the request was for a service: then it is answered, or will be. */
@@ -298,7 +361,10 @@ static bool serve(struct app *app, struct request *request, struct client *clien
 
     if (!service_find(app->config, request, &found))
         return false;
-    if (!service_serve(app, &found, request, client, &problem))
+    count_for(app, ENDPOINT_service);
+    if (!may_ask(app, request, &problem) ||
+        !credentials_find(app->credentials, request, false, ev_now(app->loop), &problem) ||
+        !service_serve(app, &found, request, client, &problem))
         app_refuse(app, client, &problem);
     service_free(&found);
     request_free(request);
@@ -311,12 +377,13 @@ void app_take(void *ctx, struct request *request, struct client *client) {
     bool kept = false;
 
     request_mount(request, app->config->mount);
-    let_others_read(app, request, client);
     const struct route *route = route_find(app->config, request);
+    let_others_read(app, route, request, client);
     if (route == NULL && serve(app, request, client))
         return;
     if (route == &ws_route && !client_can_upgrade(client))
         route = NULL;
+    count_for(app, route != NULL ? route->endpoint : ENDPOINT_none);
     check(app, route, request, &problem);
     if (problem.status != 0)
         app_refuse(app, client, &problem);

@@ -4,6 +4,7 @@
  * figures of this process are those of stats.h.
  */
 #include "fcgi-app/endpoints/app.h"
+#include "fcgi-app/endpoints/figures.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -25,12 +26,24 @@ static const char *redis_word(const struct hub *hub) {
     return hub_redis_hopeful(hub) ? "connecting" : "down";
 }
 
+/* What limits refused. */
+static void put_refused(const struct stats *stats, struct buf *out) {
+    const char *separator = ",\"refused\":{";
+#define PUT(kind, option)                                                                          \
+    buf_printf(out, "%s\"" #option "\":%llu", separator,                                           \
+               (unsigned long long)stats->refused[kind]);                                          \
+    separator = ",";
+    REFUSALS_LIST(PUT)
+#undef PUT
+    buf_printf(out, ",\"tail_memory\":%llu}", (unsigned long long)stats->follow.tails_forgot);
+}
+
 void status_report(void *ctx, struct buf *out) {
     const struct app *app = ctx;
     struct stats *stats = app->stats;
     double uptime = ev_now(app->loop) - app->started;
 
-    hub_count_library(app->hub);
+    hub_count_now(app->hub);
     buf_printf(out, "\"prefix\":\"%s\",", app->config->prefix);
     stats->log_lost = log_lost();
     buf_printf(out, "\"version\":\"%s\",\"pid\":%d,\"uptime\":%.0f,\"redis\":\"%s\"",
@@ -41,19 +54,26 @@ void status_report(void *ctx, struct buf *out) {
 #define PUT(name, kind, help) put_figure(out, #name, stats->follow.name);
     FOLLOW_COUNTS_LIST(PUT)
 #undef PUT
+    put_refused(stats, out);
     buf_printf(out, ",\"rates\":{\"messages\":%.2f,\"batches\":%.2f,\"requests\":%.2f}",
                (double)stats->messages / (uptime > 1 ? uptime : 1),
                (double)stats->batches / (uptime > 1 ? uptime : 1),
                (double)stats->requests / (uptime > 1 ? uptime : 1));
 }
 
-static void put_transports(const struct app *app, struct buf *out) {
+/* What is held is so of all processes of this machine; the rest this one has counted. */
+static void put_transports(struct app *app, struct buf *out) {
     const struct transport *transport;
     const char *separator = ",\"transports\":{";
+    struct sums sums;
+    double since;
 
+    figures_sum(app, &sums, &since);
     for (size_t i = 0; (transport = transport_at(i)) != NULL; i++) {
         buf_printf(out, "%s\"%s\":{", separator, transport->name);
-        tally_write(tally_of_transport(hub_tallies(app->hub), i), out);
+        struct tally tally = *tally_of_transport(hub_tallies(app->hub), i);
+        tally.held = sums.transports[i].held;
+        tally_write(&tally, out);
         buf_char(out, '}');
         separator = ",";
     }
@@ -66,6 +86,8 @@ static void put_transports(const struct app *app, struct buf *out) {
 struct status {
     struct app *app;
     struct client *client; /* NULL once it is answered */
+    bool counted;          /* `sessions` is known */
+    uint64_t sessions;     /* of all processes */
     struct ev_timer patience;
 };
 
@@ -75,6 +97,8 @@ static void answer(struct status *status, const struct buf *list) {
     ev_timer_stop(status->app->loop, &status->patience);
     buf_char(&body, '{');
     status_report(status->app, &body);
+    if (status->counted)
+        put_figure(&body, "sessions", status->sessions);
     put_transports(status->app, &body);
     buf_text(&body, ",\"processes\":[");
     if (list != NULL && list->len > 0)
@@ -131,13 +155,24 @@ static void ask_tag(void *ctx, bool up) {
     free(asked);
 }
 
-static void ask_all(void *ctx, bool up) {
+static void on_figures(void *ctx, const struct figures *figures) {
     struct status *status = ctx;
     const struct app *app = status->app;
 
-    if (status->client == NULL || !up || app->report == NULL ||
+    status->counted = figures->known;
+    status->sessions = figures->sessions;
+    if (status->client == NULL || !figures->known || app->report == NULL ||
         report_all(app->report, on_list, status) != ERR_OK)
         on_list(status, NULL);
+}
+
+static void ask_all(void *ctx, bool up) {
+    struct status *status = ctx;
+
+    if (up)
+        figures_ask(status->app, false, on_figures, status);
+    else
+        on_figures(status, &(struct figures){0});
 }
 
 bool endpoint_status(struct app *app, struct request *request, struct client *client,

@@ -2,8 +2,8 @@
  * The hub's own state, shared by the files of this folder alone: admit.c (new requests),
  * stay.c (a waiter comes and goes), rows.c (who has a turn), turn.c (a waiter's turn),
  * widen.c (a waiter gets more channels), directory.c (what patterns stand for),
- * deliver.c (what a waiter is sent), news.c (what feeds tell), hub.c (what Redis tells). Belongs to
- * the loop's thread.
+ * deliver.c (what a waiter is sent), census.c (who waits, for an operator), news.c (what feeds
+ * tell), hub.c (what Redis tells). Belongs to the loop's thread.
  *
  * Words:
  *   waiter   a reading request that is held; it has a sub for each of its channels
@@ -35,27 +35,41 @@
 #include "core/redis/link.h"
 #include "core/redis/redis.h"
 #include "core/redis/session.h"
+#include "fcgi-app/counts/capacity.h"
 #include "fcgi-app/counts/stats.h"
 #include "fcgi-app/counts/tally.h"
 #include "fcgi-app/door/retry.h"
 #include "fcgi-app/hub/feed_row.h"
 #include "fcgi-app/hub/memo.h"
 #include "fcgi-app/hub/waiter.h"
+#include "fcgi-app/rights/limits.h"
+
+enum { HUB_EARS = 4 }; /* carriers whose sessions are in Redis */
 
 struct hub {
     struct ev_loop *loop;
     const struct config *config;
     struct stats *stats;
-    struct link *link; /* to Redis; these three are its */
+    struct limits *limits;     /* of visitors */
+    struct capacity *capacity; /* for waiters, here and in other processes */
+    struct link *link;         /* to Redis; these three are its */
     struct redis *subscriber;
     struct redis *commands;
     struct library *library;
     struct history *history;
-    struct directory *directory; /* of the channels that patterns stand for */
+    struct directory *directory;            /* of the channels that patterns stand for */
+    struct revoked *revoked;                /* tokens; NULL where none are read (revocations.h) */
+    struct ev_timer revoked_timer;          /* until what was heard of them has consequences */
+    bool revoked_heard;                     /* Redis tells which are revoked */
+    void (*revoked_known)(struct hub *hub); /* called whenever they are all known */
+    bool revoked_asks; /* the list of them is to be asked for when the timer runs out */
     struct health *health;
     struct sessions *sessions;
-    const struct hub_ears *ears; /* or NULL */
-    void *ears_ctx;
+    struct hub_ear {
+        const struct hub_ears *ears;
+        void *ctx;
+    } ears[HUB_EARS];
+    size_t ear_count;
     struct feeds *feeds;
     struct fetches *fetches;
     struct tallies *tallies;
@@ -80,8 +94,10 @@ struct hub {
     double memo_since;  /* the loop's clock when the memo was last cleared */
     struct call *calls; /* wait for Redis */
     struct ev_timer call_timer;
-    bool newcomers; /* requests came since what Redis has sent was read */
+    bool heard_before; /* Redis was listened to, now or on a connection that was lost */
+    bool newcomers;    /* requests came since what Redis has sent was read */
     bool draining;
+    bool redis_told;       /* whether streams were told last that Redis is there */
     struct log_limit full; /* complaints that max_waiters is near */
 };
 

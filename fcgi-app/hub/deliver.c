@@ -50,10 +50,28 @@ void deliver_later(struct hub *hub, struct client *client, const struct transpor
 /* ------------------------------------------------------------ waiters: answers */
 
 static struct transport_options options_of(const struct waiter *waiter) {
-    return (struct transport_options){.config = waiter->hub->config,
-                                      .variant = waiter->variant,
-                                      .callback =
-                                          waiter->extra != NULL ? waiter->extra->callback : NULL};
+    const struct waiter_extra *extra = waiter->extra;
+    struct transport_options options = {.config = waiter->hub->config, .variant = waiter->variant};
+
+    if (extra != NULL)
+        options.callback = extra->callback;
+    if (extra != NULL && extra->holder != NULL)
+        options.speech = extra->holder->speech;
+    return options;
+}
+
+/* What a wait is told whose status is out already. */
+static void tell_error(struct waiter *waiter, const struct problem *problem) {
+    struct buf text = buf_make(4096);
+    struct batch *batch = waiter_empty(waiter, 0);
+
+    problem_put(problem, &text);
+    buf_char(&text, '\0');
+    batch_set_error(batch, text.data);
+    stats_problem(waiter->hub->stats, problem->status, problem->detail);
+    deliver_batch(waiter, batch);
+    batch_unref(batch);
+    buf_free(&text);
 }
 
 void deliver_refuse(struct waiter *waiter, const struct problem *problem) {
@@ -62,11 +80,15 @@ void deliver_refuse(struct waiter *waiter, const struct problem *problem) {
     struct client *client = waiter->client;
     struct hub *hub = waiter->hub;
 
-    if (waiter->begun) { /* one that was held again: it comes back, and is told then */
+    if (waiter->begun && transport->stream) { /* it comes back, and is told then */
         deliver_end(waiter);
         return;
     }
-    hub->stats->answers_503++;
+    if (waiter->begun) {
+        tell_error(waiter, problem);
+        return;
+    }
+    stats_problem(hub->stats, problem->status, problem->detail);
     options.callback = NULL; /* it goes with the waiter */
     stay_end(waiter);
     if (transport->later != NULL)
@@ -78,17 +100,28 @@ void deliver_refuse(struct waiter *waiter, const struct problem *problem) {
 static const struct buf *rendering(struct waiter *waiter, struct batch *batch, struct buf *own) {
     const struct transport *transport = waiter_transport(waiter);
     struct transport_options options = options_of(waiter);
-    bool shared = options.callback == NULL;
+    unsigned key = options.variant;
     const struct buf *text;
 
     if (transport->render == NULL)
         return batch_json(batch);
-    text = shared ? batch_kept(batch, transport, options.variant) : NULL;
+    if (transport->shared != NULL)
+        key = transport->shared(&options, batch);
+    bool shared = options.callback == NULL && key != TRANSPORT_OWN;
+    text = shared ? batch_kept(batch, transport, key) : NULL;
     if (text != NULL)
         return text;
     transport->render(&options, batch, own);
-    text = shared ? batch_keep(batch, transport, options.variant, own) : NULL;
+    text = shared ? batch_keep(batch, transport, key, own) : NULL;
     return text != NULL ? text : own;
+}
+
+/* Who comes back for what was published meanwhile says nothing of how fast it is brought. */
+static void count_time(struct waiter *waiter, const struct batch *batch) {
+    if (!waiter->parked || batch_size(batch) == 0)
+        return;
+    double published = (double)batch_entry_at(batch, 0)->message->at / 1000;
+    histogram_add(&waiter->hub->stats->delivery, ev_now(waiter->hub->loop) - published);
 }
 
 static void count_batch(struct waiter *waiter, const struct batch *batch, size_t bytes) {
@@ -98,6 +131,7 @@ static void count_batch(struct waiter *waiter, const struct batch *batch, size_t
                                        .messages = (int64_t)batch_size(batch),
                                        .empty = batch_size(batch) == 0,
                                        .bytes_out = (int64_t)bytes});
+    count_time(waiter, batch);
     stats->batches++;
     stats->messages += batch_size(batch);
     stats->batches_empty += batch_size(batch) == 0;
@@ -159,7 +193,7 @@ bool deliver_begin(struct waiter *waiter, const struct batch *first) {
         struct batch *start =
             first != NULL ? batch_before(first) : waiter_empty(waiter, waiter_poll_after(waiter));
         if (holder != NULL && holder->placed != NULL)
-            holder->placed(holder, start);
+            holder->placed(holder, start, first);
         waiter_transport(waiter)->begin(&options, start, &text);
         batch_unref(start);
     }
@@ -181,6 +215,17 @@ bool deliver_next(struct waiter *waiter, struct batch *batch) {
     return send_text(waiter, NULL, text, &own);
 }
 
+/* Slow ones too: it is short, and they must not believe for ever what they heard last. */
+void deliver_redis(struct waiter *waiter, const char *word) {
+    if (!waiter_transport(waiter)->stream || !waiter->begun)
+        return;
+    struct batch *batch = waiter_empty(waiter, waiter_poll_after(waiter));
+    batch_set_redis(batch, word);
+    waiter->hub->stats->streams_told_redis++;
+    (void)deliver_next(waiter, batch);
+    batch_unref(batch);
+}
+
 void deliver_end(struct waiter *waiter) {
     struct buf text = buf_make(SIZE_MAX / 2);
 
@@ -198,12 +243,25 @@ void deliver_end(struct waiter *waiter) {
     const struct head head = head_of(waiter->hub, waiter->transport, text.len);
     const struct head *first = waiter->begun ? NULL : &head;
     struct client *client = waiter->client;
+    bool later = waiter->told_to_poll;
     stay_end(waiter);
-    client_finish(client, first, &(struct part){text.data, text.len}, 1);
+    (later ? client_finish_later : client_finish)(client, first,
+                                                  &(struct part){text.data, text.len}, 1);
     buf_free(&text);
 }
 
+/* White space may stand in front of any JSON (RFC 8259 §2), and of any script. */
+static bool send_space(struct waiter *waiter) {
+    struct buf text = buf_make(16);
+
+    buf_char(&text, ' ');
+    stay_spend(waiter, &(struct tally){.bytes_out = 1});
+    return send_text(waiter, NULL, &text, &text);
+}
+
 bool deliver_heartbeat(struct waiter *waiter) {
+    if (!waiter_transport(waiter)->stream)
+        return (waiter->begun || deliver_begin(waiter, NULL)) && send_space(waiter);
     struct transport_options options = options_of(waiter);
     struct buf text = buf_make(SIZE_MAX / 2);
 

@@ -22,6 +22,9 @@ bool deliver_begin(struct waiter *waiter, const struct batch *first);
 bool deliver_next(struct waiter *waiter, struct batch *batch);
 bool deliver_heartbeat(struct waiter *waiter);
 
+/* Tells a stream that has begun that Redis is "away", or "up" again. It may be over afterwards. */
+void deliver_redis(struct waiter *waiter, const char *word);
+
 /* Its time is over: an empty batch, or the polite end of a stream. It is over afterwards. */
 void deliver_end(struct waiter *waiter);
 

@@ -129,12 +129,13 @@ static struct known *learn(struct pattern *pattern, const char *name, size_t len
 static bool take_name(struct pattern *pattern, const char *name, size_t len, uint64_t born,
                       struct hub_channel *channel) {
     const struct config *config = pattern->directory->hub->config;
-    const struct known *known = channel_valid(name, len) && widen_allowed(config, name, len)
+    const struct known *known = channel_valid(name, len) && widen_possible(config, name, len)
                                     ? learn(pattern, name, len, born)
                                     : NULL;
 
     if (known != NULL)
-        *channel = (struct hub_channel){known->name, known->len, {.kind = SINCE_START}};
+        *channel = (struct hub_channel){
+            .name = known->name, .len = known->len, .since = {.kind = SINCE_START}};
     return known != NULL;
 }
 

@@ -34,6 +34,16 @@ bool directory_each(const struct directory *directory, const char *pattern, size
                     void (*each)(void *ctx, const char *name, size_t len, uint64_t born),
                     void *ctx);
 
+/*
+ * Whether what has been a channel since `born` (as directory_each() says) became one behind a place
+ * of the pattern, whose epoch that is, so that who stands there is owed it from its start. Both in
+ * milliseconds; a place may be later than the list by what clocks and ways differ.
+ */
+static inline bool directory_newborn(uint64_t born, uint64_t place) {
+    enum { BIRTH_SLACK = 20000 };
+    return born + BIRTH_SLACK >= place;
+}
+
 /* What the subscribed connection says. The last two tell whether it was for the directory;
  * `refusal`: NULL: it is subscribed. */
 void directory_up(struct directory *directory);

@@ -19,17 +19,21 @@
 #include "core/base/collections.h"
 #include "core/base/mem.h"
 #include "fcgi-app/hub/_hub.h"
+#include "fcgi-app/hub/census.h"
 #include "fcgi-app/hub/deliver.h"
 #include "fcgi-app/hub/directory.h"
 #include "fcgi-app/hub/news.h"
+#include "fcgi-app/hub/revocations.h"
 #include "fcgi-app/hub/rows.h"
 #include "fcgi-app/hub/trouble.h"
 #include "fcgi-app/hub/turn.h"
+#include "fcgi-app/rights/revoked.h"
 
 #define FINISH_MAX    1.0 /* seconds that Redis has at the end to take what it was told last */
 #define DRAIN_RESOLVE 1.0 /* seconds that unanswered questions to Redis have while draining */
 
 struct call {
+    bool known; /* waits for what was revoked, too */
     void (*run)(void *ctx, bool up);
     void *ctx;
     double expires;
@@ -43,7 +47,7 @@ static void run_calls(struct hub *hub, bool up, double before) {
 
     hub->calls = NULL;
     LL_FOREACH_SAFE (calls, call, next) {
-        if (!up && call->expires > before) {
+        if (up ? call->known && revoked_stale(hub->revoked) : call->expires > before) {
             LL_PREPEND(hub->calls, call);
             continue;
         }
@@ -52,6 +56,20 @@ static void run_calls(struct hub *hub, bool up, double before) {
     }
     if (hub->calls == NULL)
         ev_timer_stop(hub->loop, &hub->call_timer);
+}
+
+static void tell_stream(void *ctx, struct wheel_entry *entry) {
+    deliver_redis(RING_OF(entry, struct waiter, deadline), ctx);
+}
+
+/* A stream brings nothing while Redis is away: those who look at it are to know why. */
+static void tell_streams(struct hub *hub) {
+    static char away[] = "away", up[] = "up";
+
+    if (hub->redis_told == hub_redis_up(hub))
+        return;
+    hub->redis_told = hub_redis_up(hub);
+    wheel_each(hub->wheel, tell_stream, hub->redis_told ? up : away);
 }
 
 static void refuse_unresolved(void *ctx, struct wheel_entry *entry) {
@@ -80,15 +98,19 @@ static void on_commands_down(void *ctx) {
     struct hub *hub = ctx;
     history_give_up(hub->history, NULL);
     sessions_give_up(hub->sessions);
+    revocations_away(hub);
+    tell_streams(hub);
 }
 
 static void on_ready(void *ctx) {
     struct hub *hub = ctx;
+    revocations_ready(hub);
     history_resume(hub->history);
     sessions_resume(hub->sessions);
     feeds_ready(hub->feeds);
     directory_ready(hub->directory);
     run_calls(hub, true, 0);
+    tell_streams(hub);
 }
 
 /* What Redis says while it starts, or is busy: whoever asks may wait for the end of that. */
@@ -112,6 +134,7 @@ static void on_refused(void *ctx, const char *why) {
         refuse_all_unresolved(hub, why);
         directory_away(hub->directory);
     }
+    tell_streams(hub);
 }
 
 static void on_renewed(void *ctx) {
@@ -130,10 +153,15 @@ static void on_subscriber_up(void *ctx) {
     struct hub *hub = ctx;
     const char *own = session_channel(hub->sessions);
 
-    if (hub->ears != NULL)
+    if (hub->ear_count > 0)
         (void)!redis_subscribe(hub->subscriber, own, strlen(own), false);
+    hub->stats->redis_reconnects += hub->heard_before;
+    hub->heard_before = true;
+    census_up(hub);
+    revocations_up(hub);
     feeds_up(hub->feeds);
     directory_up(hub->directory);
+    tell_streams(hub);
 }
 
 static void on_subscriber_down(void *ctx) {
@@ -141,6 +169,8 @@ static void on_subscriber_down(void *ctx) {
     feeds_down(hub->feeds);
     directory_down(hub->directory);
     rows_fence_lost(hub);
+    revocations_away(hub);
+    tell_streams(hub);
 }
 
 static void on_message(void *ctx, const char *channel, size_t channel_len, const char *payload,
@@ -150,9 +180,11 @@ static void on_message(void *ctx, const char *channel, size_t channel_len, const
     enum session_word word =
         session_hear(hub->sessions, channel, channel_len, payload, payload_len, &number);
 
-    if (word != SESSION_WORD_NONE && hub->ears != NULL)
-        hub->ears->word(hub->ears_ctx, word, number);
+    for (size_t i = 0; word != SESSION_WORD_NONE && i < hub->ear_count; i++)
+        hub->ears[i].ears->word(hub->ears[i].ctx, word, number);
     if (word == SESSION_WORD_NONE &&
+        !census_message(hub, channel, channel_len, payload, payload_len) &&
+        !revocations_message(hub, channel, channel_len, payload, payload_len) &&
         !directory_message(hub->directory, channel, channel_len, payload, payload_len))
         feeds_message(hub->feeds, channel, channel_len, payload, payload_len);
 }
@@ -163,15 +195,17 @@ static bool own_subscribed(struct hub *hub, const char *channel, size_t len, boo
 
     if (strlen(own) != len || memcmp(own, channel, len) != 0)
         return false;
-    if (on && hub->ears != NULL)
-        hub->ears->again(hub->ears_ctx);
+    for (size_t i = 0; on && i < hub->ear_count; i++)
+        hub->ears[i].ears->again(hub->ears[i].ctx);
     return true;
 }
 
 static void on_subscribed(void *ctx, const char *channel, size_t channel_len, bool on) {
     struct hub *hub = ctx;
 
-    if (own_subscribed(hub, channel, channel_len, on))
+    if (own_subscribed(hub, channel, channel_len, on) ||
+        census_subscribed(hub, channel, channel_len) ||
+        revocations_subscribed(hub, channel, channel_len, on))
         return;
     if (!health_subscribed(hub->health, channel, channel_len, NULL, 0) &&
         !directory_subscribed(hub->directory, channel, channel_len, on ? NULL : ""))
@@ -183,7 +217,9 @@ static void on_subscription_refused(void *ctx, const char *channel, size_t chann
     struct hub *hub = ctx;
     char words[WORDS_MAX];
 
-    if (health_subscribed(hub->health, channel, channel_len, why, why_len))
+    if (health_subscribed(hub->health, channel, channel_len, why, why_len) ||
+        census_subscribed(hub, channel, channel_len) ||
+        revocations_subscribed(hub, channel, channel_len, false))
         return;
     words_take(words, why, why_len);
     if (!directory_subscribed(hub->directory, channel, channel_len, words))
@@ -204,16 +240,34 @@ static void on_call_timer(struct ev_loop *loop, struct ev_timer *timer, int even
     run_calls(hub, false, ev_now(loop));
 }
 
-void hub_when_up(struct hub *hub, double seconds, void (*run)(void *ctx, bool up), void *ctx) {
-    if (hub_redis_up(hub) || !hub_redis_hopeful(hub)) {
-        run(ctx, hub_redis_up(hub));
+static void call_later(struct hub *hub, double seconds, bool known, void (*run)(void *, bool),
+                       void *ctx) {
+    bool up = hub_redis_up(hub);
+
+    if ((up && !(known && revoked_stale(hub->revoked))) || !hub_redis_hopeful(hub)) {
+        run(ctx, up);
         return;
     }
     struct call *call = mem_new(sizeof *call);
-    *call = (struct call){.run = run, .ctx = ctx, .expires = ev_now(hub->loop) + seconds};
+    *call = (struct call){
+        .known = known, .run = run, .ctx = ctx, .expires = ev_now(hub->loop) + seconds};
     LL_PREPEND(hub->calls, call);
     if (!ev_is_active(&hub->call_timer))
         ev_timer_again(hub->loop, &hub->call_timer);
+}
+
+void hub_when_up(struct hub *hub, double seconds, void (*run)(void *ctx, bool up), void *ctx) {
+    call_later(hub, seconds, false, run, ctx);
+}
+
+void hub_when_known(struct hub *hub, double seconds, void (*run)(void *ctx, bool up), void *ctx) {
+    call_later(hub, seconds, true, run, ctx);
+}
+
+/* Goes on with what waited for it. */
+static void on_revoked_known(struct hub *hub) {
+    if (hub_redis_up(hub))
+        run_calls(hub, true, 0);
 }
 
 bool hub_redis_up(const struct hub *hub) {
@@ -273,6 +327,7 @@ static struct link *link_to_redis(struct hub *hub) {
                                          .name = "halley.fcgi",
                                          .live_name = "halley.fcgi-live",
                                          .sessions = true,
+                                         .round_trips = &hub->stats->round_trips,
                                          .down = on_commands_down,
                                          .away = on_away,
                                          .library = &library_events,
@@ -289,6 +344,8 @@ struct hub *hub_new(struct ev_loop *loop, const struct config *config, struct st
     hub->loop = loop;
     hub->config = config;
     hub->stats = stats;
+    hub->capacity = capacity_new(config, stats);
+    hub->limits = limits_new(config, stats);
     hub->link = link_to_redis(hub);
     hub->commands = link_commands(hub->link);
     hub->subscriber = link_subscriber(hub->link);
@@ -310,6 +367,8 @@ struct hub *hub_new(struct ev_loop *loop, const struct config *config, struct st
     hub->call_timer.repeat = 0.1;
     hub->call_timer.data = hub;
     rows_start(hub);
+    hub->revoked_known = on_revoked_known;
+    revocations_start(hub);
     return hub;
 }
 
@@ -319,11 +378,13 @@ void hub_free(struct hub *hub) {
     run_calls(hub, false, ev_now(hub->loop) + 1e9);
     wheel_each(hub->wheel, drop, NULL);
     directory_away(hub->directory);
+    tallies_free(hub->tallies);
+    /* what Redis says on the way out, that it is ready too, is told to all waiters: there are none
+     */
+    link_close(hub->link, FINISH_MAX);
     wheel_free(hub->wheel);
     pool_free(&hub->singles);
     heads_free(hub->heads);
-    tallies_free(hub->tallies);
-    link_close(hub->link, FINISH_MAX);
     tracking_free(hub->tracking);
     memo_clear(&hub->memo);
     fetches_free(hub->fetches);
@@ -334,8 +395,19 @@ void hub_free(struct hub *hub) {
     health_free(hub->health);
     link_free(hub->link);
     rows_stop(hub);
+    revocations_stop(hub);
+    capacity_free(hub->capacity);
     ev_timer_stop(hub->loop, &hub->call_timer);
+    limits_free(hub->limits);
     free(hub);
+}
+
+struct revoked *hub_revoked(struct hub *hub) {
+    return hub->revoked;
+}
+
+struct limits *hub_limits(struct hub *hub) {
+    return hub->limits;
 }
 
 struct tallies *hub_tallies(struct hub *hub) {
@@ -355,19 +427,26 @@ struct sessions *hub_sessions(struct hub *hub) {
 }
 
 void hub_hear(struct hub *hub, const struct hub_ears *ears, void *ctx) {
-    hub->ears = ears;
-    hub->ears_ctx = ctx;
+    if (hub->ear_count == HUB_EARS)
+        abort(); /* a new carrier, for which there is no room yet */
+    hub->ears[hub->ear_count++] = (struct hub_ear){ears, ctx};
 }
 
 struct library *hub_library(struct hub *hub) {
     return hub->library;
 }
 
-void hub_count_library(struct hub *hub) {
+void hub_count_now(struct hub *hub) {
     const struct library_counts *counts = library_counts(hub->library);
     hub->stats->library_loads = counts->loads;
     hub->stats->prefix_conflicts = counts->conflicts;
     hub->stats->prefix_renewals = counts->renewals;
+    hub->stats->held_together = capacity_held(hub->capacity, ev_now(hub->loop));
+    hub->stats->max_waiters = capacity_most(hub->config);
+}
+
+struct capacity *hub_capacity(struct hub *hub) {
+    return hub->capacity;
 }
 
 struct redis *hub_commands(struct hub *hub) {

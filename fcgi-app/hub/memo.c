@@ -108,6 +108,20 @@ static bool has_everything(const struct waiter *waiter) {
     return true;
 }
 
+/*
+ * Whether a channel has moved on, as it was heard, since it was read for this waiter: the page is
+ * older than what the feed knows, and whoever would wait behind it would not be told of that.
+ */
+static bool overtaken(const struct waiter *waiter) {
+    for (size_t i = 0; i < waiter->sub_count; i++) {
+        const struct sub *sub = &waiter->subs[i];
+        if (sub->read != NULL && feed_live(sub->feed) &&
+            position_compare(sub->read->fetch->stood, feed_position(sub->feed)) != 0)
+            return true;
+    }
+    return false;
+}
+
 struct memo *memo_collect(struct memo_table *table, struct waiter *waiter,
                           const struct portion *portion) {
     struct memo *memo = &table->memo[table->next];
@@ -115,7 +129,9 @@ struct memo *memo_collect(struct memo_table *table, struct waiter *waiter,
     table->next = (table->next + 1) % MEMO_SLOTS;
     forget(memo);
     memo_key(waiter, portion, &memo->key);
+    bool again = overtaken(waiter);
     memo->batch = waiter_collect(waiter, portion);
+    memo->again = again && memo->batch == NULL;
     memo->places = mem_new((waiter->sub_count + 1U) * sizeof *memo->places);
     for (size_t i = 0; i < waiter->sub_count; i++)
         memo->places[i] = (struct memo_place){waiter->subs[i].at, waiter->subs[i].confirmed};

@@ -20,6 +20,7 @@ struct memo {
     struct buf key;
     struct batch *batch; /* NULL: nothing to tell */
     bool whole;          /* with it, its waiters have everything that there is */
+    bool again;          /* without one: there may be one by now, if it is looked for again */
     struct batch *empty; /* where its waiters stand, as a batch; NULL until somebody wants it */
     struct memo_place {
         struct position at;

@@ -4,6 +4,7 @@
 #ifndef HALLEY_PLACE_H
 #define HALLEY_PLACE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,6 +15,8 @@ struct hub_channel {
     const char *name;
     size_t len;
     struct since since;
+    bool found; /* not named, but what a pattern stands for */
+    bool gap;   /* told by carriers/begin.h: something behind `since` is no longer held */
 };
 
 /* What a released waiter was reading; the names are its own. Free it with hub_places_free(). */

@@ -159,6 +159,7 @@ static void on_before_sleep(struct ev_loop *loop, struct ev_prepare *prepare, in
     serve(hub);
     fetches_send(hub->fetches);
     ask_for_fence(hub);
+    sessions_flush(hub->sessions);
     redis_flush(hub->commands);
     redis_flush(hub->subscriber);
     rest(hub);

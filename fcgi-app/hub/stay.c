@@ -4,8 +4,8 @@
  */
 #include "fcgi-app/hub/stay.h"
 
-#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/base/mem.h"
 #include "fcgi-app/hub/_hub.h"
@@ -16,16 +16,43 @@
 
 /* ---------------------------------------------------------------------- its beginning */
 
+/* What it takes of its visitor's limits. A poll is answered at once: it takes nothing. */
+static struct stake stake_of(struct hub *hub, const struct hub_read *read) {
+    if (read->stake.address != NULL || read->stake.user != NULL)
+        return read->stake;
+    return hub_read_waits(read) ? limits_hold(hub->limits, read->address, read->who)
+                                : (struct stake){NULL, NULL};
+}
+
 /* Room for what few requests bring along; their callback is taken over. */
 static struct waiter_extra *extra_new(struct hub *hub, const struct hub_read *read,
                                       struct hub_holder *holder) {
-    if (read->tag == NULL && read->options.callback == NULL && holder == NULL)
+    const struct stake stake = stake_of(hub, read);
+
+    if (read->tag == NULL && read->options.callback == NULL && holder == NULL &&
+        read->who == NULL && stake.address == NULL && stake.user == NULL)
         return NULL;
     struct waiter_extra *extra = mem_new(sizeof *extra);
     *extra = (struct waiter_extra){.holder = holder,
                                    .tag = tag_take(hub->tallies, read->tag),
-                                   .callback = read->options.callback};
+                                   .callback = read->options.callback,
+                                   .who = identity_hold(read->who),
+                                   .renews = read->renews,
+                                   .stake = stake};
     return extra;
+}
+
+/* Nobody waits longer than what has said who he is holds. */
+static void end_with(struct waiter *waiter, const struct identity *who) {
+    if (who == NULL || who->expires == 0)
+        return;
+    double left = who->expires - ev_now(waiter->hub->loop);
+    left = left < 0                                 ? 0
+           : left > waiter->hub->config->max_stream ? waiter->hub->config->max_stream
+                                                    : left;
+    uint32_t end = wheel_in(waiter->hub->wheel, left);
+    if (end < waiter->deadline.own)
+        waiter->deadline.own = end;
 }
 
 struct waiter *stay_begin(struct hub *hub, struct client *client, const struct hub_read *read,
@@ -44,13 +71,17 @@ struct waiter *stay_begin(struct hub *hub, struct client *client, const struct h
     waiter->early = read->early;
     waiter->begun = read->begun;
     waiter->refreshed = wheel_now(hub->wheel);
-    waiter->limit = (uint16_t)read->limit;
+    waiter->limit = read->limit & 1023; /* LIMIT_MAX is less */
+    waiter->heartbeat = read->heartbeat & HEARTBEAT_MAX;
     waiter->waits = read->transport->waits && longest > 0;
     waiter->deadline.own = wheel_in(hub->wheel, longest * (1 - EARLY * drand48()));
     if (read->ends > 0)
         waiter->deadline.own = read->ends;
+    if (!read->renews)
+        end_with(waiter, read->who);
     waiter->sub_count = (uint16_t)read->channel_count;
     hub->unresolved++;
+    capacity_take(hub->capacity);
     waiter->extra = extra_new(hub, read, holder);
     stay_spend(
         waiter,
@@ -102,6 +133,8 @@ static void forget_extra(struct waiter *waiter) {
         return;
     tag_release(extra->tag);
     free(extra->callback);
+    limits_let_go(waiter->hub->limits, extra->stake);
+    identity_free(extra->who);
     if (extra->holder != NULL)
         extra->holder->waiter = NULL;
     free(extra);
@@ -125,6 +158,7 @@ void stay_end(struct waiter *waiter) {
     wheel_cancel(&waiter->deadline);
     hub->unresolved -= !waiter->parked;
     hub->stats->waiters -= waiter->parked;
+    capacity_give(hub->capacity);
     if (waiter->sub_count == 1)
         pool_give(&hub->singles, waiter);
     else
@@ -134,8 +168,8 @@ void stay_end(struct waiter *waiter) {
 struct hub_places hub_release(struct waiter *waiter) {
     struct hub_places places = {.count = waiter->sub_count, .ends = waiter->deadline.own};
 
-    snprintf(places.tag, sizeof places.tag, "%s",
-             tag_name(waiter->extra != NULL ? waiter->extra->tag : NULL));
+    const char *tag = tag_name(waiter->extra != NULL ? waiter->extra->tag : NULL);
+    memcpy(places.tag, tag, strnlen(tag, TAG_MAX)); /* the rest are NULs */
     places.channels = mem_new((places.count + 1) * sizeof *places.channels);
     for (size_t i = 0; i < places.count; i++) {
         const struct sub *sub = &waiter->subs[i];

@@ -14,7 +14,8 @@
  *
  * lighttpd notices a browser that has left no sooner than it has something to send
  * on: there, a long poll that is parked for longer than EARLY_HEADER is sent its
- * header ahead.
+ * header ahead. Apache notices nothing until it fails to send: there a wait is sent white space
+ * (`heartbeat`), and a stream its sign of life, so often that it does in time.
  */
 #include "fcgi-app/hub/turn.h"
 
@@ -50,27 +51,44 @@ static struct memo *look_up(struct waiter *waiter) {
                               .poll_after = waiter_poll_after(waiter)};
     struct memo *memo = memo_find(&hub->memo, waiter, &portion);
 
-    if (memo != NULL || !waiter_resolve(waiter, hub->fetches, portion.bytes, true) ||
-        waiter_refusal(waiter) != NULL)
-        return memo;
-    memo = memo_find(&hub->memo, waiter, &portion);
-    return memo != NULL ? memo : memo_collect(&hub->memo, waiter, &portion);
+    if (memo == NULL && (!waiter_resolve(waiter, hub->fetches, portion.bytes, true) ||
+                         waiter_refusal(waiter) != NULL))
+        return NULL;
+    if (memo == NULL)
+        memo = memo_find(&hub->memo, waiter, &portion);
+    if (memo == NULL)
+        memo = memo_collect(&hub->memo, waiter, &portion);
+    return memo->again ? look_up(waiter) : memo;
 }
 
 static uint32_t ticks(int seconds) {
     return (uint32_t)(seconds / WHEEL_TICK);
 }
 
-/* When a parked waiter must be looked at next: its end, or a stream's next heartbeat. */
+/*
+ * For how long, in ticks, the waiter may be silent; UINT32_MAX: to its end. Its web server notices
+ * at the second of two heartbeats that the browser has left: the first is answered with a reset.
+ */
+static uint32_t silence(const struct waiter *waiter) {
+    bool stream = waiter_transport(waiter)->keepalive != NULL;
+    uint32_t longest = stream ? ticks(waiter->hub->config->keepalive) : UINT32_MAX;
+    uint32_t half = ticks(waiter->heartbeat) / 2;
+
+    return half > 0 && half < longest ? half : longest;
+}
+
+/* When a parked waiter must be looked at next: its end, or its next sign of life. */
 static void set_deadline(struct waiter *waiter) {
     struct hub *hub = waiter->hub;
-    uint32_t at = waiter->deadline.own, next = at;
+    uint32_t next = waiter->deadline.own, longest = silence(waiter);
 
-    if (waiter_transport(waiter)->keepalive != NULL)
-        next = waiter->refreshed + ticks(hub->config->keepalive);
-    else if (waiter->early && !waiter->begun)
-        next = wheel_in(hub->wheel, EARLY_HEADER);
-    wheel_set(hub->wheel, &waiter->deadline, next < at ? next : at);
+    if (longest != UINT32_MAX && waiter->refreshed + longest < next)
+        next = waiter->refreshed + longest;
+    if (waiter->early && !waiter->begun && !waiter_transport(waiter)->stream) {
+        uint32_t early = wheel_in(hub->wheel, EARLY_HEADER);
+        next = early < next ? early : next;
+    }
+    wheel_set(hub->wheel, &waiter->deadline, next);
 }
 
 /* The waiter has everything: from now on its deadline is its own. False: the waiter is gone. */
@@ -87,20 +105,30 @@ static bool park(struct waiter *waiter) {
     return true;
 }
 
+/* A stream has everything: it waits for more, or ends where there is no room for that. */
+static void rest(struct waiter *waiter) {
+    if (waiter->waits)
+        (void)park(waiter);
+    else if (waiter->begun || deliver_begin(waiter, NULL))
+        deliver_end(waiter);
+}
+
 /* Sends a stream batch after batch, until it has everything or its queue fills. */
 static void feed_stream(struct waiter *waiter, struct memo *memo) {
-    while (memo != NULL && memo->batch != NULL) {
+    bool whole = false;
+
+    while (memo != NULL && memo->batch != NULL && !whole) {
         struct batch *batch = batch_ref(memo->batch);
-        bool whole = memo->whole;
+        whole = memo->whole;
         bool here = (waiter->begun || deliver_begin(waiter, batch)) &&
-                    deliver_next(waiter, batch) && park(waiter);
+                    deliver_next(waiter, batch) && (!waiter->waits || park(waiter));
         batch_unref(batch);
         if (!here)
             return;
         memo = waiter->slow || whole ? NULL : look_up(waiter);
     }
-    if (memo != NULL)
-        (void)park(waiter);
+    if (memo != NULL || (whole && !waiter->slow && !waiter->waits))
+        rest(waiter);
 }
 
 static void answer_once(struct waiter *waiter, struct memo *memo) {
@@ -124,7 +152,9 @@ static bool watches_pattern(const struct waiter *waiter) {
 
 /* Whether the waiter may be answered from memory, being behind its fence; else wants a fence. */
 static bool behind_fence(struct waiter *waiter) {
-    if (!waiter->needs_fence || waiter->fence_passed || waiter->hub->draining)
+    bool hurries = waiter->hub->draining && !waiter->told_to_poll; /* it came before */
+
+    if (!waiter->needs_fence || waiter->fence_passed || hurries)
         return true;
     waiter->fence_passed = !watches_pattern(waiter) && tracking_spares_fence(waiter->hub->tracking);
     if (waiter->fence_passed)
@@ -136,17 +166,9 @@ static bool behind_fence(struct waiter *waiter) {
     return false;
 }
 
-/* A stream ends, so that its client comes back; whoever has no answer yet is told why. */
-static void refuse(struct waiter *waiter, const struct problem *problem) {
-    if (waiter->begun)
-        deliver_end(waiter);
-    else
-        deliver_refuse(waiter, problem);
-}
-
 static void refuse_late(struct waiter *waiter) {
     struct problem problem;
-    refuse(waiter, hub_explain(waiter->hub, &problem, "Redis does not answer"));
+    deliver_refuse(waiter, hub_explain(waiter->hub, &problem, "Redis does not answer"));
 }
 
 /* Whether one of the waiter's channels is refused. The waiter is over then. */
@@ -156,7 +178,8 @@ static bool refused(struct waiter *waiter) {
 
     if (words == NULL)
         return false;
-    refuse(waiter, problem_later(&problem, 503, 2, "channel: Redis refuses to read it: %s", words));
+    deliver_refuse(waiter,
+                   problem_later(&problem, 503, 2, "channel: Redis refuses to read it: %s", words));
     return true;
 }
 
@@ -181,14 +204,13 @@ void turn_take(struct waiter *waiter) {
 
 /* A parked waiter's deadline comes before its end. False: the waiter is gone. */
 static bool look_after(struct waiter *waiter) {
-    uint32_t now = wheel_now(waiter->hub->wheel);
+    uint32_t now = wheel_now(waiter->hub->wheel), longest = silence(waiter);
 
-    if (!waiter_transport(waiter)->stream)
-        return waiter->begun || deliver_begin(waiter, NULL);
     if (waiter->slow) /* its client has enough to read */
         waiter->refreshed = now;
-    return waiter->refreshed + ticks(waiter->hub->config->keepalive) > now ||
-           deliver_heartbeat(waiter);
+    if (longest != UINT32_MAX && waiter->refreshed + longest <= now)
+        return deliver_heartbeat(waiter);
+    return waiter->begun || deliver_begin(waiter, NULL);
 }
 
 void turn_late(void *ctx, struct wheel_entry *entry) {

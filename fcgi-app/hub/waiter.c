@@ -276,12 +276,17 @@ static void describe(const struct sub *sub, struct batch_channel *channel) {
     channel->gap = false;
 }
 
+/* Whether the limit or the portion left something over. */
+static bool left_over(const struct source *source) {
+    return source->taken < source->count || ran_out(source) || source->cut;
+}
+
 struct batch *waiter_collect(struct waiter *waiter, const struct portion *portion) {
     struct source *sources = sources_of(waiter);
     struct batch_channel *channels = mem_new(waiter->sub_count * sizeof *channels);
     struct batch_entry *entries = mem_new(waiter->limit * sizeof *entries);
     struct batch *batch = NULL;
-    bool gap = false;
+    bool gap = false, more = false;
 
     size_t used = merge(sources, waiter->sub_count, entries, waiter->limit, portion);
     for (size_t i = 0; i < waiter->sub_count; i++) {
@@ -294,9 +299,12 @@ struct batch *waiter_collect(struct waiter *waiter, const struct portion *portio
             channels[i].from =
                 sources[i].count > 0 ? position_before(source_at(&sources[i], 0)->id) : sub->at;
         gap = gap || channels[i].gap;
+        more = more || left_over(&sources[i]);
     }
     if (used > 0 || gap)
         batch = batch_new(channels, waiter->sub_count, entries, used, portion->poll_after);
+    if (batch != NULL && more)
+        batch_set_more(batch);
     for (size_t i = 0; i < waiter->sub_count; i++)
         sub_forget_read(&waiter->subs[i]);
     free(entries);

@@ -17,6 +17,8 @@
 #include "core/follow/feed.h"
 #include "core/follow/fetch.h"
 #include "fcgi-app/door/client.h"
+#include "fcgi-app/rights/identity.h"
+#include "fcgi-app/rights/limits.h"
 #include "fcgi-app/transports/transport.h"
 
 /* Where a subscriber of one channel stands; SINCE_NOW becomes SINCE_AT when the feed is live. */
@@ -41,9 +43,12 @@ struct sub_read {
 
 /* What only a few waiters have. */
 struct waiter_extra {
-    struct hub_holder *holder; /* whoever asked hub_hold(); or NULL */
-    struct tag *tag;           /* whose account it counts for, or NULL */
-    char *callback;            /* of its transport's options */
+    struct hub_holder *holder;  /* whoever asked hub_hold(); or NULL */
+    struct tag *tag;            /* whose account it counts for, or NULL */
+    char *callback;             /* of its transport's options */
+    const struct identity *who; /* whose rights it has; NULL: nobody known */
+    bool renews;                /* its holder sees to what becomes of `who` */
+    struct stake stake;         /* what it takes of its visitor's limits */
 };
 
 /* Times are ticks of the hub's wheel; deadline.own: when its wait, or its stream, is over. */
@@ -55,7 +60,9 @@ struct waiter {
     struct ring turn;            /* of those that are ready, or that wait for a fence */
     uint32_t refreshed;          /* when a stream last sent something */
     uint32_t owed;               /* bytes that came while the client's queue was not empty */
-    uint16_t limit;
+    uint16_t limit : 10;
+    uint16_t
+        heartbeat : 6; /* seconds within which it must be found that its client has left; 0: none */
     uint16_t sub_count;
     uint8_t transport;     /* its index */
     uint8_t variant;       /* of its transport's options */

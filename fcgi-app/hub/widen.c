@@ -12,9 +12,10 @@
 #include "fcgi-app/hub/_hub.h"
 #include "fcgi-app/hub/hub.h"
 #include "fcgi-app/hub/stay.h"
+#include "fcgi-app/rights/rights.h"
 
-bool widen_allowed(const struct config *config, const char *name, size_t len) {
-    return config_channel(config, name, len)->subscribe == ACCESS_ANYONE;
+bool widen_possible(const struct config *config, const char *name, size_t len) {
+    return config_channel(config, name, len)->subscribe.kinds != ACCESS_NONE;
 }
 
 static bool reads(const struct hub_places *places, const struct hub_channel *channel) {
@@ -26,13 +27,19 @@ static bool reads(const struct hub_places *places, const struct hub_channel *cha
     return false;
 }
 
-/* Adds the channels that are not there. */
-static void add(struct hub *hub, struct hub_places *places, const struct hub_channel *channels,
-                size_t count) {
+/* Whether the waiter's client may read it. */
+static bool may_read(const struct hub *hub, const struct identity *who,
+                     const struct hub_channel *channel) {
+    return rights_may(hub->config, who, RIGHTS_SUBSCRIBE, channel->name, channel->len);
+}
+
+/* Adds the channels that are not there, as far as `who` may read them. */
+static void add(struct hub *hub, const struct identity *who, struct hub_places *places,
+                const struct hub_channel *channels, size_t count) {
     places->channels =
         mem_resize(places->channels, (places->count + count + 1) * sizeof *places->channels);
     for (size_t i = 0; i < count; i++) {
-        if (reads(places, &channels[i]))
+        if (reads(places, &channels[i]) || !may_read(hub, who, &channels[i]))
             continue;
         if (places->count >= WIDEST - 1) {
             hub->stats->patterns_full++;
@@ -57,6 +64,16 @@ static void hold_again(struct hub *hub, struct client *client, struct hub_read *
         client_refuse(client, &problem);
 }
 
+static bool reads_any(const struct waiter *waiter, const struct hub_channel *channels,
+                      size_t count) {
+    const struct identity *who = waiter->extra != NULL ? waiter->extra->who : NULL;
+    size_t i = 0;
+
+    while (i < count && !may_read(waiter->hub, who, &channels[i]))
+        i++;
+    return i < count;
+}
+
 static void widen(struct waiter *waiter, const struct hub_channel *channels, size_t count) {
     struct hub *hub = waiter->hub;
     struct client *client = waiter->client;
@@ -66,20 +83,27 @@ static void widen(struct waiter *waiter, const struct hub_channel *channels, siz
                             .limit = waiter->limit,
                             .timeout = waiter->waits,
                             .begun = waiter->begun,
-                            .early = waiter->early};
+                            .early = waiter->early,
+                            .heartbeat = waiter->heartbeat};
 
+    if (!reads_any(waiter, channels, count))
+        return;
     if (waiter->extra != NULL) {
+        read.who = identity_hold(waiter->extra->who);
+        read.renews = waiter->extra->renews;
         read.options.callback = waiter->extra->callback;
         waiter->extra->callback = NULL;
+        read.stake = limits_hold_again(waiter->extra->stake);
     }
     struct hub_places places = hub_release(waiter);
-    add(hub, &places, channels, count);
+    add(hub, read.who, &places, channels, count);
     read.channels = places.channels;
     read.channel_count = places.count;
     read.ends = places.ends;
     read.tag = places.tag;
     hold_again(hub, client, &read, holder);
     hub_places_free(&places);
+    identity_free(read.who);
 }
 
 void widen_all(struct hub *hub, struct feed *pattern, const struct hub_channel *channels,

@@ -10,8 +10,8 @@
 /* A waiter's subs at the most: what an index of a sub can tell apart. */
 enum { WIDEST = 1024 };
 
-/* Whether everybody may read the channel. */
-bool widen_allowed(const struct config *config, const char *name, size_t len);
+/* Whether there may be somebody who may read the channel. */
+bool widen_possible(const struct config *config, const char *name, size_t len);
 
 /*
  * Has everybody who watches the pattern, whose feed this is, read these channels from their

@@ -33,7 +33,7 @@ static void join(const char *name, struct change *change) {
 static void open(const struct speech *speech, struct step *step) {
     const char *name = speech->argument;
 
-    if (!reading_allowed(speech->config, name, strlen(name), &step->problem)) {
+    if (!reading_allowed(speech->config, speech->who, name, strlen(name), &step->problem)) {
         close_with(&step->problem, step);
         return;
     }
@@ -64,7 +64,8 @@ static void put_bytes(const struct message *message, struct texts *texts) {
     buf_free(&text);
 }
 
-static void render(struct batch *batch, struct texts *texts) {
+static void render(const struct speech *speech, struct batch *batch, struct texts *texts) {
+    (void)speech;
     for (size_t i = 0; i < batch_size(batch); i++) {
         const struct message *message = batch_entry_at(batch, i)->message;
         if (json_utf8(message->payload, message->payload_len))

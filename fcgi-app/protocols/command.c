@@ -2,7 +2,7 @@
  * The commands, each a line:
  *
  *   SUBSCRIBE name[ since]      UNSUBSCRIBE name      PUBLISH name payload
- *   PING      PONG      QUIT
+ *   TOKEN token      PING      PONG      QUIT
  *
  * in capitals or not. A name that holds a blank, or begins with a quotation mark, is written as
  * a JSON string. A payload is all that stands behind the blank that follows the name.
@@ -30,6 +30,7 @@ static const struct verb_row verbs[] = {
     {"SUBSCRIBE", VERB_SUBSCRIBE, NAME_AND_MORE, "SUBSCRIBE channel [since]"},
     {"UNSUBSCRIBE", VERB_UNSUBSCRIBE, NAME, "UNSUBSCRIBE channel"},
     {"PUBLISH", VERB_PUBLISH, NAME_AND_PAYLOAD, "PUBLISH channel payload"},
+    {"TOKEN", VERB_TOKEN, NAME, "TOKEN token"},
     {"PING", VERB_PING, NOTHING, "PING"},
     {"PONG", VERB_NONE, NOTHING, "PONG"},
     {"QUIT", VERB_QUIT, NOTHING, "QUIT"},
@@ -97,7 +98,8 @@ bool command_parse(const char *text, size_t len, struct command *command, struct
     }
     const struct verb_row *row = find_verb(text, word);
     if (row == NULL) {
-        problem_set(problem, 400, "line: must be SUBSCRIBE, UNSUBSCRIBE, PUBLISH, PING or QUIT");
+        problem_set(problem, 400,
+                    "line: must be SUBSCRIBE, UNSUBSCRIBE, PUBLISH, TOKEN, PING or QUIT");
         return false;
     }
     command->verb = row->verb;

@@ -16,12 +16,14 @@ enum verb {
     VERB_UNSUBSCRIBE,
     VERB_PUBLISH,
     VERB_PING,
-    VERB_QUIT
+    VERB_QUIT,
+    VERB_TOKEN
 };
 
 struct command {
     enum verb verb;
-    char *name; /* of a channel, with a NUL behind it, not checked; NULL: the verb has none */
+    char *
+        name; /* of a channel, or a token; with a NUL behind it, not checked; NULL: there is none */
     size_t name_len;
     const char *rest; /* since, or the payload; borrowed from the line. NULL: none was said */
     size_t rest_len;

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/json.h"
 #include "core/base/mem.h"
 #include "fcgi-app/protocols/command.h"
 #include "fcgi-app/protocols/protocols.h"
@@ -23,19 +24,21 @@ static void take_name(struct command *command, struct change *change) {
     command->name = NULL;
 }
 
-static void subscribe(const struct config *config, struct command *command, struct step *step) {
+static void subscribe(const struct speech *speech, struct command *command, struct step *step) {
     struct hub_channel *channel = mem_new(sizeof *channel);
 
     *channel = (struct hub_channel){.name = command->name, .len = command->name_len};
     step->join.channels = channel;
     step->join.count = 1;
-    step->joins = reading_allowed(config, channel->name, channel->len, &step->problem) &&
-                  command_since(command, channel, &step->problem);
+    step->joins =
+        reading_allowed(speech->config, speech->who, channel->name, channel->len, &step->problem) &&
+        command_since(command, channel, &step->problem);
     take_name(command, &step->join);
 }
 
-static void unsubscribe(const struct config *config, struct command *command, struct step *step) {
-    step->leaves = reading_allowed(config, command->name, command->name_len, &step->problem);
+static void unsubscribe(const struct speech *speech, struct command *command, struct step *step) {
+    step->leaves = reading_allowed(speech->config, speech->who, command->name, command->name_len,
+                                   &step->problem);
     take_name(command, &step->leave);
 }
 
@@ -45,6 +48,16 @@ static void post(struct command *command, struct step *step) {
                                      .channel_len = command->name_len,
                                      .data = {command->rest, command->rest_len}};
     command->name = NULL;
+}
+
+static void renew(const struct command *command, struct step *step) {
+    struct buf token = buf_make(SIZE_MAX / 2);
+
+    json_quote(&token, command->name, command->name_len);
+    step->renews = true;
+    step->kept = mem_copy(token.data, token.len);
+    step->token = (struct scan_value){step->kept, token.len};
+    buf_free(&token);
 }
 
 static void quit(struct step *step) {
@@ -62,11 +75,13 @@ static void take(const struct speech *speech, const char *text, size_t len, stru
     }
     bool good = command_parse(text, len, &command, &step->problem);
     if (good && command.verb == VERB_SUBSCRIBE)
-        subscribe(speech->config, &command, step);
+        subscribe(speech, &command, step);
     else if (good && command.verb == VERB_UNSUBSCRIBE)
-        unsubscribe(speech->config, &command, step);
+        unsubscribe(speech, &command, step);
     else if (good && command.verb == VERB_PUBLISH)
         post(&command, step);
+    else if (good && command.verb == VERB_TOKEN)
+        renew(&command, step);
     else if (good && command.verb == VERB_PING)
         texts_add(&step->said, "PONG", 4);
     else if (good && command.verb == VERB_QUIT)

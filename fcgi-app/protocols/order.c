@@ -11,18 +11,27 @@
 #include "core/base/mem.h"
 
 bool order_parse(const char *text, size_t len, struct order *order, struct problem *problem) {
-    static const char *const names[] = {"subscribe", "unsubscribe", "publish", "since", "ref"};
-    struct scan_value message, found[5];
+    static const char *const names[] = {"subscribe", "pattern", "unsubscribe", "publish",
+                                        "since",     "ref",     "ping",        "token"};
+    struct scan_value message, found[8];
 
     memset(order, 0, sizeof *order);
     if (!scan_grammar(text, len, &message)) {
         problem_set(problem, 400, "message: must be JSON");
         return false;
     }
-    scan_members(message, names, 5, found);
-    *order = (struct order){found[0], found[1], found[2], found[3], found[4]};
-    if (order->subscribe.at != NULL || order->unsubscribe.at != NULL || order->publish.at != NULL)
+    scan_members(message, names, 8, found);
+    *order = (struct order){found[0], found[1], found[2], found[3],
+                            found[4], found[5], found[6], found[7]};
+    bool acts = order->subscribe.at != NULL || order->pattern.at != NULL ||
+                order->unsubscribe.at != NULL || order->publish.at != NULL ||
+                order->ping.at != NULL;
+    if (acts != (order->token.at != NULL))
         return true;
+    if (acts) {
+        problem_set(problem, 400, "token: must stand in a message of its own");
+        return false;
+    }
     problem_set(problem, 400, "message: must be {\"subscribe\"|\"unsubscribe\"|\"publish\":...}");
     return false;
 }

@@ -13,13 +13,13 @@
 
 /* A message's members, each none where it has none of that name; borrowed from the text. */
 struct order {
-    struct scan_value subscribe, unsubscribe, publish, since, ref;
+    struct scan_value subscribe, pattern, unsubscribe, publish, since, ref, ping, token;
 };
 
 /* False, with `problem`, if it is no order; `ref` is filled as far as there is one. */
 bool order_parse(const char *text, size_t len, struct order *order, struct problem *problem);
 
-/* Channel names, decoded; they are not checked, and may hold any character. */
+/* Channel names, or patterns, decoded; they are not checked, and may hold any character. */
 struct order_names {
     size_t count;
     struct order_name {

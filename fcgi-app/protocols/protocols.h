@@ -6,7 +6,7 @@
 
 #include "fcgi-app/protocols/protocol.h"
 
-extern const struct protocol protocol_halley, protocol_channel;
+extern const struct protocol protocol_halley, protocol_channel, protocol_socketio;
 
 /* Spoken on the line feed alone: no row of the table. */
 extern const struct protocol protocol_line;

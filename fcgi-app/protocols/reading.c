@@ -8,18 +8,34 @@
 
 #include "core/data/channel.h"
 #include "core/data/cursor.h"
+#include "core/data/wildcard.h"
 #include "fcgi-app/door/params.h"
+#include "fcgi-app/rights/rights.h"
 
-bool reading_allowed(const struct config *config, const char *name, size_t len,
-                     struct problem *problem) {
+bool reading_allowed(const struct config *config, const struct identity *who, const char *name,
+                     size_t len, struct problem *problem) {
     if (!channel_valid(name, len))
         problem_set(problem, 400,
                     "channel: must be 1 to %d bytes of UTF-8 without control characters or { } *",
                     CHANNEL_MAX);
-    else if (config_channel(config, name, len)->subscribe != ACCESS_ANYONE)
-        problem_set(problem, 403, "channel: subscribing to %.*s is not allowed", (int)len, name);
+    else if (!rights_may(config, who, RIGHTS_SUBSCRIBE, name, len))
+        rights_explain(config, who, RIGHTS_SUBSCRIBE, name, len, problem);
     else
         return true;
+    return false;
+}
+
+bool reading_pattern(const char *pattern, size_t len, struct problem *problem) {
+    if (wildcard_valid(pattern, len))
+        return true;
+    problem_set(problem, 400, "pattern: must be * or **, or end with /* or /**");
+    return false;
+}
+
+bool reading_patterns(size_t count, struct problem *problem) {
+    if (count <= PATTERNS_MAX)
+        return true;
+    problem_set(problem, 400, "pattern: the most is %d of them", PATTERNS_MAX);
     return false;
 }
 

@@ -198,6 +198,14 @@ void socketio_write(struct buf *out, const struct socketio_packet *packet) {
         buf_add(out, packet->data.at, packet->data.len);
 }
 
+bool socketio_event_name(struct scan_value name) {
+    return scan_is_string(name) && !is_reserved(name);
+}
+
+bool socketio_placeholder(struct scan_value object, size_t count, size_t *number) {
+    return placeholder(object, count, number) == PLACE_NAMED;
+}
+
 void socketio_fill(struct buf *out, struct scan_value data,
                    const struct socketio_attachment *attachments, size_t count) {
     const char *at = data.at, *end = data.at + data.len;

@@ -55,6 +55,12 @@ enum err socketio_parse(struct socketio_packet *packet, const char *text, size_t
 /* Appends the packet as text. */
 void socketio_write(struct buf *out, const struct socketio_packet *packet);
 
+/* Whether a JSON string can be an event's name: clients and servers keep some for themselves. */
+bool socketio_event_name(struct scan_value name);
+
+/* Whether an object stands for one of `count` attachments, and for which. */
+bool socketio_placeholder(struct scan_value object, size_t count, size_t *number);
+
 /*
  * Appends `data`, with each placeholder replaced by base64 of the attachment that it names, as a
  * string: what can stand in a message of Halley's.

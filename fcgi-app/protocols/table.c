@@ -4,4 +4,5 @@
  */
 #include "fcgi-app/protocols/protocols.h"
 
-const struct protocol *const protocols[] = {&protocol_halley, &protocol_channel, NULL};
+const struct protocol *const protocols[] = {&protocol_halley, &protocol_channel, &protocol_socketio,
+                                            NULL};

@@ -207,7 +207,10 @@ void listeners_address(const struct listeners *listeners, int number, char out[L
 enum err listeners_open(struct listeners *listeners, int mode, int processes,
                         char problem[LISTEN_PROBLEM]) {
     char address[LISTEN_ADDRESS];
-    int wanted = listeners->address[0] == '\0' ? 0 : is_path(listeners->address) ? processes : 1;
+    bool open = listeners->count > 0; /* inherited */
+    int wanted = open || listeners->address[0] == '\0' ? 0
+                 : is_path(listeners->address)         ? processes
+                                                       : 1;
 
     for (; listeners->count < wanted; listeners->count++) {
         listeners_address(listeners, listeners->count, address);
@@ -223,13 +226,13 @@ enum err listeners_open(struct listeners *listeners, int mode, int processes,
 }
 
 enum err listeners_open_http(struct listeners *listeners, int mode, char problem[LISTEN_PROBLEM]) {
-    if (listeners->http_address[0] == '\0')
+    if (listeners->http_address[0] == '\0' || listeners->http.fd >= 0)
         return ERR_OK;
     return listen_on("http", listeners->http_address, mode, &listeners->http, problem);
 }
 
 enum err listeners_open_feed(struct listeners *listeners, int mode, char problem[LISTEN_PROBLEM]) {
-    if (listeners->feed_address[0] == '\0')
+    if (listeners->feed_address[0] == '\0' || listeners->feed.fd >= 0)
         return ERR_OK;
     return listen_on("feed", listeners->feed_address, mode, &listeners->feed, problem);
 }
@@ -251,6 +254,7 @@ void listeners_remove(const struct listeners *listeners) {
 
     if (listeners->child)
         return;
+    /* an inherited socket has no inode here, so its path stays */
     for (int i = 0; i < listeners->count; i++) {
         listeners_address(listeners, i, address);
         remove_path(address, &listeners->fcgi[i]);

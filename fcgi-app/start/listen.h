@@ -28,7 +28,8 @@ struct listeners {
     int count;                            /* 0: none; 1; or one for each process */
     struct listening http;
     struct listening feed;
-    bool child; /* the paths are another process's to remove */
+    bool inherited; /* who started us listens (inherit.h): what is there is not opened again */
+    bool child;     /* the paths are another process's to remove */
 };
 
 /* Nothing is open yet. The addresses are borrowed. */

@@ -5,7 +5,8 @@
  *     CHLD             whoever ended unexpectedly is started again, at once; one
  *                      that keeps ending, after a pause that grows
  *                      all are told to end when one finds that the configuration is wrong
- *     HUP              passes it on: each opens its log anew
+ *     HUP              reads the configuration anew (reload.h); or passes it on: each opens its
+ *                      log anew
  *     TERM, INT, USR1  lets go of the sockets, passes the signal on, and ends when
  *                      all children have drained
  *
@@ -33,12 +34,14 @@
 
 #include "core/base/log.h"
 #include "core/config/config.h"
+#include "fcgi-app/start/reload.h"
 
 #define STEADY     10.0   /* seconds after which a child's end is no sign of a lasting trouble */
 #define PAUSE_MIN  0.5    /* seconds */
 #define PAUSE_MAX  30.0   /* seconds */
 #define PATIENCE   8.0    /* seconds: children drain for 6 at most */
 #define LONG_SLEEP 3600.0 /* seconds, when nothing is due */
+#define LEAVE      SIGUSR2
 
 struct child {
     pid_t pid;      /* 0: does not run */
@@ -94,7 +97,9 @@ static void block_signals(struct family *family) {
     sigemptyset(&family->signals);
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         sigaddset(&family->signals, numbers[i]);
-    sigprocmask(SIG_BLOCK, &family->signals, NULL);
+    sigset_t blocked = family->signals;
+    sigaddset(&blocked, LEAVE); /* until a child watches for it */
+    sigprocmask(SIG_BLOCK, &blocked, NULL);
     signal(SIGCHLD, SIG_DFL); /* whoever started us may have had it ignored */
     signal(SIGHUP, SIG_DFL);
     signal(SIGPIPE, SIG_IGN);
@@ -223,7 +228,49 @@ static void lose_patience(struct family *family, double at) {
     family->kill_after = at + LONG_SLEEP;
 }
 
-int processes_start(int count, void (*stop)(void *ctx), void *ctx, int *result) {
+/*
+ * One after the other: a web server that meets a kept connection which one of them has just closed
+ * asks the next process, and must not meet the same there.
+ */
+static void drain_in_turn(const struct family *family) {
+    static const struct timespec between = {.tv_nsec = 200000000};
+
+    for (int i = 0; i < family->count; i++) {
+        if (family->children[i].pid == 0)
+            continue;
+        kill(family->children[i].pid, LEAVE);
+        if (i + 1 < family->count)
+            nanosleep(&between, NULL);
+    }
+}
+
+void processes_watch_leaving(struct ev_signal *signal, struct ev_loop *loop,
+                             void (*leave)(struct ev_loop *loop, struct ev_signal *signal,
+                                           int events),
+                             void *ctx) {
+    sigset_t watched;
+
+    ev_signal_init(signal, leave, LEAVE);
+    signal->data = ctx;
+    ev_signal_start(loop, signal);
+    sigemptyset(&watched);
+    sigaddset(&watched, LEAVE);
+    sigprocmask(SIG_UNBLOCK, &watched, NULL);
+}
+
+/* The children drain while what comes waits in the queues of the sockets, for the new ones. */
+static void reload(const struct family *family, const struct listeners *listeners) {
+    log_reopen();
+    signal_all(family, SIGHUP);
+    if (!family->draining && listeners != NULL && reload_is_good(listeners)) {
+        log_info("reload", "drains=%d", family->count);
+        drain_in_turn(family);
+        reload_become(listeners);
+    }
+}
+
+int processes_start(int count, void (*stop)(void *ctx), void *ctx,
+                    const struct listeners *listeners, int *result) {
     struct family family = {.count = count};
 
     block_signals(&family);
@@ -233,9 +280,7 @@ int processes_start(int count, void (*stop)(void *ctx), void *ctx, int *result) 
     while (child < 0 && (!family.draining || any_runs(&family))) {
         int number = next_signal(&family, now());
         if (number == SIGHUP)
-            log_reopen();
-        if (number == SIGHUP)
-            signal_all(&family, number);
+            reload(&family, listeners);
         else if (number != 0 && number != SIGCHLD)
             drain(&family, number, stop, ctx);
         reap(&family, now());

@@ -122,6 +122,11 @@ static void put_gap(const struct batch *batch, struct buf *out) {
     buf_char(out, '\n');
 }
 
+static void put_redis(const struct batch *batch, struct buf *out) {
+    put_id(batch, 0, out);
+    buf_printf(out, "event: halley-redis\ndata: %s\n\n", batch_redis(batch));
+}
+
 static void render(const struct transport_options *options, struct batch *batch, struct buf *out) {
     if (options->variant & JSON) {
         const struct buf *json = batch_json(batch);
@@ -131,6 +136,8 @@ static void render(const struct transport_options *options, struct batch *batch,
         buf_text(out, "\n\n");
         return;
     }
+    if (batch_redis(batch) != NULL)
+        put_redis(batch, out);
     if (batch_has_gap(batch))
         put_gap(batch, out);
     for (size_t i = 0; i < batch_size(batch); i++)

@@ -6,13 +6,16 @@
 
 #include <string.h>
 
+#include "fcgi-app/transports/bayeux.h"
+#include "fcgi-app/transports/engineio.h"
 #include "fcgi-app/transports/sockjs.h"
 #include "fcgi-app/transports/transports.h"
 
 static const struct transport *const transports[] = {
-    &transport_ws,     &transport_events,      &transport_stream, &transport_multipart,
-    &transport_iframe, &transport_wait,        &transport_jsonp,  &transport_poll,
-    &transport_sockjs, &transport_sockjs_poll, &transport_line};
+    &transport_ws,     &transport_events,        &transport_stream,        &transport_multipart,
+    &transport_iframe, &transport_wait,          &transport_jsonp,         &transport_poll,
+    &transport_sockjs, &transport_sockjs_poll,   &transport_engineio,      &transport_engineio_poll,
+    &transport_bayeux, &transport_bayeux_stream, &transport_bayeux_socket, &transport_line};
 
 enum { COUNT = sizeof transports / sizeof transports[0] };
 

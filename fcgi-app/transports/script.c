@@ -40,19 +40,27 @@ bool script_options(const struct params *params, size_t channel_count,
     return true;
 }
 
+bool script_name(const char *name, size_t len) {
+    return valid_callback(name, len);
+}
+
 void script_batch(struct batch *batch, struct buf *out) {
     const struct buf *json = batch_json(batch);
+    script_text(json->data, json->len, out);
+}
+
+void script_text(const char *text, size_t len, struct buf *out) {
     size_t from = 0;
 
-    for (size_t i = 0; i < json->len; i++) {
-        const unsigned char *at = (const unsigned char *)json->data + i;
+    for (size_t i = 0; i < len; i++) {
+        const unsigned char *at = (const unsigned char *)text + i;
         bool separator = at[0] == 0xe2 && at[1] == 0x80 && (at[2] == 0xa8 || at[2] == 0xa9);
         if (at[0] != '<' && !separator)
             continue;
-        buf_add(out, json->data + from, i - from);
+        buf_add(out, text + from, i - from);
         buf_text(out, separator ? (at[2] == 0xa8 ? "\\u2028" : "\\u2029") : "\\u003c");
         i += separator ? 2 : 0;
         from = i + 1;
     }
-    buf_add(out, json->data + from, json->len - from);
+    buf_add(out, text + from, len - from);
 }

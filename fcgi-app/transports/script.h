@@ -25,4 +25,10 @@ bool script_options(const struct params *params, size_t channel_count,
  */
 void script_batch(struct batch *batch, struct buf *out);
 
+/* The same of any valid JSON text. */
+void script_text(const char *text, size_t len, struct buf *out);
+
+/* Whether a function may be called by that name, as `callback` is. */
+bool script_name(const char *name, size_t len);
+
 #endif

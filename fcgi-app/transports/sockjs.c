@@ -11,12 +11,21 @@ static enum sockjs_kind kind_of(const struct transport_options *options) {
     return (enum sockjs_kind)(options->variant % SOCKJS_KINDS);
 }
 
+static const struct protocol *protocol_of(const struct transport_options *options) {
+    return protocol_at(options->variant / SOCKJS_KINDS);
+}
+
+static unsigned shared(const struct transport_options *options, struct batch *batch) {
+    unsigned shape = options->speech != NULL ? speech_shape(options->speech, batch) : SHAPE_ALL;
+    return shape == SHAPE_OWN ? TRANSPORT_OWN : shape << 8 | options->variant;
+}
+
 static void render(const struct transport_options *options, struct batch *batch, struct buf *out) {
     struct texts texts = {0};
     struct buf frame = buf_make(SIZE_MAX / 2);
     enum sockjs_kind kind = kind_of(options);
 
-    protocol_at(options->variant / SOCKJS_KINDS)->render(batch, &texts);
+    protocol_of(options)->render(options->speech, batch, &texts);
     if (kind == SOCKJS_RAW)
         buf_add(out, texts.all.data, texts.all.len);
     else
@@ -28,8 +37,7 @@ static void render(const struct transport_options *options, struct batch *batch,
 
 /* Where a session over HTTP begins is told as one of its own frames. */
 static void begin(const struct transport_options *options, struct batch *start, struct buf *out) {
-    if (kind_of(options) >= SOCKJS_WEBSOCKET &&
-        protocol_at(options->variant / SOCKJS_KINDS)->confirms)
+    if (kind_of(options) >= SOCKJS_WEBSOCKET && protocol_of(options)->confirms)
         render(options, start, out);
 }
 
@@ -48,6 +56,7 @@ const struct transport transport_sockjs = {.name = "sockjs",
                                            .carried = true,
                                            .begin = begin,
                                            .render = render,
+                                           .shared = shared,
                                            .keepalive = keepalive};
 
 const struct transport transport_sockjs_poll = {

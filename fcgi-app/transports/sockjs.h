@@ -12,7 +12,7 @@ struct transport;
 
 enum { SOCKJS_KINDS = 8 };
 
-/* The variant of their options. */
+/* The variant of their options: a byte. */
 static inline unsigned sockjs_variant(enum sockjs_kind kind, const struct protocol *protocol) {
     return protocol_index(protocol) * SOCKJS_KINDS + (unsigned)kind;
 }

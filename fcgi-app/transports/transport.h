@@ -7,6 +7,7 @@
 #ifndef HALLEY_TRANSPORT_H
 #define HALLEY_TRANSPORT_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -16,11 +17,17 @@
 #include "fcgi-app/door/params.h"
 #include "fcgi-app/door/problem.h"
 
+struct speech;
+
+/* A rendering that is nobody else's. */
+#define TRANSPORT_OWN UINT_MAX
+
 /* What a request asked of its transport. */
 struct transport_options {
     const struct config *config;
     unsigned variant; /* the transport's own; renderings are shared by transport and variant */
     char *callback;   /* a checked JavaScript name, or NULL; owned by the waiter */
+    const struct speech *speech; /* what is said on a session (protocols/protocol.h), or NULL */
 };
 
 struct transport {
@@ -32,6 +39,7 @@ struct transport {
     bool socket;              /* needs a WebSocket, so it is no endpoint of FastCGI */
     bool own_door;            /* has a door of its own, so it is no endpoint at all */
     bool carried;             /* a service's (carriers/), so it is no endpoint at all */
+    bool slows;               /* its client can be told to come back later, carried or not */
 
     /* Whether the configuration turns it on; NULL: always. */
     bool (*enabled)(const struct config *config);
@@ -48,6 +56,10 @@ struct transport {
 
     /* Appends a batch. NULL: its JSON as it is. */
     void (*render)(const struct transport_options *options, struct batch *batch, struct buf *out);
+
+    /* The number under which a rendering of this batch is shared, or TRANSPORT_OWN. NULL: the
+     * variant. */
+    unsigned (*shared)(const struct transport_options *options, struct batch *batch);
 
     /*
      * Appends what keeps an idle stream open; `place` is where it stands. NULL: not a

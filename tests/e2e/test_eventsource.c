@@ -163,7 +163,7 @@ START_TEST(redis_away_puts_event_streams_off_and_refuses_the_others) {
 }
 END_TEST
 
-START_TEST(a_full_process_puts_event_streams_off) {
+START_TEST(a_full_process_ends_streams_that_begin_and_says_when_to_come_back) {
     struct stream *held[2];
 
     lab_open(&lab, "full");
@@ -173,10 +173,15 @@ START_TEST(a_full_process_puts_event_streams_off) {
         held[i] = stream_open(&lab, BY_WEB, EVENTS, "channel=a", NULL);
         stream_reach_start(held[i]);
     }
-    must_put_off(http_get(&lab, "/comet/events?channel=a"), "max_waiters");
-    must_be_problem(http_get(&lab, "/comet/stream?channel=a"), 503, NULL);
-    ck_assert_int_eq(counted("streams_later"), 1);
-    ck_assert_int_eq(counted("answers_503"), 2);
+    const struct answer *answer = http_get(&lab, "/comet/events?channel=a");
+    ck_assert_int_eq(answer->status, 200);
+    ck_assert_msg(strncmp(answer->body, "retry: ", 7) == 0 && strstr(answer->body, "\nid: a@"),
+                  "%s", answer->body);
+    answer = http_get(&lab, "/comet/stream?channel=a");
+    ck_assert_int_eq(answer->status, 200);
+    ck_assert_ptr_nonnull(strstr(answer->body, "\"retry\":"));
+    ck_assert_int_eq(counted("answers_retry"), 2);
+    ck_assert_int_eq(counted("streams_later") + counted("answers_503"), 0);
     for (int i = 0; i < 2; i++)
         stream_close(held[i]);
     teardown();
@@ -227,7 +232,7 @@ int main(void) {
     tcase_add_test(states, events_of_a_channel_called_gap_are_no_gaps);
     tcase_add_loop_test(states, redis_away_puts_event_streams_off_and_refuses_the_others, 0,
                         E2E_SERVERS);
-    tcase_add_test(states, a_full_process_puts_event_streams_off);
+    tcase_add_test(states, a_full_process_ends_streams_that_begin_and_says_when_to_come_back);
     tcase_add_test(states, redis_that_falls_silent_puts_event_streams_off);
     tcase_add_test(states, waits_that_are_told_to_poll_are_told_different_times);
     return e2e_run(suite);

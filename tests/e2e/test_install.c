@@ -60,13 +60,72 @@ END_TEST
 START_TEST(the_manuals_are_installed_in_their_sections) {
     static const char *const pages[][2] = {{"man5/halley.conf.5", ".Dt HALLEY.CONF 5"},
                                            {"man8/halley.fcgi.8", ".Dt HALLEY.FCGI 8"},
-                                           {"man8/halley-worker.8", ".Dt HALLEY-WORKER 8"}};
+                                           {"man8/halley-worker.8", ".Dt HALLEY-WORKER 8"},
+                                           {"man1/halley.1", ".Dt HALLEY 1"}};
     const char *stage = installed();
 
     for (size_t i = 0; i < sizeof pages / sizeof *pages; i++) {
         const char *text = file_of(stage, keepf("usr/local/share/man/%s", pages[i][0]));
         ck_assert_msg(strstr(text, pages[i][1]) != NULL, "%s", pages[i][0]);
     }
+}
+END_TEST
+
+/* A unit that names a socket's descriptor as the program does not would serve nobody. */
+START_TEST(the_units_name_the_sockets_as_the_program_does) {
+    const char *stage = installed(), *units = "usr/local/lib/systemd/system";
+
+    ck_assert(strstr(file_of(stage, keepf("%s/halley.socket", units)),
+                     "\nListenStream=/run/halley/halley.sock\nFileDescriptorName=listen\n"));
+    ck_assert(strstr(file_of(stage, keepf("%s/halley-http.socket", units)),
+                     "\nListenStream=/run/halley/halley-http.sock\nFileDescriptorName=http\n"));
+    ck_assert(strstr(file_of(stage, keepf("%s/halley.service", units)),
+                     "\nRequires=halley.socket halley-http.socket\n"));
+}
+END_TEST
+
+/* What bash would offer behind `line`, where these are the channels. */
+static char *completed(const char *stage, const char *channels, const char *line) {
+    const char *script = keepf("cd '%s' && halley() { printf 'head\\n%s'; }; "
+                               ". usr/local/share/bash-completion/completions/halley && "
+                               "COMP_WORDS=(%s) && COMP_CWORD=$((${#COMP_WORDS[@]} - 1)) && "
+                               "_halley; echo \"${COMPREPLY[*]}\"",
+                               stage, channels, line);
+    const char *const argv[] = {"bash", "-c", script, NULL};
+    char *output;
+
+    ck_assert_msg(proc_run(argv, environ, -1, &output, NULL) == 0, "%s", line);
+    return output;
+}
+
+START_TEST(bash_completes_the_operator_s_program) {
+    static const char rows[] = " 1 0.50 7  chat\\n 1 0.50 7  $(touch owned)\\n 1 2.00 7  news\\n";
+    const char *stage = installed();
+
+    ck_assert_str_eq(completed(stage, rows, "halley ex"), "explain\n");
+    ck_assert_str_eq(completed(stage, rows, "halley -f x tail --s"), "--since\n");
+    ck_assert_str_eq(completed(stage, rows, "halley tail ''"), "chat news\n");
+    ck_assert_str_eq(completed(stage, rows, "halley history n"), "news\n");
+    ck_assert_int_ne(access(keepf("%s/owned", stage), F_OK), 0);
+}
+END_TEST
+
+START_TEST(uninstalling_leaves_the_administrator_s_file_alone) {
+    const char *stage = installed();
+    const char *const make[] = {"sh",
+                                "-c",
+                                "cd \"$0\" && env -u MAKEFLAGS -u MAKELEVEL make -s uninstall "
+                                "DESTDIR=\"$1\"",
+                                lab_root(),
+                                stage,
+                                NULL};
+    const char *const find[] = {"find",  stage, "(", "-type",   "f",    "-o",
+                                "-type", "l",   ")", "-printf", "%P\n", NULL};
+    char *left;
+
+    ck_assert_int_eq(proc_run(make, environ, -1, NULL, NULL), 0);
+    ck_assert_int_eq(proc_run(find, environ, -1, &left, NULL), 0);
+    ck_assert_str_eq(left, "etc/halley/halley.conf\n");
 }
 END_TEST
 
@@ -116,6 +175,9 @@ int main(void) {
     tcase_add_test(files, the_contract_is_installed_where_the_readme_says);
     tcase_add_test(files, the_manuals_are_installed_in_their_sections);
     tcase_add_test(files, the_installed_configuration_opens_nothing_and_is_kept);
+    tcase_add_test(files, the_units_name_the_sockets_as_the_program_does);
+    tcase_add_test(files, bash_completes_the_operator_s_program);
+    tcase_add_test(files, uninstalling_leaves_the_administrator_s_file_alone);
     tcase_add_loop_test(sites, the_client_is_where_the_readme_says_in_a_site_of_its_own, 0,
                         E2E_SITES);
     return e2e_run(suite);

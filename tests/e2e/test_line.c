@@ -478,6 +478,28 @@ START_TEST(with_json_it_is_as_on_a_websocket) {
 }
 END_TEST
 
+START_TEST(with_json_patterns_are_watched) {
+    const char *stem = keep_fresh("said");
+    struct talk *one = talk();
+
+    store_add(&lab, keepf("%s/a", stem), "1");
+    say(one, keepf("json\n{\"pattern\":\"%s/*\",\"since\":\"start\",\"publish\":{\"channel\":"
+                   "\"%s/own\",\"data\":2},\"ref\":1}\n{\"ping\":1}\n",
+                   stem, stem));
+    must_hear_of(one, "{\"messages\":[]", "\"cursor\":\"\"");
+    const char *all = "";
+    while (!strstr(all, "\"data\":1") || !strstr(all, "\"data\":2") || !strstr(all, "published") ||
+           !strstr(all, "pong"))
+        all = keepf("%s%s", all, must_hear_of(one, "{", ""));
+    store_add(&lab, keepf("%s/new", stem), "3");
+    must_hear_of(one, "{\"messages\":[{", "\"data\":3");
+    say(one, keepf("{\"unsubscribe\":\"%s/*\"}\n{\"pattern\":\"a*\"}\n", stem));
+    must_hear(one, "{\"messages\":[],\"cursor\":\"\"}");
+    must_hear_of(one, "{\"error\":", "pattern: ");
+    hang_up(one);
+}
+END_TEST
+
 START_TEST(json_cursors_work_on_other_ways_and_gaps_are_told) {
     const char *channel = keep_fresh("jcur");
     struct talk *one = talk();
@@ -936,6 +958,7 @@ static void add_tests(TCase *tcase) {
     tcase_add_test(tcase, who_publishes_right_behind_his_subscription_hears_himself);
     tcase_add_test(tcase, thousands_of_lines_at_once_are_slowed_down_not_refused);
     tcase_add_test(tcase, with_json_it_is_as_on_a_websocket);
+    tcase_add_test(tcase, with_json_patterns_are_watched);
     tcase_add_test(tcase, json_cursors_work_on_other_ways_and_gaps_are_told);
     tcase_add_test(tcase, who_sends_nothing_more_is_answered_first);
 }

@@ -1,7 +1,7 @@
 /* Patterns: channels that nobody named, those that are there and those that come to be.
  *
- * Straight on the application's own HTTP, so that each transport is the same. What is found is
- * asked of two processes in turn, for nothing of it may live in one alone.
+ * What is found is asked of two processes in turn, for nothing of it may live in one alone; and
+ * through each web server, for a pattern's characters are among those that servers decode.
  */
 #include "tests/lib/batch.h"
 #include "tests/lib/e2e.h"
@@ -15,23 +15,24 @@
 
 static struct lab lab;
 
-static void begin(const char *option, const char *value) {
+static void begin(const char *server, const char *option, const char *value) {
     memset(&lab, 0, sizeof lab);
     lab_open(&lab, "patterns");
     lab_conf(&lab, "[channel *closed*]\nsubscribe = none\n[channel *]\npublish = anyone\n");
     lab_set(&lab, option, value);
     lab_redis(&lab, REDIS_KEEPS_AOF);
     lab_worker(&lab, 0);
-    lab_web(&lab, "http", 1);
+    lab_websockets(&lab);
+    lab_web(&lab, server, 1);
 }
 
 static void setup(void) {
-    begin("KEEPALIVE", "600");
+    begin("http", "KEEPALIVE", "600");
 }
 
 /* One address, two processes: whoever is free takes a request. */
 static void setup_two(void) {
-    begin("PROCESSES", "2");
+    begin("http", "PROCESSES", "2");
 }
 
 static void teardown(void) {
@@ -109,7 +110,10 @@ START_TEST(a_new_channel_begins_at_its_start_for_everybody_who_waits) {
         stream_reach_start(streams[t]);
     }
     for (int round = 0; round < 3; round++) {
-        wait = http_get_begin(&lab, "/comet/wait?pattern=%s&timeout=50", keep_encoded(pattern));
+        /* behind a place: it may be held only after the channel has come to be */
+        const char *place = batch_cursor(poll_for(pattern, "now"));
+        wait = http_get_begin(&lab, "/comet/wait?pattern=%s&timeout=50&since=%s",
+                              keep_encoded(pattern), place);
         until((http_pump(10), store_followers(&lab, pattern) > 0), "nobody follows");
         be_born(keepf("%s/closed%d", stem, round), "0", 0);
         be_born(keepf("%s/n%d", stem, round), keepf("%d", 10 + round), round);
@@ -190,21 +194,213 @@ START_TEST(a_pattern_stands_for_a_thousand_channels_at_most) {
 }
 END_TEST
 
+/* --- by a message of an open connection ------------------------------------------------------ */
+
+static struct stream *open_socket(const char *query) {
+    struct stream *stream = stream_open(&lab, BY_WEB, WS, query, NULL);
+
+    ck_assert_ptr_nonnull(stream);
+    stream_reach_start(stream);
+    return stream;
+}
+
+/* Says something that changes the channels, and gives the cursor that answers it. */
+static const char *watch(struct stream *stream, const char *text) {
+    ck_assert(websock_say(stream->socket, text));
+    const struct piece *piece = stream_reach(stream);
+    ck_assert_msg(piece->batch != NULL, "%s: no batch", text);
+    return keepf("%s", json_string_value(json_object_get(piece->batch, "cursor")));
+}
+
+/* The data of the next `count` messages, joined by commas. */
+static const char *hear(struct stream *stream, size_t count) {
+    const char *all = "";
+
+    while (count > 0) {
+        const json_t *messages = json_object_get(stream_reach_message(stream)->batch, "messages");
+        for (size_t i = 0; i < json_array_size(messages); i++, count--)
+            all = keepf("%s%s%lld", all, *all != '\0' ? "," : "",
+                        (long long)json_integer_value(
+                            json_object_get(json_array_get(messages, i), "data")));
+    }
+    return all;
+}
+
+static void must_refuse(struct stream *stream, const char *text, const char *words) {
+    ck_assert(websock_say(stream->socket, text));
+    const char *answer = websock_reach(stream->socket, "{\"error\":");
+    ck_assert_msg(strstr(answer, words) != NULL, "%s: %s", text, answer);
+}
+
+START_TEST(an_open_socket_may_come_to_watch_a_pattern) {
+    const char *stem = keep_fresh("said"), *other = keep_fresh("other");
+    struct stream *stream = open_socket(keepf("channel=%s", other));
+
+    store_add(&lab, keepf("%s/a", stem), "1");
+    store_add(&lab, keepf("%s/closed", stem), "66");
+    watch(stream, keepf("{\"pattern\":\"%s/*\"}", stem)); /* now: nothing is brought */
+    store_add(&lab, keepf("%s/a", stem), "2");
+    ck_assert_str_eq(hear(stream, 1), "2");
+    be_born(keepf("%s/closed2", stem), "66", 0);
+    for (int kind = 0; kind < 3; kind++) {
+        be_born(keepf("%s/n%d", stem, kind), keepf("%d", 3 + kind), kind);
+        ck_assert_str_eq(hear(stream, 1), keepf("%d", 3 + kind));
+    }
+    store_add(&lab, other, "6");
+    ck_assert_str_eq(hear(stream, 1), "6");
+    watch(stream, keepf("{\"pattern\":[\"%s/*\"]}", stem)); /* once more: all stays */
+    store_add(&lab, keepf("%s/a", stem), "7");
+    ck_assert_str_eq(hear(stream, 1), "7");
+    stream_close(stream);
+}
+END_TEST
+
+START_TEST(patterns_and_names_of_one_message_begin_at_its_since) {
+    const char *stem = keep_fresh("since"), *name = keep_fresh("named"), *cursor;
+    struct stream *stream = open_socket("");
+
+    store_add(&lab, keepf("%s/a", stem), "1");
+    pause_ms(3); /* messages of one millisecond have no order between channels */
+    store_add(&lab, keepf("%s/b/c", stem), "2");
+    pause_ms(3);
+    store_add(&lab, name, "3");
+    websock_say(stream->socket, keepf("{\"subscribe\":\"%s\",\"pattern\":[\"%s/*\",\"%s/b/**\"],"
+                                      "\"since\":\"start\"}",
+                                      name, stem, stem));
+    ck_assert_str_eq(hear(stream, 3), "1,2,3");
+    cursor = keepf("%s", json_string_value(json_object_get(stream->piece.batch, "cursor")));
+    stream_close(stream);
+
+    /* meanwhile channels go on and come to be, and it comes back by a message */
+    store_add(&lab, keepf("%s/a", stem), "4");
+    pause_ms(3);
+    store_add(&lab, keepf("%s/new", stem), "5");
+    stream = open_socket("");
+    websock_say(stream->socket, keepf("{\"pattern\":\"%s/*\",\"since\":\"%s\"}", stem, cursor));
+    ck_assert_str_eq(hear(stream, 2), "4,5");
+    stream_close(stream);
+}
+END_TEST
+
+START_TEST(a_pattern_is_left_with_what_no_other_stands_for) {
+    const char *stem = keep_fresh("left"), *name = keep_fresh("named"), *cursor;
+    struct stream *stream = open_socket(keepf("channel=%s", name));
+
+    store_add(&lab, keepf("%s/a", stem), "1");
+    store_add(&lab, keepf("%s/b/c", stem), "1");
+    watch(stream, keepf("{\"pattern\":[\"%s/*\",\"%s/**\",\"%s/b/*\"]}", stem, stem, stem));
+    cursor = watch(stream, keepf("{\"unsubscribe\":[\"%s/**\",\"%s/b/*\"]}", stem, stem));
+    ck_assert_msg(strstr(cursor, keepf("%s/~2A@", stem)) != NULL &&
+                      strstr(cursor, keepf("%s/a@", stem)) != NULL &&
+                      strstr(cursor, "~2A~2A") == NULL && strstr(cursor, "/b/") == NULL,
+                  "%s", cursor);
+    store_add(&lab, keepf("%s/b/c", stem), "66");
+    store_add(&lab, keepf("%s/b/new", stem), "66");
+    store_add(&lab, keepf("%s/a", stem), "2");
+    ck_assert_str_eq(hear(stream, 1), "2");
+    store_add(&lab, keepf("%s/new", stem), "3");
+    ck_assert_str_eq(hear(stream, 1), "3");
+    watch(stream, keepf("{\"unsubscribe\":\"%s/*\"}", stem));
+    store_add(&lab, keepf("%s/a", stem), "66");
+    store_add(&lab, keepf("%s/newer", stem), "66");
+    store_add(&lab, name, "4");
+    ck_assert_str_eq(hear(stream, 1), "4");
+    stream_close(stream);
+}
+END_TEST
+
+START_TEST(what_is_published_behind_a_pattern_is_heard) {
+    const char *stem = keep_fresh("own");
+    struct stream *stream = open_socket("");
+
+    websock_say(stream->socket, keepf("{\"pattern\":\"%s/*\",\"publish\":{\"channel\":\"%s/x\","
+                                      "\"data\":5},\"ref\":9}",
+                                      stem, stem));
+    websock_reach(stream->socket, "\"data\":5");
+    stream_close(stream);
+}
+END_TEST
+
+START_TEST(what_is_no_pattern_in_a_message_is_told_and_changes_nothing) {
+    static const char *const bad[] = {"\"a\"",    "\"\"",    "[]",          "7",
+                                      "[\"a*\"]", "\"*/a\"", "[\"a/*\",3]", "null"};
+    const char *name = keep_fresh("stays"), *nine = "";
+    struct stream *stream = open_socket(keepf("channel=%s", name));
+
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        must_refuse(stream, keepf("{\"pattern\":%s,\"ref\":1}", bad[i]), "\"detail\":\"pattern: ");
+    for (int i = 0; i < 9; i++)
+        nine = keepf("%s%s\"p%d/*\"", nine, i > 0 ? "," : "", i);
+    must_refuse(stream, keepf("{\"pattern\":[%s]}", nine), "the most is 8");
+    for (int i = 0; i < 8; i++)
+        watch(stream, keepf("{\"pattern\":\"p%d/*\"}", i));
+    must_refuse(stream, "{\"pattern\":\"p8/*\"}", "the most is 8");
+    must_refuse(stream, "{\"pattern\":\"p7/*\",\"since\":\"x\"}", "since: ");
+    must_refuse(stream, "{\"unsubscribe\":\"p*\"}", "channel: ");
+    store_add(&lab, name, "1");
+    websock_reach(stream->socket, "\"data\":1");
+    stream_close(stream);
+}
+END_TEST
+
+START_TEST(a_pattern_while_redis_is_away_is_told_and_may_be_said_again) {
+    const char *stem = keep_fresh("away"), *name = keep_fresh("named"), *text;
+
+    begin(_i == 0 ? "http" : "nginx", "REDIS_TIMEOUT", "2");
+    struct stream *stream = open_socket(keepf("channel=%s", name));
+    proc_signal(&lab.redis, SIGKILL);
+    proc_wait(&lab.redis);
+    must_refuse(stream, keepf("{\"pattern\":\"%s/*\",\"ref\":1}", stem), "\"status\":503");
+    lab_redis(&lab, REDIS_KEEPS_AOF);
+    text = keepf("{\"pattern\":\"%s/*\",\"ref\":2}", stem);
+    do {
+        pause_ms(50);
+        ck_assert(websock_say(stream->socket, text));
+        websock_reach_text(stream->socket);
+    } while (strstr(stream->socket->text, stem) == NULL);
+    store_add(&lab, keepf("%s/a", stem), "1");
+    websock_reach(stream->socket, "\"data\":1");
+    store_add(&lab, name, "2");
+    websock_reach(stream->socket, "\"data\":2");
+    stream_close(stream);
+}
+END_TEST
+
+/* --- behind web servers --------------------------------------------------------------------- */
+
+START_TEST(web_servers_hand_patterns_on) {
+    begin(e2e_servers[_i], "KEEPALIVE", "600");
+    a_pattern_stands_for_the_channels_that_match_fn(_i);
+    what_is_no_pattern_is_told_so_fn(_i);
+    an_open_socket_may_come_to_watch_a_pattern_fn(_i);
+    a_new_channel_begins_at_its_start_for_everybody_who_waits_fn(_i);
+}
+END_TEST
+
 static void add_tests(TCase *all) {
     tcase_add_test(all, a_pattern_stands_for_the_channels_that_match);
     tcase_add_test(all, what_is_no_pattern_is_told_so);
     tcase_add_test(all, a_new_channel_begins_at_its_start_for_everybody_who_waits);
     tcase_add_test(all, a_cursor_misses_no_channel_that_came_to_be);
-    tcase_add_test(all, what_came_to_be_while_redis_was_not_heard_is_found);
+    tcase_add_test(all, an_open_socket_may_come_to_watch_a_pattern);
+    tcase_add_test(all, patterns_and_names_of_one_message_begin_at_its_since);
+    tcase_add_test(all, a_pattern_is_left_with_what_no_other_stands_for);
+    tcase_add_test(all, what_is_published_behind_a_pattern_is_heard);
+    tcase_add_test(all, what_is_no_pattern_in_a_message_is_told_and_changes_nothing);
     tcase_add_test(all, a_pattern_stands_for_a_thousand_channels_at_most);
+    /* last: behind it Redis may not be heard yet */
+    tcase_add_test(all, what_came_to_be_while_redis_was_not_heard_is_found);
 }
 
 int main(void) {
     Suite *suite = suite_create("patterns");
     TCase *one = e2e_case(suite, "one process", setup, teardown);
     TCase *two = e2e_case(suite, "two processes", setup_two, teardown);
+    TCase *web = e2e_case(suite, "web servers", NULL, teardown);
 
     add_tests(one);
     add_tests(two);
+    tcase_add_loop_test(web, a_pattern_while_redis_is_away_is_told_and_may_be_said_again, 0, 2);
+    tcase_add_loop_test(web, web_servers_hand_patterns_on, 0, E2E_SERVERS);
     return e2e_run(suite);
 }

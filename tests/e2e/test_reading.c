@@ -133,6 +133,7 @@ START_TEST(limit_leaves_the_rest_for_the_next_answer) {
             http_get(&lab, "/comet/wait?channel=%s&since=%s&limit=2&timeout=1", channel, since));
 
         ck_assert_uint_eq(batch_count(batch), i < 3 ? 2 : 1);
+        ck_assert_int_eq(json_is_true(json_object_get(batch->json, "more")), i < 3);
         all = keepf("%s%s;", all, batch_all_data(batch));
         since = batch_cursor(batch);
     }
@@ -488,7 +489,7 @@ START_TEST(metrics_are_what_prometheus_reads) {
     ck_assert(strncmp(answer_header(metrics, "Content-Type"), "text/plain; version=0.0.4", 25) ==
               0);
     ck_assert(strstr(metrics->body, "# TYPE halley_requests_total counter\n") != NULL);
-    line = strstr(metrics->body, "\nhalley_requests_total{process=\"");
+    line = strstr(metrics->body, "\nhalley_requests_total{endpoint=\"poll\"}");
     ck_assert(line != NULL && atoi(strchr(line, ' ') + 1) > 0);
     ck_assert(strstr(metrics->body, "transport=\"poll\"} ") != NULL);
 }

@@ -246,24 +246,12 @@ END_TEST
 /* --- costs ---------------------------------------------------------------------------------- */
 
 static long resident_kib(void) {
-    char line[256];
-    long kib = 0;
-    FILE *file = fopen(keepf("/proc/%d/status", (int)lab.door.pid), "r");
-
-    ck_assert(file != NULL);
-    while (fgets(line, sizeof line, file))
-        sscanf(line, "VmRSS: %ld kB", &kib);
-    fclose(file);
-    return kib;
+    return proc_resident_kib(lab.door.pid);
 }
 
-/* A build with sanitizers keeps what was freed for a while, and a shadow beside it. */
+/* What may be grown by. */
 static long allowance_kib(void) {
-    char *maps = NULL;
-    const char *const argv[] = {"cat", keepf("/proc/%d/maps", (int)lab.door.pid), NULL};
-
-    ck_assert_int_eq(proc_run(argv, environ, -1, &maps, NULL), 0);
-    return (strstr(maps, "libasan") ? 200 : 16) * 1024L;
+    return (proc_sanitized(lab.door.pid) ? 200 : 16) * 1024L;
 }
 
 /* Processor time that the application has used, in milliseconds. */

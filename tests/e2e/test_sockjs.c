@@ -25,6 +25,7 @@ static const char conf[] = "mount = /comet\n"
                            "sockjs_url = http://there/sockjs.js\n"
                            "[service sockjs/cookie]\nprotocol = echo\ncookie_needed = on\n"
                            "[service sockjs/close]\nprotocol = close\n"
+                           "[service sockjs/count]\nprotocol = count\n"
                            "[service sockjs/chat]\n"
                            "[service sockjs/room]\nprotocol = channel room\n"
                            "[service sockjs/secret]\nprotocol = channel secret\n";
@@ -405,6 +406,7 @@ START_TEST(a_second_receiver_is_told_and_the_first_stays) {
 
     open_session(base);
     first = post_begin(base, "xhr");
+    http_reach_session(&lab); /* else the second one may be there before it */
     until((http_pump(20), strcmp(post(base, "xhr", "")->body,
                                  "c[2010,\"Another connection still open\"]\n") == 0 ||
                               http_landed(first)),
@@ -413,7 +415,7 @@ START_TEST(a_second_receiver_is_told_and_the_first_stays) {
     must_say(http_land(first), "a[\"x\"]\n");
     struct flight *stream = post_begin(base, "xhr_streaming");
     reach(stream, "h\n");
-    http_pump(50);
+    http_reach_session(&lab);
     const struct answer *second = http_land(post_begin(base, "xhr_streaming"));
     ck_assert_ptr_nonnull(strstr(second->body, "\nc[2010,\"Another connection still open\"]\n"));
     http_abandon(stream);
@@ -506,6 +508,11 @@ START_TEST(halleys_words_are_spoken_over_polls) {
     must_send(base, "[\"{}\"]");
     frame = poll_frame(base);
     ck_assert_msg(strstr(frame, "unheard") == NULL && strstr(frame, "error") != NULL, "%s", frame);
+    must_send(base, "[\"{\\\"pattern\\\":\\\"room/*\\\",\\\"ref\\\":2}\"]");
+    frame = poll_frame(base);
+    ck_assert_msg(strstr(frame, "pattern: a session that polls has none") != NULL &&
+                      strstr(frame, "\\\"ref\\\":2") != NULL,
+                  "%s", frame);
 }
 END_TEST
 
@@ -604,6 +611,61 @@ START_TEST(what_is_no_handshake_is_told_so) {
 }
 END_TEST
 
+/* ------------------------------------------------------------- a protocol's state */
+
+/* Of `count`, the numbers in a frame, which must go on behind `last`. */
+static int count_on(const char *frame, int last) {
+    for (const char *at = frame; (at = strchr(at, '"')) != NULL; at = strchr(at + 1, '"') + 1)
+        ck_assert_msg(atoi(at + 1) == ++last, "%s where %d was awaited", frame, last);
+    return last;
+}
+
+START_TEST(requests_that_meet_take_a_state_one_behind_the_other) {
+    const char *base = fresh("count");
+    struct flight *flights[8];
+    int last = 100;
+
+    open_session(base);
+    for (int i = 0; i < 8; i++) {
+        const struct request request = {.method = "POST",
+                                        .path = keepf("%s/xhr_send", base),
+                                        .body = "[\"a\",\"b\",\"c\"]",
+                                        .length = 13};
+        flights[i] = http_begin(&lab, &request);
+    }
+    for (int i = 0; i < 8; i++)
+        ck_assert_int_eq(http_land(flights[i])->status, 204);
+    while (last < 124)
+        last = count_on(poll_frame(base), last);
+    ck_assert_int_eq(last, 124);
+}
+END_TEST
+
+START_TEST(what_a_protocol_says_of_a_channel_comes_before_its_messages) {
+    const char *base = fresh("count"), *channel = keep_fresh("room");
+
+    open_session(base);
+    store_add(&lab, channel, "old");
+    must_send(base, keepf("[\"x\",\"join %s\"]", channel));
+    ck_assert_str_eq(poll_frame(base), "a[\"101\",\"102\",\"joined 1, gap 0\"]\n");
+    ck_assert_str_eq(poll_frame(base), "a[\"102 hears old\"]\n");
+    must_send(base, keepf("[\"join %s\"]", channel));
+    ck_assert_str_eq(poll_frame(base), "a[\"103\",\"joined 0, gap 0\"]\n");
+
+    struct websock *socket = socket_open("/sockjs/count/websocket");
+    websock_say(socket, keepf("join %s", channel));
+    websock_say(socket, "y");
+    ck_assert_str_eq(websock_reach_text(socket), "101");
+    ck_assert_str_eq(websock_reach_text(socket), "joined 1, gap 0");
+    ck_assert_str_eq(websock_reach_text(socket), "101 hears old");
+    ck_assert_str_eq(websock_reach_text(socket), "102");
+    websock_say(socket, keepf("join %s", channel));
+    ck_assert_str_eq(websock_reach_text(socket), "103");
+    ck_assert_str_eq(websock_reach_text(socket), "joined 0, gap 0");
+    websock_close(socket);
+}
+END_TEST
+
 /* ---------------------------------------------------------------- the released program */
 
 START_TEST(the_released_program_has_no_test_services) {
@@ -655,28 +717,15 @@ static void add_tests(TCase *tests) {
     tcase_add_test(tests, a_raw_websocket_carries_texts);
     tcase_add_test(tests, halleys_words_are_spoken_over_a_websocket);
     tcase_add_test(tests, what_is_no_handshake_is_told_so);
-}
-
-static void on_lighttpd(void) {
-    setup("lighttpd-socket");
-}
-
-static void on_nginx(void) {
-    setup("nginx");
-}
-
-static void on_apache(void) {
-    setup("apache");
+    tcase_add_test(tests, requests_that_meet_take_a_state_one_behind_the_other);
+    tcase_add_test(tests, what_a_protocol_says_of_a_channel_comes_before_its_messages);
 }
 
 int main(void) {
-    const char *bin = getenv("HALLEY_BIN_DIR");
     Suite *suite = suite_create("sockjs");
 
-    setenv("HALLEY_BIN_DIR", keepf("%s/test", bin != NULL ? bin : "build"), 1);
-    add_tests(e2e_case(suite, "lighttpd", on_lighttpd, teardown));
-    add_tests(e2e_case(suite, "nginx", on_nginx, teardown));
-    add_tests(e2e_case(suite, "apache", on_apache, teardown));
+    e2e_take_test_services();
+    e2e_on_dialects_servers(suite, setup, teardown, add_tests);
     tcase_add_test(e2e_case(suite, "released", NULL, NULL),
                    the_released_program_has_no_test_services);
     return e2e_run(suite);

@@ -615,6 +615,45 @@ START_TEST(an_idle_stream_says_something_every_keepalive_seconds) {
 }
 END_TEST
 
+static void must_hear_of_redis(struct stream *stream, const char *word) {
+    const struct piece *piece = stream_reach(stream);
+
+    while (piece_redis(piece) == NULL && piece_count(piece) == 0)
+        piece = stream_reach(stream);
+    ck_assert_msg(piece_redis(piece) != NULL && strcmp(piece_redis(piece), word) == 0,
+                  "%s: hears something else than %s", transports[stream->transport].name, word);
+}
+
+/* Of several processes each says what it sees itself. */
+static bool info_says(const char *word) {
+    const json_t *redis = json_object_get(http_get(&lab, "/comet/info")->json, "redis");
+    return strcmp(json_string_value(redis), word) == 0;
+}
+
+START_TEST(a_stream_is_told_that_redis_is_away_and_that_it_is_back) {
+    struct stream *streams[HELD];
+    const char *channel = keep_fresh("cut");
+
+    setup_with(e2e_servers[_i], "REDIS_TIMEOUT", "1");
+    for (int i = 0; i < HELD; i++)
+        streams[i] = begun(held_ones[i], keepf("channel=%s", channel));
+    proc_signal(&lab.redis, SIGSTOP);
+    for (int i = 0; i < HELD; i++)
+        must_hear_of_redis(streams[i], "away");
+    until(info_says("away"), "info does not say away");
+    proc_signal(&lab.redis, SIGCONT);
+    for (int i = 0; i < HELD; i++)
+        must_hear_of_redis(streams[i], "up");
+    store_add(&lab, channel, "\"after\"");
+    for (int i = 0; i < HELD; i++) {
+        stream_must_bring(streams[i], "\"after\"");
+        stream_close(streams[i]);
+    }
+    until(info_says("up"), "info does not say up");
+    teardown();
+}
+END_TEST
+
 START_TEST(a_message_after_signs_of_life_is_framed_as_ever) {
     const char *channel = keep_fresh("idle");
     struct stream *stream;
@@ -722,6 +761,8 @@ int main(void) {
     e2e_on_each_server(suite, setup, teardown, add_tests);
     timed = e2e_case(suite, "timed", NULL, NULL);
     tcase_add_loop_test(timed, an_idle_stream_says_something_every_keepalive_seconds, 0,
+                        E2E_SERVERS);
+    tcase_add_loop_test(timed, a_stream_is_told_that_redis_is_away_and_that_it_is_back, 0,
                         E2E_SERVERS);
     tcase_add_loop_test(timed, a_message_after_signs_of_life_is_framed_as_ever, 0, HELD);
     tcase_add_loop_test(timed, streams_end_politely_at_max_stream_and_not_in_step, 0, E2E_SERVERS);

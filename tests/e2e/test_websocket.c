@@ -511,24 +511,12 @@ END_TEST
  */
 
 static long resident_kib(void) {
-    char line[256];
-    long kib = 0;
-    FILE *file = fopen(keepf("/proc/%d/status", (int)lab.app[0].pid), "r");
-
-    ck_assert(file != NULL);
-    while (fgets(line, sizeof line, file))
-        sscanf(line, "VmRSS: %ld kB", &kib);
-    fclose(file);
-    return kib;
+    return proc_resident_kib(lab.app[0].pid);
 }
 
-/* What may be grown by. A build with sanitizers keeps what was freed for a while. */
+/* What may be grown by. */
 static long growth_kib(void) {
-    char *maps = NULL;
-    const char *const argv[] = {"cat", keepf("/proc/%d/maps", (int)lab.app[0].pid), NULL};
-
-    ck_assert_int_eq(proc_run(argv, environ, -1, &maps, NULL), 0);
-    return (strstr(maps, "libasan") ? 300 : 24) * 1024L;
+    return (proc_sanitized(lab.app[0].pid) ? 300 : 24) * 1024L;
 }
 
 START_TEST(pings_are_answered_with_what_they_said) {

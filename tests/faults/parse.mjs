@@ -38,8 +38,9 @@ function scripts(take) {
   });
 }
 
+/* White space in front says that the server is there; where it was killed behind that there is no more. */
 function callback(take) {
-  return text => json(take)(/^\/\*\*\/\w+\((.*)\);\s*$/s.exec(text)[1]);
+  return text => { if (text.trim()) json(take)(/^\s*\/\*\*\/\w+\((.*)\);\s*$/s.exec(text)[1]); };
 }
 
 /* An event's fields, by name; `data` of several lines is joined. */

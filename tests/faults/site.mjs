@@ -12,6 +12,7 @@ import {Redis, RedisError} from './resp.mjs';
 import {RedisWire} from './wire.mjs';
 
 export const WORKERS = 3;
+const RENDERED = {apache: 'apache-fcgid'}; // Apache is the one that starts halley.fcgi
 const APPS = {lighttpd: 0, nginx: 2, apache: 1}; // halley.fcgi that we start; the others' are the web server's
 const HURT = new Set(['SIGKILL', 'SIGTERM', 'SIGABRT']);
 
@@ -214,7 +215,7 @@ export class Site {
       HALLEY_CONF: this.conf, HALLEY_WWW: join(TOP, 'www'), ...this.#environment('web1')};
     if (this.server !== 'lighttpd') environment.HALLEY_WEBSOCKET_SOCKET = this.place.path('ws.sock');
     if (this.server === 'nginx') environment.HALLEY_SOCKET = this.place.path('app0.sock');
-    const {stdout} = await run(join(TOP, 'deploy/render'), [this.server, this.place.path('web')], {env: environment});
+    const {stdout} = await run(join(TOP, 'deploy/render'), [RENDERED[this.server] ?? this.server, this.place.path('web')], {env: environment});
     if (this.server === 'nginx') {
       const conf = this.place.path('web/nginx.conf'), line = i => `server unix:${this.place.path(`app${i}.sock`)} max_fails=0;`;
       const text = readFileSync(conf, 'utf8');

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/data/wildcard.h"
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
@@ -14,7 +16,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         return 0;
     for (size_t i = 0; i < cursor->count; i++) {
         const struct cursor_item *item = &cursor->items[i];
-        if (!channel_valid(item->channel, item->channel_len))
+        if (!channel_valid(item->channel, item->channel_len) &&
+            !wildcard_valid(item->channel, item->channel_len))
             abort();
         cursor_add(&text, item->channel, item->channel_len, item->position);
     }

@@ -53,7 +53,7 @@ static void check_command(const char *text, size_t len) {
         return;
     }
     bool names = command.verb == VERB_SUBSCRIBE || command.verb == VERB_UNSUBSCRIBE ||
-                 command.verb == VERB_PUBLISH;
+                 command.verb == VERB_PUBLISH || command.verb == VERB_TOKEN;
     must(names == (command.name != NULL));
     must(command.rest == NULL ||
          (command.rest > text && command.rest + command.rest_len == text + len));

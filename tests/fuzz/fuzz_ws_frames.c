@@ -40,10 +40,11 @@ static void check_frames(const struct buf *out) {
 }
 
 /* What was heard, in pieces of `piece` bytes; each message is echoed. */
-static void converse(const uint8_t *data, size_t size, size_t piece, struct buf *heard,
+static void converse(const uint8_t *data, size_t size, size_t piece, bool binary, struct buf *heard,
                      struct buf *out) {
-    struct frames *frames = frames_new(MAX_MESSAGE);
+    struct frames *frames = frames_new(MAX_MESSAGE, binary);
     struct buf text;
+    bool bytes;
 
     for (size_t at = 0; at < size; at += piece) {
         char *copy = malloc(piece); /* so that reading beyond it is noticed */
@@ -51,11 +52,11 @@ static void converse(const uint8_t *data, size_t size, size_t piece, struct buf 
         memcpy(copy, data + at, len);
         frames_take(frames, copy, len);
         free(copy);
-        while (frames_next(frames, &text)) {
-            must(text.len <= MAX_MESSAGE && json_utf8(text.data, text.len));
+        while (frames_next(frames, &text, &bytes)) {
+            must(text.len <= MAX_MESSAGE && (bytes ? binary : json_utf8(text.data, text.len)));
             buf_add(heard, text.data, text.len);
             buf_char(heard, '\n');
-            frames_text(frames, text.data, text.len);
+            (bytes ? frames_bytes : frames_text)(frames, text.data, text.len);
             buf_free(&text);
         }
         if (frames_over(frames) || frames_failed(frames))
@@ -70,18 +71,23 @@ static void converse(const uint8_t *data, size_t size, size_t piece, struct buf 
     frames_free(frames);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+static void converse_in_pieces(const uint8_t *data, size_t size, bool binary) {
     static const size_t pieces[] = {1, 3, 64, 100000};
     struct buf first = buf_make(OUT_MAX);
 
     for (size_t i = 0; i < sizeof pieces / sizeof pieces[0]; i++) {
         struct buf heard = buf_make(OUT_MAX), out = buf_make(OUT_MAX);
-        converse(data, size, pieces[i], i == 0 ? &first : &heard, &out);
+        converse(data, size, pieces[i], binary, i == 0 ? &first : &heard, &out);
         must(i == 0 || (heard.len == first.len &&
                         (heard.len == 0 || memcmp(heard.data, first.data, heard.len) == 0)));
         buf_free(&heard);
         buf_free(&out);
     }
     buf_free(&first);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    converse_in_pieces(data, size, false);
+    converse_in_pieces(data, size, true);
     return 0;
 }

@@ -86,7 +86,8 @@ static bool is_there(const struct hub_places *places, const char *name, size_t l
 static void check_changes(const struct order *order) {
     static const char *const first[] = {"a", "b", "c1"};
     static char everything[] = "*";
-    static struct channel_policy policy = {.pattern = everything, .subscribe = ACCESS_ANYONE};
+    static struct channel_policy policy = {.pattern = everything,
+                                           .subscribe = {.kinds = ACCESS_ANYONE}};
     static const struct config config = {
         .max_channels = 20, .channels = &policy, .channel_count = 1};
     struct hub_places places = {.channels = calloc(4, sizeof *places.channels)};
@@ -96,8 +97,8 @@ static void check_changes(const struct order *order) {
     for (; places.count < 3; places.count++)
         places.channels[places.count] = (struct hub_channel){.name = strdup(first[places.count]),
                                                              .len = strlen(first[places.count])};
-    if (order->subscribe.at != NULL) {
-        if (change_subscribe(&config, order, &change, &problem) &&
+    if (order->subscribe.at != NULL || order->pattern.at != NULL) {
+        if (change_subscribe(&config, NULL, order, &change, &problem) &&
             change_add(&change, &config, &places, &problem))
             for (size_t i = 0; i < change.names.count; i++)
                 must(is_there(&places, change.names.names[i].name, change.names.names[i].len));
@@ -105,7 +106,7 @@ static void check_changes(const struct order *order) {
     }
     must(places.count >= 3 && places.count <= 20 && is_there(&places, "a", 1));
     if (order->unsubscribe.at != NULL) {
-        if (change_unsubscribe(&config, order, &change, &problem)) {
+        if (change_unsubscribe(&config, NULL, order, &change, &problem)) {
             change_drop(&change, &places);
             for (size_t i = 0; i < change.names.count; i++)
                 must(!is_there(&places, change.names.names[i].name, change.names.names[i].len));

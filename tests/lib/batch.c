@@ -61,7 +61,7 @@ const struct answer *must_be_batch(const struct answer *answer) {
          answer_text(answer));
     must(!gap || (json_is_array(gap) && json_array_size(gap) > 0), "gap: %s", answer_text(answer));
     json_object_foreach (answer->json, key, value)
-        must(strstr("messages cursor gap retry", key), "unknown field %s", key);
+        must(strstr("messages cursor gap retry more redis", key), "unknown field %s", key);
     for (size_t i = 0; i < json_array_size(messages); i++)
         check_message(json_array_get(messages, i));
     check_headers(answer, "application/json");

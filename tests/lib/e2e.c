@@ -69,6 +69,19 @@ void e2e_on_each_server(Suite *suite, void (*setup)(const char *server), void (*
     }
 }
 
+void e2e_on_dialects_servers(Suite *suite, void (*setup)(const char *server),
+                             void (*teardown)(void), void (*add_tests)(TCase *)) {
+    setup_on = setup;
+    add_tests(e2e_case(suite, "lighttpd", on_lighttpd_socket, teardown));
+    add_tests(e2e_case(suite, "nginx", on_nginx, teardown));
+    add_tests(e2e_case(suite, "apache", on_apache, teardown));
+}
+
+void e2e_take_test_services(void) {
+    const char *bin = getenv("HALLEY_BIN_DIR");
+    setenv("HALLEY_BIN_DIR", keepf("%s/test", bin != NULL ? bin : "build"), 1);
+}
+
 bool e2e_adds_for(const char *server) {
     return strcmp(adding, server) == 0;
 }

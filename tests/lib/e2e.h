@@ -16,6 +16,13 @@ TCase *e2e_case(Suite *suite, const char *name, void (*setup)(void), void (*tear
 void e2e_on_each_server(Suite *suite, void (*setup)(const char *server), void (*teardown)(void),
                         void (*add_tests)(TCase *));
 
+/* The same tests on the three servers of other systems' clients: lighttpd-socket, nginx, apache. */
+void e2e_on_dialects_servers(Suite *suite, void (*setup)(const char *server),
+                             void (*teardown)(void), void (*add_tests)(TCase *));
+
+/* From now on the programs are those that have the test services too. */
+void e2e_take_test_services(void);
+
 /* Whether `add_tests` is adding for that one: some tests need a web server. */
 bool e2e_adds_for(const char *server);
 

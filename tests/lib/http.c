@@ -9,6 +9,7 @@
 #include "tests/lib/http.h"
 
 #include "tests/lib/keep.h"
+#include "tests/lib/store.h"
 #include "tests/lib/wire.h"
 
 #include <curl/curl.h>
@@ -94,12 +95,25 @@ static void set_headers(struct flight *flight, const struct request *request) {
     curl_easy_setopt(flight->easy, CURLOPT_HTTPHEADER, flight->headers);
 }
 
+static void set_way(struct lab *lab, CURL *easy, const struct request *request) {
+    bool tls = request->over != OVER_PLAIN;
+
+    curl_easy_setopt(easy, CURLOPT_URL,
+                     keepf("%s://127.0.0.1:%d%s", tls ? "https" : "http",
+                           tls ? lab->tls_port : lab->port, request->path));
+    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
+    if (tls)
+        curl_easy_setopt(easy, CURLOPT_HTTP_VERSION,
+                         request->over == OVER_HTTP2 ? CURL_HTTP_VERSION_2TLS
+                                                     : CURL_HTTP_VERSION_1_1);
+}
+
 struct flight *http_begin(struct lab *lab, const struct request *request) {
     struct flight *flight = keep(calloc(1, sizeof *flight));
     CURL *easy = flight->easy = curl_easy_init();
 
     flight->begun = now_ms();
-    curl_easy_setopt(easy, CURLOPT_URL, keepf("http://127.0.0.1:%d%s", lab->port, request->path));
+    set_way(lab, easy, request);
     curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_PRIVATE, flight);
@@ -142,9 +156,11 @@ static void fill(struct answer *answer, struct bytes *head, struct bytes *body) 
 }
 
 static void land(struct flight *flight, CURLcode code) {
-    long status = 0;
+    long status = 0, version = 0;
 
     curl_easy_getinfo(flight->easy, CURLINFO_RESPONSE_CODE, &status);
+    curl_easy_getinfo(flight->easy, CURLINFO_HTTP_VERSION, &version);
+    flight->answer.http2 = version == CURL_HTTP_VERSION_2_0;
     flight->answer.status = code == CURLE_OK ? (int)status : 0;
     flight->answer.why = code == CURLE_OK ? "" : curl_easy_strerror(code);
     flight->answer.seconds = (double)(now_ms() - flight->begun) / 1000;
@@ -173,8 +189,14 @@ bool http_landed(const struct flight *flight) {
     return flight->landed;
 }
 
-const char *http_so_far(const struct flight *flight) {
-    return flight->body.data ? keepf("%.*s", (int)flight->body.length, flight->body.data) : "";
+void http_reach_session(struct lab *lab) {
+    until((http_pump(10), store_session_held(lab)), "nobody holds a session");
+}
+
+const char *http_so_far(struct flight *flight) {
+    bytes_add(&flight->body, "", 1); /* no copy, which would be kept: many ask again and again */
+    flight->body.length--;
+    return flight->body.data;
 }
 
 const struct answer *http_land(struct flight *flight) {

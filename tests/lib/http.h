@@ -14,7 +14,11 @@ struct answer {
     size_t length;   /* of the body */
     json_t *json;    /* the body, if it is JSON; else NULL */
     double seconds;  /* from the request to its last byte */
+    bool http2;
 };
+
+/* How it travels. With TLS it goes to lab->tls_port, whose certificate is taken as it is. */
+enum over { OVER_PLAIN, OVER_TLS, OVER_HTTP2 };
 
 struct request {
     const char *method; /* NULL: GET */
@@ -23,7 +27,8 @@ struct request {
     size_t length;
     const char *headers[8]; /* "Name: value", up to NULL */
     bool chunked;           /* the body without Content-Length */
-    bool kept_open;         /* may use a connection of an earlier request */
+    enum over over;
+    bool kept_open; /* may use a connection of an earlier request */
 };
 
 struct flight; /* a request on its way; kept */
@@ -34,8 +39,11 @@ struct flight *http_begin(struct lab *lab, const struct request *request);
 void http_pump(int ms);
 bool http_landed(const struct flight *flight);
 
+/* ... until a request holds some session (tests/lib/store.h). */
+void http_reach_session(struct lab *lab);
+
 /* What has come of its body, with an end byte; good until the next http_pump(). */
-const char *http_so_far(const struct flight *flight);
+const char *http_so_far(struct flight *flight);
 
 /* Waits for the answer. */
 const struct answer *http_land(struct flight *flight);

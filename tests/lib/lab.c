@@ -14,6 +14,7 @@
 
 #include "tests/lib/http.h"
 #include "tests/lib/keep.h"
+#include "tests/lib/pile.h"
 #include "tests/lib/store.h"
 #include "tests/lib/wire.h"
 
@@ -106,6 +107,7 @@ void lab_open(struct lab *lab, const char *name) {
     snprintf(lab->redis_socket, sizeof lab->redis_socket, "%s/redis.sock", lab->dir);
     for (size_t i = 0; i < LAB_APPS; i++)
         snprintf(lab->app_socket[i], sizeof lab->app_socket[i], "%s/app%zu.sock", lab->dir, i);
+    lab->users = getenv("LAB_USERS") != NULL;
     lab_conf(lab, default_conf);
     lab_set(lab, "REDIS", keepf("unix:%s", lab->redis_socket));
     lab_set(lab, "LOG_LEVEL", "info");
@@ -136,7 +138,14 @@ void lab_conf(struct lab *lab, const char *text) {
     write_file(lab->conf, text);
 }
 
-char **lab_env(struct lab *lab, const char *const more[]) {
+/* The Redis of a lab with users, as a program's own user sees it. */
+static char *setting_as(const struct lab *lab, char *setting, const char *user) {
+    bool plain = strcmp(setting, keepf("HALLEY_REDIS=unix:%s", lab->redis_socket)) == 0;
+    return lab->users && plain ? keepf("%s?user=%s&password=" LAB_PASSWORD, setting, user)
+                               : setting;
+}
+
+static char **env_as(struct lab *lab, const char *user, const char *const more[]) {
     size_t count = 0, room = LAB_SETTINGS + 64;
     char **env;
 
@@ -147,10 +156,14 @@ char **lab_env(struct lab *lab, const char *const more[]) {
         if (strncmp(*at, "HALLEY_", 7) != 0)
             env[count++] = *at;
     for (char **at = lab->settings; *at; at++)
-        env[count++] = *at;
+        env[count++] = setting_as(lab, *at, user);
     for (; more && *more; more++)
         env[count++] = keepf("%s", *more);
     return env;
+}
+
+char **lab_env(struct lab *lab, const char *const more[]) {
+    return env_as(lab, "halley", more);
 }
 
 static char *log_path(struct lab *lab, const char *name) {
@@ -172,6 +185,25 @@ static bool redis_answers(struct lab *lab) {
     redisFree(context);
     must(proc_runs(&lab->redis), "redis-server ended instead of answering");
     return answers;
+}
+
+/* As a Redis that loads the shipped file has them, and each with a password. */
+static void make_users(struct lab *lab) {
+    char line[2048];
+    FILE *file = fopen(keepf("%s/deploy/redis/users.acl", lab_root()), "r");
+
+    must(file != NULL, "there is no deploy/redis/users.acl");
+    while (fgets(line, sizeof line, file) != NULL) {
+        struct pile command = {0};
+        must(strncmp(line, "user ", 5) == 0, "%s", line);
+        pile_add(&command, "ACL SETUSER ", 12);
+        for (const char *at = line + 5; *at != '\0' && *at != '\n'; at++)
+            pile_add(&command, *at == '%' ? "%%" : at, *at == '%' ? 2 : 1);
+        pile_add(&command, " >" LAB_PASSWORD, sizeof " >" LAB_PASSWORD);
+        store_do(lab, command.data);
+        pile_free(&command);
+    }
+    fclose(file);
 }
 
 void lab_redis(struct lab *lab, enum redis_keeps keeps) {
@@ -199,6 +231,8 @@ void lab_redis(struct lab *lab, enum redis_keeps keeps) {
     lab->keeps = keeps;
     proc_start(&lab->redis, "redis-server", log_path(lab, "redis"), -1, argv, lab_env(lab, NULL));
     until(redis_answers(lab), "Redis does not answer");
+    if (lab->users)
+        make_users(lab);
 }
 
 /* --- our programs ----------------------------------------------------------- */
@@ -226,7 +260,7 @@ void lab_worker(struct lab *lab, size_t which) {
     struct proc *worker = &lab->worker[which];
 
     proc_start(worker, "halley-worker", log_path(lab, keepf("worker%zu", which)), -1, argv,
-               lab_env(lab, NULL));
+               env_as(lab, "halley-worker", NULL));
     until(workers_heard(lab) >= workers_started(lab), "halley-worker does not subscribe");
     must(proc_runs(worker), "halley-worker ended instead of working");
 }
@@ -315,13 +349,32 @@ static void take_in_rewrites(struct lab *lab) {
     must(proc_run(argv, environ, -1, NULL, NULL) == 0, "%s shows no rewriting", lab->server);
 }
 
+/* Takes in the example of Basic authentication, with a file of passwords of this lab. */
+static void take_in_logins(struct lab *lab) {
+    static const char secret[] = "{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=";
+    const char *file = keepf("%s/logins", lab->dir);
+    const char *const argv[] = {"sh",
+                                "-c",
+                                "logins=$1 && set -- \"$0\"/*.c[of]*[fg] && "
+                                "sed -i -e '/--- logins/,/# ---/ s/^\\( *\\)#     /\\1/' -e "
+                                "\"s#/etc/halley/logins#$logins#\" \"$@\" && "
+                                "grep -qi '^ *\\(auth\\|basicauth\\|http-request auth\\)' \"$@\"",
+                                keepf("%s/%s", lab->dir, lab->server),
+                                file,
+                                NULL};
+
+    write_file(file, keepf("alice:%s\nbob:%s\n", secret, secret));
+    must(chmod(file, 0644) == 0 && proc_run(argv, environ, -1, NULL, NULL) == 0,
+         "%s shows no logins", lab->server);
+}
+
 /* Makes an empty folder the document root. */
 static void take_away_pages(struct lab *lab) {
     const char *root = keepf("%s/%s/root", lab->dir, lab->server);
     const char *script =
         strcmp(lab->server, "caddy") == 0
             ? keepf("/^    handle \\{/,/^    }/s#root \\* .*#root * \"%s\"#", root)
-            : keepf("s#^( *root|DocumentRoot|server.document-root *=) .*[^;](;?)$#\\1 \"%s\"\\2#",
+            : keepf("s#^( *root|Define site|server.document-root *=) .*[^;](;?)$#\\1 \"%s\"\\2#",
                     root);
     const char *const argv[] = {
         "sh",
@@ -341,6 +394,16 @@ static bool is_proxy(const char *server) {
            strcmp(server, "haproxy") == 0;
 }
 
+/* Those that somebody else's application serves by FastCGI. */
+static bool is_given_one(const char *server) {
+    static const char *const servers[] = {"nginx", "apache-proxy", "caddy-fcgi", "haproxy-fcgi"};
+
+    for (size_t i = 0; i < sizeof servers / sizeof *servers; i++)
+        if (strcmp(server, servers[i]) == 0)
+            return true;
+    return false;
+}
+
 bool lab_is_bare(const struct lab *lab) {
     return strcmp(lab->server, "http") == 0;
 }
@@ -349,6 +412,14 @@ bool lab_is_bare(const struct lab *lab) {
 static char *bare_command(const struct lab *lab) {
     return keepf("%s -f %s -w tcp:127.0.0.1:%d </dev/null", lab_program("halley.fcgi"), lab->conf,
                  lab->port);
+}
+
+/* What deploy/render calls it: most tests' Apache is the one with mod_fcgid, whose ways are most
+ * its own. */
+static const char *deployment(const char *server) {
+    return strcmp(server, "apache") == 0         ? "apache-fcgid"
+           : strcmp(server, "apache-proxy") == 0 ? "apache"
+                                                 : server;
 }
 
 /* The command line that deploy/render prints for this server, port and lab. */
@@ -360,10 +431,14 @@ static char *render(struct lab *lab) {
         keepf("HALLEY_CONF=%s", lab->conf),
         "HOST=127.0.0.1",
         keepf("PORT=%d", lab->port),
+        lab->tls_port != 0 ? keepf("TLS_PORT=%d", lab->tls_port) : "TLS_PORT=",
+        keepf("MPM=%s", lab->mpm != NULL ? lab->mpm : ""),
+        lab->threads != 0 ? keepf("THREADS=%d", lab->threads) : "THREADS=",
         keepf("HALLEY_SOCKET=%s", lab->app_socket[0]),
         lab->websocket[0] ? keepf("HALLEY_WEBSOCKET_SOCKET=%s", lab->websocket) : NULL,
         NULL};
-    const char *const argv[] = {keepf("%s/deploy/render", lab_root()), lab->server, out, NULL};
+    const char *const argv[] = {keepf("%s/deploy/render", lab_root()), deployment(lab->server), out,
+                                NULL};
     int code = proc_run(argv, lab_env(lab, more), -1, &line, NULL);
 
     must(code == 0, "deploy/render %s: exit code %d", lab->server, code);
@@ -371,6 +446,8 @@ static char *render(struct lab *lab) {
     must(line[0], "deploy/render %s printed no command", lab->server);
     if (lab->rewrites)
         take_in_rewrites(lab);
+    if (lab->logins)
+        take_in_logins(lab);
     if (lab->bare_root)
         take_away_pages(lab);
     return line;
@@ -383,22 +460,26 @@ static char *render_several(struct lab *lab) {
     for (size_t i = 0; i < lab->apps; i++)
         hosts = keepf("%s    ( \"socket\" => \"%s\", \"check-local\" => \"disable\" ),\n", hosts,
                       lab->app_socket[i]);
+    char *websockets = keepf("proxy.server = ( \"\" => (( \"socket\" => \"%s\" )) )\n"
+                             "proxy.header = ( \"upgrade\" => \"enable\" )\n",
+                             lab->websocket);
     char *proxy = lab->websocket[0] == '\0'
                       ? keepf("%s", "")
-                      : keepf("$HTTP[\"url\"] =~ \"/(ws|websocket)$\" {\n"
-                              "proxy.server = ( \"\" => (( \"socket\" => \"%s\" )) )\n"
-                              "proxy.header = ( \"upgrade\" => \"enable\" )\n} else ",
-                              lab->websocket);
-    write_file(conf, keepf("server.modules = ( \"mod_fastcgi\", \"mod_proxy\" )\n"
-                           "server.document-root = \"%s/www\"\n"
-                           "server.bind = \"127.0.0.1\"\n"
-                           "server.port = %d\n"
-                           "server.errorlog = \"%s/lighttpd-several.log\"\n"
-                           "server.stream-response-body = 2\n"
-                           "fastcgi.balance = \"round-robin\"\n"
-                           "%s$HTTP[\"url\"] =~ \"^/(comet(/|$)|sockjs/)\" {\n"
-                           "fastcgi.server = ( \"/\" => (\n%s) )\n}\n",
-                           lab_root(), lab->port, lab->dir, proxy, hosts));
+                      : keepf("$HTTP[\"url\"] =~ \"/(ws|websocket)$\" {\n%s} else "
+                              "$REQUEST_HEADER[\"upgrade\"] =~ \"(?i)^websocket$\" {\n%s} else ",
+                              websockets, websockets);
+    write_file(conf,
+               keepf("server.modules = ( \"mod_fastcgi\", \"mod_proxy\" )\n"
+                     "server.document-root = \"%s/www\"\n"
+                     "server.bind = \"127.0.0.1\"\n"
+                     "server.port = %d\n"
+                     "server.errorlog = \"%s/lighttpd-several.log\"\n"
+                     "server.stream-response-body = 2\n"
+                     "fastcgi.balance = \"round-robin\"\n"
+                     "%s$HTTP[\"url\"] =~ \"^/(comet|sockjs|socket\\.io|engine\\.io|bayeux|faye|"
+                     "cometd)(/|$)\" {\n"
+                     "fastcgi.server = ( \"/\" => (\n%s) )\n}\n",
+                     lab_root(), lab->port, lab->dir, proxy, hosts));
     return keepf("lighttpd -D -f %s", conf);
 }
 
@@ -409,7 +490,7 @@ static bool web_answers(struct lab *lab, bool *ended) {
     if (*ended)
         return true;
     answer = http_get(lab, "/comet/health");
-    return answer->status == 200;
+    return answer->status == (lab->logins ? 401 : 200);
 }
 
 /* False: it ended at once, which is what a port taken by somebody else does. */
@@ -421,7 +502,7 @@ static bool web_started(struct lab *lab) {
     bool ended;
 
     proc_start(&lab->web, lab->server, log_path(lab, lab->server), -1, argv, lab_env(lab, NULL));
-    until(web_answers(lab, &ended), "%s does not answer /comet/health with 200", lab->server);
+    until(web_answers(lab, &ended), "%s does not answer /comet/health", lab->server);
     if (ended)
         proc_wait(&lab->web);
     return !ended;
@@ -446,7 +527,7 @@ void lab_web(struct lab *lab, const char *server, size_t apps) {
     bool again = lab->port != 0;
 
     snprintf(lab->server, sizeof lab->server, "%s", server);
-    lab->apps = strcmp(server, "lighttpd-socket") == 0 ? apps : strcmp(server, "nginx") == 0;
+    lab->apps = strcmp(server, "lighttpd-socket") == 0 ? apps : is_given_one(server);
     for (size_t i = 0; i < lab->apps; i++)
         if (!proc_runs(&lab->app[i]))
             lab_app(lab, i);
@@ -480,6 +561,22 @@ size_t lab_app_pids(struct lab *lab, pid_t *out, size_t room) {
         out[count++] = lab->door.pid;
     else if (proc_runs(&lab->web))
         count += proc_family(lab->web.pid, "halley.fcgi", out + count, room - count);
+    return count;
+}
+
+size_t lab_apps_of(struct lab *lab, const char *word) {
+    pid_t pids[64];
+    size_t count = 0, all = lab_app_pids(lab, pids, 64);
+
+    for (size_t i = 0; i < all; i++) {
+        char text[1024];
+        FILE *file = fopen(keepf("/proc/%d/cmdline", (int)pids[i]), "r");
+        if (file == NULL)
+            continue;
+        size_t len = fread(text, 1, sizeof text, file);
+        fclose(file);
+        count += memmem(text, len, word, strlen(word) + 1) != NULL;
+    }
     return count;
 }
 

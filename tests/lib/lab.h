@@ -7,6 +7,8 @@
 
 enum { LAB_WORKERS = 4, LAB_APPS = 4, LAB_SETTINGS = 32 };
 
+#define LAB_PASSWORD "secret" /* of Redis's users */
+
 enum redis_keeps {
     REDIS_KEEPS_NOTHING,
     REDIS_KEEPS_AOF, /* append-only file, written out with every command */
@@ -26,11 +28,17 @@ struct lab {
     struct proc web;
     struct proc door;    /* halley.fcgi -w, where the web server's own cannot have it */
     char websocket[128]; /* the unix socket that it listens on; "": no WebSockets */
-    char server[24];     /* lighttpd, lighttpd-socket, nginx, apache, caddy, nginx-proxy, haproxy;
+    char server[24];     /* as deploy/render names them; but "apache" is its apache-fcgid, and
+                          * "apache-proxy" its apache;
                           * "http": none, `web` is halley.fcgi itself */
     bool bare_root;      /* its document root is an empty folder, as of somebody else's site */
-    bool rewrites;       /* "other addresses" of its configuration are taken in */
-    int port;
+    bool users;    /* of Redis: programs log in as those of deploy/redis/users.acl. Always, where
+                    * LAB_USERS is in the environment */
+    bool rewrites; /* "other addresses" of its configuration are taken in */
+    bool logins;   /* so are its "logins": those of alice and bob, whose password is secret */
+    int port, tls_port;               /* tls_port: 0, no TLS */
+    const char *mpm;                  /* Apache's; NULL: event */
+    int threads;                      /* Apache's; 0: as the configuration has it */
     char *settings[LAB_SETTINGS + 1]; /* HALLEY_NAME=value for all that is started */
     redisContext *store;              /* see store.h */
     pid_t store_owner;
@@ -78,10 +86,10 @@ int lab_free_port(void);
 /* Whether there is no web server: lab->web is the application ("http"). */
 bool lab_is_bare(const struct lab *lab);
 
-/* The web server: "lighttpd" or "apache", which start the application; or, before one
- * that is started here if it does not run, "nginx" or "lighttpd-socket", which takes
- * `apps` of them; or before lab->door, "caddy", "nginx-proxy" or "haproxy", over HTTP. "http" is
- * the application without any. */
+/* The web server: "lighttpd" or "apache", which start the application, as the "-cgi" do for each
+ * request; or, before one that is started here if it does not run, "nginx", "apache-proxy", the
+ * "-fcgi" or "lighttpd-socket", which takes `apps` of them; or before lab->door, "caddy",
+ * "nginx-proxy" or "haproxy", over HTTP. "http" is the application without any. */
 void lab_web(struct lab *lab, const char *server, size_t apps);
 
 /* Redis, one worker, the web server with one application. */
@@ -89,6 +97,9 @@ void lab_all(struct lab *lab, const char *name, const char *server);
 
 /* Process ids of halley.fcgi in this lab, whoever started them. */
 size_t lab_app_pids(struct lab *lab, pid_t *out, size_t room);
+
+/* How many of them have this word in their command line: under mod_fcgid the kind of a process. */
+size_t lab_apps_of(struct lab *lab, const char *word);
 
 /* Sends each of them a signal; fails when there is none. */
 void lab_signal_apps(struct lab *lab, int signal);

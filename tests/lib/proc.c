@@ -270,6 +270,31 @@ void proc_allow_descriptors(const struct proc *proc, size_t count) {
     must(prlimit(proc->pid, RLIMIT_NOFILE, &limit, NULL) == 0, "prlimit: %s", strerror(errno));
 }
 
+long proc_resident_kib(pid_t pid) {
+    char line[256];
+    long kib = -1;
+    FILE *file = fopen(keepf("/proc/%d/status", (int)pid), "r");
+
+    must(file != NULL, "/proc tells nothing of %d", (int)pid);
+    while (fgets(line, sizeof line, file) != NULL)
+        sscanf(line, "VmRSS: %ld kB", &kib);
+    fclose(file);
+    must(kib >= 0, "/proc does not tell the memory of %d", (int)pid);
+    return kib;
+}
+
+bool proc_sanitized(pid_t pid) {
+    char line[4096];
+    bool found = false;
+    FILE *file = fopen(keepf("/proc/%d/maps", (int)pid), "r");
+
+    must(file != NULL, "/proc tells nothing of %d", (int)pid);
+    while (fgets(line, sizeof line, file) != NULL)
+        found = found || strstr(line, "libasan") != NULL;
+    fclose(file);
+    return found;
+}
+
 long proc_used_ms(const struct proc *proc) {
     unsigned long user = 0, system = 0;
     FILE *file = fopen(keepf("/proc/%d/stat", (int)proc->pid), "r");

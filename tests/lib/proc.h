@@ -40,6 +40,13 @@ size_t proc_family(pid_t pid, const char *name, pid_t *out, size_t room);
 /* How many descriptors the program may have from now on; 0: as many as the system lets it. */
 void proc_allow_descriptors(const struct proc *proc, size_t count);
 
+/* Memory that the process has now, in KiB. */
+long proc_resident_kib(pid_t pid);
+
+/* Whether it was built with AddressSanitizer, which keeps what was freed for a while, and a shadow
+ * beside it. */
+bool proc_sanitized(pid_t pid);
+
 /* Processor time that it has used, in milliseconds. */
 long proc_used_ms(const struct proc *proc);
 

@@ -96,6 +96,15 @@ long long store_followers(struct lab *lab, const char *channel) {
     return reply->elements == 2 ? reply->element[1]->integer : 0;
 }
 
+bool store_session_held(struct lab *lab) {
+    static const char script[] = "for _, key in ipairs(redis.call('KEYS', 'halley.session:{*')) do "
+                                 "local session = cmsgpack.unpack(redis.call('GET', key)) "
+                                 "if session.h and not session.c then return 1 end end return 0";
+    const redisReply *reply = store_do(lab, "EVAL %s 0", script);
+
+    return reply->type == REDIS_REPLY_INTEGER && reply->integer == 1;
+}
+
 void store_close(struct lab *lab) {
     if (lab->store && lab->store_owner == getpid())
         redisFree(lab->store);

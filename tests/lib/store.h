@@ -28,6 +28,9 @@ pid_t store_leader(struct lab *lab);
 /* How many processes follow the channel's live feed. */
 long long store_followers(struct lab *lab, const char *channel);
 
+/* Whether a request holds some session that is not closed (core/redis/session.lua). */
+bool store_session_held(struct lab *lab);
+
 void store_close(struct lab *lab);
 
 #endif

@@ -386,10 +386,16 @@ bool piece_gap(const struct piece *piece) {
            (!piece->batch && piece->event && strcmp(piece->event, "gap") == 0);
 }
 
+const char *piece_redis(const struct piece *piece) {
+    if (piece->batch)
+        return json_string_value(json_object_get(piece->batch, "redis"));
+    return piece->event && strcmp(piece->event, "halley-redis") == 0 ? piece->data : NULL;
+}
+
 size_t piece_count(const struct piece *piece) {
     if (piece->batch)
         return json_array_size(json_object_get(piece->batch, "messages"));
-    return piece->data && !piece_gap(piece);
+    return piece->data && !piece_gap(piece) && !piece_redis(piece);
 }
 
 const char *piece_data(const struct piece *piece, size_t which) {

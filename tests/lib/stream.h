@@ -88,6 +88,9 @@ enum held_end stream_reach_end(struct stream *stream);
 const char *piece_cursor(const struct piece *piece);
 bool piece_gap(const struct piece *piece);
 
+/* What it says of Redis ("away", "up"), or NULL. */
+const char *piece_redis(const struct piece *piece);
+
 /* How many messages it carries, and one of them as a JSON text (an event's raw data); kept. */
 size_t piece_count(const struct piece *piece);
 const char *piece_data(const struct piece *piece, size_t which);

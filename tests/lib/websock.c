@@ -105,6 +105,13 @@ static void take_close(struct websock *socket, const char *payload, size_t lengt
         websock_frame(socket, FRAME_FIN | FRAME_CLOSE, true, payload, length);
 }
 
+static void take_message(struct websock *socket, const char *payload, const struct frame *frame) {
+    socket->text = calloc(1, frame->length + 1);
+    memcpy(socket->text, payload, frame->length);
+    socket->length = frame->length;
+    socket->binary = (frame->first & 15) == FRAME_BINARY;
+}
+
 bool websock_next(struct websock *socket) {
     struct frame frame = {0};
 
@@ -117,8 +124,8 @@ bool websock_next(struct websock *socket) {
         must(frame.first & FRAME_FIN, "a fragment (%02x)", frame.first);
         switch (frame.first & 15) {
         case FRAME_TEXT:
-            socket->text = strndup(payload, frame.length);
-            socket->length = frame.length;
+        case FRAME_BINARY:
+            take_message(socket, payload, &frame);
             break;
         case FRAME_PING:
             socket->pings++;

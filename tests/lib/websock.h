@@ -32,6 +32,7 @@ struct websock {
     /* the message that websock_next() gave; valid until it is called again */
     char *text;
     size_t length;
+    bool binary; /* it is no text */
 };
 
 /* Begins a handshake for `path` on a connected socket (-1: returns NULL); `headers`

@@ -62,6 +62,9 @@ void fake_trouble(struct redis *redis, const char *trouble);
 /* A message on a subscribed channel. */
 void fake_say(struct redis *redis, const char *channel, const char *text);
 
+/* Is called once, while a program that ends takes the last answers (redis_finish()). */
+void fake_at_finish(void (*answer)(void));
+
 /* The same, not read yet: redis_drain() or fake_deliver() brings it. */
 void fake_say_later(struct redis *redis, const char *channel, const char *text);
 void fake_deliver(struct redis *redis);

@@ -98,6 +98,17 @@ static int lua_deliver(lua_State *lua) {
     return 1;
 }
 
+/* Those whom PUBSUB NUMSUB counts in the workers' channel. */
+static int lua_subscribers(lua_State *lua) {
+    struct world *world = world_of(lua);
+    int count = 0;
+
+    for (int i = 0; i < WORKERS; i++)
+        count += world->workers[i].subscribed;
+    lua_pushinteger(lua, count);
+    return 1;
+}
+
 static int lua_clock(lua_State *lua) {
     lua_pushnumber(lua, (double)world_of(lua)->clock);
     return 1;
@@ -324,6 +335,7 @@ static lua_State *lua_new(struct world *world) {
 
     luaL_openlibs(lua);
     lua_register(lua, "deliver", lua_deliver);
+    lua_register(lua, "subscribers", lua_subscribers);
     lua_register(lua, "clock", lua_clock);
     lua_register(lua, "sha1hex", lua_sha1hex);
     lua_register(lua, "library", lua_library);

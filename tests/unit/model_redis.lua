@@ -1,7 +1,7 @@
 -- As much of Redis as core/redis/halley.lua needs of it, on tables, with the model's clock.
 -- model.c calls fcall(), publish(), new_process() and their like, and is called back:
 -- deliver(channel, message) gives a message to all subscribers and says how many,
--- clock() says microseconds.
+-- subscribers() says how many workers are subscribed, clock() says microseconds.
 
 local db, functions, calls, run = {}, {}, 0, ''
 
@@ -157,6 +157,10 @@ end
 function command.PUBLISH(channel, message)
   calls = calls + 1
   return deliver(channel, message)
+end
+
+function command.PUBSUB(_, channel)
+  return { channel, subscribers() }
 end
 
 function redis.call(name, ...)

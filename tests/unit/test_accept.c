@@ -75,11 +75,20 @@ static int connect_here(void) {
     return fd;
 }
 
+static void connect_all(int *ends, int count) {
+    for (int i = 0; i < count; i++)
+        ends[i] = connect_here();
+}
+
+static void close_all(const int *ends, int count) {
+    for (int i = 0; i < count; i++)
+        close(ends[i]);
+}
+
 static void end(void) {
     acceptor_free(acceptor);
     acceptor_free(NULL);
-    for (int i = 0; i < taken_count; i++)
-        close(taken[i]);
+    close_all(taken, taken_count);
     ev_loop_destroy(loop);
 }
 
@@ -92,8 +101,7 @@ START_TEST(what_waits_is_taken_and_does_not_block) {
     ck_assert_int_eq(recv(taken[0], &byte, 1, 0), -1);
     ck_assert_int_eq(errno, EAGAIN);
     ck_assert_uint_eq(stats.accept_pauses, 0);
-    for (int i = 0; i < 3; i++)
-        close(ends[i]);
+    close_all(ends, 3);
     end();
 }
 END_TEST
@@ -199,8 +207,7 @@ START_TEST(without_any_descriptor_each_is_told_and_nobody_spins) {
     char byte;
 
     begin(&spending_door);
-    for (int i = 0; i < MANY; i++)
-        ends[i] = connect_here();
+    connect_all(ends, MANY);
     ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &files), 0);
     few = files;
     few.rlim_cur = (rlim_t)ends[MANY - 1] + 4;
@@ -214,14 +221,12 @@ START_TEST(without_any_descriptor_each_is_told_and_nobody_spins) {
     ck_assert_int_eq(taken_count, 0);
     for (int i = 0; i < MANY; i++)
         ck_assert_int_eq(recv(ends[i], &byte, 1, 0), 0);
-    for (int i = 0; i < used; i++)
-        close(filled[i]);
+    close_all(filled, used);
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &files), 0);
     int later = connect_here();
     loop_until(loop, taken_count == 1);
     close(later);
-    for (int i = 0; i < MANY; i++)
-        close(ends[i]);
+    close_all(ends, MANY);
     end();
 }
 END_TEST
@@ -236,6 +241,72 @@ START_TEST(even_the_reserve_may_be_gone) {
     calls = 0;
     loop_turn(loop);
     ck_assert_int_eq(calls, 0);
+    fail_times = 0;
+    loop_until(loop, taken_count == 1);
+    close(fd);
+    end();
+}
+END_TEST
+
+/* Two acceptors at one socket, as of two processes. */
+static struct stats other_stats;
+static int other_taken;
+
+static void on_other_taken(void *ctx, int fd) {
+    (void)ctx;
+    other_taken++;
+    other_stats.connections++;
+    close(fd);
+}
+
+static const struct acceptor_calls other_door = {.taken = on_other_taken, .refuse = on_refuse};
+
+START_TEST(near_its_limit_a_process_leaves_newcomers_to_others) {
+    begin(&door);
+    struct acceptor *other = acceptor_new(loop, &other_stats, dup(listener), &other_door, NULL);
+    acceptor_share(acceptor, 10);
+    acceptor_share(other, 10);
+    stats.connections = 6;
+    stats.sockets = 1;
+    stats.line_clients = 1; /* eight tenths */
+    int ends[6];
+    connect_all(ends, 6);
+    loop_until(loop, other_taken == 6);
+    ck_assert_int_eq(taken_count, 0);
+    ck_assert_uint_ge(stats.accepts_left, 1);
+    close_all(ends, 6);
+    acceptor_free(other);
+    end();
+}
+END_TEST
+
+START_TEST(who_is_left_to_others_is_taken_where_nobody_else_comes) {
+    begin(&door);
+    acceptor_share(acceptor, 10);
+    stats.connections = 8;
+    int ends[60];
+    connect_all(ends, 60);
+    loop_until(loop, taken_count == 60);
+    ck_assert_uint_ge(stats.accepts_left, 2); /* not all of them at once */
+    stats.connections = 7;
+    uint64_t left = stats.accepts_left;
+    int more = connect_here();
+    loop_until(loop, taken_count == 61);
+    ck_assert_uint_le(stats.accepts_left, left + 1);
+    close_all(ends, 60);
+    close(more);
+    end();
+}
+END_TEST
+
+START_TEST(trouble_while_it_stands_aside_is_a_pause) {
+    begin(&door);
+    acceptor_share(acceptor, 10);
+    stats.connections = 8;
+    int fd = connect_here();
+    fail_with = ENOMEM;
+    fail_times = -1;
+    loop_until(loop, stats.accept_pauses == 1);
     fail_times = 0;
     loop_until(loop, taken_count == 1);
     close(fd);
@@ -265,4 +336,6 @@ UNIT_MAIN("accept", what_waits_is_taken_and_does_not_block,
           an_error_of_one_connection_does_not_keep_the_next_ones,
           without_a_descriptor_something_spare_is_closed, nothing_spare_is_closed_for_nobody,
           without_any_descriptor_each_is_told_and_nobody_spins, even_the_reserve_may_be_gone,
-          ending_in_a_pause_stops_everything)
+          near_its_limit_a_process_leaves_newcomers_to_others,
+          who_is_left_to_others_is_taken_where_nobody_else_comes,
+          trouble_while_it_stands_aside_is_a_pause, ending_in_a_pause_stops_everything)

@@ -86,6 +86,20 @@ START_TEST(retry_is_written_when_the_client_should_poll) {
 }
 END_TEST
 
+START_TEST(more_and_redis_are_written_where_they_were_set) {
+    struct batch *batch = batch_new(two, 1, NULL, 0, 0);
+
+    batch_set_more(batch);
+    batch_set_redis(batch, "away");
+    const struct buf *json = batch_json(batch);
+    assert_bytes(json->data, json->len,
+                 "{\"messages\":[],\"cursor\":\"chat@17-3\",\"more\":true,\"redis\":\"away\"}",
+                 "more and redis");
+    ck_assert_str_eq(batch_redis(batch), "away");
+    batch_unref(batch);
+}
+END_TEST
+
 START_TEST(the_cursor_after_each_message_follows_the_messages) {
     struct batch *batch = three_messages(0);
 
@@ -222,6 +236,7 @@ UNIT_MAIN("batch", a_cursor_behind_each_of_many_messages_costs_no_more_than_behi
           a_batch_has_its_messages_in_order_and_its_cursor,
           an_empty_batch_has_its_cursor_and_neither_gap_nor_retry,
           gaps_name_the_channels_that_have_one, retry_is_written_when_the_client_should_poll,
+          more_and_redis_are_written_where_they_were_set,
           the_cursor_after_each_message_follows_the_messages, a_cursor_is_appended_to_what_is_there,
           json_is_rendered_once, names_are_copied_and_messages_referenced,
           renderings_are_kept_by_key_and_variant, only_so_many_renderings_are_kept)

@@ -93,8 +93,8 @@ END_TEST
 START_TEST(nobody_may_publish_from_the_web_by_default) {
     must_load("valid/empty");
     const struct channel_policy *policy = config_channel(&config, "chat", 4);
-    ck_assert_int_eq(policy->publish, ACCESS_NONE);
-    ck_assert_int_eq(policy->subscribe, ACCESS_ANYONE);
+    ck_assert_int_eq(policy->publish.kinds, ACCESS_NONE);
+    ck_assert_int_eq(policy->subscribe.kinds, ACCESS_ANYONE);
     ck_assert_int_eq(policy->publish_rate_count, 0);
     ck_assert_int_eq(policy->history, 1000);
     ck_assert_int_eq(policy->ttl, 3600);
@@ -120,11 +120,22 @@ START_TEST(a_file_sets_every_option) {
     ck_assert_int_eq(config.max_wait, 40);
     ck_assert_int_eq(config.max_channels, 8);
     ck_assert_int_eq(config.max_waiters, 500);
+    ck_assert_int_eq(config.share, 40);
+    ck_assert_int_eq(config.threads, 150);
+    ck_assert_int_eq(config.reserve, 50);
+    ck_assert_str_eq(config.counts, "/run/halley");
+    char *file = realpath("tests/unit/config/valid/every-option.conf", NULL);
+    ck_assert_str_eq(config.file, file);
+    free(file);
+    ck_assert_int_eq(config.max_sessions, 40);
+    ck_assert_int_eq(config.session_rate_count, 5);
+    ck_assert_int_eq(config.session_rate_seconds, 60);
     ck_assert_int_eq(config.processes, 4);
     ck_assert_int_eq(config.linger, 0);
     ck_assert_int_eq(config.tail, 1);
     ck_assert_int_eq(config.max_backlog, 1024 * 1024);
     ck_assert_int_eq(config.keepalive, 5);
+    ck_assert_int_eq(config.heartbeat, 7);
     ck_assert_int_eq(config.max_stream, 60);
     ck_assert_int_eq(config.jsonp, 1);
     ck_assert_int_eq(config.tags, 1);
@@ -136,6 +147,10 @@ START_TEST(a_file_sets_every_option) {
     ck_assert_int_eq(config.idempotency_ttl, 60);
     ck_assert_int_eq(config.retry, 500);
     ck_assert_int_eq(config.lease, 1000);
+    ck_assert_uint_eq(config.key_count, 1);
+    ck_assert_str_eq(config.keys[0].kid, "2026");
+    ck_assert_int_eq(config.keys[0].algorithm, ALGORITHM_EDDSA);
+    ck_assert_str_eq(config.keys[0].file, "/etc/halley/token.pem");
     ck_assert_uint_eq(config.service_count, 1);
     const struct service *service = &config.services[0];
     ck_assert_str_eq(service->path, "sockjs/a-b.c");
@@ -145,9 +160,18 @@ START_TEST(a_file_sets_every_option) {
     ck_assert_int_eq(service->websocket, 0);
     ck_assert_int_eq(service->cookie_needed, 1);
     ck_assert_str_eq(service->sockjs_url, "https://a.example/sockjs.js");
+    ck_assert_int_eq(service->connect_timeout, 1000);
+    ck_assert_int_eq(service->style, STYLE_ECHO);
+    ck_assert_int_eq(service->recovery, 0);
+    ck_assert_ptr_null(config_namespace(&config, service, "/cha", 4));
+    const struct name_space *space = config_namespace(&config, service, "/chat", 5);
+    ck_assert_ptr_nonnull(space);
+    ck_assert_str_eq(space->join, "news  offers");
+    ck_assert_str_eq(space->may_join, "room.*");
+    ck_assert_str_eq(space->publish, "said");
     const struct channel_policy *policy = config_channel(&config, "chat1", 5);
-    ck_assert_int_eq(policy->subscribe, ACCESS_NONE);
-    ck_assert_int_eq(policy->publish, ACCESS_ANYONE);
+    ck_assert_int_eq(policy->subscribe.kinds, ACCESS_NONE);
+    ck_assert_int_eq(policy->publish.kinds, ACCESS_ANYONE);
     ck_assert_int_eq(policy->publish_rate_count, 20);
     ck_assert_int_eq(policy->publish_rate_seconds, 10);
     ck_assert_int_eq(policy->history, 0);
@@ -160,9 +184,9 @@ END_TEST
 
 START_TEST(the_first_section_that_matches_holds_whole) {
     must_load("valid/order");
-    ck_assert_int_eq(config_channel(&config, "chat-private", 12)->subscribe, ACCESS_NONE);
-    ck_assert_int_eq(config_channel(&config, "chat-private", 12)->publish, ACCESS_NONE);
-    ck_assert_int_eq(config_channel(&config, "chat-late", 9)->publish, ACCESS_ANYONE);
+    ck_assert_int_eq(config_channel(&config, "chat-private", 12)->subscribe.kinds, ACCESS_NONE);
+    ck_assert_int_eq(config_channel(&config, "chat-private", 12)->publish.kinds, ACCESS_NONE);
+    ck_assert_int_eq(config_channel(&config, "chat-late", 9)->publish.kinds, ACCESS_ANYONE);
     ck_assert_int_eq(config_channel(&config, "chat-late", 9)->history, 1000);
     ck_assert_int_eq(config_channel(&config, "news", 4)->history, 5);
     config_free(&config);
@@ -171,7 +195,7 @@ END_TEST
 
 START_TEST(a_channel_name_is_matched_by_its_length) {
     must_load("valid/order");
-    ck_assert_int_eq(config_channel(&config, "chat-private-not", 12)->subscribe, ACCESS_NONE);
+    ck_assert_int_eq(config_channel(&config, "chat-private-not", 12)->subscribe.kinds, ACCESS_NONE);
     config_free(&config);
 }
 END_TEST
@@ -185,7 +209,7 @@ START_TEST(files_are_read_as_people_write_them) {
     must_load("valid/case");
     ck_assert_int_eq(config.timeout, 11);
     ck_assert_int_eq(config.jsonp, 1);
-    ck_assert_int_eq(config_channel(&config, "spaced out", 10)->publish, ACCESS_ANYONE);
+    ck_assert_int_eq(config_channel(&config, "spaced out", 10)->publish.kinds, ACCESS_ANYONE);
     must_load("valid/section-again");
     ck_assert_uint_eq(config.channel_count, 2);
     ck_assert_int_eq(config_channel(&config, "a", 1)->ttl, 9);
@@ -209,7 +233,7 @@ END_TEST
 
 /* Who may read it. */
 static int readers(const char *channel) {
-    return config_channel(&config, channel, strlen(channel))->subscribe;
+    return config_channel(&config, channel, strlen(channel))->subscribe.kinds;
 }
 
 START_TEST(laravels_private_channels_are_nobodys_until_a_section_says_who_may_read) {
@@ -282,8 +306,17 @@ static const struct wrong {
               {"octal-digit", "must be an octal file mode"},
               {"octal-range", "listen_mode = 1777: must be from 0 to 0777"},
               {"switch-word", "jsonp = maybe: must be on or off"},
+              {"reserve-threads", "reserve = 50: must be below threads = 50"},
               {"level-word", "must be error, warning, info or debug"},
-              {"access-word", "must be anyone or none"},
+              {"access-token", "subscribe = token: needs a section [key KID]"},
+              {"key-algorithm", "must be HS256, RS256, ES256 or EdDSA"},
+              {"key-bare", "algorithm: must be said [key k]"},
+              {"key-file", "must be a whole path [key k]"},
+              {"access-owner", "subscribe = owner: the pattern needs a *"},
+              {"access-none", "must be none, or some of"},
+              {"field-underscore", "letters, digits and hyphens"},
+              {"variable-field", "does not begin with HTTP_"},
+              {"access-word", "must be none, or some of anyone"},
               {"feed-host", "feed = tcp:7777: must be unix:/path or tcp:host:port"},
               {"feed-port", "feed = tcp:127.0.0.1:: must be unix:/path or tcp:host:port"},
               {"feed-range", "feed = tcp:127.0.0.1:65536: must be unix:/path or tcp:host:port"},
@@ -310,6 +343,13 @@ static const struct wrong {
               {"service-dots", "section [service sockjs/../a]: must be a path like sockjs/chat"},
               {"service-option", "no option is called timeout in a service's section"},
               {"service-limit", "response_limit = 0: must be from 1"},
+              {"namespace-name", "[namespace socket.io chat]: must be the path of a service and"},
+              {"namespace-comma", "[namespace socket.io /a,b]: must be the path of a service and"},
+              {"namespace-service", "[namespace socket.io /a]: there is no [service] of that path"},
+              {"namespace-join", "[namespace socket.io /a]: join: must be channels' names"},
+              {"namespace-publish", "[namespace socket.io /a]: publish: must be a channel's name"},
+              {"namespace-option", "no option is called subscribe in a namespace's section"},
+              {"service-style", "style = short: must be plain or echo"},
               {"wait-below-timeout", "timeout = 30: must not be over max_wait = 20"}};
 
 START_TEST(a_wrong_file_is_refused_with_what_is_allowed) {
@@ -350,8 +390,8 @@ END_TEST
 START_TEST(the_shipped_file_is_valid_and_opens_nothing) {
     ck_assert_msg(load("-f", "deploy/halley.conf", NULL) == 0, "%s", problem);
     ck_assert_uint_eq(config.channel_count, 0);
-    ck_assert_int_eq(config_channel(&config, "chat", 4)->publish, ACCESS_NONE);
-    ck_assert_int_eq(config_channel(&config, "lab", 3)->publish, ACCESS_NONE);
+    ck_assert_int_eq(config_channel(&config, "chat", 4)->publish.kinds, ACCESS_NONE);
+    ck_assert_int_eq(config_channel(&config, "lab", 3)->publish.kinds, ACCESS_NONE);
     ck_assert_int_eq(config.jsonp, 0);
     config_free(&config);
 }
@@ -359,9 +399,9 @@ END_TEST
 
 START_TEST(the_demonstration_opens_what_its_pages_need) {
     ck_assert_msg(load("-f", "deploy/demo.conf", NULL) == 0, "%s", problem);
-    ck_assert_int_eq(config_channel(&config, "chat", 4)->publish, ACCESS_ANYONE);
-    ck_assert_int_eq(config_channel(&config, "lab", 3)->publish, ACCESS_ANYONE);
-    ck_assert_int_eq(config_channel(&config, "news", 4)->publish, ACCESS_NONE);
+    ck_assert_int_eq(config_channel(&config, "chat", 4)->publish.kinds, ACCESS_ANYONE);
+    ck_assert_int_eq(config_channel(&config, "lab", 3)->publish.kinds, ACCESS_ANYONE);
+    ck_assert_int_eq(config_channel(&config, "news", 4)->publish.kinds, ACCESS_NONE);
     ck_assert_int_eq(config.jsonp, 1);
     config_free(&config);
 }
@@ -502,7 +542,7 @@ START_TEST(a_section_without_a_line_holds_with_the_defaults) {
     static const char text[] = "[channel secret]\n[channel *]\npublish = anyone\n";
 
     ck_assert_int_eq(load_text(text, sizeof text - 1), 0);
-    ck_assert_int_eq(config_channel(&config, "secret", 6)->publish, ACCESS_NONE);
+    ck_assert_int_eq(config_channel(&config, "secret", 6)->publish.kinds, ACCESS_NONE);
     ck_assert_int_eq(load_text("[room a]\n", 9), EX_CONFIG);
     config_free(&config);
 }

@@ -123,7 +123,8 @@ static void configure(void) {
     config = (struct config){.request_timeout = 60,
                              .keepalive_timeout = 60,
                              .max_connections = 1000,
-                             .trusted_proxies = (char *)(uintptr_t) ""};
+                             .trusted_proxies = (char *)(uintptr_t) "",
+                             .user_header = (char *)(uintptr_t) ""};
 }
 
 static void begin_unix(void) {

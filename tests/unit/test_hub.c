@@ -62,6 +62,7 @@ static void up(void) {
 static void begin(void) {
     begin_with(NULL);
     up();
+    ck_assert_str_eq(fake_subscriptions(subscriber), "subscribe halley.census");
 }
 
 static void end(void) {
@@ -588,6 +589,58 @@ START_TEST(a_waiter_is_answered_as_soon_as_there_is_a_message) {
 }
 END_TEST
 
+/* What is published while a waiter's place is read is heard before the page is there, which knows
+ * nothing of it. The page of a channel that is not yet there says where the waiter stood. */
+START_TEST(what_overtakes_a_read_is_not_left_until_the_next_message) {
+    begin();
+    follow("chat", "5-0");
+    int fd = ask("/comet/wait?channel=chat&timeout=20&since=chat@4-0");
+    turn();
+    say("chat", "5-1 100 a");
+    turn();
+    fake_expect(commands, "FCALL_RO halley_read 1 chat 4-0 100",
+                reply_page("4-0", false, false, ""));
+    turn();
+    fake_expect(commands, "FCALL_RO halley_read 1 chat 4-0 100",
+                reply_page("5-1", false, false, "5-1 100 a"));
+    ck_assert_str_eq(brief(batch(fd)), "chat:a|chat@5-1");
+    end();
+}
+END_TEST
+
+START_TEST(who_comes_from_ahead_is_overtaken_too) {
+    begin();
+    follow("chat", "5-2");
+    int fd = ask("/comet/wait?channel=chat&timeout=20&since=chat@5-4");
+    turn();
+    say("chat", "5-3 100 a");
+    say("chat", "5-4 100 b");
+    say("chat", "5-5 100 c");
+    turn();
+    fake_expect(commands, "FCALL_RO halley_read 1 chat 5-4 100",
+                reply_page("5-4", false, false, ""));
+    ck_assert_str_eq(brief(batch(fd)), "chat:c|chat@5-5");
+    ck_assert_uint_eq(fake_waiting(commands), 0);
+    end();
+}
+END_TEST
+
+START_TEST(a_place_in_front_of_a_channel_is_read_once_and_then_waited_at) {
+    begin();
+    follow("chat", "5-0");
+    int fd = ask("/comet/wait?channel=chat&timeout=20&since=chat@4-0");
+    turn();
+    fake_expect(commands, "FCALL_RO halley_read 1 chat 4-0 100",
+                reply_page("4-0", false, false, ""));
+    turn();
+    ck_assert_uint_eq(fake_waiting(commands), 0);
+    ck_assert_uint_eq(stats.waiters, 1);
+    close(fd);
+    until((turn(), stats.waiters == 0), "who has left is held");
+    end();
+}
+END_TEST
+
 START_TEST(messages_that_arrive_together_leave_together) {
     begin();
     int fd = parked();
@@ -709,17 +762,22 @@ START_TEST(a_browser_that_leaves_is_freed_at_once) {
 }
 END_TEST
 
-START_TEST(draining_answers_the_parked_with_their_cursors_and_refuses_new_ones) {
+START_TEST(draining_answers_the_parked_with_their_cursors_and_new_ones_at_once) {
     begin();
     int fd = parked();
     hub_drain(app.hub);
     ck_assert_str_eq(brief(batch(fd)), "|chat@5-2");
-    must_refuse(ask("/comet/wait?channel=chat"), 503, "shutting down");
+    const char *const rows[] = {"wait", "poll", "stream"};
+    for (size_t i = 0; i < ROWS(rows); i++) {
+        int late = ask(keepf("/comet/%s?channel=chat", rows[i]));
+        ck_assert_str_eq(brief(batch(late)), "|retry|chat@5-2");
+    }
+    ck_assert_uint_eq(stats.answers_503, 0);
     end();
 }
 END_TEST
 
-START_TEST(near_the_limit_waits_become_polls_and_beyond_it_they_are_refused) {
+START_TEST(near_the_limit_waits_become_polls) {
     static const char *const options[] = {"max_waiters=10", NULL};
     int fds[10];
 
@@ -733,6 +791,61 @@ START_TEST(near_the_limit_waits_become_polls_and_beyond_it_they_are_refused) {
     for (int i = 0; i < 9; i++)
         close(fds[i]);
     turn();
+    end();
+}
+END_TEST
+
+START_TEST(a_stream_beyond_the_limit_is_told_to_poll_and_ends) {
+    static const char *const options[] = {"max_waiters=2", NULL};
+    int fds[2];
+
+    begin_with(options);
+    up();
+    for (int i = 0; i < 2; i++)
+        fds[i] = parked();
+    ck_assert_str_eq(brief(batch(ask("/comet/stream?channel=chat"))), "|retry|chat@5-2");
+    ck_assert_uint_eq(stats.answers_503, 0);
+    ck_assert_uint_eq(stats.waiters, 2);
+    for (int i = 0; i < 2; i++)
+        close(fds[i]);
+    turn();
+    end();
+}
+END_TEST
+
+START_TEST(a_held_wait_sends_white_space_in_front_of_its_batch) {
+    begin();
+    follow("chat", "5-2");
+    int fd = ask("/comet/wait?channel=chat&heartbeat=1&timeout=20");
+    struct buf early = buf_make(RECORDS_MAX);
+    char byte;
+
+    until((turn(), recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0), "nothing is sent ahead");
+    ck_assert_uint_eq(stats.waiters, 1);
+    say("chat", "5-3 100 a");
+    const char *body = batch(fd);
+    ck_assert_msg(body[0] == ' ' && body[strspn(body, " ")] == '{', "%s", body);
+    ck_assert_str_eq(brief(body), "chat:a|chat@5-3");
+    buf_free(&early);
+    must_refuse(ask("/comet/wait?channel=chat&heartbeat=61"), 400, "heartbeat");
+    end();
+}
+END_TEST
+
+START_TEST(whose_header_is_out_is_told_an_error_in_a_batch) {
+    begin();
+    follow("chat", "5-2");
+    int fd = ask("/comet/wait?channel=chat&heartbeat=1&timeout=20");
+    char byte;
+
+    until((turn(), recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0), "nothing is sent ahead");
+    say("chat", "5-9 100 a"); /* some are missing: they are read */
+    turn();
+    fake_answer(commands, reply_error("NOPERM no such key"));
+    const char *body = batch(fd);
+    ck_assert_msg(strstr(body, "\"error\":{") && strstr(body, "NOPERM") &&
+                      strstr(body, "\"cursor\":\"chat@5-2\""),
+                  "%s", body);
     end();
 }
 END_TEST
@@ -757,6 +870,19 @@ START_TEST(a_redis_that_refuses_connections_keeps_nobody_waiting) {
     must_refuse(fd, 503, "Redis is away");
     must_refuse(ask("/comet/poll?channel=chat"), 503, "Redis is away");
     must_refuse(ask("/comet/health"), 503, "Redis is away");
+    end();
+}
+END_TEST
+
+static void become_ready(void) {
+    fake_library(commands);
+}
+
+START_TEST(a_process_may_end_while_redis_becomes_ready) {
+    begin_with(NULL);
+    fake_up(commands);
+    fake_up(subscriber);
+    fake_at_finish(become_ready);
     end();
 }
 END_TEST
@@ -884,6 +1010,7 @@ START_TEST(wrong_requests_are_refused_with_what_is_allowed) {
 
     begin_with(options);
     up();
+    (void)fake_subscriptions(subscriber); /* of the hub itself */
     for (size_t i = 0; i < ROWS(rows); i++) {
         const char *text = answer(ask(rows[i].uri));
         ck_assert_msg(strncmp(text, keepf("Status: %d ", rows[i].status), 12) == 0, "%.60s: %s",
@@ -1073,45 +1200,47 @@ START_TEST(a_slow_reader_is_cut_off_at_its_backlog_and_delays_nobody) {
 }
 END_TEST
 
-UNIT_MAIN("hub", a_poll_of_a_channel_that_nobody_waits_on_reads_and_subscribes_to_nothing,
-          a_channel_that_is_polled_often_is_followed,
-          polls_of_names_that_nobody_waits_on_leave_nothing_behind,
-          a_poll_from_now_asks_nothing_more, a_cursor_in_the_tail_is_answered_from_memory,
-          a_cursor_older_than_the_tail_is_read_from_the_history,
-          a_channel_that_the_cursor_does_not_know_starts_now,
-          a_read_sees_what_redis_had_sent_before_it_began, a_poll_waits_for_a_sign_of_life,
-          last_event_id_wins_over_since, what_is_asked_again_is_answered_anew,
-          parameters_may_come_in_a_form,
-          channels_are_merged_by_time_and_each_stays_in_the_order_of_its_ids,
-          what_the_limit_leaves_over_comes_with_the_next_cursor,
-          a_gap_is_told_when_its_channel_advances_and_not_before,
-          a_gap_inside_a_page_is_told_with_the_messages_behind_it,
-          a_stream_is_told_of_a_gap_behind_what_is_in_front_of_the_hole,
-          what_is_read_for_many_channels_is_bounded_and_stays_in_order,
-          of_many_long_messages_the_one_that_comes_first_is_read,
-          a_long_message_that_has_gone_meanwhile_holds_nobody_up,
-          a_gap_without_a_message_is_told_at_once,
-          a_waiter_is_answered_as_soon_as_there_is_a_message,
-          messages_that_arrive_together_leave_together,
-          a_busy_channel_gathers_what_follows_its_first_message,
-          a_channel_that_is_not_told_to_gathers_nothing,
-          a_crowd_has_its_turns_and_everybody_is_answered_once,
-          waiter_times_out_with_an_empty_batch, a_wait_of_no_time_is_a_poll,
-          many_waiters_are_all_answered_once, a_browser_that_leaves_is_freed_at_once,
-          draining_answers_the_parked_with_their_cursors_and_refuses_new_ones,
-          near_the_limit_waits_become_polls_and_beyond_it_they_are_refused,
-          a_request_before_redis_is_up_waits_for_it,
-          a_redis_that_refuses_connections_keeps_nobody_waiting,
-          a_redis_that_does_not_answer_is_given_so_long,
-          who_is_refused_late_is_told_what_redis_said,
-          whoever_comes_while_redis_is_away_is_told_why,
-          the_parked_keep_waiting_through_a_loss_and_miss_nothing,
-          the_parked_are_told_of_a_gap_when_redis_came_back_without_its_memory,
-          a_channel_that_redis_refuses_to_read_is_answered_with_503,
-          wrong_requests_are_refused_with_what_is_allowed, a_channel_that_is_named_twice_is_one,
-          a_posted_body_that_is_no_form_is_refused, a_publish_is_answered_when_redis_holds_it,
-          a_rate_is_asked_once_for_all_channels_of_its_section,
-          a_repetition_is_answered_over_its_rate_and_does_not_count,
-          a_rate_that_cannot_be_asked_refuses_and_publishes_nothing, a_publish_that_fails_says_why,
-          what_may_not_be_published_never_reaches_redis,
-          a_slow_reader_is_cut_off_at_its_backlog_and_delays_nobody)
+UNIT_MAIN(
+    "hub", a_poll_of_a_channel_that_nobody_waits_on_reads_and_subscribes_to_nothing,
+    a_channel_that_is_polled_often_is_followed,
+    polls_of_names_that_nobody_waits_on_leave_nothing_behind, a_poll_from_now_asks_nothing_more,
+    a_cursor_in_the_tail_is_answered_from_memory,
+    a_cursor_older_than_the_tail_is_read_from_the_history,
+    a_channel_that_the_cursor_does_not_know_starts_now,
+    a_read_sees_what_redis_had_sent_before_it_began, a_poll_waits_for_a_sign_of_life,
+    last_event_id_wins_over_since, what_is_asked_again_is_answered_anew,
+    parameters_may_come_in_a_form,
+    channels_are_merged_by_time_and_each_stays_in_the_order_of_its_ids,
+    what_the_limit_leaves_over_comes_with_the_next_cursor,
+    a_gap_is_told_when_its_channel_advances_and_not_before,
+    a_gap_inside_a_page_is_told_with_the_messages_behind_it,
+    a_stream_is_told_of_a_gap_behind_what_is_in_front_of_the_hole,
+    what_is_read_for_many_channels_is_bounded_and_stays_in_order,
+    of_many_long_messages_the_one_that_comes_first_is_read,
+    a_long_message_that_has_gone_meanwhile_holds_nobody_up, a_gap_without_a_message_is_told_at_once,
+    a_waiter_is_answered_as_soon_as_there_is_a_message,
+    messages_that_arrive_together_leave_together,
+    what_overtakes_a_read_is_not_left_until_the_next_message, who_comes_from_ahead_is_overtaken_too,
+    a_place_in_front_of_a_channel_is_read_once_and_then_waited_at,
+    a_busy_channel_gathers_what_follows_its_first_message,
+    a_channel_that_is_not_told_to_gathers_nothing,
+    a_crowd_has_its_turns_and_everybody_is_answered_once, waiter_times_out_with_an_empty_batch,
+    a_wait_of_no_time_is_a_poll, many_waiters_are_all_answered_once,
+    a_browser_that_leaves_is_freed_at_once,
+    draining_answers_the_parked_with_their_cursors_and_new_ones_at_once,
+    near_the_limit_waits_become_polls, a_stream_beyond_the_limit_is_told_to_poll_and_ends,
+    a_held_wait_sends_white_space_in_front_of_its_batch,
+    whose_header_is_out_is_told_an_error_in_a_batch, a_request_before_redis_is_up_waits_for_it,
+    a_redis_that_refuses_connections_keeps_nobody_waiting,
+    a_process_may_end_while_redis_becomes_ready, a_redis_that_does_not_answer_is_given_so_long,
+    who_is_refused_late_is_told_what_redis_said, whoever_comes_while_redis_is_away_is_told_why,
+    the_parked_keep_waiting_through_a_loss_and_miss_nothing,
+    the_parked_are_told_of_a_gap_when_redis_came_back_without_its_memory,
+    a_channel_that_redis_refuses_to_read_is_answered_with_503,
+    wrong_requests_are_refused_with_what_is_allowed, a_channel_that_is_named_twice_is_one,
+    a_posted_body_that_is_no_form_is_refused, a_publish_is_answered_when_redis_holds_it,
+    a_rate_is_asked_once_for_all_channels_of_its_section,
+    a_repetition_is_answered_over_its_rate_and_does_not_count,
+    a_rate_that_cannot_be_asked_refuses_and_publishes_nothing, a_publish_that_fails_says_why,
+    what_may_not_be_published_never_reaches_redis,
+    a_slow_reader_is_cut_off_at_its_backlog_and_delays_nobody)

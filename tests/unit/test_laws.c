@@ -57,7 +57,7 @@ static void begin(void) {
     root = keepf("%s", mkdtemp(folder));
     ck_assert_int_eq(
         shell("mkdir -p core/low core/high fcgi-app/door/a fcgi-app/door/b fcgi-app/hub"
-              " worker tests/lint build/obj"),
+              " operator worker tests/lint build/obj"),
         0);
     put("tests/lint/layers", LIST);
     put("core/low/base.h", "int base_do(void);\n");
@@ -89,13 +89,13 @@ static void begin(void) {
 }
 
 static void end(void) {
-    ck_assert_int_eq(shell("rm -r core fcgi-app worker tests build"), 0);
+    ck_assert_int_eq(shell("rm -r core fcgi-app operator worker tests build"), 0);
     rmdir(root);
 }
 
 /* Builds what is there. */
 static void build(void) {
-    ck_assert_int_eq(shell("for file in $(find core fcgi-app worker -name '*.c'); do"
+    ck_assert_int_eq(shell("for file in $(find core fcgi-app operator worker -name '*.c'); do"
                            " mkdir -p build/obj/${file%/*} &&"
                            " cc -I. -O0 -c -o build/obj/${file%.c}.o $file || exit 1; done"),
                      0);

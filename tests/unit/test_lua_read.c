@@ -57,6 +57,30 @@ static void expire(const char *key) {
     until(strcmp(ask("EXISTS %s", key), "0") == 0, "%s does not expire", key);
 }
 
+START_TEST(a_page_ends_in_front_of_an_id) {
+    server_start(false);
+    const char *last = publish_all("chat", "abcdefgh");
+
+    ck_assert_str_eq(read_limited("chat", "<+", 3), "fgh|more");
+    ck_assert_str_eq(read_limited("chat", keepf("<%s", at_n(last, 6)), 3), "cde|more");
+    ck_assert_str_eq(read_limited("chat", keepf("<%s", at_n(last, 3)), 3), "ab");
+    ck_assert_str_eq(read_limited("chat", keepf("<%s", at_n(last, 1)), 3), "");
+    ck_assert_str_eq(read_limited("chat", keepf("<%s", at_n(last, 9)), 3), "fgh|more");
+    ck_assert_str_eq(read_limited("chat", keepf("<%s", at_n(last, 8)), 7), "abcdefg");
+    ck_assert_str_eq(read_limited("nothing", "<+", 3), "");
+    /* an id that was never given, and some whose neighbours are gone */
+    ck_assert_str_eq(read_limited("chat", keepf("<%s", at_n(last, 11)), 2), "gh|gap|more");
+    ask("XDEL halley.history:{chat} %s", at_n(last, 4));
+    ck_assert_str_eq(read_limited("chat", keepf("<%s", at_n(last, 6)), 2), "ce|gap|more");
+    ck_assert_str_eq(read_limited("chat", keepf("<%s", at_n(last, 5)), 2), "bc|gap|more");
+    ck_assert_str_eq(read_limited("chat", keepf("<%s", at_n(last, 4)), 2), "bc|more");
+    ask("XTRIM halley.history:{chat} MINID %s", at_n(last, 7));
+    ck_assert_str_eq(read_limited("chat", "<+", 9), "gh");
+    ck_assert_str_eq(read_limited("chat", keepf("<%s", at_n(last, 8)), 9), "g");
+    ck_assert_str_eq(read_limited("chat", keepf("<%s", at_n(last, 3)), 9), "|gap");
+}
+END_TEST
+
 START_TEST(every_way_to_begin_finds_its_place) {
     server_start(false);
     const char *last = publish_all("chat", "abcde");
@@ -554,7 +578,8 @@ UNIT_MAIN("lua_read", what_is_longer_than_is_asked_for_is_only_named_and_ends_th
           the_last_are_counted_exactly_whatever_was_done_to_the_history,
           a_page_of_the_last_begins_where_they_begin_through_more_epochs_than_it_brings,
           a_read_moves_little_more_than_it_brings, a_reader_may_ask_for_less_than_a_page,
-          every_way_to_begin_finds_its_place, a_channel_that_does_not_exist_has_nothing_and_no_gap,
+          every_way_to_begin_finds_its_place, a_page_ends_in_front_of_an_id,
+          a_channel_that_does_not_exist_has_nothing_and_no_gap,
           what_the_limit_leaves_over_comes_with_the_next,
           a_page_is_bounded_in_bytes_and_has_at_least_one_message,
           a_cursor_older_than_the_trimmed_history_has_a_gap,

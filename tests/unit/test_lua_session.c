@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "tests/lib/keep.h"
 #include "tests/lib/proc.h"
@@ -73,13 +74,83 @@ static bool begins(const char *text, const char *with) {
         ck_assert_msg(begins(said_, with), "%s is not %s", said_, with);                           \
     } while (0)
 
+/* --------------------------------------------------------------------- who its client is */
+
+static int64_t wall_ms(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Opens one whose client is `user` for so many milliseconds. */
+static const char *open_for(const char *user, int64_t more) {
+    return CALL("open", "60000", "sockjs/chat", "", "a@1-0", "0", "0", user,
+                keepf("%" PRId64, wall_ms() + more), "over");
+}
+
+static const char *attach_as(const char *hold, const char *user, int64_t more) {
+    return CALL("attach", hold, "halley", "newest", "60000", "next", "", "", "", "", "", "", "", "",
+                user, keepf("%" PRId64, wall_ms() + more), "over");
+}
+
+START_TEST(who_the_client_is_stands_in_every_view) {
+    server_start(false);
+    live("p");
+    open_for("alice", 100000);
+    HAS(next("p.1"), " nil nil alice 1");
+    HAS(CALL("look", "p.1"), " nil nil alice 1");
+    HAS(CALL("change", "halley", "9999", "0", "0", "0", "keep", "", "", ""), " nil nil alice 1");
+    HAS(CALL("remove", "halley"), " nil nil alice 1");
+}
+END_TEST
+
+START_TEST(a_session_is_closed_when_what_opened_it_ends) {
+    server_start(false);
+    live("p");
+    open_for("alice", 150);
+    IS(next("p.1"), "[0 ");
+    pause_ms(200);
+    IS(CALL("look", "p.1"), "[5 over]");
+    IS(answer("p.1", "1", "0", "", "a@1-1"), "[5 over]");
+    IS(send_frame("x"), "[5 over]");
+    IS(CALL("renew", "halley", "alice", "0", ""), "[5 over]");
+    IS(CALL("close", "halley", "60000", "each", "bye"), "[2 1]"); /* and whoever holds it is told */
+    HAS(heard(1), "wake 1");
+    IS(next("p.2"), "[5 over]");
+}
+END_TEST
+
+START_TEST(a_session_is_renewed_by_its_user_alone) {
+    server_start(false);
+    live("p");
+    open_for("alice", 100000);
+    next("p.1");
+    ck_assert_str_eq(CALL("renew", "halley", "bob", "0", ""), "[11]");
+    ck_assert_str_eq(attach_as("p.2", "bob", 200000), "[11]");
+    ck_assert_str_eq(heard(0), ""); /* and does not disturb her */
+    ck_assert_str_eq(CALL("renew", "halley", "alice", "77", "over"), "[2 1]");
+    HAS(heard(1), "wake 1");
+    IS(next("p.3"), "[5 over]");
+}
+END_TEST
+
+START_TEST(a_request_renews_a_session_by_what_ends_later) {
+    server_start(false);
+    live("p");
+    open_at("a@1-0");
+    HAS(attach_as("p.1", "alice", 100000), " alice 1"); /* who nobody was is she */
+    IS(attach_as("p.2", "alice", -1000), "[0 ");
+    HAS(CALL("look", "p.2"), " alice 1");
+}
+END_TEST
+
 /* ------------------------------------------------------------------------ open, attach */
 
 START_TEST(what_is_open_is_left_as_it_is) {
     server_start(false);
     ck_assert_str_eq(open_at("a@1-0"), "[1]");
     ck_assert_str_eq(open_at("a@1-9"), "[3]");
-    ck_assert_str_eq(next("p.1"), "[0 1 sockjs/chat state a@1-0 0 -1 0 0 0 [] nil]");
+    ck_assert_str_eq(next("p.1"), "[0 1 sockjs/chat state a@1-0 0 -1 0 0 0 nil nil]");
 }
 END_TEST
 
@@ -197,7 +268,7 @@ START_TEST(the_next_request_says_that_the_last_answer_came) {
     send_frame("f");
     HAS(next("p.1"), " a@1-0 0 -1 0 1 1 [f] ");
     ck_assert_str_eq(answer("p.1", "1", "1", "", "a@1-5"), "[2 1]");
-    ck_assert_str_eq(next("p.2"), "[0 1 sockjs/chat state a@1-5 1 -1 0 0 0 [] nil]");
+    ck_assert_str_eq(next("p.2"), "[0 1 sockjs/chat state a@1-5 1 -1 0 0 0 nil nil]");
     ck_assert_str_eq(must_ask("EXISTS " OUT), "0");
 }
 END_TEST
@@ -227,7 +298,7 @@ START_TEST(a_request_that_was_stuck_and_is_repeated_since_changes_nothing) {
     attach("q.2", "newest", "id", "two");
     answer("q.2", "1", "0", "two", "a@1-9"); /* in flight */
     ck_assert_str_eq(attach("stuck.1", "newest", "id", "one"), "[7]");
-    HAS(attach("q.3", "newest", "id", "two"), " a@1-5 2 -1 1 0 0 [] nil a@1-9]");
+    HAS(attach("q.3", "newest", "id", "two"), " a@1-5 2 -1 1 0 0 nil nil a@1-9]");
 }
 END_TEST
 
@@ -267,7 +338,7 @@ START_TEST(an_answer_that_was_taken_for_lost_may_be_acknowledged_later) {
                      "[0 1 sockjs/chat state a@1-5 2 -1 1 1 1 [g] nil]");
     HAS(attach("stuck.2", "newest", "ack", "0"), " a@1-5 2 ");
     answer("stuck.2", "1", "0", "", "a@1-8");
-    HAS(attach("p.3", "newest", "ack", "2"), " a@1-7 3 -1 1 0 0 []");
+    HAS(attach("p.3", "newest", "ack", "2"), " a@1-7 3 -1 1 0 0 nil");
 }
 END_TEST
 
@@ -335,7 +406,7 @@ START_TEST(what_was_rendered_from_an_older_state_is_not_marked) {
     next("p.1");
     CALL("change", "halley", "1", "60000", "0", "0", "keep", "", "a@1-8", "a@0-0");
     ck_assert_str_eq(answer("p.1", "1", "0", "", "a@1-3"),
-                     "[8 2 sockjs/chat state a@1-8 0 -1 0 0 0 [] nil]");
+                     "[8 2 sockjs/chat state a@1-8 0 -1 0 0 0 nil nil]");
     ck_assert_str_eq(answer("p.1", "2", "0", "", "a@1-9"), "[2 1]");
 }
 END_TEST
@@ -361,7 +432,7 @@ START_TEST(a_stream_keeps_its_hold_and_goes_on_behind_what_it_sent) {
     HAS(CALL("look", "p.1"), " a@1-2 1 -1 0 2 2 [g] nil]");
     ck_assert_str_eq(CALL("answer", "p.1", "1", "60000", "1", "keep", "0", "", "a@1-3"), "[2 2]");
     CALL("release", "p.1", "60000");
-    HAS(next("p.2"), " a@1-3 2 -1 0 0 0 [] nil]");
+    HAS(next("p.2"), " a@1-3 2 -1 0 0 0 nil nil]");
 }
 END_TEST
 
@@ -383,7 +454,7 @@ START_TEST(a_change_of_an_older_state_is_a_conflict) {
     IS(CALL("change", "halley", "1", "60000", "0", "0", "state", "two", "", ""), "[2 2 ");
     ck_assert_str_eq(
         CALL("change", "halley", "1", "60000", "0", "0", "state", "three", "", "", "x"),
-        "[9 2 sockjs/chat two a@1-0 0 -1 0 0 0 [] nil]");
+        "[9 2 sockjs/chat two a@1-0 0 -1 0 0 0 nil nil]");
     ck_assert_str_eq(must_ask("EXISTS " OUT), "0");
     IS(CALL("change", "halley", "18446744073709551615", "0", "0", "0", "keep", "", "", ""),
        "[9 2 ");
@@ -474,7 +545,7 @@ START_TEST(frames_of_an_earlier_session_are_not_those_of_a_later) {
     send_frame("f");
     must_ask("DEL " KEY);
     open_at("a@1-0");
-    HAS(next("p.1"), " 0 0 [] ");
+    HAS(next("p.1"), " 0 0 nil ");
 }
 END_TEST
 
@@ -493,6 +564,23 @@ START_TEST(a_close_wakes_the_holder_and_stays_for_later_requests) {
         ck_assert_str_eq(next("p.8"), "[5 c[3000,\"Go away!\"]]");
     ck_assert_str_eq(send_frame("x"), "[5 c[3000,\"Go away!\"]]");
     ck_assert_str_eq(CALL("close", "halley", "60000", "each", "again"), "[5 c[3000,\"Go away!\"]]");
+}
+END_TEST
+
+START_TEST(a_closed_session_says_so_beside_its_holder_too) {
+    server_start(false);
+    live("p");
+    open_at("a@1-0");
+    next("p.7");
+    CALL("close", "halley", "60000", "each", "why"); /* by the one that holds it, say */
+    ck_assert_str_eq(attach("p.8", "first", "next", ""), "[5 why]");
+    ck_assert_str_eq(attach("p.9", "newest", "next", ""), "[5 why]");
+    must_ask("DEL " KEY);
+    open_at("a@1-0");
+    next("p.7");
+    send_frame("f");
+    CALL("close", "halley", "60000", "each", "why");
+    ck_assert_str_eq(attach("p.8", "first", "next", ""), "[6]"); /* who holds it has the frame */
 }
 END_TEST
 
@@ -531,10 +619,36 @@ START_TEST(what_is_removed_leaves_nothing_and_its_holder_is_told) {
     live("p");
     open_at("a@1-0");
     send_frame("f");
+    send_frame("g");
+    next("p.6");
+    answer("p.6", "1", "1", "", "a@1-3");
     next("p.7");
-    ck_assert_str_eq(CALL("remove", "halley"), "[2 1]");
+    const char *seen = CALL("remove", "halley");
+    ck_assert_msg(begins(seen, "[0 1 ") && strstr(seen, " a@1-3 ") && strstr(seen, "[g]"), "%s",
+                  seen);
     ck_assert_str_eq(heard(1), "halley.process:p: over 7\n");
-    ck_assert_str_eq(must_ask("DBSIZE"), "0");
+    ck_assert_str_eq(must_ask("KEYS *"), "[halley.sessions]"); /* which is nobody's */
+}
+END_TEST
+
+START_TEST(who_removes_a_session_has_what_was_answered_last) {
+    server_start(false);
+    open_at("a@1-0");
+    send_frame("f");
+    next("p.6");
+    answer("p.6", "1", "1", "", "a@1-3");
+    const char *seen = CALL("remove", "halley");
+    ck_assert_msg(strstr(seen, " a@1-3 ") && strstr(seen, " nil "), "%s", seen);
+    ck_assert_str_eq(must_ask("KEYS *"), "[halley.sessions]");
+}
+END_TEST
+
+START_TEST(what_is_closed_is_not_removed) {
+    server_start(false);
+    open_at("a@1-0");
+    CALL("close", "halley", "60000", "once", "bye");
+    ck_assert_str_eq(CALL("remove", "halley"), "[5 bye]");
+    ck_assert_str_eq(next("p.1"), "[5 bye]");
 }
 END_TEST
 
@@ -618,6 +732,143 @@ START_TEST(a_pong_brings_the_next_ping_and_wakes_the_holder) {
 }
 END_TEST
 
+START_TEST(several_are_answered_at_once_as_each_by_itself) {
+    static const char other[] = "f123456789abcdef0123456789abcdef";
+    static const char gone[] = "e123456789abcdef0123456789abcdef";
+
+    server_start(false);
+    live("p");
+    CALL("open", "60000", "d", "", "a@1-0", "0");
+    must_ask("FCALL halley_session_open 1 %s 60000 d s a@1-0 0 0", other);
+    next("p.1");
+    must_ask("FCALL halley_session_attach 1 %s p.2 halley newest 60000 next - -", other);
+    for (int again = 0; again < 2; again++)
+        ck_assert_str_eq(must_ask("FCALL halley_session_answers 3 " SID " %s %s 500000 a@1-7 p.1 1 "
+                                  "p.9 1 p.2 1",
+                                  gone, other),
+                         again ? "[[7] [4] [7]]" : "[1 [4] 1]"); /* nobody holds them then */
+    ck_assert_int_gt(number(must_ask("PTTL " KEY)), 400000);
+    IS(next("p.3"), "[0 1 d  a@1-7 1 ");
+    send_frame("f");
+    ck_assert_str_eq(must_ask("FCALL halley_session_answers 1 " SID " 60000 a@1-8 p.3 1"), "[2]");
+    IS(next("p.4"), "[0 1 d  a@1-8 2 ");
+    HAS(next("p.5"), "[f]"); /* which was in none of them */
+    CALL("change", "halley", "0", "0", "0", "0", "state", "new", "", "");
+    IS(must_ask("FCALL halley_session_answers 1 " SID " 60000 a@1-9 p.5 1"), "[[8 2 d new a@1-8 ");
+}
+END_TEST
+
+/* --------------------------------------------------------------------------- how many */
+
+static const char *count(void) {
+    return must_ask("FCALL halley_session_count 1 halley.sessions");
+}
+
+static const char *sid(char digit) {
+    return keepf("%c%s", digit, &SID[1]);
+}
+
+/* Opens session `digit`, of which there may be `most`. */
+static const char *open_one(char digit, const char *ttl, const char *most) {
+    return must_ask("FCALL halley_session_open 1 %s %s d s a@1-0 0 %s", sid(digit), ttl, most);
+}
+
+static const char *attach_one(char digit, const char *ttl, const char *most) {
+    return must_ask(
+        "FCALL halley_session_attach 1 %s p.1 halley newest %s next - - hold d s a@1-0 0 "
+        "%s",
+        sid(digit), ttl, most);
+}
+
+START_TEST(no_more_sessions_are_made_than_there_may_be) {
+    server_start(false);
+    ck_assert_str_eq(open_one('a', "60000", "2"), "[1]");
+    IS(attach_one('b', "60000", "2"), "[1 ");
+    ck_assert_str_eq(count(), "[2 2]");
+    ck_assert_str_eq(open_one('c', "60000", "2"), "[10]");
+    ck_assert_str_eq(attach_one('c', "60000", "2"), "[10]");
+    IS(attach_one('a', "60000", "2"), "[0 "); /* what is there goes on */
+    ck_assert_str_eq(open_one('b', "60000", "2"), "[3]");
+    ck_assert_str_eq(open_one('c', "60000", "0"), "[1]"); /* no limit */
+    ck_assert_str_eq(open_one('d', "60000", "4"), "[1]");
+    ck_assert_str_eq(count(), "[2 4]");
+}
+END_TEST
+
+START_TEST(a_session_counts_until_it_ends_however_it_does) {
+    server_start(false);
+    must_ask("FCALL halley_session_open 1 " SID " 60000 d s a@1-0 0 0");
+    open_one('a', "60000", "0");
+    open_one('b', "300", "0");
+    open_one('c', "60000", "0");
+    ck_assert_str_eq(count(), "[2 4]");
+    CALL("remove", "halley");
+    ck_assert_str_eq(count(), "[2 3]");
+    until(strcmp(count(), "[2 2]") == 0, "%s", count()); /* b has expired */
+    IS(attach_one('a', "90000", "0"), "[0 ");
+    IS(attach_one('c', "300", "0"), "[0 ");
+    ck_assert_str_eq(count(), "[2 2]");
+    until(strcmp(count(), "[2 1]") == 0, "%s", count()); /* c, whose end was moved nearer */
+    must_ask("FCALL halley_session_close 1 %s halley 300 once why", sid('a'));
+    until(strcmp(count(), "[2 0]") == 0, "%s", count());
+}
+END_TEST
+
+START_TEST(sessions_are_counted_anew_where_redis_began_anew) {
+    extern const char session_lua[];
+    extern const size_t session_lua_len;
+
+    server_start(false);
+    open_one('a', "60000", "0");
+    open_one('b', "60000", "0");
+    const char *load[] = {"FUNCTION", "LOAD", "REPLACE", session_lua};
+    const size_t lens[] = {8, 4, 7, session_lua_len};
+    ck_assert_str_eq(ask_bytes(4, load, lens), "halley_session");
+    ck_assert_str_eq(count(), "[2 0]");
+    IS(attach_one('a', "90000", "0"), "[0 ");
+    ck_assert_str_eq(count(), "[2 1]"); /* once it is used */
+    IS(attach_one('a', "300", "0"), "[0 ");
+    until(strcmp(count(), "[2 0]") == 0, "%s", count());
+    must_ask("FLUSHDB");
+    open_one('c', "60000", "0");
+    ck_assert_str_eq(count(), "[2 1]");
+    must_ask("FLUSHDB");
+    ck_assert_str_eq(count(), "[2 0]");
+}
+END_TEST
+
+START_TEST(pings_and_ends_are_right_with_and_without_the_key_that_tells_the_time) {
+    server_start(false);
+    for (int i = 0; i < 3; i++) {
+        int64_t due = 0, before = redis_ms();
+
+        CALL("open", "600000", "d", "", "a@1-0", "100000");
+        if (i == 0)
+            ck_assert_int_gt(number(must_ask("PEXPIRETIME halley.sessions")), before);
+        if (i == 1)
+            must_ask("DEL halley.sessions"); /* evicted */
+        if (i == 2)
+            must_ask("PERSIST halley.sessions"); /* as earlier versions kept it */
+        ck_assert_int_eq(sscanf(next("p.1"), "[0 1 d  a@1-0 0 %" SCNd64, &due), 1);
+        ck_assert_int_le(due, 100000);
+        ck_assert_int_ge(due, 100000 - (redis_ms() - before) - 1);
+        ck_assert_int_le(number(must_ask("PEXPIRETIME " KEY)), redis_ms() + 600000);
+        must_ask("FLUSHDB");
+        ck_assert_str_eq(count(), "[2 0]");
+    }
+}
+END_TEST
+
+START_TEST(a_session_that_is_never_polled_ends_soon) {
+    server_start(false);
+    CALL("attach", "p.1", "halley", "first", "60000", "next", "", "", "loose", "d", "", "a@1-0",
+         "0");
+    ck_assert_int_le(number(must_ask("PTTL " KEY)), 10000);
+    IS(next("p.1"), "[0 ");
+    ck_assert_int_gt(number(must_ask("PTTL " KEY)), 10000);
+}
+END_TEST
+
 /* ------------------------------------------------------------------------------- cost */
 
 START_TEST(a_sleeping_session_with_one_channel_takes_at_most_300_bytes) {
@@ -641,7 +892,7 @@ START_TEST(a_full_redis_lets_a_session_end) {
     IS(send_frame("g"), "!OOM");
     ck_assert_str_eq(CALL("release", "p.1", "60000"), "[2]");
     IS(CALL("close", "halley", "60000", "each", "bye"), "[2 0]");
-    IS(CALL("remove", "halley"), "[2 0]");
+    ck_assert_str_eq(CALL("remove", "halley"), "[5 bye]");
 }
 END_TEST
 
@@ -654,8 +905,10 @@ START_TEST(the_library_says_its_version_and_digest) {
 END_TEST
 
 UNIT_MAIN(
-    "lua_session", what_is_open_is_left_as_it_is, nothing_is_known_of_a_session_that_is_not_there,
-    the_first_request_opens_and_holds_in_one_call,
+    "lua_session", who_the_client_is_stands_in_every_view,
+    a_session_is_closed_when_what_opened_it_ends, a_session_is_renewed_by_its_user_alone,
+    a_request_renews_a_session_by_what_ends_later, what_is_open_is_left_as_it_is,
+    nothing_is_known_of_a_session_that_is_not_there, the_first_request_opens_and_holds_in_one_call,
     a_first_request_that_is_answered_at_once_need_not_hold,
     the_newest_request_takes_the_hold_and_the_older_is_told, the_first_request_keeps_the_hold,
     two_at_once_are_the_end_of_both, who_holds_in_a_dead_process_holds_nothing,
@@ -679,11 +932,17 @@ UNIT_MAIN(
     frames_and_states_are_any_bytes, a_session_whose_frames_are_gone_is_gone,
     frames_of_an_earlier_session_are_not_those_of_a_later,
     a_close_wakes_the_holder_and_stays_for_later_requests,
-    a_close_that_comes_before_the_poll_is_told_it, frames_are_told_before_the_close,
-    requests_do_not_keep_a_closed_session, what_is_removed_leaves_nothing_and_its_holder_is_told,
+    a_closed_session_says_so_beside_its_holder_too, a_close_that_comes_before_the_poll_is_told_it,
+    frames_are_told_before_the_close, requests_do_not_keep_a_closed_session,
+    what_is_removed_leaves_nothing_and_its_holder_is_told,
+    who_removes_a_session_has_what_was_answered_last, what_is_closed_is_not_removed,
     a_session_is_there_for_exactly_its_time,
     each_request_begins_the_time_anew_and_the_frames_outlive_it,
     a_ping_falls_due_by_the_clock_of_redis, without_its_pong_a_session_is_gone_whatever_else_comes,
-    a_pong_brings_the_next_ping_and_wakes_the_holder,
+    a_pong_brings_the_next_ping_and_wakes_the_holder, no_more_sessions_are_made_than_there_may_be,
+    a_session_counts_until_it_ends_however_it_does,
+    sessions_are_counted_anew_where_redis_began_anew,
+    pings_and_ends_are_right_with_and_without_the_key_that_tells_the_time,
+    a_session_that_is_never_polled_ends_soon, several_are_answered_at_once_as_each_by_itself,
     a_sleeping_session_with_one_channel_takes_at_most_300_bytes, a_full_redis_lets_a_session_end,
     the_library_says_its_version_and_digest)

@@ -70,7 +70,7 @@ static void begin(int count, void (*work)(void)) {
         signal(SIGTERM, SIG_DFL); /* Check's handlers would end the test */
         signal(SIGINT, SIG_DFL);
         log_open("unit", LOG_ERROR);
-        int result = 99, number = processes_start(count, stop, ends, &result);
+        int result = 99, number = processes_start(count, stop, ends, NULL, &result);
         if (number < 0)
             _exit(result);
         say(number);

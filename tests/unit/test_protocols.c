@@ -4,17 +4,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/mem.h"
+#include "fcgi-app/protocols/protocols.h"
 #include "tests/lib/keep.h"
 #include "tests/unit/unit.h"
 
 static char everything[] = "*";
-static struct channel_policy policy = {.pattern = everything, .subscribe = ACCESS_ANYONE};
+static struct channel_policy policy = {.pattern = everything,
+                                       .subscribe = {.kinds = ACCESS_ANYONE}};
 static const struct config config = {.max_channels = 3, .channels = &policy, .channel_count = 1};
 
 static struct speech speech_of(const char *name, const char *argument) {
     const struct protocol *protocol = protocol_find(name, strlen(name));
     ck_assert_ptr_nonnull(protocol);
-    return (struct speech){protocol, argument, &config};
+    return (struct speech){.protocol = protocol, .argument = argument, .config = &config};
 }
 
 static void take(const char *name, const char *text, struct step *step) {
@@ -51,6 +54,86 @@ START_TEST(a_text_of_halley_makes_one_step_in_its_order) {
 }
 END_TEST
 
+START_TEST(patterns_are_joined_beside_names_and_left_like_them) {
+    struct step step;
+
+    take("halley",
+         "{\"pattern\":[\"a/*\",\"**\"],\"subscribe\":\"a\",\"since\":\"start\","
+         "\"unsubscribe\":[\"b\",\"b/**\"]}",
+         &step);
+    ck_assert_int_eq(step.problem.status, 0);
+    ck_assert(step.joins && step.leaves);
+    ck_assert_uint_eq(step.join.count, 1);
+    ck_assert_uint_eq(step.join.patterns.count, 2);
+    ck_assert_str_eq(step.join.patterns.names[1].name, "**");
+    assert_bytes(step.join.since, step.join.since_len, "start", "since");
+    ck_assert_str_eq(step.leave.names.names[1].name, "b/**");
+    step_free(&step);
+    take("halley", "{\"pattern\":\"a/*\"}", &step);
+    ck_assert(step.joins && step.problem.status == 0);
+    ck_assert_uint_eq(step.join.count, 0);
+    assert_bytes(step.join.since, step.join.since_len, "now", "since");
+    step_free(&step);
+}
+END_TEST
+
+static void take_line(const char *text, struct step *step) {
+    const struct speech speech = {.protocol = &protocol_line, .argument = "", .config = &config};
+    *step = (struct step){0};
+    protocol_line.take(&speech, text, strlen(text), step);
+}
+
+START_TEST(a_token_is_said_on_the_line_feed_in_a_word) {
+    struct step step;
+
+    take_line("token a.b\\\"c", &step);
+    ck_assert(step.renews && !step.again);
+    assert_bytes(step.token.at, step.token.len, "\"a.b\\\\\\\"c\"", "token");
+    step_free(&step);
+    take_line("TOKEN", &step);
+    ck_assert_int_eq(step.problem.status, 400);
+    step_free(&step);
+}
+END_TEST
+
+/* Leaves names where somebody stands in the others; what is left, joined by blanks. */
+static const char *left_of(const char *const *places, const char *text) {
+    struct hub_places all = {.channels = mem_new(16 * sizeof *all.channels)};
+    struct step step;
+    const char *left = "";
+
+    for (; *places != NULL; places++)
+        all.channels[all.count++] =
+            (struct hub_channel){.name = mem_string(*places), .len = strlen(*places)};
+    take("halley", keepf("{\"unsubscribe\":%s}", text), &step);
+    ck_assert(step.leaves);
+    change_drop(&step.leave, &all);
+    for (size_t i = 0; i < all.count; i++)
+        left = keepf("%s%s%s", left, i > 0 ? " " : "", all.channels[i].name);
+    step_free(&step);
+    hub_places_free(&all);
+    return left;
+}
+
+START_TEST(with_a_pattern_goes_what_no_other_stands_for) {
+    static const char *const places[] = {"n/*",   "n/s/*",   "n/**", "n/a",
+                                         "n/s/b", "n/s/t/c", "x",    NULL};
+    static const struct {
+        const char *leaves, *left;
+    } rows[] = {
+        {"[\"n/*\"]", "n/s/* n/** n/a n/s/b n/s/t/c x"},
+        {"[\"n/**\"]", "n/* n/s/* n/a n/s/b x"},
+        {"[\"n/**\",\"n/*\"]", "n/s/* n/s/b x"},
+        {"[\"n/*\",\"n/**\"]", "n/s/* n/s/b x"},
+        {"[\"n/s/*\",\"n/**\",\"n/*\"]", "x"},
+        {"[\"n/a\"]", "n/* n/s/* n/** n/s/b n/s/t/c x"},
+        {"[\"*\",\"**\",\"m/*\"]", "n/* n/s/* n/** n/a n/s/b n/s/t/c x"},
+    };
+    for (size_t i = 0; i < ROWS(rows); i++)
+        ck_assert_str_eq(left_of(places, rows[i].leaves), rows[i].left);
+}
+END_TEST
+
 START_TEST(what_stands_behind_a_mistake_is_not_done) {
     static const struct {
         const char *text;
@@ -65,6 +148,10 @@ START_TEST(what_stands_behind_a_mistake_is_not_done) {
          0, 0},
         {"{\"subscribe\":[\"a\"],\"publish\":{\"channel\":\"a\"}}", 1, 0, 1},
         {"{\"subscribe\":[\"a\",\"b\",\"c\",\"d\"]}", 0, 0, 0},
+        {"{\"pattern\":\"a*\",\"unsubscribe\":[\"a\"]}", 0, 0, 0},
+        {"{\"pattern\":\"a/*\",\"subscribe\":[],\"unsubscribe\":[\"a\"]}", 0, 0, 0},
+        {"{\"pattern\":[\"a/*\",\"b/*\",\"c/*\",\"d/*\",\"e/*\",\"f/*\",\"g/*\",\"h/*\",\"i/*\"]}",
+         0, 0, 0},
     };
     for (size_t i = 0; i < ROWS(rows); i++) {
         struct step step;
@@ -75,6 +162,16 @@ START_TEST(what_stands_behind_a_mistake_is_not_done) {
                       "%s: %d %d %d", rows[i].text, step.joins, step.leaves, step.posts);
         step_free(&step);
     }
+}
+END_TEST
+
+START_TEST(a_ping_is_answered_with_its_ref_and_does_nothing) {
+    struct step step;
+
+    take("halley", "{\"ping\":1,\"ref\":\"r\"}", &step);
+    ck_assert_str_eq(said(&step, 0), "{\"pong\":true,\"ref\":\"r\"}");
+    ck_assert(!step.joins && !step.leaves && !step.posts && step.problem.status == 0);
+    step_free(&step);
 }
 END_TEST
 
@@ -147,12 +244,12 @@ START_TEST(a_batch_is_one_text_of_halley_and_a_text_a_message_of_a_channel) {
     struct texts texts = {0};
     size_t len;
 
-    protocol_find("halley", 6)->render(batch, &texts);
+    protocol_find("halley", 6)->render(NULL, batch, &texts);
     ck_assert_uint_eq(texts.count, 1);
     const char *text = texts_at(&texts, 0, &len);
     assert_bytes(text, len, batch_json(batch)->data, "halley");
     texts_free(&texts);
-    protocol_find("channel", 7)->render(batch, &texts);
+    protocol_find("channel", 7)->render(NULL, batch, &texts);
     ck_assert_uint_eq(texts.count, 2);
     text = texts_at(&texts, 0, &len);
     assert_bytes(text, len, "data:;base64,/wA=", "bytes");
@@ -193,8 +290,11 @@ START_TEST(texts_of_any_bytes_stay_apart) {
 END_TEST
 
 UNIT_MAIN("protocols", a_text_of_halley_makes_one_step_in_its_order,
-          what_stands_behind_a_mistake_is_not_done, a_step_that_is_kept_needs_its_text_no_more,
-          halley_tells_how_a_publish_ended_with_its_ref,
+          patterns_are_joined_beside_names_and_left_like_them,
+          with_a_pattern_goes_what_no_other_stands_for,
+          a_ping_is_answered_with_its_ref_and_does_nothing,
+          what_stands_behind_a_mistake_is_not_done, a_token_is_said_on_the_line_feed_in_a_word,
+          a_step_that_is_kept_needs_its_text_no_more, halley_tells_how_a_publish_ended_with_its_ref,
           a_channel_publishes_what_is_said_and_closes_where_it_may_not,
           a_batch_is_one_text_of_halley_and_a_text_a_message_of_a_channel,
           protocols_are_found_by_their_names, texts_of_any_bytes_stay_apart)

@@ -146,6 +146,7 @@ START_TEST(everybody_else_is_granted_no_credentials) {
         const char *answer = preflight("/comet/publish", origins[i], "x-one");
         assert_says(answer, "Access-Control-Allow-Origin: *");
         assert_says(answer, "Access-Control-Allow-Headers: " OWN);
+        assert_says(answer, "Vary: Origin");
         assert_silent(answer, "Credentials");
     }
     end();
@@ -157,6 +158,18 @@ START_TEST(a_site_that_is_not_listed_is_granted_nothing) {
     const char *answer = preflight("/comet/publish", "https://b.example", "x-one");
     ck_assert_int_eq(strncmp(answer, "Status: 204 ", 12), 0);
     assert_silent(answer, "Access-Control");
+    end();
+}
+END_TEST
+
+/* What a browser could not take for an origin is left out. */
+START_TEST(a_frame_says_whose_pages_may_be_around_it) {
+    begin("https://a.example null * http://[::1]:8080 x;y https://b,c");
+    const char *answer = answer_to(request_for("GET", "/comet/iframe?channel=a", SAID_HOST, "h"));
+    assert_says(answer, "Content-Security-Policy: frame-ancestors 'self' https://a.example * "
+                        "http://[::1]:8080");
+    assert_silent(answer_to(request_for("GET", "/comet/events?channel=%", SAID_HOST, "h")),
+                  "Content-Security-Policy");
     end();
 }
 END_TEST
@@ -291,7 +304,8 @@ UNIT_MAIN("route", options_says_what_may_be_done_with_an_endpoint,
           another_method_is_told_the_right_ones,
           a_preflight_of_a_listed_site_is_granted_what_it_asks,
           everybody_else_is_granted_no_credentials, a_site_that_is_not_listed_is_granted_nothing,
-          no_list_of_fields_breaks_the_header, a_page_that_may_read_may_read_problems_too,
+          a_frame_says_whose_pages_may_be_around_it, no_list_of_fields_breaks_the_header,
+          a_page_that_may_read_may_read_problems_too,
           the_same_words_of_somebody_else_are_not_a_repetition,
           whatever_a_route_asks_for_decides_what_is_a_repetition,
           a_websocket_is_an_endpoint_where_connections_can_be_upgraded)

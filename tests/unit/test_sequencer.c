@@ -40,7 +40,8 @@ static const char *asked(void) {
 /* It is not subscribed before Redis says that it would let it join. */
 static void may_join(void) {
     ck_assert_str_eq(fake_subscriptions(subscriber), "");
-    fake_expect(subscriber, "FCALL halley_join 1 halley.lease:sequencer try", reply_number(1));
+    fake_expect(subscriber, "FCALL halley_join 1 halley.lease:sequencer try halley",
+                reply_number(1));
 }
 
 /* What main() makes of the link's events. */
@@ -85,7 +86,8 @@ static void begin_with(const char *file, const char *digest) {
     subscriber = fake_connection("halley-worker-live");
     fake_up(subscriber);
     ck_assert_str_eq(fake_subscriptions(subscriber), "");
-    fake_expect(subscriber, keepf("FCALL halley_join 1 halley.lease:sequencer try%s", digest),
+    fake_expect(subscriber,
+                keepf("FCALL halley_join 1 halley.lease:sequencer try%s halley", digest),
                 reply_number(1));
 }
 

@@ -116,12 +116,15 @@ static enum err answer_as(uint64_t number) {
 
 START_TEST(each_call_has_the_words_of_its_function) {
     const struct session_bytes frames[] = {BYTES("f"), BYTES("g")};
-    const struct session_birth birth = {
-        .dialect = BYTES("d"), .state = BYTES("s"), .cursor = BYTES("a@1-0"), .first_pulse = 250};
+    const struct session_birth birth = {.dialect = BYTES("d"),
+                                        .state = BYTES("s"),
+                                        .cursor = BYTES("a@1-0"),
+                                        .first_pulse = 250,
+                                        .most = 70};
 
     begin_ready();
     ck_assert_int_eq(session_open(sessions, ID, &birth, 300, on_told, &told), ERR_OK);
-    fake_expect(redis, "FCALL halley_session_open 1 " ID " 300 d s a@1-0 250",
+    fake_expect(redis, "FCALL halley_session_open 1 " ID " 300 d s a@1-0 250 70",
                 reply_list(1, reply_number(SESSION_OPENED)));
     ck_assert_int_eq(told.view.status, SESSION_OPENED);
 
@@ -135,7 +138,7 @@ START_TEST(each_call_has_the_words_of_its_function) {
     ck_assert_int_eq(session_attach(sessions, ID, &attach, on_told, &told), ERR_OK);
     fake_expect(redis,
                 keepf("FCALL halley_session_attach 1 " ID
-                      " %s.9 site both 300 id r two hold d s a@1-0 250",
+                      " %s.9 site both 300 id r two hold d s a@1-0 250 70",
                       process),
                 reply_list(1, reply_number(SESSION_BUSY)));
     ck_assert_int_eq(told.view.status, SESSION_BUSY);
@@ -196,9 +199,13 @@ START_TEST(each_call_has_the_words_of_its_function) {
     ck_assert_str_eq(told.texts, "-|-|-|-|earlier");
     ck_assert_int_eq(session_remove(sessions, ID, on_told, &told), ERR_OK);
     fake_expect(redis, "FCALL halley_session_remove 1 " ID " site",
-                reply_list(2, reply_number(SESSION_OK), reply_number(0)));
-    ck_assert(!told.view.holder);
-    ck_assert_uint_eq(told.calls, 9);
+                view_reply(SESSION_HELD, "r", reply_list(1, reply_text("f"))));
+    ck_assert_str_eq(told.texts, "dialect|state|a@1-2|-|r|f");
+    ck_assert_int_eq(session_count(sessions, on_told, &told), ERR_OK);
+    fake_expect(redis, "FCALL halley_session_count 1 halley.sessions",
+                reply_list(2, reply_number(SESSION_OK), reply_number(17)));
+    ck_assert_uint_eq(told.view.sessions, 17);
+    ck_assert_uint_eq(told.calls, 10);
     end();
 }
 END_TEST
@@ -425,6 +432,151 @@ START_TEST(a_hold_of_which_nobody_knows_is_released_when_redis_is_back) {
 }
 END_TEST
 
+/* --------------------------------------------------------------------- several at once */
+
+enum { IDS = 70 };
+
+static const char *id_of(unsigned i) {
+    return keepf("%032u", i);
+}
+
+/* An answer that may be sent with others, to session `i`, which its request holds by number `i`. */
+static void answer_together(unsigned i, const char *cursor) {
+    const struct session_answer answer = {
+        .number = i, .version = 1, .cursor = {cursor, strlen(cursor)}, .ttl = 60, .together = true};
+    ck_assert_int_eq(session_answer(sessions, id_of(i), &answer, on_told, &told), ERR_OK);
+}
+
+START_TEST(answers_with_one_cursor_are_one_call_and_each_is_told_its_own) {
+    begin_ready();
+    told.calls = 0;
+    answer_together(1, "a@1-5");
+    answer_together(2, "a@1-5");
+    ck_assert_uint_eq(fake_waiting(redis), 0);
+    sessions_flush(sessions);
+    ck_assert_str_eq(fake_asked(redis),
+                     keepf("FCALL halley_session_answers 2 %s %s 60 a@1-5 %s.1 1 %s.2 1", id_of(1),
+                           id_of(2), process, process));
+    fake_answer(redis, reply_list(2, reply_list(1, reply_number(SESSION_LOST)), reply_number(8)));
+    ck_assert_uint_eq(told.calls, 2);
+    ck_assert_int_eq(told.view.status, SESSION_OK);
+    ck_assert_uint_eq(told.view.batch, 8);
+    answer_together(1, "a@1-5");
+    answer_together(2, "a@1-5");
+    sessions_flush(sessions);
+    fake_answer(redis, reply_list(2, reply_number(8), view_reply(SESSION_CHANGED, "", NULL)));
+    ck_assert_uint_eq(told.calls, 4);
+    ck_assert_int_eq(told.view.status, SESSION_CHANGED);
+    ck_assert_str_eq(told.texts, "dialect|state|a@1-2|-|");
+    ck_assert_uint_eq(fake_waiting(redis), 0);
+    end();
+}
+END_TEST
+
+START_TEST(an_answer_that_is_alone_is_the_usual_call) {
+    begin_ready();
+    answer_together(1, "a@1-5");
+    sessions_flush(sessions);
+    fake_expect(
+        redis,
+        keepf("FCALL halley_session_answer 1 %s %s.1 1 60 0 done 0  a@1-5", id_of(1), process),
+        reply_list(2, reply_number(SESSION_OK), reply_number(1)));
+    end();
+}
+END_TEST
+
+START_TEST(what_differs_is_sent_apart_and_in_order) {
+    begin_ready();
+    answer_together(1, "a@1-5");
+    answer_together(2, "a@1-6");
+    session_release(sessions, id_of(2), 2, 0, NULL, NULL);
+    ck_assert_ptr_nonnull(strstr(fake_asked(redis), " a@1-5"));
+    fake_answer(redis, reply_list(2, reply_number(SESSION_OK), reply_number(1)));
+    ck_assert_ptr_nonnull(strstr(fake_asked(redis), " a@1-6"));
+    fake_answer(redis, reply_list(2, reply_number(SESSION_OK), reply_number(1)));
+    ck_assert_ptr_nonnull(strstr(fake_asked(redis), "_release "));
+    end();
+}
+END_TEST
+
+START_TEST(a_crowd_is_sent_in_pieces_without_waiting) {
+    begin_ready();
+    for (unsigned i = 0; i < IDS; i++)
+        answer_together(i, "a@1-5");
+    ck_assert_uint_eq(fake_waiting(redis), 2);
+    sessions_flush(sessions);
+    ck_assert_uint_eq(fake_waiting(redis), 3);
+    ck_assert_ptr_nonnull(strstr(fake_asked(redis), "FCALL halley_session_answers 32 "));
+    end();
+}
+END_TEST
+
+START_TEST(of_several_at_once_that_find_no_function_each_is_done_by_itself) {
+    begin_ready();
+    told.calls = 0;
+    answer_together(1, "a@1-5");
+    answer_together(2, "a@1-5");
+    sessions_flush(sessions);
+    fake_answer(redis, reply_error(MISSING));
+    ck_assert_uint_eq(told.calls, 0);
+    be_ready();
+    for (unsigned i = 1; i <= 2; i++) {
+        ck_assert_ptr_nonnull(strstr(fake_asked(redis), keepf("_answer 1 %s ", id_of(i))));
+        fake_answer(redis, reply_list(2, reply_number(SESSION_OK), reply_number(1)));
+        ck_assert_uint_eq(told.calls, i);
+    }
+    end();
+}
+END_TEST
+
+static void expect_two_releases(void) {
+    for (unsigned i = 1; i <= 2; i++) {
+        ck_assert_ptr_nonnull(
+            strstr(fake_asked(redis), keepf("_release 1 %s %s.%u ", id_of(i), process, i)));
+        fake_answer(redis, reply_list(1, reply_number(SESSION_OK)));
+    }
+    ck_assert_uint_eq(fake_waiting(redis), 0);
+}
+
+START_TEST(of_several_at_once_that_are_lost_or_refused_each_hold_is_released) {
+    begin_ready();
+    told.calls = 0;
+    for (int refused = 0; refused < 3; refused++) {
+        answer_together(1, "a@1-5");
+        answer_together(2, "a@1-5");
+        if (refused < 2)
+            sessions_flush(sessions);
+        if (refused == 1) {
+            fake_answer(redis, reply_error("ERR no"));
+        } else {
+            lose_connection(); /* on their way, or not even sent */
+            sessions_give_up(sessions);
+            fake_up(redis);
+            library_up(library);
+            be_ready();
+        }
+        ck_assert_uint_eq(told.calls, 2U * (unsigned)(refused + 1));
+        ck_assert_int_ne(told.view.err, ERR_OK);
+        expect_two_releases();
+    }
+    end();
+}
+END_TEST
+
+START_TEST(several_at_once_whose_answer_is_of_another_shape_count_as_lost) {
+    begin_ready();
+    told.calls = 0;
+    answer_together(1, "a@1-5");
+    answer_together(2, "a@1-5");
+    sessions_flush(sessions);
+    fake_answer(redis, reply_list(1, reply_number(4)));
+    ck_assert_uint_eq(told.calls, 2);
+    ck_assert_int_eq(told.view.err, ERR_REDIS);
+    expect_two_releases();
+    end();
+}
+END_TEST
+
 START_TEST(a_hold_that_redis_refused_is_released_at_once) {
     begin_ready();
     ck_assert_int_eq(answer_as(6), ERR_OK);
@@ -490,4 +642,10 @@ UNIT_MAIN("session", each_call_has_the_words_of_its_function, a_view_is_taken_ap
           an_error_is_told_in_the_words_of_redis,
           a_hold_of_which_nobody_knows_is_released_when_redis_is_back,
           a_hold_that_redis_refused_is_released_at_once, a_release_comes_through_sometime,
+          answers_with_one_cursor_are_one_call_and_each_is_told_its_own,
+          an_answer_that_is_alone_is_the_usual_call, what_differs_is_sent_apart_and_in_order,
+          a_crowd_is_sent_in_pieces_without_waiting,
+          of_several_at_once_that_find_no_function_each_is_done_by_itself,
+          of_several_at_once_that_are_lost_or_refused_each_hold_is_released,
+          several_at_once_whose_answer_is_of_another_shape_count_as_lost,
           who_asked_for_a_release_is_told_once, what_is_asked_while_it_ends_is_forgotten)

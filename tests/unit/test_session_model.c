@@ -388,7 +388,8 @@ static bool answer(struct poll *poll) {
     poll->frame_count -= frames;
     memmove(poll->frames, poll->frames + frames, (size_t)poll->frame_count * sizeof *poll->frames);
     const char *cursor = cursor_text(poll->position);
-    const char *request = keepf("r%u", poll->request);
+    const char *request =
+        client.rule == SESSION_NEXT && chance(70) ? "" : keepf("r%u", poll->request);
     poll->keep = client.rule == SESSION_NEXT && chance(50);
     const struct session_answer how = {
         .number = poll->number,
@@ -397,6 +398,7 @@ static bool answer(struct poll *poll) {
         .frames = (size_t)frames,
         .request = {request, strlen(request)},
         .keep = poll->keep,
+        .together = client.rule == SESSION_NEXT && chance(70),
         .ttl = TTL};
     poll->state = POLL_ASKS;
     poll->fresh = poll->keep;
@@ -572,6 +574,7 @@ static void kill_process(struct process *process) {
     const char *channel = keepf("%s", session_channel(process->sessions));
 
     process->redis.dead = true;
+    sessions_give_up(process->sessions);
     process->alive = false;
     redisFree(process->redis.subscriber);
     for (int i = 0; i < 1000 && listens(channel); i++)
@@ -639,6 +642,8 @@ static void step_polls(struct process *process) {
 static void step_process(struct process *process) {
     if (chance(50))
         listen_now(process);
+    if (client.rule == SESSION_NEXT && chance(50)) /* the others' answers are never together */
+        sessions_flush(process->sessions);
     for (int i = 0; i < 3; i++) {
         if (process->redis.count > 0 && chance(70))
             answer_one(&process->redis);
@@ -746,6 +751,7 @@ static void end_run(void) {
     for (int i = 0; i < world.poll_count; i++)
         world.polls[i].state = POLL_OVER;
     for (int i = 0; i < PROCESSES; i++) {
+        sessions_flush(world.processes[i].sessions);
         while (world.processes[i].redis.count > 0)
             answer_one(&world.processes[i].redis);
         listen_now(&world.processes[i]);

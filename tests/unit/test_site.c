@@ -119,5 +119,72 @@ START_TEST(loopback_and_unix_sockets_are_this_machine) {
 }
 END_TEST
 
-UNIT_MAIN("site", a_page_of_this_host_or_of_a_listed_site_is_allowed_and_no_other,
+START_TEST(what_a_browser_adds_by_itself_counts_for_pages_of_listed_sites_alone) {
+    static const struct {
+        const char *origin, *site, *referer, *origins;
+        bool trusts;
+    } rows[] = {{"", "", "", "", true}, /* no browser */
+                {"http://a", "", "", "", true},
+                {"http://b", "", "", "", false},
+                {"http://b", "", "", "*", false},
+                {"http://b", "cross-site", "", "http://b", true},
+                {"http://b", "same-origin", "http://a/", "", false},
+                {"null", "", "", "*", false},
+                {"null", "", "", "null", true},
+                {"", "same-origin", "", "", true},
+                {"", "none", "", "", true},
+                {"", "same-site", "", "*", false},
+                {"", "cross-site", "http://a/", "", false},
+                {"", "", "http://a/x", "", true},
+                {"", "", "http://b/http://a/", "", false},
+                {"", "", "http://b/", "http://b", true},
+                {"", "", "http://b.evil/", "http://b", false},
+                {"", "", "about:blank", "", false},
+                {"", "", "*", "*", false}};
+
+    for (size_t i = 0; i < ROWS(rows); i++) {
+        const struct site_claims claims = {rows[i].origin, rows[i].site, "a", ""};
+        ck_assert_msg(site_trusts(&claims, rows[i].referer, rows[i].origins) == rows[i].trusts,
+                      "row %zu", i);
+    }
+}
+END_TEST
+
+START_TEST(a_frame_or_script_is_shown_to_pages_that_say_that_they_are_ours) {
+    static const struct {
+        const char *origin, *site, *referer, *origins;
+        bool shown;
+    } rows[] = {{"", "", "", "", true},
+                {"", "same-origin", "", "", true},
+                {"", "none", "", "", true},
+                {"", "cross-site", "", "", false},
+                {"", "same-site", "", "", false},
+                {"", "cross-site", "", "*", true},
+                {"", "", "http://a/x?y", "", true},
+                {"", "", "https://A/", "", true},
+                {"", "", "http://b/", "", false},
+                {"", "", "http://b/http://a/", "", false},
+                {"", "", "http://a@b/", "", false},
+                {"", "", "http://b/", "http://b", true},
+                {"", "cross-site", "http://b/", "http://b", true},
+                {"", "", "http://b/", "*", true},
+                {"", "cross-site", "http://a/", "", false},
+                {"", "", "about:blank", "", false},
+                {"", "", "nonsense", "", false},
+                {"", "", "nonsense", "null", true},
+                {"http://b", "", "http://a/", "", false},
+                {"http://a", "", "http://b/", "", true}};
+
+    for (size_t i = 0; i < ROWS(rows); i++) {
+        const struct site_claims claims = {rows[i].origin, rows[i].site, "a", ""};
+        ck_assert_msg(site_shows(&claims, rows[i].referer, rows[i].origins) == rows[i].shown,
+                      "%s %s %s (%s)", rows[i].origin, rows[i].site, rows[i].referer,
+                      rows[i].origins);
+    }
+}
+END_TEST
+
+UNIT_MAIN("site", a_frame_or_script_is_shown_to_pages_that_say_that_they_are_ours,
+          a_page_of_this_host_or_of_a_listed_site_is_allowed_and_no_other,
+          what_a_browser_adds_by_itself_counts_for_pages_of_listed_sites_alone,
           loopback_and_unix_sockets_are_this_machine)

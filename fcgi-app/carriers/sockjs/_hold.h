@@ -26,8 +26,10 @@ struct hold {
     uint64_t number; /* of the hold, among this process's */
     char id[SESSION_ID_TEXT];
     char *callback;
+    char *who;                /* the client's address */
     struct client *client;    /* the browser's; NULL: it is gone */
     bool owns;                /* it holds the session */
+    bool admitted;            /* it may make the session, where there is none */
     bool begun;               /* the head is out */
     bool opened;              /* a stream owes `o` */
     bool woken;               /* look at the session before anything else */

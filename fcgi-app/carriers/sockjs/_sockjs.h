@@ -3,11 +3,8 @@
  *
  *   frames.c   the wire
  *   page.c     greeting, info, the page for old browsers
- *   places.c   positions: as the hub has them, and as Redis
- *   begin.c    finding out where channels stand, for somebody who is to begin there
  *   face.c     what the hub takes for a client, and what is sent over it
  *   hold.c     a request that waits for messages: it holds its session meanwhile
- *   send.c     a request that brings messages
  *   socket.c   WebSockets, whose sessions are in memory
  *   sockjs.c   which request is which
  */
@@ -17,9 +14,12 @@
 #include "core/base/collections.h"
 #include "core/base/loop.h"
 #include "core/redis/session.h"
+#include "fcgi-app/carriers/begin.h"
+#include "fcgi-app/carriers/places.h"
 #include "fcgi-app/carriers/services.h"
 #include "fcgi-app/carriers/sockjs/frames.h"
 #include "fcgi-app/carriers/sockjs/sockjs.h"
+#include "fcgi-app/carriers/speaker.h"
 #include "fcgi-app/carriers/speech.h"
 #include "fcgi-app/hub/hub.h"
 #include "fcgi-app/transports/sockjs.h"
@@ -53,35 +53,11 @@ struct sockjs_request {
 
 void page_greet(struct client *client);
 void page_info(struct app *app, const struct service *service, struct client *client);
-void page_iframe(const struct service *service, const struct request *request,
+void page_iframe(const struct service *service, const char *origins, const struct request *request,
                  struct client *client);
 
 /* A plain answer of a session. */
 void page_answer(struct client *client, int status, const char *type, const char *text);
-
-/* --- places.c --- */
-
-/*
- * Brings places up to what Redis says: channels that are not in the cursor are left, those that
- * are not in the places are added. NULL or no cursor: there are none.
- */
-void places_follow(struct hub_places *places, struct session_bytes cursor);
-
-/* Appends the places as a cursor; what has no position yet is left out. */
-void places_put(const struct hub_places *places, struct buf *out);
-
-/* The batch without messages of somebody who stands there. One reference. */
-struct batch *places_batch(const struct hub_places *places);
-
-/* --- begin.c --- */
-
-/*
- * Finds where channels begin, each as its `since` says, and calls `done` once, later: `places`
- * are borrowed and have positions, or NULL and `problem` says why. Copies the channels.
- */
-typedef void begin_fn(void *ctx, const struct hub_places *places, const struct problem *problem);
-void begin_ask(struct app *app, const struct hub_channel *channels, size_t count, begin_fn *done,
-               void *ctx);
 
 /* --- hold.c --- */
 
@@ -91,11 +67,6 @@ bool hold_begin(const struct sockjs_request *request, struct problem *problem);
 /* What other processes say (struct hub_ears). */
 void hold_word(void *sockjs, enum session_word word, uint64_t number);
 void hold_again(void *sockjs);
-
-/* --- send.c --- */
-
-/* Does what a request's messages say, which are taken over, and answers it like `kind`'s. */
-void send_begin(const struct sockjs_request *request, struct texts *messages, bool jsonp);
 
 /* --- socket.c --- */
 

@@ -19,13 +19,16 @@
 #include <string.h>
 
 #include "core/base/mem.h"
+#include "fcgi-app/carriers/admission.h"
 #include "fcgi-app/carriers/sockjs/_hold.h"
 
-#define PAUSE 0.003 /* seconds; one thousandth is too short */
+#define PAUSE 0.01 /* seconds; one thousandth is too short, three are where much else runs */
 
-enum { SPARE = 10000 }; /* milliseconds that a held session outlives what holds it */
+enum { BROKEN_STATE = 1011 }; /* RFC 6455 §7.4.1 */
+enum { SPARE = 10000 };       /* milliseconds that a held session outlives what holds it */
 
 static const char other_open[] = "c[2010,\"Another connection still open\"]";
+static const char forbidden[] = "c[4403,\"The session is another user's\"]";
 static const char interrupted[] = "c[1002,\"Connection interrupted\"]";
 
 static void proceed(struct hold *hold);
@@ -48,7 +51,10 @@ static void hold_free(struct hold *hold) {
     texts_free(&hold->frames);
     buf_free(&hold->reason);
     buf_free(&hold->out);
+    speech_end(&hold->speech);
+    identity_free(hold->speech.who);
     free(hold->callback);
+    free(hold->who);
     free(hold);
 }
 
@@ -102,11 +108,28 @@ static void refuse_away(struct hold *hold, const struct session_view *view) {
     refuse(hold, &problem);
 }
 
+static void refuse_full(struct hold *hold) {
+    struct problem problem;
+
+    admission_full(hold->sockjs->app, &problem);
+    refuse(hold, &problem);
+}
+
 /* -------------------------------------------------------------- what Redis tells */
+
+/* Why a session ends that its user may not read any more. */
+static void put_forbidden(const struct identity *who, struct buf *reason) {
+    if (who != NULL && who->revoked)
+        sockjs_put_close(SPEAKER_EXPIRED_CODE, SPEAKER_EXPIRED, reason);
+    else
+        sockjs_put_close(SPEAKER_FORBIDDEN_CODE, SPEAKER_FORBIDDEN, reason);
+}
 
 /* Takes what stands in the session: what is to be sent of its own, and where it stands. */
 static void take_view(struct hold *hold, const struct session_view *view) {
     hold->version = view->version;
+    bool good = speech_load(&hold->speech, view->state.at, view->state.len);
+    (void)speaker_take(hold->sockjs->app, &hold->speech.who, view, false);
     places_follow(&hold->places, view->cursor);
     texts_free(&hold->frames);
     for (size_t i = 0; i < view->frame_count; i++)
@@ -114,6 +137,11 @@ static void take_view(struct hold *hold, const struct session_view *view) {
     buf_clear(&hold->reason);
     if (view->reason.at != NULL)
         buf_add(&hold->reason, view->reason.at, view->reason.len);
+    else if (!good)
+        sockjs_put_close(BROKEN_STATE, "the session's state is not of this version", &hold->reason);
+    else if (view->who.len > 0 &&
+             !speaker_may_read(hold->sockjs->app->config, hold->speech.who, &hold->places))
+        put_forbidden(hold->speech.who, &hold->reason);
 }
 
 /* Whether the browser is still there; else the hold is over, and its session closed. */
@@ -145,10 +173,14 @@ static bool ended_by(struct hold *hold, const struct session_view *view) {
         return true;
     if (view->err != ERR_OK)
         refuse_away(hold, view);
+    else if (view->status == SESSION_FULL)
+        refuse_full(hold);
     else if (view->status == SESSION_CLOSED)
         end_closed(hold, view->reason.at, view->reason.len);
     else if (view->status == SESSION_BUSY)
         end_closed(hold, other_open, sizeof other_open - 1);
+    else if (view->status == SESSION_FOREIGN)
+        end_closed(hold, forbidden, sizeof forbidden - 1);
     else if (view->status != SESSION_LOST && view->status != SESSION_GONE)
         return false;
     else
@@ -171,7 +203,7 @@ static void put_own(struct hold *hold, struct buf *out) {
             continue;
         }
         struct batch *here = places_batch(&hold->places);
-        protocol->render(here, &texts);
+        protocol->render(&hold->speech, here, &texts);
         batch_unref(here);
     }
     sockjs_put_messages(&texts, out);
@@ -232,6 +264,7 @@ static void mark(struct hold *hold, size_t frames, bool keep) {
         .cursor = {cursor.data != NULL ? cursor.data : "", cursor.len},
         .frames = frames,
         .keep = keep,
+        .together = true,
         .ttl = keep ? (unsigned)hold->sockjs->app->config->max_stream * 1000 + SPARE : SOCKJS_TTL};
     hold->state = HOLD_ASKING;
     enum err err = session_answer(sessions_of(hold), hold->id, &answer, on_marked, hold);
@@ -246,6 +279,33 @@ static void close_stream(struct hold *hold) {
     mark(hold, 0, false); /* frames that came meanwhile are the next request's */
 }
 
+static void look(struct hold *hold);
+
+static void on_expired(void *ctx, const struct session_view *view) {
+    struct hold *hold = ctx;
+
+    if (!is_there(hold))
+        return;
+    if (view->err != ERR_OK)
+        refuse_away(hold, view);
+    else
+        look(hold); /* it is closed, which is told as ever */
+}
+
+/* The session ends with its user's token. */
+static void expire(struct hold *hold) {
+    struct buf reason = buf_make(SESSION_REASON_MAX);
+
+    sockjs_put_close(SPEAKER_EXPIRED_CODE, SPEAKER_EXPIRED, &reason);
+    hold->state = HOLD_ASKING;
+    enum err err =
+        session_close(sessions_of(hold), hold->id, (struct session_bytes){reason.data, reason.len},
+                      false, SOCKJS_TTL, on_expired, hold);
+    buf_free(&reason);
+    if (err != ERR_OK)
+        refuse_away(hold, NULL);
+}
+
 /* --------------------------------------------------------------------- the hub */
 
 static void on_begun(struct hub_holder *holder) {
@@ -255,13 +315,16 @@ static void on_begun(struct hub_holder *holder) {
 /* The frame of a batch; what several wait for is rendered once. */
 static void put_batch(const struct hold *hold, struct batch *batch, struct buf *out) {
     unsigned variant = sockjs_variant(SOCKJS_WEBSOCKET, hold->speech.protocol);
-    const struct buf *kept = batch_kept(batch, &transport_sockjs, variant);
-    const struct transport_options options = {.variant = variant};
+    const struct transport_options options = {.variant = variant, .speech = &hold->speech};
+    unsigned key = transport_sockjs.shared(&options, batch);
+    const struct buf *kept =
+        key != TRANSPORT_OWN ? batch_kept(batch, &transport_sockjs, key) : NULL;
 
     if (kept == NULL) {
         struct buf own = buf_make(SIZE_MAX / 2);
         transport_sockjs.render(&options, batch, &own);
-        kept = batch_keep(batch, &transport_sockjs, variant, &own);
+        if (key != TRANSPORT_OWN)
+            kept = batch_keep(batch, &transport_sockjs, key, &own);
         if (kept == NULL)
             buf_add(out, own.data, own.len);
         buf_free(&own);
@@ -277,9 +340,12 @@ static void on_taken(struct hub_holder *holder, struct batch *batch, struct hub_
     hold->state = HOLD_PAUSING;
     hub_places_free(&hold->places);
     hold->places = *places;
-    if (batch == NULL) {
+    bool nothing = batch == NULL || (batch_size(batch) == 0 && !batch_has_gap(batch));
+    if (nothing && speaker_over(hold->speech.who, ev_now(hold->sockjs->app->loop))) {
+        expire(hold);
+    } else if (batch == NULL) {
         close_stream(hold);
-    } else if (batch_size(batch) == 0 && !batch_has_gap(batch)) {
+    } else if (nothing) {
         let_go(hold);
         end_empty(hold);
     } else {
@@ -301,7 +367,9 @@ static struct hub_read read_of(const struct hold *hold) {
         .channels = hold->places.channels,
         .channel_count = hold->places.count,
         .limit = SOCKJS_LIMIT,
-        .timeout = config->timeout};
+        .timeout = config->timeout,
+        .who = hold->speech.who,
+        .address = hold->who};
 }
 
 static void wait_in_hub(struct hold *hold) {
@@ -353,12 +421,13 @@ static void proceed(struct hold *hold) {
         return;
     if (hold->full) {
         close_stream(hold);
-    } else if (hold->woken) {
+    } else if (hold->woken && hold->owns) { /* who was refused the session has none to look at */
         look(hold);
     } else if (hold->frames.count > 0) {
         put_own(hold, &hold->out);
         mark(hold, hold->frames.count, sockjs_streams(hold->kind));
     } else if (hold->reason.len > 0) {
+        let_go(hold);
         end(hold, hold->reason.data, hold->reason.len);
     } else {
         wait_in_hub(hold);
@@ -453,12 +522,22 @@ static void on_closed(void *ctx, const struct session_view *view) {
         begin_opened(hold);
 }
 
+/* What a new session's protocol does first, with the state that the session has then. */
+static void begin_speech(struct hold *hold, struct step *step) {
+    struct speech *speech = &hold->speech;
+
+    speech_end(speech);
+    speech_begin(speech);
+    speech->now = (uint64_t)(ev_now(hold->sockjs->app->loop) * 1000);
+    if (speech->protocol->open != NULL)
+        speech->protocol->open(speech, step);
+}
+
 /* The session is new: what its protocol does first. */
 static void open(struct hold *hold) {
     struct step step = {0};
 
-    if (hold->speech.protocol->open != NULL)
-        hold->speech.protocol->open(&hold->speech, &step);
+    begin_speech(hold, &step);
     if (step.closes != 0)
         sockjs_put_close(step.closes, step.reason, &hold->reason);
     step_free(&step);
@@ -481,13 +560,39 @@ static void on_places(void *ctx, const struct hub_places *places, const struct p
         attach(hold, places);
 }
 
-/* There is no such session, and it is to begin in channels. */
+/* Whether sessions of its protocol begin in channels, as far as they may. */
+static bool begins_somewhere(struct hold *hold) {
+    struct step step = {0};
+
+    begin_speech(hold, &step);
+    bool joins = step.joins;
+    step_free(&step);
+    return joins;
+}
+
+/* There is no such session; it may be made, and begins in channels where its protocol says so. */
 static void find_beginning(struct hold *hold) {
     struct step step = {0};
 
-    hold->speech.protocol->open(&hold->speech, &step);
-    begin_ask(hold->sockjs->app, step.join.channels, step.join.count, on_places, hold);
+    hold->admitted = true;
+    if (!begins_somewhere(hold)) {
+        attach(hold, NULL);
+        return;
+    }
+    begin_speech(hold, &step);
+    begin_ask(hold->sockjs->app, NULL, step.join.channels, step.join.count, on_places, hold);
     step_free(&step);
+}
+
+static void on_admitted(void *ctx, const struct problem *problem) {
+    struct hold *hold = ctx;
+
+    if (!is_there(hold))
+        return;
+    if (problem != NULL)
+        refuse(hold, problem);
+    else
+        find_beginning(hold);
 }
 
 static void on_attached(void *ctx, const struct session_view *view) {
@@ -495,7 +600,7 @@ static void on_attached(void *ctx, const struct session_view *view) {
     bool born = view->err == ERR_OK && view->status == SESSION_OPENED;
 
     if (hold->client != NULL && view->err == ERR_OK && view->status == SESSION_GONE) {
-        find_beginning(hold);
+        admission_ask(hold->sockjs->app, hold->who, on_admitted, hold);
         return;
     }
     hold->owns = view->err == ERR_OK &&
@@ -511,39 +616,38 @@ static void on_attached(void *ctx, const struct session_view *view) {
         proceed(hold);
 }
 
-/* Whether sessions of its protocol begin in channels, as far as they may. */
-static bool begins_somewhere(const struct hold *hold) {
-    struct step step = {0};
-
-    if (hold->speech.protocol->open != NULL)
-        hold->speech.protocol->open(&hold->speech, &step);
-    bool joins = step.joins;
-    step_free(&step);
-    return joins;
-}
-
 /* `begin`: where a session that is made begins; NULL: that is not known yet. */
 static void attach(struct hold *hold, const struct hub_places *begin) {
     const struct config *config = hold->sockjs->app->config;
     bool stream = sockjs_streams(hold->kind);
-    struct buf cursor = buf_make(SESSION_CURSOR_MAX);
+    struct buf cursor = buf_make(SESSION_CURSOR_MAX), state = buf_make(SESSION_STATE_MAX);
+    struct buf words = buf_make(SESSION_WHO_MAX), over = buf_make(SESSION_REASON_MAX);
+    bool makes = begin != NULL ||
+                 ((hold->admitted || admission_free(hold->sockjs->app)) && !begins_somewhere(hold));
 
     if (begin != NULL)
         places_put(begin, &cursor);
+    speech_save(&hold->speech, &state);
+    sockjs_put_close(SPEAKER_EXPIRED_CODE, SPEAKER_EXPIRED, &over);
     const struct session_birth birth = {
         .dialect = {hold->service->path, strlen(hold->service->path)},
-        .state = {"", 0},
+        .state = {state.data != NULL ? state.data : "", state.len},
         .cursor = {cursor.data != NULL ? cursor.data : "", cursor.len},
+        .most = (unsigned)config->max_sessions,
         .loose = !stream};
     const struct session_attach attach = {
         .number = hold->number,
         .policy = SESSION_FIRST,
         .confirm = SESSION_NEXT,
-        .birth = begin != NULL || !begins_somewhere(hold) ? &birth : NULL,
+        .birth = makes ? &birth : NULL,
+        .who = speaker_words(hold->speech.who, (struct session_bytes){over.data, over.len}, &words),
         .ttl = (unsigned)(stream ? config->max_stream : config->timeout) * 1000 + SPARE};
     hold->state = HOLD_ASKING;
     enum err err = session_attach(sessions_of(hold), hold->id, &attach, on_attached, hold);
     buf_free(&cursor);
+    buf_free(&state);
+    buf_free(&words);
+    buf_free(&over);
     if (err != ERR_OK)
         refuse_away(hold, NULL);
 }
@@ -572,9 +676,11 @@ static struct hold *hold_new(const struct sockjs_request *request) {
                           .kind = request->kind,
                           .number = session_number(hub_sessions(app->hub)),
                           .callback = mem_string(request->callback),
+                          .who = mem_string(request->request->remote_addr),
                           .client = request->client,
                           .reason = buf_make(SESSION_REASON_MAX),
                           .out = buf_make(SIZE_MAX / 2)};
+    hold->speech.who = identity_hold(request->request->who);
     memcpy(hold->id, request->id, sizeof hold->id);
     ev_timer_init(&hold->pause, on_pause, PAUSE, 0);
     ev_timer_init(&hold->wake, on_wake, 0, 0);
@@ -586,7 +692,10 @@ static struct hold *hold_new(const struct sockjs_request *request) {
 bool hold_begin(const struct sockjs_request *request, struct problem *problem) {
     struct hub *hub = request->app->hub;
     const struct hub_read read = {
-        .transport = sockjs_streams(request->kind) ? &transport_sockjs : &transport_sockjs_poll};
+        .transport = sockjs_streams(request->kind) ? &transport_sockjs : &transport_sockjs_poll,
+        .timeout = request->app->config->timeout,
+        .who = request->request->who,
+        .address = request->request->remote_addr};
 
     if (!hub_admits(hub, &read, problem))
         return false;

@@ -10,6 +10,7 @@
 #include "core/base/crypto.h"
 #include "core/base/mem.h"
 #include "fcgi-app/carriers/sockjs/_sockjs.h"
+#include "fcgi-app/endpoints/cors.h"
 #include "fcgi-app/endpoints/ws/serving.h"
 
 void page_answer(struct client *client, int status, const char *type, const char *text) {
@@ -107,15 +108,16 @@ static void put_expires(struct buf *out) {
     buf_printf(out, "Expires: %s\r\n", text);
 }
 
-void page_iframe(const struct service *service, const struct request *request,
+void page_iframe(const struct service *service, const char *origins, const struct request *request,
                  struct client *client) {
-    struct buf page = buf_make(8192), tag = buf_make(64), fields = buf_make(512);
+    struct buf page = buf_make(8192), tag = buf_make(64), fields = buf_make(8192);
 
     put_page(service->sockjs_url, &page);
     put_digest(&page, &tag);
     bool known = strstr(request->if_none_match, tag.data) != NULL;
     buf_printf(&fields, "ETag: %s\r\n", tag.data);
     put_expires(&fields);
+    cors_put_ancestors(origins, &fields);
     const struct head head = {.status = known ? 304 : 200,
                               .type = known ? NULL : "text/html; charset=UTF-8",
                               .length = known ? HEAD_NO_LENGTH : page.len,

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/base/mem.h"
+#include "fcgi-app/carriers/admission.h"
 #include "fcgi-app/carriers/sockjs/_sockjs.h"
 #include "fcgi-app/carriers/talk.h"
 #include "fcgi-app/door/ws/handshake.h"
@@ -76,51 +77,114 @@ static const struct socket_events raw_events = {.message = talk_message, .closed
 
 /* ---------------------------------------------------------------------- opening */
 
-static struct client *open_socket(const struct sockjs_request *request, bool frames,
-                                  struct talk *talk) {
-    struct app *app = request->app;
+/* A request that may become a WebSocket, while it is asked whether it may. */
+struct opening {
+    struct app *app;
+    struct client *client; /* NULL: it has left */
+    enum sockjs_kind kind;
+    struct speech speech;
+    char *who;
+    struct buf hello; /* the answer to its handshake */
+};
+
+static void opening_free(struct opening *opening) {
+    buf_free(&opening->hello);
+    free(opening->who);
+    identity_free(opening->speech.who);
+    free(opening);
+}
+
+static struct client *open_socket(struct opening *opening, bool frames, struct talk *talk) {
+    struct app *app = opening->app;
     const struct config *config = app->config;
     struct socket_limits limits = {.max_message =
                                        2 * (size_t)config_longest_message(config) + ENVELOPE,
                                    .max_queue = (size_t)config->max_backlog,
                                    .silence = 3.0 * config->keepalive};
-    struct buf hello = buf_make(1024), early;
-
-    handshake_put_answer(request->request, &hello);
-    int fd = client_upgrade(request->client, &early);
-    struct client *client =
-        socket_new(app->loop, app->stats, fd, &(struct part){hello.data, hello.len},
-                   &(struct part){early.data, early.len}, &limits,
-                   frames ? &framed_events : &raw_events, talk);
-    buf_free(&hello);
+    struct buf early;
+    int fd = client_upgrade(opening->client, &early);
+    struct client *client = socket_new(app->loop, app->stats, fd,
+                                       &(struct part){opening->hello.data, opening->hello.len},
+                                       &(struct part){early.data, early.len}, &limits,
+                                       frames ? &framed_events : &raw_events, talk);
     buf_free(&early);
     return client;
 }
 
-bool socket_begin(const struct sockjs_request *request, struct problem *problem) {
-    const struct config *config = request->app->config;
-    struct speech speech = service_speech(config, request->service);
-    bool frames = request->kind == SOCKJS_WEBSOCKET;
+static struct hub_read read_of(const struct opening *opening) {
+    bool frames = opening->kind == SOCKJS_WEBSOCKET;
+
+    return (struct hub_read){.transport = &transport_sockjs,
+                             .options.config = opening->app->config,
+                             .who = opening->speech.who,
+                             .address = opening->who,
+                             /* without frames a message is a text */
+                             .limit =
+                                 frames || opening->speech.protocol->confirms ? SOCKJS_LIMIT : 1};
+}
+
+static void begin(struct opening *opening) {
+    bool frames = opening->kind == SOCKJS_WEBSOCKET;
+    const struct hub_read read = read_of(opening);
     const struct talk_setting setting = {
-        .app = request->app,
+        .app = opening->app,
         .carrier = frames ? &framed : &raw,
         .transport = &transport_sockjs,
-        .variant = sockjs_variant(request->kind, speech.protocol),
-        .speech = speech,
-        .who = request->request->remote_addr,
-        .limit = frames || speech.protocol->confirms ? SOCKJS_LIMIT : 1}; /* a text a message */
-    const struct hub_read read = {
-        .transport = &transport_sockjs, .options.config = config, .limit = setting.limit};
-
-    if (!handshake_check(request->request, config->origins, problem) ||
-        !hub_admits(request->app->hub, &read, problem))
-        return false;
+        .variant = sockjs_variant(opening->kind, opening->speech.protocol),
+        .speech = opening->speech,
+        .who = opening->who,
+        .limit = read.limit};
     struct talk *talk = talk_new(&setting);
-    struct client *client = open_socket(request, frames, talk);
+    struct client *client = open_socket(opening, frames, talk);
+
     socket_hold(client);
     if (frames)
         socket_say(client, "o", 1);
     talk_begin(talk, client, &read);
     socket_let_go(client);
+}
+
+static void on_admitted(void *ctx, const struct problem *problem) {
+    struct opening *opening = ctx;
+    const struct hub_read read = read_of(opening);
+    struct problem full = {0};
+
+    if (opening->client != NULL && problem == NULL && hub_admits(opening->app->hub, &read, &full))
+        begin(opening);
+    else if (opening->client != NULL)
+        app_refuse(opening->app, opening->client, problem != NULL ? problem : &full);
+    opening_free(opening);
+}
+
+static void on_gone(void *ctx) {
+    struct opening *opening = ctx;
+
+    client_drop(opening->client);
+    opening->client = NULL;
+}
+
+static void on_drained(void *ctx) {
+    (void)ctx;
+}
+
+static const struct client_events opening_events = {.gone = on_gone, .drained = on_drained};
+
+bool socket_begin(const struct sockjs_request *request, struct problem *problem) {
+    struct app *app = request->app;
+
+    if (!handshake_check_old(request->request, app->config->origins, problem))
+        return false;
+    struct opening *opening = mem_new(sizeof *opening);
+    *opening = (struct opening){.app = app,
+                                .client = request->client,
+                                .kind = request->kind,
+                                .speech = service_speech(app->config, request->service),
+                                .who = mem_string(request->request->remote_addr),
+                                .hello = buf_make(1024)};
+    opening->speech.who = identity_hold(request->request->who);
+    handshake_put_answer(request->request, &opening->hello);
+    if (!admission_free(app))
+        client_watch(opening->client, &opening_events, opening);
+    admission_ask(app, opening->who, on_admitted, opening);
     return true;
 }

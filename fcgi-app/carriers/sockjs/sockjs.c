@@ -10,8 +10,9 @@
 #include <time.h>
 
 #include "core/base/mem.h"
+#include "fcgi-app/carriers/doing.h"
 #include "fcgi-app/carriers/sockjs/_sockjs.h"
-#include "fcgi-app/door/site.h"
+#include "fcgi-app/carriers/visitor.h"
 #include "fcgi-app/endpoints/cors.h"
 
 /* What a request is for. */
@@ -115,6 +116,8 @@ static void add_fields(const struct way *way, const struct service *service,
         buf_text(&fields, "Access-Control-Allow-Origin: *\r\n");
     if (service->cookie_needed && is_of_session(way))
         put_cookie(request, &fields);
+    if (is_of_session(way) && cors_is_list(request->asked_headers))
+        buf_printf(&fields, "Access-Control-Allow-Headers: %s\r\n", request->asked_headers);
     if (fields.len > 0)
         client_add_fields(client, fields.data);
     buf_free(&fields);
@@ -138,33 +141,13 @@ static void answer_options(const struct way *way, const struct request *request,
                "Allow: %s\r\nAccess-Control-Allow-Methods: %s\r\n"
                "Access-Control-Max-Age: 31536000\r\n",
                way->methods, way->methods);
-    if (cors_is_list(request->asked_headers))
+    if (!is_of_session(way) && cors_is_list(request->asked_headers))
         buf_printf(&fields, "Access-Control-Allow-Headers: %s\r\n", request->asked_headers);
     put_expires(&fields);
     const struct head head = {
         .status = 204, .length = HEAD_NO_LENGTH, .cache = SOCKJS_FOR_LONG, .fields = fields.data};
     client_finish(client, &head, NULL, 0);
     buf_free(&fields);
-}
-
-/* ------------------------------------------------------------------- who may */
-
-/*
- * A page of another site may use a session where `origins` names that site. Scripts and frames
- * say of where they come from only what a Referer says (RFC 9110 §10.1.3).
- */
-static bool may_use(const struct request *request, const char *origins) {
-    struct site_claims claims = request->claims;
-    const char *host = strstr(request->referer, "://");
-    char *origin = NULL;
-
-    if (claims.origin[0] == '\0' && host != NULL) {
-        size_t len = (size_t)(host - request->referer) + 3 + strcspn(host + 3, "/?#");
-        claims.origin = origin = mem_copy(request->referer, len);
-    }
-    bool may = site_allows(&claims, origins);
-    free(origin);
-    return may;
 }
 
 /* ------------------------------------------------------------------- what is sent */
@@ -205,6 +188,38 @@ static enum sockjs_input take_input(const struct request *request, bool jsonp,
     return input;
 }
 
+static void say_sent(struct client *client) {
+    page_answer(client, 204, "text/plain; charset=UTF-8", "");
+}
+
+static void say_ok(struct client *client) {
+    page_answer(client, 200, "text/plain; charset=UTF-8", "ok");
+}
+
+static void say_unknown(struct client *client) {
+    page_answer(client, 404, "text/plain; charset=UTF-8", "");
+}
+
+static const struct doing_carrier sends = {.reason = sockjs_put_close,
+                                           .ttl = SOCKJS_TTL,
+                                           .done = say_sent,
+                                           .unknown = say_unknown},
+                                  jsonp_sends = {.reason = sockjs_put_close,
+                                                 .ttl = SOCKJS_TTL,
+                                                 .done = say_ok,
+                                                 .unknown = say_unknown};
+
+static void take(const struct sockjs_request *session, bool jsonp, struct texts *messages) {
+    struct doing_request doing = {.app = session->app,
+                                  .carrier = jsonp ? &jsonp_sends : &sends,
+                                  .speech = service_speech(session->app->config, session->service),
+                                  .id = session->id,
+                                  .who = session->request->remote_addr,
+                                  .client = session->client};
+    doing.speech.who = session->request->who;
+    doing_begin(&doing, messages);
+}
+
 static bool send(const struct sockjs_request *session, bool jsonp, struct problem *problem) {
     const struct request *request = session->request;
     struct texts messages = {0};
@@ -217,7 +232,7 @@ static bool send(const struct sockjs_request *session, bool jsonp, struct proble
         return false;
     switch (take_input(request, jsonp, &messages)) {
     case SOCKJS_INPUT_GOOD:
-        send_begin(session, &messages, jsonp);
+        take(session, jsonp, &messages);
         break;
     case SOCKJS_INPUT_EMPTY:
         answer_wrong(session->client, "Payload expected.");
@@ -262,7 +277,8 @@ static bool open_socket(const struct sockjs_request *session, struct problem *pr
         problem_set(problem, 404, "there is no such endpoint");
     else if (strcasecmp(request->upgrade, "websocket") != 0 || !client_can_upgrade(session->client))
         page_answer(session->client, 400, type, "Can \"Upgrade\" only to \"WebSocket\".");
-    else if (strcasestr(request->connection, "upgrade") == NULL)
+    else if (strcasestr(request->connection, "upgrade") == NULL || request->socket_key[0] == '\0')
+        /* a web server may have put Connection in; what it cannot know is the key */
         page_answer(session->client, 400, type, "\"Connection\" must be \"Upgrade\".");
     else
         return socket_begin(session, problem);
@@ -280,7 +296,8 @@ static bool run(const struct way *way, struct sockjs_request *session, struct pr
         page_info(session->app, session->service, session->client);
         return true;
     case IFRAME:
-        page_iframe(session->service, session->request, session->client);
+        page_iframe(session->service, session->app->config->origins, session->request,
+                    session->client);
         return true;
     case RECEIVE:
         return receive(session, problem);
@@ -308,9 +325,21 @@ static void check(const struct app *app, const struct way *way, const struct req
         problem_set(problem, 405, "method: must be %s", way->methods);
         problem->allow = way->methods;
     } else if (is_of_session(way) && strcmp(request->method, "OPTIONS") != 0 &&
-               !may_use(request, app->config->origins)) {
+               !visitor_may(request, app->config->origins)) {
         problem_set(problem, 403, "Origin: pages of that origin are not allowed (origins)");
     }
+}
+
+/* SockJS's servers say no more than which methods there are. */
+static void answer_no_method(struct app *app, const struct problem *problem,
+                             struct client *client) {
+    struct buf fields = buf_make(256);
+
+    app_count(app, problem);
+    buf_printf(&fields, "Allow: %s\r\n", problem->allow);
+    client_finish(client, &(struct head){.status = problem->status, .fields = fields.data}, NULL,
+                  0);
+    buf_free(&fields);
 }
 
 bool sockjs_serve(struct app *app, const struct service_request *found, struct request *request,
@@ -322,6 +351,11 @@ bool sockjs_serve(struct app *app, const struct service_request *found, struct r
     check(app, way, request, problem);
     if (way != NULL)
         add_fields(way, found->service, request, client);
+    if (problem->status == 405) {
+        answer_no_method(app, problem, client);
+        problem->status = 0;
+        return true;
+    }
     if (problem->status != 0)
         return false;
     if (strcmp(request->method, "OPTIONS") == 0) {

@@ -98,6 +98,7 @@ static struct request *request_of(const struct variables *variables,
     request->bytes = variables->header;
     /* lighttpd watches a connection for its end once it has something to write to it */
     request->early_header = strncmp(variables->said.of[SAID_SERVER_SOFTWARE], "lighttpd/", 9) == 0;
+    request->notices_late = strncmp(variables->said.of[SAID_SERVER_SOFTWARE], "Apache", 6) == 0;
     return request;
 }
 

@@ -316,11 +316,17 @@ static void refuse_for_want_of_descriptors(void *ctx, int fd) {
     problem_later(&problem, 503, 2, "no descriptor is left for another request");
     /* every web server counts requests from 1 */
     client_refuse(client_fcgi_new(intake->all, fd, 1), &problem);
-    intake->stats->answers_503++;
+    stats_problem(intake->stats, problem.status, problem.detail);
 }
 
 static const struct acceptor_calls calls = {
     .taken = on_taken, .make_room = make_room, .refuse = refuse_for_want_of_descriptors};
+
+/* Requests that this process could hold. */
+static int most_here(const struct config *config) {
+    return config->room > 0 && config->room < config->max_waiters ? config->room
+                                                                  : config->max_waiters;
+}
 
 struct intake *intake_new(struct connections *all, int listen_fd, const struct config *config,
                           const struct request_taker *taker) {
@@ -334,7 +340,7 @@ struct intake *intake_new(struct connections *all, int listen_fd, const struct c
                                                      .forget = inflow_forget},
                                             .limits = {.params_max = REQUEST_HEADER_MAX,
                                                        .body_max = all->body_max,
-                                                       .most = (unsigned)config->max_waiters}};
+                                                       .most = (unsigned)most_here(config)}};
     intake->all = all;
     intake->stats = all->stats;
     intake->taker = taker;

@@ -68,8 +68,10 @@ void fields_say(const struct parser *parser, struct said *said, struct buf *list
     if (repeated > 0 || host.len > 0)
         (void)buf_reserve(lists, 2 * parser->head_len + SAID_COUNT);
     for (int i = 0; i < SAID_COUNT; i++) {
-        if (found[i].times > 1)
+        if (found[i].times > 1) {
             said->of[i] = put_list(parser, i, lists);
+            said->repeated |= SAID_BIT(i);
+        }
     }
     for (int i = 0; i < SAID_COUNT; i++) {
         if (found[i].times == 1)

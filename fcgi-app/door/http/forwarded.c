@@ -62,6 +62,10 @@ static bool says_more(const struct said *said) {
            said->of[SAID_VIA][0] != '\0';
 }
 
+bool forwarded_trusts(const struct networks *trusted, const char *peer) {
+    return strcmp(peer, FORWARDED_UNIX) == 0 || networks_have(trusted, peer);
+}
+
 bool forwarded_sender(const struct networks *trusted, const char *peer, struct said *said,
                       char address[ADDRESS_TEXT]) {
     const char *list = said->of[SAID_FORWARDED_FOR];
@@ -72,7 +76,7 @@ bool forwarded_sender(const struct networks *trusted, const char *peer, struct s
 
     memcpy(address, peer, peer_len);
     address[peer_len] = '\0';
-    if (strcmp(peer, FORWARDED_UNIX) != 0 && !networks_have(trusted, peer)) {
+    if (!forwarded_trusts(trusted, peer)) {
         said->of[SAID_FORWARDED_FOR] = said->of[SAID_FORWARDED_HOST] = "";
         said->of[SAID_FORWARDED_PROTO] = said->of[SAID_FORWARDED] = said->of[SAID_REAL_IP] = "";
         return proxied;

@@ -14,6 +14,9 @@
 /* What stands for whoever is on the other side of a unix socket, who is trusted. */
 #define FORWARDED_UNIX "unix:"
 
+/* Whether that peer is a proxy whose word is taken. */
+bool forwarded_trusts(const struct networks *trusted, const char *peer);
+
 /*
  * Writes the address of whoever sent the request: `peer`, who is connected, or where that is a
  * trusted proxy, the last one in X-Forwarded-For that is not trusted itself; or the first, if all

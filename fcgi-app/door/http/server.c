@@ -32,6 +32,7 @@
 #include "fcgi-app/door/http/fields.h"
 #include "fcgi-app/door/http/forwarded.h"
 #include "fcgi-app/door/http/incoming.h"
+#include "fcgi-app/door/http/login.h"
 #include "fcgi-app/door/http/peers.h"
 #include "fcgi-app/door/problem.h"
 
@@ -51,6 +52,7 @@ struct http_server {
     const struct request_taker *taker;
     struct acceptor *acceptor; /* NULL once closed */
     struct networks trusted;   /* proxies */
+    bool forwarded_login;      /* they say who has logged in there in Forwarded */
     struct peers *peers;
     struct parser parser; /* between requests: for those that come whole */
     struct parser_limits limits;
@@ -70,10 +72,7 @@ static struct http_server *server_of(const struct connection *connection) {
 
 /* Answers without having understood the request, or without one: the connection ends with it. */
 static void refuse(struct connection *connection, const struct problem *problem) {
-    struct stats *stats = connection->all->stats;
-
-    stats->answers_4xx += problem->status < 500;
-    stats->answers_503 += problem->status == 503;
+    stats_problem(connection->all->stats, problem->status, problem->detail);
     if (incoming_of(connection) != NULL)
         incoming_forget(connection, false);
     connection->own |= HTTP_CLOSE | HTTP_LINGER;
@@ -100,16 +99,20 @@ static void write_peer(const struct http_server *server, int fd, char out[ADDRES
 }
 
 static struct request *request_of(const struct http_server *server, int fd, struct parser *parser) {
-    char peer[ADDRESS_TEXT], sender[ADDRESS_TEXT];
+    char peer[ADDRESS_TEXT], sender[ADDRESS_TEXT], user[LOGIN_TEXT];
     struct buf lists;
     struct said said;
 
     fields_say(parser, &said, &lists);
     write_peer(server, fd, peer);
+    bool trusted = forwarded_trusts(&server->trusted, peer);
+    const char *fault = login_find(&said, trusted, server->forwarded_login, user);
     bool proxied = forwarded_sender(&server->trusted, peer, &said, sender);
     said.of[SAID_REMOTE_ADDR] = sender;
     struct request *request = request_new(&said, server->taker);
     request->proxied = proxied;
+    request->login_fault = fault;
+    request->credential |= fault != NULL; /* it is nobody else's answer */
     request->bytes = parser->bytes - parser->body.len;
     size_t total = parser->body.len + parser->over;
     request_set_body(request, parser->body, total, 0);
@@ -371,8 +374,8 @@ static void refuse_for_want_of_descriptors(void *ctx, int fd) {
 
     connection->own = HTTP_CLOSE;
     connection->keep = false;
-    connection->all->stats->answers_503++;
     problem_later(&problem, 503, 2, "no descriptor is left for another connection");
+    stats_problem(connection->all->stats, problem.status, problem.detail);
     client_refuse(connection_answer(connection), &problem);
 }
 
@@ -412,6 +415,8 @@ struct http_server *http_server_new(struct connections *all, int listen_fd,
     server->most = (size_t)config->max_connections;
     server->peers = peers_new();
     parser_init(&server->parser, &server->limits);
+    server->forwarded_login =
+        said_by_field(config->user_header, strlen(config->user_header)) == SAID_FORWARDED;
     if (networks_parse(config->trusted_proxies, &server->trusted) != ERR_OK)
         abort(); /* the configuration was checked */
     ring_init(&server->turns);
@@ -419,6 +424,8 @@ struct http_server *http_server_new(struct connections *all, int listen_fd,
     server->turn.data = server;
     server->local = acceptor_prepare(listen_fd);
     server->acceptor = acceptor_new(server->loop, all->stats, listen_fd, &calls, server);
+    if (config->processes > 1)
+        acceptor_share(server->acceptor, server->most);
     return server;
 }
 

@@ -166,9 +166,7 @@ static void end(struct line_client *client) {
 }
 
 static void put_problem(struct line_client *client, const struct problem *problem) {
-    struct stats *stats = client->stats;
-
-    stats->answers_4xx += problem->status < 500;
+    stats_problem(client->stats, problem->status, problem->detail);
     client->events->tell(client->ctx, problem, &client->out);
 }
 

@@ -29,21 +29,23 @@ struct line_server {
 };
 
 /* Says why, as far as the socket takes that at once, and closes. */
-static void turn_away(struct line_server *server, int fd, const char *line) {
-    (void)!send(fd, line, strlen(line), MSG_NOSIGNAL | MSG_DONTWAIT);
+static void turn_away(struct line_server *server, int fd, const char *detail) {
+    char line[128];
+    int len = snprintf(line, sizeof line, "ERROR 503 %s\n", detail);
+
+    (void)!send(fd, line, (size_t)len, MSG_NOSIGNAL | MSG_DONTWAIT);
     (void)shutdown(fd, SHUT_WR);
-    server->stats->answers_503++;
+    stats_problem(server->stats, 503, detail);
     close(fd);
 }
 
 static void on_taken(void *ctx, int fd) {
     struct line_server *server = ctx;
-    const struct stats *stats = server->stats;
     char who[ADDRESS_TEXT] = FORWARDED_UNIX;
 
-    if (stats->connections + stats->sockets + stats->line_clients >= server->most) {
+    if (stats_connected(server->stats) >= server->most) {
         server->stats->connections_over++;
-        turn_away(server, fd, "ERROR 503 there are max_connections already\n");
+        turn_away(server, fd, "there are max_connections already");
         return;
     }
     if (!server->local) {
@@ -59,7 +61,7 @@ static bool make_room(void *ctx) {
 }
 
 static void refuse_for_want_of_descriptors(void *ctx, int fd) {
-    turn_away(ctx, fd, "ERROR 503 no descriptor is left for another connection\n");
+    turn_away(ctx, fd, "no descriptor is left for another connection");
 }
 
 /* Nobody is asked for a password here: who listens to others than this machine is told so. */
@@ -92,6 +94,8 @@ struct line_server *line_server_new(struct connections *all, int listen_fd,
     if (!server->local)
         warn_of_others(listen_fd, config->feed);
     server->acceptor = acceptor_new(all->loop, all->stats, listen_fd, &calls, server);
+    if (config->processes > 1)
+        acceptor_share(server->acceptor, server->most);
     return server;
 }
 

@@ -21,11 +21,13 @@
 struct inbound {
     struct inbound *prev, *next;
     struct buf text;
+    bool bytes;
 };
 
 struct frames {
     wslay_event_context_ptr wslay;
     size_t max_message;
+    bool bytes;       /* binary messages are taken */
     const char *from; /* what wslay has not taken yet, inside of frames_take() */
     size_t left;
     struct buf *out;    /* where it writes, inside of frames_put() */
@@ -84,7 +86,7 @@ static void on_frame(wslay_event_context_ptr wslay,
     if (frames->control)
         return;
     frames->arriving = true;
-    if (arg->opcode == WSLAY_BINARY_FRAME)
+    if (arg->opcode == WSLAY_BINARY_FRAME && !frames->bytes)
         refuse(frames, SOCKET_UNSUPPORTED, "messages must be text");
     else if (arg->payload_length > frames->max_message - frames->message.len)
         refuse(frames, SOCKET_TOO_BIG, "");
@@ -108,6 +110,7 @@ static void on_message(wslay_event_context_ptr wslay, const struct wslay_event_o
         return;
     struct inbound *message = mem_new(sizeof *message);
     message->text = frames->message;
+    message->bytes = arg->opcode == WSLAY_BINARY_FRAME;
     DL_APPEND(frames->inbox, message);
     frames->message = buf_make(frames->max_message);
     frames->arriving = false;
@@ -125,13 +128,14 @@ void frames_take(struct frames *frames, const char *data, size_t len) {
     frames->broken = failed || frames->half_code;
 }
 
-bool frames_next(struct frames *frames, struct buf *text) {
+bool frames_next(struct frames *frames, struct buf *text, bool *bytes) {
     struct inbound *message = frames->inbox;
 
     if (message == NULL)
         return false;
     DL_DELETE(frames->inbox, message);
     *text = message->text;
+    *bytes = message->bytes;
     free(message);
     return true;
 }
@@ -152,6 +156,10 @@ void frames_text(struct frames *frames, const char *text, size_t len) {
     queue(frames, WSLAY_TEXT_FRAME, text, len);
 }
 
+void frames_bytes(struct frames *frames, const char *bytes, size_t len) {
+    queue(frames, WSLAY_BINARY_FRAME, bytes, len);
+}
+
 void frames_ping(struct frames *frames) {
     queue(frames, WSLAY_PING, "", 0);
 }
@@ -162,6 +170,16 @@ void frames_close(struct frames *frames, unsigned code, const char *reason) {
     (void)wslay_event_queue_close(frames->wslay, (uint16_t)code, (const uint8_t *)reason,
                                   strlen(reason));
     frames->closing = true;
+}
+
+size_t frames_text_head(unsigned char head[FRAMES_HEAD], size_t len) {
+    size_t extended = len < 126 ? 0 : len < 65536 ? 2 : 8;
+
+    head[0] = 0x80 | WSLAY_TEXT_FRAME; /* its last frame, too */
+    head[1] = extended == 0 ? (unsigned char)len : extended == 2 ? 126 : 127;
+    for (size_t i = 0; i < extended; i++)
+        head[2 + i] = (unsigned char)((uint64_t)len >> 8 * (extended - 1 - i));
+    return 2 + extended;
 }
 
 /* The close frame that wslay does not make: 1002 (RFC 6455 §7.1.7). */
@@ -195,6 +213,10 @@ bool frames_closing(const struct frames *frames) {
     return frames->closing || frames->broken || wslay_closes(frames);
 }
 
+bool frames_idle(const struct frames *frames) {
+    return !frames_closing(frames) && !wslay_event_want_write(frames->wslay);
+}
+
 bool frames_failed(const struct frames *frames) {
     return frames->broken ||
            (wslay_closes(frames) && !wslay_event_get_close_received(frames->wslay));
@@ -205,7 +227,7 @@ bool frames_over(const struct frames *frames) {
            wslay_event_get_close_received(frames->wslay);
 }
 
-struct frames *frames_new(size_t max_message) {
+struct frames *frames_new(size_t max_message, bool bytes) {
     static const struct wslay_event_callbacks callbacks = {.recv_callback = on_recv,
                                                            .send_callback = on_send,
                                                            .on_frame_recv_start_callback = on_frame,
@@ -214,6 +236,7 @@ struct frames *frames_new(size_t max_message) {
     struct frames *frames = mem_new(sizeof *frames);
 
     frames->max_message = max_message;
+    frames->bytes = bytes;
     frames->message = buf_make(max_message);
     if (wslay_event_context_server_init(&frames->wslay, &callbacks, frames) != 0)
         abort(); /* out of memory */
@@ -224,8 +247,9 @@ struct frames *frames_new(size_t max_message) {
 
 void frames_free(struct frames *frames) {
     struct buf text;
+    bool bytes;
 
-    while (frames_next(frames, &text))
+    while (frames_next(frames, &text, &bytes))
         buf_free(&text);
     wslay_event_context_free(frames->wslay);
     buf_free(&frames->message);

@@ -1,6 +1,6 @@
 /*
  * WebSocket framing (RFC 6455 §5), both ways, in memory: bytes that came are taken, and
- * whole text messages come out; what is said is framed into a buffer. The one place that
+ * whole messages come out; what is said is framed into a buffer. The one place that
  * knows wslay. No descriptor, no clock.
  */
 #ifndef HALLEY_WS_FRAMES_H
@@ -22,8 +22,9 @@ enum {
 
 struct frames;
 
-/* A server's side. A message of more than `max_message` bytes is closed with 1009. */
-struct frames *frames_new(size_t max_message);
+/* A server's side. A message of more than `max_message` bytes is closed with 1009, a binary one
+ * with 1003 unless `bytes`. */
+struct frames *frames_new(size_t max_message, bool bytes);
 void frames_free(struct frames *frames);
 
 /*
@@ -32,16 +33,28 @@ void frames_free(struct frames *frames);
  */
 void frames_take(struct frames *frames, const char *data, size_t len);
 
-/* The next message that is whole; the caller's, to be freed by buf_free(). False: none is. */
-bool frames_next(struct frames *frames, struct buf *text);
+/* The next message that is whole; the caller's, to be freed by buf_free(). `bytes`: it is a binary
+ * one. False: none is. */
+bool frames_next(struct frames *frames, struct buf *message, bool *bytes);
 
 /* Whether a message has begun to arrive and is not whole. */
 bool frames_arriving(const struct frames *frames);
 
 /* These are framed by frames_put(); nothing is said behind a close frame. */
 void frames_text(struct frames *frames, const char *text, size_t len);
+void frames_bytes(struct frames *frames, const char *bytes, size_t len);
 void frames_ping(struct frames *frames);
 void frames_close(struct frames *frames, unsigned code, const char *reason);
+
+enum { FRAMES_HEAD = 10 };
+
+/*
+ * The head of a frame with a whole text of `len` bytes; returns how long it is. Where frames_idle()
+ * says that nothing else is to go before it, such a frame may be sent by itself, which saves it its
+ * way through the library.
+ */
+size_t frames_text_head(unsigned char head[FRAMES_HEAD], size_t len);
+bool frames_idle(const struct frames *frames);
 
 /* Appends all that is to be sent, answers to pings and mistakes too. */
 void frames_put(struct frames *frames, struct buf *out);

@@ -63,18 +63,31 @@ static void check_request(const struct request *request, struct problem *problem
     }
 }
 
-bool handshake_check(const struct request *request, const char *origins, struct problem *problem) {
+static bool check(const struct request *request, const char *origins, bool known,
+                  struct problem *problem) {
     memset(problem, 0, sizeof *problem);
     check_request(request, problem);
     if (problem->status != 0)
         return false;
-    if (strcmp(request->socket_version, "13") != 0) {
+    if (!known) {
         problem_set(problem, 426, "Sec-WebSocket-Version: must be 13");
         problem->upgrade = "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
     } else if (!may_open(request, origins)) {
         problem_set(problem, 403, "Origin: pages of that origin are not allowed");
     }
     return problem->status == 0;
+}
+
+bool handshake_check(const struct request *request, const char *origins, struct problem *problem) {
+    return check(request, origins, strcmp(request->socket_version, "13") == 0, problem);
+}
+
+bool handshake_check_old(const struct request *request, const char *origins,
+                         struct problem *problem) {
+    const char *version = request->socket_version;
+    bool old = strcmp(version, "7") == 0 || strcmp(version, "8") == 0;
+
+    return check(request, origins, old || strcmp(version, "13") == 0, problem);
 }
 
 static void put_accept(const char *key, struct buf *accept) {
@@ -88,9 +101,22 @@ static void put_accept(const char *key, struct buf *accept) {
     buf_free(&text);
 }
 
+/* Subprotocols are compared case and all (RFC 6455 §4.1). */
+static bool offers_own(const char *list) {
+    for (const char *at = list; *at != '\0'; at += strspn(at, ", \t")) {
+        size_t len = strcspn(at, ", \t");
+        if (len == 6 && memcmp(at, "halley", len) == 0)
+            return true;
+        at += len;
+    }
+    return false;
+}
+
 void handshake_put_answer(const struct request *request, struct buf *out) {
     buf_text(out, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
                   "Connection: Upgrade\r\nSec-WebSocket-Accept: ");
     put_accept(request->socket_key, out);
+    if (offers_own(request->socket_protocol)) /* a browser that offers some waits for one */
+        buf_text(out, "\r\nSec-WebSocket-Protocol: halley");
     buf_text(out, "\r\n\r\n");
 }

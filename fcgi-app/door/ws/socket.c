@@ -26,6 +26,8 @@
 #include "fcgi-app/door/problem.h"
 #include "fcgi-app/door/ws/frames.h"
 
+enum { SMALL = 2048 }; /* bytes of a message that is put together on the stack */
+
 enum { READ_CHUNK = 8192 }; /* the shortest messages in it cost a turn about a millisecond */
 #define CLOSE_WAIT 2.0
 
@@ -160,15 +162,56 @@ static bool is_stuck(struct web_socket *socket) {
     return socket->heard < earliest;
 }
 
+static size_t sum(const struct part *parts, size_t count) {
+    size_t total = 0;
+
+    for (size_t i = 0; i < count; i++)
+        total += parts[i].len;
+    return total;
+}
+
+/*
+ * A text with nothing in front of it: framed here, and sent at once. So goes a message for many,
+ * and what the descriptor does not take is queued as ever.
+ */
+static enum err send_small(struct web_socket *socket, const struct part *parts, size_t count,
+                           size_t total) {
+    unsigned char frame[FRAMES_HEAD + SMALL];
+    size_t len = frames_text_head(frame, total);
+    ssize_t n;
+
+    for (size_t i = 0; i < count; i++) {
+        if (parts[i].len > 0)
+            memcpy(frame + len, parts[i].data, parts[i].len);
+        len += parts[i].len;
+    }
+    do {
+        n = send(socket->fd, frame, len, MSG_NOSIGNAL);
+    } while (n < 0 && errno == EINTR);
+    if (n < 0 && errno != EAGAIN)
+        return ERR_GONE;
+    size_t sent = n > 0 ? (size_t)n : 0;
+    socket->stats->bytes_out += sent;
+    if (sent == len)
+        return ERR_OK;
+    buf_add(&socket->out, frame + sent, len - sent);
+    socket->queued = true;
+    watch(socket);
+    return ERR_OK;
+}
+
 /* A message has no head. */
 static enum err socket_send(struct client *client, const struct head *head,
                             const struct part *parts, size_t count) {
     struct web_socket *socket = of(client);
     struct buf text = buf_make(SIZE_MAX / 2);
+    size_t total = sum(parts, count);
     (void)head;
 
     if (socket->dead)
         return ERR_GONE;
+    if (total > 0 && total <= SMALL && socket->out.len == 0 && frames_idle(socket->frames))
+        return send_small(socket, parts, count, total);
     for (size_t i = 0; i < count; i++)
         buf_add(&text, parts[i].data, parts[i].len);
     if (text.len > 0)
@@ -180,14 +223,35 @@ static enum err socket_send(struct client *client, const struct head *head,
     return stuck ? ERR_GONE : flush(socket);
 }
 
-void socket_say(struct client *client, const char *text, size_t len) {
+static void say(struct client *client, const char *message, size_t len,
+                void (*put)(struct frames *frames, const char *message, size_t len)) {
     struct web_socket *socket = of(client);
 
     if (socket->dead)
         return;
-    frames_text(socket->frames, text, len);
+    put(socket->frames, message, len);
     if (socket->busy == 0)
         flush_and_tell(socket);
+}
+
+void socket_say(struct client *client, const char *text, size_t len) {
+    say(client, text, len, frames_text);
+}
+
+void socket_say_bytes(struct client *client, const char *bytes, size_t len) {
+    say(client, bytes, len, frames_bytes);
+}
+
+enum err socket_send_all(struct client *client, const struct socket_message *messages,
+                         size_t count) {
+    struct web_socket *socket = of(client);
+
+    if (socket->dead)
+        return ERR_GONE;
+    for (size_t i = 0; i < count; i++)
+        (messages[i].bytes ? frames_bytes : frames_text)(socket->frames, messages[i].at,
+                                                         messages[i].len);
+    return flush(socket);
 }
 
 void socket_hold(struct client *client) {
@@ -231,16 +295,25 @@ void socket_close(struct client *client, unsigned code, const char *reason) {
     end_with(of(client), code, reason);
 }
 
-static void socket_finish(struct client *client, const struct head *head, const struct part *parts,
-                          size_t count) {
-    struct web_socket *socket = of(client);
-    (void)head;
-
+static void put_parts(struct web_socket *socket, const struct part *parts, size_t count) {
     for (size_t i = 0; i < count; i++) {
         if (parts[i].len > 0)
             frames_text(socket->frames, parts[i].data, parts[i].len);
     }
-    end_with(socket, SOCKET_GOING_AWAY, "come back with your cursor");
+}
+
+static void socket_finish(struct client *client, const struct head *head, const struct part *parts,
+                          size_t count) {
+    (void)head;
+    put_parts(of(client), parts, count);
+    end_with(of(client), SOCKET_GOING_AWAY, "come back with your cursor");
+}
+
+static void socket_finish_later(struct client *client, const struct head *head,
+                                const struct part *parts, size_t count) {
+    (void)head;
+    put_parts(of(client), parts, count);
+    end_with(of(client), SOCKET_TRY_LATER, "no room, come back with your cursor");
 }
 
 static void socket_refuse(struct client *client, const struct problem *problem) {
@@ -265,6 +338,7 @@ static size_t socket_backlog(const struct client *client) {
 static const struct client_kind socket_kind = {.watch = socket_watch,
                                                .send = socket_send,
                                                .finish = socket_finish,
+                                               .finish_later = socket_finish_later,
                                                .refuse = socket_refuse,
                                                .drop = socket_drop,
                                                .backlog = socket_backlog};
@@ -273,12 +347,15 @@ static const struct client_kind socket_kind = {.watch = socket_watch,
 
 /* Also what came right before a close frame is done; not what came behind ours. */
 static void handle_messages(struct web_socket *socket) {
+    const struct socket_events *events = socket->events;
     struct buf text;
+    bool bytes;
 
-    while (frames_next(socket->frames, &text)) {
+    while (frames_next(socket->frames, &text, &bytes)) {
         socket->arriving = 0;
         if (!socket->dead && !socket->orphan)
-            socket->events->message(socket->ctx, text.data != NULL ? text.data : "", text.len);
+            (bytes ? events->bytes : events->message)(socket->ctx,
+                                                      text.data != NULL ? text.data : "", text.len);
         buf_free(&text);
     }
 }
@@ -363,7 +440,7 @@ struct client *socket_new(struct ev_loop *loop, struct stats *stats, int fd,
     socket->heard = ev_now(loop);
     socket->early = buf_make(early->len);
     socket->out = buf_make(SIZE_MAX / 2);
-    socket->frames = frames_new(limits->max_message);
+    socket->frames = frames_new(limits->max_message, events->bytes != NULL);
     ev_io_init(&socket->io, on_ready, fd, EV_READ);
     ev_init(&socket->close_wait, on_close_wait);
     socket->close_wait.repeat = CLOSE_WAIT;

@@ -1,5 +1,6 @@
 /*
- * An open WebSocket (RFC 6455): a kind of client whose pieces are text messages.
+ * An open WebSocket (RFC 6455): a kind of client whose pieces are text messages. Binary ones go
+ * both ways where its owner knows them.
  * Belongs to the loop's thread.
  */
 #ifndef HALLEY_WS_SOCKET_H
@@ -16,6 +17,8 @@
 struct socket_events {
     /* a text message from the browser, borrowed; may drop or finish the client */
     void (*message)(void *ctx, const char *text, size_t len);
+    /* a binary one, likewise; NULL: they are closed with 1003 */
+    void (*bytes)(void *ctx, const char *bytes, size_t len);
     /* the client is gone for good; called once, last */
     void (*closed)(void *ctx);
 };
@@ -41,6 +44,21 @@ struct client *socket_new(struct ev_loop *loop, struct stats *stats, int fd,
  * client is held it is sent when that is over.
  */
 void socket_say(struct client *client, const char *text, size_t len);
+
+/* The same for a binary message. */
+void socket_say_bytes(struct client *client, const char *bytes, size_t len);
+
+/*
+ * Sends several messages as one piece, for who stands between the client and whoever sends: as
+ * client_send(). ERR_GONE if nobody is there any more.
+ */
+struct socket_message {
+    const char *at;
+    size_t len;
+    bool bytes; /* a binary one */
+};
+enum err socket_send_all(struct client *client, const struct socket_message *messages,
+                         size_t count) MUST_CHECK;
 
 /*
  * Says goodbye: a close frame with this code and reason behind all that was said. Nobody else

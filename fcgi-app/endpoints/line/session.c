@@ -7,9 +7,9 @@
  * any stream. To change the channels the waiter is released, which tells where it stands, and
  * the client is held again from there: when that begins, `OK` is said in front of what the
  * channels are owed, and the next line is taken. Publishes do not wait for one another, but
- * everything else waits until they are answered; so answers need no number. Who says more than
- * can be done is not refused, as on a WebSocket (carriers/talk.c): his lines are not taken yet,
- * and TCP slows him down.
+ * everything else waits until they are answered; so answers need no number. A line with patterns
+ * is taken when it is known what they stand for. Who says more than can be done is not refused, as
+ * on a WebSocket (carriers/talk.c): his lines are not taken yet, and TCP slows him down.
  */
 #include "fcgi-app/endpoints/line/session.h"
 
@@ -17,12 +17,17 @@
 #include <string.h>
 
 #include "core/base/collections.h"
+#include "core/base/loop.h"
 #include "core/base/mem.h"
+#include "core/data/wildcard.h"
 #include "fcgi-app/door/line/line_client.h"
 #include "fcgi-app/endpoints/publish.h"
+#include "fcgi-app/endpoints/watching.h"
 #include "fcgi-app/hub/trouble.h"
 #include "fcgi-app/protocols/command.h"
 #include "fcgi-app/protocols/protocols.h"
+#include "fcgi-app/rights/credential.h"
+#include "fcgi-app/rights/rights.h"
 #include "fcgi-app/transports/line.h"
 
 enum { PUBLISHES_MAX = 64, BATCH_LIMIT = 100 /* messages in a batch */ };
@@ -44,12 +49,17 @@ struct session {
     struct ring ring;
     struct client *client; /* NULL once it is closed */
     enum manner manner;
-    struct speech speech;  /* what is spoken from the first line on; before it, words */
-    bool begun;            /* the hub knows where the session stands */
-    bool changed;          /* by the line that is first; what it publishes is left */
-    size_t channels;       /* how many there are */
-    struct posting *posts; /* not answered yet, in order */
-    unsigned publishing;   /* how many; each keeps the session */
+    struct speech speech;        /* what is spoken from the first line on; before it, words */
+    bool begun;                  /* the hub knows where the session stands */
+    bool changed;                /* by the line that is first; what it publishes is left */
+    size_t channels;             /* how many there are */
+    struct ev_timer expiry;      /* of what says who speaks */
+    struct identity_watch watch; /* at that; ... */
+    bool news;                   /* ... something was told of it, and is to be looked at */
+    struct posting *posts;       /* not answered yet, in order */
+    unsigned publishing;         /* how many; each keeps the session */
+    unsigned asking;             /* what patterns of the line that is first stand for; likewise */
+    bool unknown;                /* and it was not told */
     char *who;
 };
 
@@ -63,8 +73,10 @@ struct posting {
 };
 
 static void session_free_if_done(struct session *session) {
-    if (session->client != NULL || session->publishing > 0)
+    if (session->client != NULL || session->publishing > 0 || session->asking > 0)
         return;
+    identity_look(NULL, &session->watch);
+    identity_free(session->speech.who);
     free(session->who);
     free(session);
 }
@@ -104,7 +116,10 @@ static void hold(struct session *session, const struct hub_places *places, bool 
                             .channels = places->channels,
                             .channel_count = places->count,
                             .limit = BATCH_LIMIT,
-                            .ends = places->ends};
+                            .ends = places->ends,
+                            .renews = true,
+                            .who = session->speech.who,
+                            .address = session->who};
     struct problem problem;
 
     session->begun = false;
@@ -131,9 +146,11 @@ static void change(struct session *session, struct step *step, bool answer) {
         hub_explain(hub, &step->problem, "Redis is away");
         return;
     }
+    if (step->joins && !watching_admits(session->app, session->who, &step->join, &step->problem))
+        return;
     struct hub_places places = hub_release(session->holder.waiter);
-    bool done =
-        !step->joins || change_add(&step->join, session->app->config, &places, &step->problem);
+    bool done = !step->joins || watching_add(session->app, session->speech.who, &step->join,
+                                             &places, &step->problem);
     if (done && step->leaves)
         change_drop(&step->leave, &places);
     hold(session, &places, answer && done);
@@ -197,6 +214,7 @@ static void on_published(void *ctx, const struct history_posted *posted,
 static void publish(struct session *session, struct step *step) {
     const struct order_post *post = &step->post;
     const struct publish publish = {.who = session->who,
+                                    .identity = session->speech.who,
                                     .channel = post->channel,
                                     .channel_len = post->channel_len,
                                     .payload = post->data.at,
@@ -236,6 +254,96 @@ static void tell_problem(struct session *session, const struct step *step) {
     buf_free(&text);
 }
 
+/* ------------------------------------------------------------------ who speaks */
+
+#define LOOK_AGAIN 0.02 /* seconds */
+
+/* The feed ends, and says why. */
+static void end_with(struct session *session, int status, const char *detail) {
+    struct problem problem;
+
+    on_let_go(session);
+    app_refuse(session->app, session->client, problem_set(&problem, status, "%s", detail));
+}
+
+static void set_expiry(struct session *session);
+
+/* Has run out; or there was news of it, and between two holds what is read is looked at later. */
+static void on_expiry(struct ev_loop *loop, struct ev_timer *timer, int events) {
+    struct session *session = timer->data;
+    const struct identity *who = session->speech.who;
+    const struct waiter *waiter = session->holder.waiter;
+    bool news = session->news;
+    (void)events;
+
+    session->news = news && waiter == NULL;
+    if (who->expires <= ev_now(loop))
+        end_with(session, 401, who->revoked ? "token: it was revoked" : "token: it has expired");
+    else if (news && waiter != NULL && hub_banned(waiter))
+        end_with(session, 403, "channel: one is not allowed any more");
+    else
+        set_expiry(session);
+}
+
+/* Looked at when whoever tells the news is done. */
+static void on_news(struct identity_watch *watch) {
+    struct session *session = RING_OF(watch, struct session, watch);
+
+    session->news = true;
+    if (session->client != NULL)
+        set_expiry(session);
+}
+
+static void set_expiry(struct session *session) {
+    struct ev_loop *loop = session->app->loop;
+    const double longest = 86400; /* the feed has ended by then anyway */
+    double left = session->news ? LOOK_AGAIN : session->speech.who->expires - ev_now(loop);
+
+    ev_timer_stop(loop, &session->expiry);
+    ev_timer_set(&session->expiry, left < 0 ? 0 : left < longest ? left : longest, 0);
+    ev_timer_start(loop, &session->expiry);
+}
+
+/* The channels are held for who speaks now. False: one of them is no longer his. */
+static bool hold_anew(struct session *session) {
+    const struct config *config = session->app->config;
+    bool may = true;
+
+    if (session->holder.waiter == NULL)
+        return true;
+    struct hub_places places = hub_release(session->holder.waiter);
+    for (size_t i = 0; may && i < places.count; i++) {
+        const struct hub_channel *channel = &places.channels[i];
+        may =
+            wildcard_is(channel->name, channel->len) ||
+            rights_may(config, session->speech.who, RIGHTS_SUBSCRIBE, channel->name, channel->len);
+    }
+    hold(session, &places, false);
+    hub_places_free(&places);
+    return may;
+}
+
+static void renew(struct session *session, struct step *step) {
+    struct app *app = session->app;
+    struct buf text = buf_make(SIZE_MAX / 2);
+
+    identity_look(NULL, &session->watch);
+    bool good = credentials_renew(app->credentials, &session->speech.who, step->token,
+                                  ev_now(app->loop), &step->problem);
+    identity_look(session->speech.who, &session->watch);
+    if (!good) {
+        tell_problem(session, step);
+        return;
+    }
+    set_expiry(session);
+    const struct outcome renewed = {.expires = session->speech.who->expires, .ref = step->ref};
+    put_outcome(session, &renewed, &text);
+    line_client_say(session->client, text.data, text.len);
+    buf_free(&text);
+    if (session->client != NULL && !hold_anew(session))
+        end_with(session, 403, "a channel is not allowed any more");
+}
+
 /* What stands behind a change of channels. */
 static void take_rest(struct session *session, struct step *step) {
     if (step->posts)
@@ -252,6 +360,27 @@ static bool is_now(const struct session *session, const struct step *step) {
     bool posts = step->posts && !step->joins && !step->leaves;
     return session->manner == JSON || posts ? session->publishing < PUBLISHES_MAX
                                             : session->publishing == 0;
+}
+
+static void on_known(void *ctx, bool known) {
+    struct session *session = ctx;
+
+    session->asking--;
+    session->unknown = !known;
+    if (session->client == NULL)
+        session_free_if_done(session);
+    else if (session->asking == 0)
+        line_client_go_on(session->client);
+}
+
+/* Whether the step has to wait until it is known what its patterns stand for. */
+static bool asks_patterns(struct session *session, const struct step *step) {
+    if (!step->joins || session->changed || session->unknown ||
+        watching_knows(session->app, &step->join))
+        return false;
+    session->asking++;
+    watching_ask(session->app, &step->join, on_known, session);
+    return session->asking > 0;
 }
 
 /* False: not now; then a change of channels may be done that the step's publish waits for. */
@@ -285,13 +414,17 @@ static bool take(struct session *session, const char *text, size_t len) {
         begin(session, json ? JSON : WORDS);
         return json;
     }
-    if (!session->begun)
+    if (!session->begun || session->asking > 0)
         return false;
     if (len == 0)
         return true;
     session->speech.protocol->take(&session->speech, text, len, &step);
-    bool taken = take_step(session, &step);
+    bool taken = step.renews ? is_now(session, &step)
+                             : !asks_patterns(session, &step) && take_step(session, &step);
+    if (step.renews && taken)
+        renew(session, &step);
     step_free(&step);
+    session->unknown = session->unknown && !taken;
     return taken;
 }
 
@@ -318,7 +451,7 @@ static bool on_ended(void *ctx) {
         client_drop(session->client);
         return true;
     }
-    if (!session->begun || session->publishing > 0)
+    if (!session->begun || session->publishing > 0 || session->asking > 0)
         return false;
     if (session->channels == 0)
         finish(session);
@@ -335,6 +468,7 @@ static void on_closed(void *ctx) {
     struct session *session = ctx;
 
     ring_remove(&session->ring);
+    ev_timer_stop(session->app->loop, &session->expiry);
     session->client = NULL;
     session_free_if_done(session);
 }
@@ -365,6 +499,9 @@ static void on_connection(void *ctx, int fd, const char *who) {
 
     session->app = app;
     session->holder.begun = on_begun;
+    ev_timer_init(&session->expiry, on_expiry, 0, 0);
+    session->expiry.data = session;
+    session->watch.news = on_news;
     session->speech =
         (struct speech){.protocol = &protocol_line, .argument = "", .config = app->config};
     session->who = mem_string(who);

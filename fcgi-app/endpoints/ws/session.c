@@ -24,7 +24,12 @@ static const struct talk_carrier session_carrier = {.say = socket_say,
 bool session_check(const struct app *app, const struct request *request, struct hub_read *read,
                    struct problem *problem) {
     *read = (struct hub_read){.transport = transport_find("ws")};
-    return read_parse(app, request, read, problem);
+    if (!read_parse(app, request, read, problem))
+        return false;
+    bool may = hub_admits_visitor(app->hub, read, problem);
+    if (!may)
+        free((void *)(uintptr_t)read->channels);
+    return may;
 }
 
 void session_begin(struct app *app, const struct request *request, const struct hub_read *read,
@@ -33,13 +38,15 @@ void session_begin(struct app *app, const struct request *request, const struct 
     struct socket_limits limits = {.max_message = (size_t)config_longest_message(config) + ENVELOPE,
                                    .max_queue = (size_t)config->max_backlog,
                                    .silence = 3.0 * config->keepalive};
-    const struct talk_setting setting = {
-        .app = app,
-        .carrier = &session_carrier,
-        .transport = read->transport,
-        .speech = {.protocol = protocol_find("halley", 6), .argument = "", .config = config},
-        .who = request->remote_addr,
-        .limit = read->limit};
+    const struct talk_setting setting = {.app = app,
+                                         .carrier = &session_carrier,
+                                         .transport = read->transport,
+                                         .speech = {.protocol = protocol_find("halley", 6),
+                                                    .argument = "",
+                                                    .config = config,
+                                                    .who = request->who},
+                                         .who = request->remote_addr,
+                                         .limit = read->limit};
     struct talk *talk = talk_new(&setting);
 
     talk_begin(talk,

@@ -75,6 +75,13 @@ function besidePeers(summary) {
   ];
 }
 
+/* Socket.IO's clients that poll, beside their own server, and beside Halley's own long-pollers. */
+function besideSocketio(summary) {
+  const mine = {measure: 'dialects', system: 'halley-socketio'};
+  return [['socketio', "Socket.IO's own", 0.9], ['halley-nginx', "Halley's own long-pollers'", 1.6]].map(([system, whose, limit]) =>
+    line(`Socket.IO's clients, nginx: publish to last, of ${whose}`, ratio(summary, 'to_last_ms', mine, {system}), '<=', limit));
+}
+
 /* Halley's own HTTP beside the least that an HTTP server could do. */
 function besideFloorHttp(summary) {
   const mine = {system: 'halley-http'}, floor = {system: 'floor-http'};
@@ -94,9 +101,10 @@ function crowdsOf(summary, system, ways) {
   return summary.filter(record => record.measure === 'direct' && record.system === system && ways.includes(record.way));
 }
 
-/* The better of two, round by round. */
+/* The list with the better median; of each round's better one the median would be mere luck. */
 function better(pick, ...lists) {
-  return together((...values) => pick(...values), ...lists.filter(list => list.length));
+  const best = pick(...lists.filter(list => list.length).map(median));
+  return lists.find(list => list.length && median(list) === best) ?? [];
 }
 
 /* Beside others that need no web server, with as many processes as Nchan has workers. */
@@ -159,6 +167,7 @@ export function check(summary, whole) {
     ...SERVERS.flatMap(server => besideFloor(summary, server)),
     ...SERVERS.map(server => besideTheWay(summary, server)),
     ...besidePeers(summary),
+    ...besideSocketio(summary),
     ...besideFloorHttp(summary),
     ...besideServers(summary),
     ...memory(summary),

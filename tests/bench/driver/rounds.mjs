@@ -76,9 +76,11 @@ async function sideBySide(records, measure, heat, rounds) {
 async function oneByOne(records, measure, heat, rounds) {
   for (let round = 1; round <= rounds; round++) {
     say(`${measure.id}, round ${round} of ${rounds}: ${heat.map(({id}) => id).join(', ')}`);
-    for (const system of heat) {
-      for (const cell of measure.cells(system)) {
-        const runner = await new Runner(records, measure, system).start();
+    for (const cell of cellsOf(measure, heat)) {
+      for (const system of round % 2 ? heat : [...heat].reverse()) {
+        const runner = new Runner(records, measure, system);
+        if (!runner.has(cell)) continue;
+        await runner.start();
         await runner.run(cell);
         await runner.stop();
       }

@@ -68,32 +68,12 @@ static void settle(struct span *span, struct pile *kept) {
     *span = (struct span){kept->data, kept->length};
 }
 
-static void on_head(void *ctx, int status, const char *head, size_t length) {
-    struct conn *conn = ctx;
-
-    (void)status;
-    pile_empty(&conn->kept_head);
-    pile_empty(&conn->kept_body);
-    conn->head = (struct span){head, length};
-    conn->body = (struct span){NULL, 0};
-}
-
 static struct answer answer_of(const struct conn *conn) {
     return (struct answer){.status = conn->http.status,
                            .head = conn->head.data,
                            .head_length = conn->head.length,
                            .body = conn->body.data,
                            .length = conn->body.length};
-}
-
-static void on_body_whole(struct conn *conn, const char *data, size_t length) {
-    if (conn->body.length == 0) {
-        conn->body = (struct span){data, length};
-        return;
-    }
-    settle(&conn->body, &conn->kept_body);
-    pile_add(&conn->kept_body, data, length);
-    conn->body = (struct span){conn->kept_body.data, conn->kept_body.length};
 }
 
 static void on_piece(struct conn *conn, const char *data, size_t length) {
@@ -114,6 +94,28 @@ static void on_piece(struct conn *conn, const char *data, size_t length) {
     taken = conn->events->piece(conn->ctx, &head, data, length);
     if (conn->generation == generation && taken < length)
         pile_add(kept, data + taken, length - taken);
+}
+
+static void on_head(void *ctx, int status, const char *head, size_t length) {
+    struct conn *conn = ctx;
+
+    (void)status;
+    pile_empty(&conn->kept_head);
+    pile_empty(&conn->kept_body);
+    conn->head = (struct span){head, length};
+    conn->body = (struct span){NULL, 0};
+    if (conn->stream && conn->http.status == 101)
+        on_piece(conn, "", 0); /* it is open, and may say nothing for long */
+}
+
+static void on_body_whole(struct conn *conn, const char *data, size_t length) {
+    if (conn->body.length == 0) {
+        conn->body = (struct span){data, length};
+        return;
+    }
+    settle(&conn->body, &conn->kept_body);
+    pile_add(&conn->kept_body, data, length);
+    conn->body = (struct span){conn->kept_body.data, conn->kept_body.length};
 }
 
 /* An answer that the protocol takes for a stream is one only if it is no error. */

@@ -57,8 +57,9 @@ struct proto {
     enum next (*answer)(struct subscriber *subscriber, const struct answer *answer);
 
     /* Bytes of a stream, its head before them. Takes whole blocks, returns how many bytes
-     * it took; gets the rest again with what comes behind it. What it writes to `reply` is
-     * sent at once (pongs). Sets `waiting` once the stream has begun. */
+     * it took; gets the rest again with what comes behind it. None are there when a
+     * connection has been upgraded. What it writes to `reply` is sent at once (pongs). Sets
+     * `waiting` once the stream has begun. */
     size_t (*piece)(struct subscriber *subscriber, const char *data, size_t length,
                     struct pile *reply);
 };

@@ -88,19 +88,24 @@ static void ask_halley(struct subscriber *subscriber, struct request *request) {
     upgrade(request);
 }
 
-/* It says nothing before its first message: who has asked is taken to wait, and the
- * messages of the warm-up, which are not measured, show whether it did. */
 static void ask_plain(struct subscriber *subscriber, struct request *request) {
     request_path(request, subscriber->path);
     upgrade(request);
+}
+
+/* It says nothing before its first message: who has been answered waits, and the messages of
+ * the warm-up, which are not measured, show whether it did. */
+static size_t piece_plain(struct subscriber *subscriber, const char *data, size_t length,
+                          struct pile *reply) {
     subscriber->waiting = true;
+    return piece(subscriber, data, length, reply);
 }
 
 const struct proto proto_halley_ws = {
     .name = "halley-ws", .path = "/comet", .stream = true, .ask = ask_halley, .piece = piece};
 
 const struct proto proto_nchan_ws = {
-    .name = "nchan-ws", .path = "/sub", .stream = true, .ask = ask_plain, .piece = piece};
+    .name = "nchan-ws", .path = "/sub", .stream = true, .ask = ask_plain, .piece = piece_plain};
 
 const struct proto proto_plain_ws = {
-    .name = "plain-ws", .path = "/", .stream = true, .ask = ask_plain, .piece = piece};
+    .name = "plain-ws", .path = "/", .stream = true, .ask = ask_plain, .piece = piece_plain};

@@ -18,6 +18,7 @@ function waysOf(system, first) {
 export const direct = {
   id: 'direct',
   title: 'From a publish to the last waiter, without a web server',
+  afresh: true, // a long poll whose client left is held to its end: its client may still read
   heats: HEATS,
   cells: system => [...new Set([...settings.waiters, CROWD])].flatMap(waiters =>
     waysOf(system, 'push').map(way => ({way, waiters}))),

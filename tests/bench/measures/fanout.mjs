@@ -8,11 +8,14 @@ import {load} from '../driver/load.mjs';
 import {settings} from '../driver/settings.mjs';
 import {figures} from './figures.mjs';
 
-const DELIVERIES = 15000; // in one run, over all its messages
+const DELIVERIES = 30000; // in one run, over all its messages
+const MESSAGES = [5, 20]; // of these a run has so many at least, and at most
+const WARMUP = 2; // the first message finds memory that was never used, and caches that know nothing
 const PHP_WAITERS = 200; // php-fpm has a process for each
 
 function messages(waiters) {
-  return Math.max(3, Math.min(20, Math.round(DELIVERIES / waiters)));
+  const [least, most] = MESSAGES;
+  return Math.max(least, Math.min(most, Math.round(DELIVERIES / waiters)));
 }
 
 /* Asking again at once, with the smaller crowd, is what `rate` measures. */
@@ -29,7 +32,7 @@ export async function spread(started, system, {way, waiters}) {
     proto: system.speaks[way] ?? system.speaks.wait,
     waiters,
     messages: messages(waiters),
-    warmup: 1,
+    warmup: WARMUP,
     again: way === 'again' ? 'at-once' : way === 'push' ? 'after-last' : undefined
   }));
 }

@@ -12,6 +12,7 @@
  */
 import {coalescing} from './coalescing.mjs';
 import {crowd} from './crowd.mjs';
+import {dialects} from './dialects.mjs';
 import {direct, directRate} from './direct.mjs';
 import {fairness} from './fairness.mjs';
 import {fanout} from './fanout.mjs';
@@ -19,5 +20,8 @@ import {latency} from './latency.mjs';
 import {memory} from './memory.mjs';
 import {polls} from './polls.mjs';
 import {rate} from './rate.mjs';
+import {scheduling} from './scheduling.mjs';
 
-export const measures = [fanout, direct, rate, directRate, polls, latency, memory, coalescing, fairness, crowd];
+export const measures = [
+  fanout, dialects, direct, rate, directRate, polls, latency, memory, coalescing, fairness, scheduling, crowd
+];

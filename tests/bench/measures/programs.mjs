@@ -12,6 +12,9 @@ const LIMIT_MS = 300000;
 export const programs = [
   {id: 'throughput', title: 'Publishing, as ratios of what Redis does by itself', usual: true},
   {id: 'parked', title: 'Memory of halley.fcgi for each waiter, one channel and a channel each'},
+  {id: 'sessions', title: 'What sessions of polling clients cost Redis'},
+  {id: 'token', title: 'Polls and deliveries with a verified token, beside those without'},
+  {id: 'saturation', title: 'Three times what Apache can hold: errors, times, messages', limit: 2400000},
   {id: 'streams', title: 'What each transport costs in time, lighttpd and Apache'}
 ];
 
@@ -19,6 +22,6 @@ export const programs = [
 export async function output(program) {
   const path = join(BUILD, 'tests/bench', program.id);
   if (!existsSync(path)) throw new Error(`${path} is not there: build it first`);
-  const {stdout} = await run(path, [], {cwd: TOP, timeout: LIMIT_MS, env: {...process.env, HALLEY_BIN_DIR: BUILD}});
+  const {stdout} = await run(path, [], {cwd: TOP, timeout: program.limit ?? LIMIT_MS, env: {...process.env, HALLEY_BIN_DIR: BUILD}});
   return stdout.trimEnd();
 }

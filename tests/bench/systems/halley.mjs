@@ -9,7 +9,7 @@ import {startStore} from './redis.mjs';
 import {startWeb} from './web.mjs';
 
 const CONF = `
-max_waiters = 19000
+max_waiters = 200000
 log_level = warning
 `;
 
@@ -18,9 +18,9 @@ function socketsOf(place, processes) {
   return Array.from({length: processes}, (_, at) => place.path('halley.sock') + (at ? `.${at + 1}` : ''));
 }
 
-async function start(place, server, processes, gathers) {
+async function start(place, server, {processes, gathers, batches, services = ''}) {
   const sockets = socketsOf(place, processes);
-  const store = await startStore(place, `${CONF}processes = ${processes}\n\n[channel bench]\nbatch_ms = ${gathers}\n`);
+  const store = await startStore(place, `${CONF}processes = ${processes}\nbatch_scheduling = ${batches ? 'on' : 'off'}\n\n[channel bench]\nbatch_ms = ${gathers}\n${services}`);
   const app = await place.start('halley.fcgi',
     [join(BUILD, 'halley.fcgi'), '-f', store.conf, '-l', `unix:${sockets[0]}`], sockets, store.environment);
   const web = await startWeb(place, server, sockets,
@@ -89,15 +89,31 @@ export const halleyProxied = {
   start: startProxied
 };
 
-/* processes: of halley.fcgi; gathers: the channel's batch_ms. */
-export function halley(server, {processes = 1, gathers = 0} = {}) {
-  const words = [processes > 1 && `${processes} processes`, gathers > 0 && `${gathers} ms gathered`].filter(Boolean);
+/* processes: of halley.fcgi; gathers: the channel's batch_ms; batches: batch_scheduling. */
+export function halley(server, {processes = 1, gathers = 0, batches = true} = {}) {
+  const words = [processes > 1 && `${processes} processes`, gathers > 0 && `${gathers} ms gathered`, !batches && 'usual scheduling'].filter(Boolean);
   return {
-    id: ['halley', server, processes > 1 && processes, gathers > 0 && 'gathers'].filter(Boolean).join('-'),
+    id: ['halley', server, processes > 1 && processes, gathers > 0 && 'gathers', !batches && 'usual'].filter(Boolean).join('-'),
     title: ['Halley', server, ...words].join(', '),
     server,
     speaks: {wait: 'halley-wait', sse: 'halley-sse', poll: 'halley-poll'},
     most: server === 'lighttpd' ? 8900 : 10000, // as many as the web server has descriptors for
-    start: place => start(place, server, processes, gathers)
+    start: place => start(place, server, {processes, gathers, batches})
   };
 }
+
+/* The same for Socket.IO's clients that poll: all of them join the channel. */
+const SOCKETIO = `
+[service socket.io]
+[namespace socket.io /]
+join = bench
+`;
+
+export const halleySocketio = {
+  id: 'halley-socketio',
+  title: "Halley, nginx, Socket.IO's clients",
+  server: 'nginx',
+  speaks: {wait: 'engineio'},
+  most: 10000,
+  start: place => start(place, 'nginx', {processes: 1, gathers: 0, batches: true, services: SOCKETIO})
+};

@@ -1,15 +1,16 @@
 /* Every system that can be measured. To add one, write its file and name it here. */
 import {floorFcgi, floorHttp} from './floor.mjs';
-import {halley, halleyHttp, halleyProxied} from './halley.mjs';
+import {halley, halleyHttp, halleyProxied, halleySocketio} from './halley.mjs';
 import {nchanMemory, nchanRedis} from './nchan.mjs';
 import {faye, plain, socketio, sockjs, ws} from './node.mjs';
 import {php} from './php.mjs';
 import {staticFile} from './static.mjs';
 
 export const systems = [
-  halley('nginx'), halley('nginx', {processes: 2}), halley('nginx', {gathers: 100}), floorFcgi('nginx'),
+  halley('nginx'), halley('nginx', {processes: 2}), halley('nginx', {gathers: 100}), halley('nginx', {batches: false}),
+  floorFcgi('nginx'),
   halley('lighttpd'), floorFcgi('lighttpd'), floorHttp,
-  halleyHttp(), halleyHttp({processes: 2}), halleyHttp({processes: 12}), halleyProxied,
+  halleyHttp(), halleyHttp({processes: 2}), halleyHttp({processes: 12}), halleyProxied, halleySocketio,
   nchanRedis, nchanMemory, socketio, sockjs, faye, ws, php, plain, staticFile
 ];
 

@@ -72,10 +72,11 @@ export class PaperServer {
       at.set(name, from);
       messages.push(...list.slice(from - gone));
     }
+    const more = limit > 0 && messages.length > limit;
     messages = messages.sort((a, b) => a.at - b.at).slice(0, limit);
     for (const m of messages) at.set(m.channel, Number(m.id.split('-')[1]));
     const cursor = [...at].map(([name, n]) => `${encodeURIComponent(name)}@${EPOCH}-${n}`).join(',');
-    return Object.assign({messages, cursor}, gap.length ? {gap} : {});
+    return Object.assign({messages, cursor}, gap.length ? {gap} : {}, more ? {more} : {});
   }
 
   /* A batch a line. A test may write to `server.streams` itself, or tear them. */

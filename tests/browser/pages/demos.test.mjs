@@ -1,5 +1,6 @@
 /* The pages as a visitor sees them, in Chromium, on every web server. */
 import assert from 'node:assert/strict';
+import {execFileSync} from 'node:child_process';
 import {after, before, describe, test} from 'node:test';
 import {Running, SERVERS} from '../lib/running.mjs';
 import {until} from '../lib/until.mjs';
@@ -71,8 +72,14 @@ for (const server of SERVERS) {
       await page.fill('#text', 'said by the page');
       await page.click('#form button');
       await shows(page, 'said by the page');
-      halley.publish('chat', {user: 'cron', text: 'said by the shell'});
+      // the line as the page shows it, in whatever folder this is run
+      const line = await until(async () => (await page.textContent('#line')).includes('redis.sock') && page.textContent('#line'),
+        'the page knows where Redis is', 60);
+      execFileSync('sh', ['-c', line.replace('"hi"', '"said by the shell"')], {cwd: '/'});
       await shows(page, 'said by the shell');
+      const beside = await halley.page('dialects.html');
+      await until(async () => await beside.textContent('#line') === line, 'the other page shows the same line', 60);
+      assert.equal((await fetch(`${halley.url}comet/publish?channel=shell`, {method: 'POST', body: '1'})).status, 403);
       for (const href of await page.locator('main a[href]').evaluateAll(all => all.map(a => a.href))) {
         assert.equal((await fetch(href)).status, 200, href);
       }
@@ -102,6 +109,25 @@ for (const server of SERVERS) {
       // Events of a match of our own, put between the feed's: what is told is what was published.
       halley.publish('scoreboard', {event: 'goal', minute: 91, score: [7, 3], side: 0, player: 'Nobody'});
       await page.getByText(`7 : 3. Nobody, ${teams[0]}`).waitFor();
+    });
+
+    test('what was not sent stays said, whatever the connection does', async () => {
+      const page = await halley.page('chat.html');
+      await page.evaluate(() => { window.Halley.prototype.publish = () => Promise.reject(new Error('no')); });
+      await page.fill('#user', 'ada');
+      await page.fill('#text', 'hello');
+      await page.click('#form button');
+      await until(async () => await page.textContent('#say') === 'Not sent: no');
+      await page.evaluate(() => { halley._emit('state', {state: 'waiting'}); halley._emit('state', {state: 'open'}); });
+      assert.equal(await page.textContent('#say'), 'Not sent: no');
+    });
+
+    test('no price flashes where motion is unwanted', async () => {
+      const page = await halley.page('ticker.html');
+      await page.emulateMedia({reducedMotion: 'reduce'});
+      await page.waitForSelector('#board .flash0, #board .flash1');
+      const names = await page.evaluate(() => [...document.querySelectorAll('#board li')].map(li => getComputedStyle(li, '::after').animationName));
+      assert.deepEqual([...new Set(names)], ['none']);
     });
 
     test('no page has complained, none is wider than a phone', async () => {

@@ -162,6 +162,32 @@ for (const server of SERVERS) {
       assert.equal(await page.evaluate(() => window.tried), 0);
     });
 
+    test('patterns come and go on one open WebSocket, and history is read beside it', async () => {
+      const page = await bare(halley), sockets = [];
+      page.on('websocket', socket => sockets.push(socket.url()));
+      await listen(page, 'pat/a', {share: false});
+      await isOpen(page, 'ws');
+      const said = await page.evaluate(async () => {
+        window.all = [];
+        window.leave = halley.subscribe({pattern: 'pat/*'}, m => window.all.push(m.data));
+        await window.leave.ready;
+        return halley.transport;
+      });
+      assert.equal(said, 'ws');
+      halley.redis('FCALL', 'halley_publish', '1', 'pat/a', '1');
+      halley.redis('FCALL', 'halley_publish', '1', 'pat/b', '2');
+      await until(() => page.evaluate(() => window.all.length === 2), 'the pattern brings both', 60);
+      await page.evaluate(() => window.leave());
+      halley.redis('FCALL', 'halley_publish', '1', 'pat/b', '3');
+      halley.redis('FCALL', 'halley_publish', '1', 'pat/a', '4');
+      await until(async () => (await page.got()).includes(4), 'what is named as well stays', 60);
+      assert.deepEqual(await page.got(), [1, 4]);
+      assert.deepEqual(await page.evaluate(() => window.all), [1, 2]);
+      assert.equal(sockets.length, 1);
+      const {messages, more} = await page.evaluate(() => halley.history('pat/a', {limit: 1}));
+      assert.deepEqual([messages.map(m => m.data), more], [[4], true]);
+    });
+
     test('ten tabs hold one connection, and a closing leader loses nothing', async () => {
       const context = await halley.browser(), tabs = [];
       for (let i = 0; i < 10; i++) tabs.push(await listen(await bare(halley, context), 'tabs', {}));

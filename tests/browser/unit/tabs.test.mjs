@@ -2,26 +2,11 @@
 import assert from 'node:assert/strict';
 import {afterEach, beforeEach, test} from 'node:test';
 import {Halley} from '../../../www/halley.mjs';
+import {paperLocks} from '../lib/paper-locks.mjs';
 import {PaperServer} from '../lib/paper-server.mjs';
 import {until} from '../lib/until.mjs';
 
 let server, tabs, asIs;
-
-/* One lock a name, in the order of asking. */
-function paperLocks() {
-  const tails = new Map();
-  return {
-    request(name, {signal}, hold) {
-      const before = tails.get(name) || Promise.resolve();
-      const mine = before.then(() => signal && signal.aborted ? undefined : hold());
-      tails.set(name, mine.catch(() => {}));
-      return new Promise((done, fail) => {
-        mine.then(done, fail);
-        if (signal) signal.addEventListener('abort', () => fail(new Error('AbortError')));
-      });
-    }
-  };
-}
 
 beforeEach(async () => {
   server = await new PaperServer().listen();
@@ -190,6 +175,33 @@ test('one may ask not to share, and without Web Locks each tab goes alone', asyn
   const a = tab(), b = tab({share: false});
   Object.defineProperty(globalThis, 'navigator', {value: {}, configurable: true});
   const c = tab();
+  for (const t of [a, b, c]) t.subscribe('chat');
+  await isOpen(a, b, c);
+  assert.equal(server.streams.size, 3);
+});
+
+test('a leader that hangs is replaced within ten seconds, with nothing lost or doubled', async () => {
+  const all = await open(3), leader = all.find(tab => tab._yield), others = all.filter(tab => tab !== leader);
+  server.publish('chat', 1);
+  await has(1, ...all);
+  // It hangs: nothing is told, nothing is answered, but its stream and its lock are held.
+  leader._tell = () => {};
+  for (const stream of server.streams) stream.deaf = true;
+  const since = Date.now();
+  server.publish('chat', 2, 3);
+  await has(3, ...others);
+  assert.ok(Date.now() - since < 20000); // 10 s, where a machine has time
+  assert.ok(others.some(tab => tab._yield));
+  server.publish('chat', 4);
+  await has(4, ...others);
+  for (const tab of others) assert.deepEqual(tab.got, [1, 2, 3, 4]);
+  await until(() => all.filter(tab => tab._yield).length === 1, 'the one that hung leads no more');
+  await has(4, leader);
+  assert.deepEqual(leader.got, [1, 2, 3, 4]);
+});
+
+test('tabs that ask with other parameters or headers do not share', async () => {
+  const a = tab({params: {token: 'a'}}), b = tab({params: {token: 'b'}}), c = tab({headers: {Authorization: 'c'}});
   for (const t of [a, b, c]) t.subscribe('chat');
   await isOpen(a, b, c);
   assert.equal(server.streams.size, 3);

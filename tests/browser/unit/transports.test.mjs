@@ -318,7 +318,7 @@ test('a publish that the WebSocket took with it is repeated by POST under its ke
 test('an error that the WebSocket says of reading is reported', async () => {
   const {halley, socket} = await openSocket();
   socket.onmessage({data: '{"error":{"status":403,"title":"Forbidden","detail":"channel: no"}}'});
-  await until(() => halley.state === 'closed');
+  await until(() => halley.state === 'waiting');
   assert.equal(halley.states.at(-1).error.status, 403);
   assert.ok(socket.closed);
 });
@@ -335,7 +335,7 @@ test('a WebSocket that broke after it had worked is opened again', async () => {
 
 test('frames of an abandoned WebSocket are not listened to', async () => {
   const {halley, socket, sockets} = await openSocket();
-  halley.subscribe('other');
+  halley.wake();
   await sockets.next(1);
   assert.ok(socket.closed);
   socket.onmessage({data: batch(9)});

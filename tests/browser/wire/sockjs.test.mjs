@@ -24,7 +24,7 @@ async function connected(url, transport) {
 for (const server of SERVERS) {
   describe(`sockjs-client on ${server}`, () => {
     let halley;
-    before(async () => { halley = await Running.start(server); });
+    before(async () => { halley = await Running.start(server, {HALLEY_PROCESSES: '2'}); });
     after(() => halley.stop());
 
     for (const transport of TRANSPORTS) {

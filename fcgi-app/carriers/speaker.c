@@ -1,0 +1,58 @@
+/*
+ * Who speaks in a session.
+ */
+#include "fcgi-app/carriers/speaker.h"
+
+#include <string.h>
+
+#include "core/data/wildcard.h"
+#include "fcgi-app/rights/credential.h"
+#include "fcgi-app/rights/rights.h"
+
+static bool has_token(const struct identity *who) {
+    return who != NULL && who->expires > 0;
+}
+
+struct session_who speaker_words(const struct identity *who, struct session_bytes reason,
+                                 struct buf *words) {
+    if (!has_token(who))
+        return (struct session_who){.ends = 0};
+    identity_put(who, words);
+    return (struct session_who){.words = {words->data, words->len},
+                                .reason = reason,
+                                .ends = (int64_t)(who->expires * 1000)};
+}
+
+bool speaker_take(const struct app *app, const struct identity **who,
+                  const struct session_view *view, bool request) {
+    struct identity *kept =
+        view->who.len > 0 ? identity_take(view->who.at, view->who.len, (double)view->ends / 1000)
+                          : NULL;
+    bool same = kept == NULL || !has_token(*who) || strcmp(kept->user, (*who)->user) == 0;
+
+    if (kept == NULL || !same || (request && has_token(*who) && (*who)->expires >= kept->expires)) {
+        identity_free(kept);
+        return same;
+    }
+    credentials_know(app->credentials, kept, ev_now(app->loop));
+    identity_free(*who);
+    *who = kept;
+    return true;
+}
+
+bool speaker_may_read(const struct config *config, const struct identity *who,
+                      const struct hub_places *places) {
+    if (who != NULL && who->revoked)
+        return false;
+    for (size_t i = 0; i < places->count; i++) {
+        const struct hub_channel *place = &places->channels[i];
+        if (!wildcard_is(place->name, place->len) &&
+            !rights_may(config, who, RIGHTS_SUBSCRIBE, place->name, place->len))
+            return false;
+    }
+    return true;
+}
+
+bool speaker_over(const struct identity *who, double now) {
+    return has_token(who) && who->expires <= now;
+}

@@ -1,0 +1,341 @@
+/*
+ * Logins and tokens. The web server that hands a request over by FastCGI or CGI says in REMOTE_USER
+ * who has logged in there; no field of a request becomes that variable (RFC 3875 §4.1.11, §4.1.18).
+ * A token, which says by itself who it is for, comes in a field, a parameter, a WebSocket's list of
+ * subprotocols, or a cookie.
+ *
+ * A browser sends logins and cookies to whoever asks it to, another site's page too. So they count
+ * on requests of this site's own pages, and of `origins` that are listed word for word; what comes
+ * from elsewhere is from somebody whom nobody knows.
+ *
+ * Tokens that were verified are remembered by their digests, the oldest first to go: a poller sends
+ * the same one with each request.
+ */
+#include "fcgi-app/rights/credential.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "core/base/collections.h"
+#include "core/base/crypto.h"
+#include "core/base/json.h"
+#include "core/base/mem.h"
+#include "fcgi-app/rights/revoked.h"
+#include "fcgi-app/rights/rights.h"
+#include "fcgi-app/rights/token.h"
+
+#define LOGIN_WANTS (SAID_BIT(SAID_REMOTE_USER) | SAID_BIT(SAID_GROUPS) | SAID_BIT(SAID_REFERER))
+#define TOKEN_WANTS (SAID_BIT(SAID_AUTHORIZATION) | SAID_BIT(SAID_SOCKET_PROTOCOL))
+
+struct verified {
+    UT_hash_handle hh; /* in the order in which they came */
+    unsigned char digest[CRYPTO_SHA256];
+    struct identity *who;
+};
+
+struct credentials {
+    const struct config *config;
+    struct keys *keys; /* NULL: tokens are not looked at */
+    struct verified *verified;
+    struct revoked *revoked; /* NULL: nobody says */
+};
+
+/* ------------------------------------------------------------------ the configuration */
+
+static bool check_name(const char *option, const char *name, int other,
+                       char problem[CONFIG_PROBLEM]) {
+    if (name[0] == '\0' || other < 0)
+        return true;
+    snprintf(problem, CONFIG_PROBLEM, "%s = %.100s: that is another thing's name", option, name);
+    return false;
+}
+
+static bool is_forwarded(const char *name) {
+    return said_by_field(name, strlen(name)) == SAID_FORWARDED;
+}
+
+/* What a field's name means already; the options' own names aside, which come and go. */
+static int field_meaning(const char *name) {
+    int other = said_by_field(name, strlen(name));
+    return other == SAID_USER_FIELD || other == SAID_GROUP_FIELD ? -1 : other;
+}
+
+static bool check_names(const struct config *config, char problem[CONFIG_PROBLEM]) {
+    const char *user = config->user_header, *groups = config->group_header;
+    int variable = said_by_variable(config->group_variable, strlen(config->group_variable));
+
+    if (!check_name("group_variable", config->group_variable,
+                    variable == SAID_GROUPS ? -1 : variable, problem) ||
+        !check_name("user_header", user, is_forwarded(user) ? -1 : field_meaning(user), problem) ||
+        !check_name("group_header", groups, field_meaning(groups), problem))
+        return false;
+    if (groups[0] == '\0' || (user[0] != '\0' && strcasecmp(groups, user) != 0))
+        return true;
+    snprintf(problem, CONFIG_PROBLEM, "group_header = %.100s: needs a user_header of another name",
+             groups);
+    return false;
+}
+
+bool credentials_check(const struct config *config, char problem[CONFIG_PROBLEM]) {
+    struct keys *keys = check_names(config, problem) ? keys_load(config, problem) : NULL;
+    bool good = keys != NULL;
+
+    keys_unload(keys);
+    return good;
+}
+
+struct credentials *credentials_new(const struct config *config, char problem[CONFIG_PROBLEM]) {
+    struct keys *keys = keys_load(config, problem);
+
+    if (keys == NULL)
+        return NULL;
+    said_call(SAID_GROUPS, config->group_variable, "");
+    said_call(SAID_USER_FIELD, "", is_forwarded(config->user_header) ? "" : config->user_header);
+    said_call(SAID_GROUP_FIELD, "", config->group_header);
+    struct credentials *credentials = mem_new(sizeof *credentials);
+    credentials->config = config;
+    credentials->keys = keys;
+    return credentials;
+}
+
+static void forget(struct credentials *credentials, struct verified *verified) {
+    HASH_DEL(credentials->verified, verified);
+    identity_free(verified->who);
+    free(verified);
+}
+
+void credentials_free(struct credentials *credentials) {
+    struct verified *verified, *next;
+
+    if (credentials == NULL)
+        return;
+    HASH_ITER (hh, credentials->verified, verified, next)
+        forget(credentials, verified);
+    keys_unload(credentials->keys);
+    free(credentials);
+}
+
+void credentials_heed(struct credentials *credentials, struct revoked *revoked) {
+    credentials->revoked = revoked;
+}
+
+static bool reads_tokens(const struct credentials *credentials) {
+    return credentials->config->key_count > 0;
+}
+
+said_set credentials_want(const struct credentials *credentials) {
+    const struct config *config = credentials != NULL ? credentials->config : NULL;
+    said_set wants = config != NULL && rights_wanted(config) ? LOGIN_WANTS : 0;
+
+    if (config == NULL || !reads_tokens(credentials))
+        return wants;
+    wants |= TOKEN_WANTS;
+    return config->token_cookie[0] != '\0' ? wants | SAID_BIT(SAID_COOKIE) | SAID_BIT(SAID_REFERER)
+                                           : wants;
+}
+
+/* ------------------------------------------------------------------------- tokens */
+
+static struct identity *recall(struct credentials *credentials,
+                               const unsigned char digest[CRYPTO_SHA256], double now) {
+    struct verified *verified;
+
+    HASH_FIND(hh, credentials->verified, digest, CRYPTO_SHA256, verified);
+    if (verified == NULL)
+        return NULL;
+    if (verified->who->expires > now)
+        return identity_hold(verified->who);
+    forget(credentials, verified);
+    return NULL;
+}
+
+static void remember(struct credentials *credentials, const unsigned char digest[CRYPTO_SHA256],
+                     const struct identity *who) {
+    struct verified *verified = mem_new(sizeof *verified);
+
+    if (HASH_COUNT(credentials->verified) >= CREDENTIALS_MAX)
+        forget(credentials, credentials->verified);
+    memcpy(verified->digest, digest, sizeof verified->digest);
+    verified->who = identity_hold(who);
+    HASH_ADD(hh, credentials->verified, digest, sizeof verified->digest, verified);
+}
+
+void credentials_know(struct credentials *credentials, struct identity *who, double now) {
+    if (credentials != NULL && credentials->revoked != NULL)
+        revoked_heed(credentials->revoked, who, now);
+}
+
+struct identity *credentials_token(struct credentials *credentials, const char *token, size_t len,
+                                   double now, struct problem *problem) {
+    unsigned char digest[CRYPTO_SHA256];
+    enum token_fault fault = TOKEN_BAD;
+
+    crypto_sha256(token, len, digest);
+    struct identity *who = recall(credentials, digest, now);
+    if (who != NULL)
+        return who;
+    who = token_read(credentials->config, credentials->keys, token, len, now, &fault);
+    if (who == NULL) {
+        problem_set(problem, 401, "token: it %s", token_words(fault));
+        return NULL;
+    }
+    credentials_know(credentials, who, now);
+    if (who->revoked) {
+        problem_set(problem, 401, "token: it was revoked");
+        identity_free(who);
+        return NULL;
+    }
+    remember(credentials, digest, who);
+    return who;
+}
+
+/* What was found of one kind: a token, borrowed, and whether another one stands beside it. */
+struct found {
+    const char *at;
+    size_t len;
+    bool differs;
+};
+
+static void note(struct found *found, const char *at, size_t len) {
+    if (found->at == NULL)
+        *found = (struct found){at, len, false};
+    else if (found->len != len || memcmp(found->at, at, len) != 0)
+        found->differs = true;
+}
+
+/* Elements of a list that begin with a word, in whatever case: what stands behind it. */
+static void look_in_list(struct found *found, const char *list, const char *word,
+                         const char *marks) {
+    size_t len = strlen(word);
+
+    for (const char *at = list; *at != '\0'; at += strspn(at, marks)) {
+        size_t end = strcspn(at, marks);
+        if (end >= len && strncasecmp(at, word, len) == 0)
+            note(found, at + len, end - len);
+        at += end;
+    }
+}
+
+/* Fields that stand there twice are one list (RFC 9110 §5.3); a scheme is followed by blanks. */
+static void look_in_field(struct found *found, const char *field) {
+    for (const char *at = field; *at != '\0'; at += strspn(at, ", \t")) {
+        size_t end = strcspn(at, ",");
+        if (end > 7 && strncasecmp(at, "Bearer ", 7) == 0) {
+            size_t skipped = 7 + strspn(at + 7, " ");
+            while (end > skipped && (at[end - 1] == ' ' || at[end - 1] == '\t'))
+                end--;
+            note(found, at + skipped, end - skipped);
+        }
+        at += strcspn(at, ",");
+    }
+}
+
+static void look_in_parameters(struct found *found, const struct params *params) {
+    for (size_t i = 0; i < params->count; i++) {
+        const struct param *param = &params->items[i];
+        if (strcmp(param->name, "token") == 0)
+            note(found, param->value, param->value_len);
+    }
+}
+
+/* Cookies are compared as they are named, case and all (RFC 6265 §5.3); an empty one is what a site
+ * leaves of one that it took away. */
+static void look_in_cookies(struct found *found, const char *cookies, const char *name) {
+    size_t len = strlen(name);
+
+    for (const char *at = cookies; *at != '\0'; at += strspn(at, "; \t")) {
+        size_t end = strcspn(at, ";");
+        if (end > len + 1 && strncmp(at, name, len) == 0 && at[len] == '=')
+            note(found, at + len + 1, end - len - 1);
+        at += end;
+    }
+}
+
+/* What is said on purpose goes before what a browser adds by itself. */
+static struct found look(const struct credentials *credentials, const struct request *request,
+                         bool trusted) {
+    const char *cookie = credentials->config->token_cookie;
+    struct found found = {NULL, 0, false};
+
+    look_in_field(&found, request->authorization);
+    if (found.at == NULL)
+        look_in_parameters(&found, &request->params);
+    if (found.at == NULL)
+        look_in_list(&found, request->socket_protocol, "bearer.", ", \t");
+    if (found.at == NULL && cookie[0] != '\0' && trusted)
+        look_in_cookies(&found, request->cookie, cookie);
+    return found;
+}
+
+/* ------------------------------------------------------------------------- logins */
+
+static bool find_login(struct request *request, struct problem *problem) {
+    const char *user = request->remote_user;
+
+    if (user[0] == '\0')
+        return true;
+    if (!identity_names(user, strlen(user)) || strlen(request->groups) > IDENTITY_GROUPS_MAX) {
+        problem_set(problem, 401,
+                    "login: a user's name must be 1 to %d bytes without control "
+                    "characters, and all groups %d bytes at most",
+                    IDENTITY_USER_MAX, IDENTITY_GROUPS_MAX);
+        return false;
+    }
+    request->who = identity_new(user, request->groups);
+    return true;
+}
+
+bool credentials_find(struct credentials *credentials, struct request *request, bool scripted,
+                      double now, struct problem *problem) {
+    const struct config *config = credentials != NULL ? credentials->config : NULL;
+
+    if (config != NULL && request->login_fault != NULL) {
+        problem_set(problem, 400, "login: %s", request->login_fault);
+        return false;
+    }
+    if (config == NULL || request->who != NULL ||
+        (!reads_tokens(credentials) && !rights_wanted(config)))
+        return true;
+    bool trusted = !scripted && site_trusts(&request->claims, request->referer, config->origins);
+    struct found found = {NULL, 0, false};
+    if (reads_tokens(credentials))
+        found = look(credentials, request, trusted);
+    if (found.differs) {
+        problem_set(problem, 400, "token: there are two that differ");
+        return false;
+    }
+    if (found.at == NULL)
+        return !trusted || find_login(request, problem);
+    char *token = mem_copy(found.at, found.len);
+    request->who = credentials_token(credentials, token, found.len, now, problem);
+    explicit_bzero(token, found.len);
+    free(token);
+    return request->who != NULL;
+}
+
+bool credentials_renew(struct credentials *credentials, const struct identity **who,
+                       struct scan_value token, double now, struct problem *problem) {
+    bool reads = credentials != NULL && reads_tokens(credentials);
+    size_t len = 0;
+    char *text = scan_is_string(token) ? json_unquote(token.at, token.len, &len) : NULL;
+    struct identity *next = NULL;
+
+    if (!reads || text == NULL)
+        problem_set(problem, 400, "token: %s", reads ? "must be a string" : "none is read here");
+    else
+        next = credentials_token(credentials, text, len, now, problem);
+    if (text != NULL)
+        explicit_bzero(text, len);
+    free(text);
+    if (next != NULL && *who != NULL && strcmp((*who)->user, next->user) != 0) {
+        problem_set(problem, 403, "token: it is for another user than this connection's");
+        identity_free(next);
+        next = NULL;
+    }
+    if (next == NULL)
+        return false;
+    identity_free(*who);
+    *who = next;
+    return true;
+}

@@ -1,0 +1,2 @@
+/* The client with long polling and polling alone. */
+export {Halley, Halley as default} from './client.js';

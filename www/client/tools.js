@@ -1,0 +1,31 @@
+/* What several parts of the client need. */
+export const root = globalThis;
+
+/* Whether asking again would be answered alike. */
+export const refused = e => e.status >= 400 && e.status < 500 && ![408, 425, 429].includes(e.status);
+
+/* The error that a problem (RFC 9457) stands for. */
+export const failure = p => Object.assign(new Error(p.detail ? p.title + ': ' + p.detail : p.title),
+  {retryAfter: p.retry_after * 1000 || undefined}, p);
+export const foreign = status => failure({title: 'not an answer of Halley', status});
+export const givenUp = () => new DOMException('given up', 'AbortError');
+
+/* Full jitter, after what the server has asked for. */
+export const later = (e, n, o) => Math.round((e.retryAfter || 0) + Math.random() * Math.min(o.maxBackoff, o.backoff * 2 ** n));
+
+/* Calls back when the signal, if there is one, is aborted; returns what forgets that. */
+export function when(signal, fn) {
+  if (signal?.aborted) fn();
+  else signal?.addEventListener('abort', fn);
+  return () => signal?.removeEventListener('abort', fn);
+}
+export const sleep = (ms, signal) => new Promise(done => {
+  const timer = setTimeout(done, ms);
+  when(signal, () => { clearTimeout(timer); done(); });
+});
+
+export const newKey = () => Date.now().toString(36) + Math.random().toString(36).slice(1);
+
+/* The values by their keys. A page may have no storage, or not be let at it. */
+export const kept = key => { try { return sessionStorage.getItem(key); } catch (e) { /* none */ } };
+export const keep = (key, text) => { try { sessionStorage.setItem(key, text); } catch (e) { /* none */ } };
