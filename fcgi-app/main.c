@@ -78,7 +78,7 @@ struct program {
     struct ev_prepare done;
 };
 
-/* Nobody new comes in, and each connection ends with its answer. */
+/* Nobody new comes in, and each connection ends with its next answer. */
 static void close_doors(struct program *program) {
     if (program->intake != NULL)
         intake_close(program->intake);
@@ -97,6 +97,7 @@ static void drain(struct program *program) {
     listeners_remove(&program->listeners);
     hub_drain(program->app.hub);
     close_doors(program);
+    connections_drain(program->connections);
     if (program->http != NULL)
         ws_serving_end(program->app.serving);
     if (program->feed != NULL)

@@ -18,6 +18,8 @@
 
 #include "core/base/mem.h"
 
+#define FIRST_REQUEST 0.5 /* seconds that a new connection has for it when nobody else comes in */
+
 enum {
     SMALL = 2048,                    /* bytes that are cheaper to copy than to gather */
     GATHERED_MAX = 64 * 1024 * 1024, /* bytes of bodies that are on their way in together ... */
@@ -445,10 +447,45 @@ bool connections_idle(const struct connections *all) {
     return all->stats->connections == all->stats->connections_kept;
 }
 
-void connections_drain(struct connections *all) {
+/* Has whoever rests in this ring look whether something has come, and stay there if not. */
+static void look_once(struct ring *ring) {
+    struct ring waiting;
+
+    ring_move(ring, &waiting);
+    while (!ring_empty(&waiting)) {
+        struct connection *connection = first_of(&waiting);
+        ring_remove(&connection->deadline.ring);
+        ring_add(ring, &connection->deadline.ring);
+        connection_carrier(connection)->ready(connection, 0);
+    }
+}
+
+/* Its first request may be on its way: who has just connected does not expect an end. */
+static void await_first(struct connection *connection) {
+    connection_set_state(connection, CONNECTION_ARRIVING);
+    connection_set_deadline(connection, FIRST_REQUEST);
+}
+
+static void end_rest(struct ring *ring) {
+    while (!ring_empty(ring)) {
+        struct connection *connection = first_of(ring);
+        if (connection->reused)
+            connection_close(connection);
+        else
+            await_first(connection);
+    }
+}
+
+void connections_finish(struct connections *all) {
     all->closing = true;
-    while (connections_spare(all))
-        ;
+}
+
+void connections_drain(struct connections *all) {
+    connections_finish(all);
+    look_once(&all->resting);
+    look_once(&all->idle);
+    end_rest(&all->resting);
+    end_rest(&all->idle);
 }
 
 static void close_entry(void *ctx, struct wheel_entry *entry) {

@@ -118,7 +118,11 @@ void connections_free(struct connections *all);
 /* Closes a connection that rests, and has for longer than its like; false: none rests. */
 bool connections_spare(struct connections *all);
 
-/* Closes those that rest; and from now on each of the others when it has answered. */
+/* From now on each connection ends with its answer. Those that rest may still ask. */
+void connections_finish(struct connections *all);
+
+/* Likewise, and none rests any more: what has come is read, then they are closed. One that has
+ * not asked for anything yet has half a second for it. */
 void connections_drain(struct connections *all);
 
 /* Whether nothing is on its way in, and nothing is being answered, any more. */

@@ -633,12 +633,54 @@ START_TEST(shutting_down_ends_connections_with_their_answers) {
     loop_until(loop, held_count == 1 && connections->gathered > 0);
     ck_assert(!connections_idle(connections));
     http_server_close(server);
+    connections_drain(connections);
     ck_assert_str_eq(all_on(resting), "");
     answer(held[0], "last");
     ck_assert_str_eq(all_on(waiting), closing("last"));
     socket_send(begun, " HTTP/1.1\r\n" HOST "\r\n", 22);
     ck_assert_str_eq(all_on(begun), closing("GET b? 0 "));
     ck_assert(connections_idle(connections));
+    end();
+}
+END_TEST
+
+START_TEST(who_asks_in_the_moment_of_the_end_is_answered) {
+    begin();
+    int kept = sent(GET("a")), idle = sent(GET("a"));
+    ck_assert_str_eq(take_on(kept, strlen(ok("GET a? 0 "))), ok("GET a? 0 "));
+    ck_assert_str_eq(take_on(idle, strlen(ok("GET a? 0 "))), ok("GET a? 0 "));
+    int begun = connected(), later = connected(), silent = connected();
+    loop_until(loop, stats.connections == 5);
+    socket_send(kept, GET("b"), strlen(GET("b")));
+    socket_send(begun, GET("c"), strlen(GET("c")));
+    int waiting = sent(GET("d"));
+    http_server_close(server);
+    connections_drain(connections);
+    socket_send(later, GET("e"), strlen(GET("e")));
+    ck_assert_str_eq(all_on(kept), closing("GET b? 0 "));
+    ck_assert_str_eq(all_on(begun), closing("GET c? 0 "));
+    ck_assert_str_eq(all_on(waiting), closing("GET d? 0 "));
+    ck_assert_str_eq(all_on(later), closing("GET e? 0 "));
+    ck_assert_str_eq(all_on(idle), "");
+    ck_assert_str_eq(all_on(silent), "");
+    ck_assert(connections_idle(connections));
+    ck_assert_uint_eq(stats.requests_late + stats.requests_broken, 0);
+    end();
+}
+END_TEST
+
+START_TEST(who_has_kept_a_connection_may_ask_once_more_until_it_drains) {
+    begin();
+    int kept = sent(GET("a")), idle = sent(GET("a"));
+    ck_assert_str_eq(take_on(kept, strlen(ok("GET a? 0 "))), ok("GET a? 0 "));
+    ck_assert_str_eq(take_on(idle, strlen(ok("GET a? 0 "))), ok("GET a? 0 "));
+    http_server_close(server);
+    loop_turn(loop);
+    socket_send(kept, GET("b"), strlen(GET("b")));
+    ck_assert_str_eq(all_on(kept), closing("GET b? 0 "));
+    ck_assert_uint_eq(stats.connections, 1);
+    connections_drain(connections);
+    ck_assert_str_eq(all_on(idle), "");
     end();
 }
 END_TEST
@@ -809,5 +851,7 @@ UNIT_MAIN("http_server", a_request_is_answered_with_its_length_and_the_connectio
           connections_beyond_the_limit_are_told_so, a_slow_reader_is_queued_for_and_then_goes_on,
           an_upgrade_hands_over_the_connection_and_what_came_behind,
           shutting_down_ends_connections_with_their_answers,
+          who_asks_in_the_moment_of_the_end_is_answered,
+          who_has_kept_a_connection_may_ask_once_more_until_it_drains,
           the_client_is_whom_a_trusted_proxy_names,
           whatever_comes_in_whatever_pieces_is_answered_in_its_order)

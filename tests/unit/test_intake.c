@@ -63,7 +63,7 @@ static void begin(void) {
 }
 
 static void end(void) {
-    ck_assert(intake_idle(intake));
+    ck_assert(connections_idle(connections));
     connections_free(connections);
     intake_free(intake);
     ck_assert_uint_eq(stats.clients, 0);
@@ -380,7 +380,7 @@ START_TEST(ending_in_the_midst_of_large_bodies_leaves_nothing) {
     (void)push(other, text.data, text.len / 3);
     ck_assert_uint_eq(stats.requests_large, 2);
     intake_close(intake);
-    ck_assert(!intake_idle(intake));
+    ck_assert(!connections_idle(connections));
     (void)push(fd, text.data + text.len / 2, 1000); /* it may go on to arrive */
     connections_free(connections);
     intake_free(intake);
@@ -442,7 +442,7 @@ START_TEST(a_kept_connection_carries_one_request_after_the_other) {
     }
     ck_assert_uint_eq(stats.connections, 1);
     ck_assert_uint_eq(stats.requests_reused, 99);
-    ck_assert(intake_idle(intake)); /* one that rests keeps nobody */
+    ck_assert(connections_idle(connections)); /* one that rests keeps nobody */
     close(fd);
     loop_until(loop, stats.connections == 0);
     ck_assert_uint_eq(stats.requests_broken, 0);
@@ -515,9 +515,16 @@ START_TEST(closing_ends_the_connections_that_rest) {
     begin();
     int fd = connect_server();
     socket_send(fd, text.data, text.len);
+    int asks = connect_server();
+    socket_send(asks, text.data, text.len);
     ck_assert_str_eq(next_answer(fd), "took poll");
+    ck_assert_str_eq(next_answer(asks), "took poll");
     intake_close(intake);
+    ck_assert_uint_eq(stats.connections_kept, 2);
+    socket_send(asks, text.data, text.len);
+    connections_drain(connections);
     ck_assert_uint_eq(stats.connections, 0);
+    ck_assert_str_eq(answer_on(asks, 1), "took poll"); /* it had come before the end */
     ck_assert(!socket_take(fd, &bytes));
     close(fd);
     buf_free(&text);
@@ -535,13 +542,13 @@ START_TEST(closing_takes_what_was_already_waiting) {
     socket_send(half, text.data, 10);
     intake_close(intake);
     ck_assert_uint_eq(taken, 1);
-    ck_assert(!intake_idle(intake));
+    ck_assert(!connections_idle(connections));
     int refused = socket(AF_UNIX, SOCK_STREAM, 0);
     ck_assert_int_ne(connect(refused, (struct sockaddr *)&address, sizeof address), 0);
     close(refused);
     socket_send(half, text.data + 10, text.len - 10);
     loop_until(loop, taken == 2);
-    ck_assert(intake_idle(intake));
+    ck_assert(connections_idle(connections));
     ck_assert_str_eq(answer_on(fd, 1), "took poll");
     ck_assert_str_eq(answer_on(half, 1), "took poll");
     intake_close(intake);
@@ -557,7 +564,7 @@ START_TEST(freeing_ends_what_is_still_on_its_way) {
     int fd = connect_server();
     socket_send(fd, text.data, 20);
     loop_turn(loop);
-    ck_assert(!intake_idle(intake));
+    ck_assert(!connections_idle(connections));
     connections_free(connections);
     intake_free(intake);
     ck_assert(!socket_take(fd, &bytes));

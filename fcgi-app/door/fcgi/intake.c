@@ -353,15 +353,10 @@ struct intake *intake_new(struct connections *all, int listen_fd, const struct c
 void intake_close(struct intake *intake) {
     if (intake->acceptor == NULL)
         return;
+    connections_finish(intake->all);
     acceptor_take_waiting(intake->acceptor);
     acceptor_free(intake->acceptor);
     intake->acceptor = NULL;
-    connections_drain(intake->all);
-}
-
-bool intake_idle(const struct intake *intake) {
-    const struct stats *stats = intake->stats;
-    return stats->connections == stats->connections_kept;
 }
 
 void intake_free(struct intake *intake) {

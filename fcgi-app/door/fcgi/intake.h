@@ -23,14 +23,11 @@ struct intake *intake_new(struct connections *all, int listen_fd, const struct c
                           const struct request_taker *taker);
 
 /*
- * Accepts what is already waiting, then closes the listening socket, and the
- * connections that rest. Requests that have not wholly arrived may go on to do so
- * until their deadline.
+ * Accepts what is already waiting, then closes the listening socket. Connections end with their
+ * next answer (connections_finish); requests that have not wholly arrived may go on to do so until
+ * their deadline.
  */
 void intake_close(struct intake *intake);
-
-/* Whether nothing is on its way in, and nothing is being answered, any more. */
-bool intake_idle(const struct intake *intake);
 
 /* Stops at once. Its connections need it until they are closed: connections_free() comes first.
  * Safe on NULL. */

@@ -285,7 +285,8 @@ static bool left(struct connection *connection, unsigned what) {
 static void late(struct connection *connection) {
     struct problem problem;
 
-    if (connection->state == CONNECTION_RESTING || (connection->own & HTTP_LINGER)) {
+    bool silent = incoming_of(connection) == NULL; /* nothing of a request has come */
+    if (silent || connection->state == CONNECTION_RESTING || (connection->own & HTTP_LINGER)) {
         connection_close(connection);
         return;
     }
@@ -432,10 +433,10 @@ struct http_server *http_server_new(struct connections *all, int listen_fd,
 void http_server_close(struct http_server *server) {
     if (server->acceptor == NULL)
         return;
+    connections_finish(server->all);
     acceptor_take_waiting(server->acceptor);
     acceptor_free(server->acceptor);
     server->acceptor = NULL;
-    connections_drain(server->all);
 }
 
 void http_server_free(struct http_server *server) {

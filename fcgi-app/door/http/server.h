@@ -16,8 +16,9 @@ struct http_server;
 struct http_server *http_server_new(struct connections *all, int listen_fd,
                                     const struct config *config, const struct request_taker *taker);
 
-/* Accepts what is already waiting, then closes the listening socket, and the connections that
- * rest. A request that has begun to arrive may go on to do so until its deadline. */
+/* Accepts what is already waiting, then closes the listening socket. Connections end with their
+ * next answer (connections_finish); a request that has begun to arrive may go on to do so until its
+ * deadline. */
 void http_server_close(struct http_server *server);
 
 /* Stops at once. Its connections need it until they are closed: connections_free() comes first.
