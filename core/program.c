@@ -19,6 +19,9 @@
 #include "core/base/mem.h"
 #include "core/redis/tls.h"
 
+/* Told to end, by whoever started it: a person, systemd, a web server. */
+static const int to_end[PROGRAM_SIGNALS] = {SIGTERM, SIGINT, SIGUSR1};
+
 void program_seed(void) {
     srand48((long)getpid() ^ (long)time(NULL) << 16);
 }
@@ -82,12 +85,17 @@ static void keep_arguments(int argc, char **argv) {
         arguments[i] = mem_string(argv[i]);
 }
 
-/* By the program that this one was before: then it waits. */
-static bool is_blocked(int number) {
+/*
+ * Signals wait from here on until they are watched for. Libraries have handlers of their own
+ * (libfcgi's swallows TERM), and who has just begun to listen may be told to end already.
+ */
+static void block_signals(const int *numbers, size_t count) {
     sigset_t blocked;
 
-    sigprocmask(SIG_BLOCK, NULL, &blocked);
-    return sigismember(&blocked, number) == 1;
+    sigemptyset(&blocked);
+    for (size_t i = 0; i < count; i++)
+        sigaddset(&blocked, numbers[i]);
+    sigprocmask(SIG_BLOCK, &blocked, NULL);
 }
 
 char **program_arguments(void) {
@@ -104,8 +112,7 @@ int program_run(const char *name, int argc, char **argv,
 
     keep_arguments(argc, argv);
     fill_standard_descriptors();
-    if (!is_blocked(SIGHUP))
-        signal(SIGHUP, SIG_IGN); /* until it is watched for */
+    block_signals(&(const int){SIGHUP}, 1);
     log_open(name, LOG_INFO);
     int result = load(&config, &command, argc, argv, problem);
     program_hide_secrets(argc, argv);
@@ -127,6 +134,7 @@ int program_run(const char *name, int argc, char **argv,
         log_open(name, (enum log_level)config.log_level);
         log_to(config.log);
         program_seed();
+        block_signals(to_end, PROGRAM_SIGNALS);
         result = work(&config);
     }
     free(command.groups);
@@ -143,7 +151,6 @@ void program_watch_signals(struct program_signals *signals, struct ev_loop *loop
                            void (*drain)(struct ev_loop *loop, struct ev_signal *signal,
                                          int events),
                            void *ctx) {
-    static const int numbers[PROGRAM_SIGNALS] = {SIGTERM, SIGINT, SIGUSR1};
     sigset_t watched;
 
     sigemptyset(&watched);
@@ -152,10 +159,10 @@ void program_watch_signals(struct program_signals *signals, struct ev_loop *loop
     ev_signal_start(loop, &signals->hangup);
     sigaddset(&watched, SIGHUP);
     for (int i = 0; i < PROGRAM_SIGNALS; i++) {
-        ev_signal_init(&signals->watchers[i], drain, numbers[i]);
+        ev_signal_init(&signals->watchers[i], drain, to_end[i]);
         signals->watchers[i].data = ctx;
         ev_signal_start(loop, &signals->watchers[i]);
-        sigaddset(&watched, numbers[i]);
+        sigaddset(&watched, to_end[i]);
     }
     sigprocmask(SIG_UNBLOCK, &watched, NULL);
 }

@@ -418,6 +418,28 @@ START_TEST(a_child_that_does_not_drain_is_killed) {
 }
 END_TEST
 
+/* Libraries that it starts with have handlers of their own for signals. */
+START_TEST(told_to_end_the_moment_that_it_listens_it_ends) {
+    enum { ROUNDS = 10 };
+
+    open_lab();
+    lab_set(&lab, "PROCESSES", keepf("%d", _i));
+    const char *const argv[] = {lab_program("halley.fcgi"),          "-f", lab.conf, "-l",
+                                keepf("unix:%s", lab.app_socket[0]), NULL};
+    const char *path = _i == 1 ? lab.app_socket[0] : path_of(1); /* the last that is bound */
+    for (int round = 0; round < ROUNDS; round++) {
+        int64_t patience = now_ms() + PATIENCE_MS;
+        proc_start(&lab.app[0], "halley.fcgi", keepf("%s/ends.log", lab.dir), -1, argv,
+                   lab_env(&lab, NULL));
+        while (!exists(path))
+            must(now_ms() < patience, "it does not listen");
+        ck_assert_int_eq(proc_stop(&lab.app[0], SIGTERM), 0);
+        ck_assert(!exists(path));
+    }
+    teardown();
+}
+END_TEST
+
 /* --- other ways to be started ----------------------------------------------------------- */
 
 START_TEST(a_path_in_use_ends_the_start_and_leaves_nothing) {
@@ -678,6 +700,7 @@ int main(void) {
     tcase_add_test(ends, a_killed_parent_takes_its_children_along);
     tcase_add_test(ends, a_successor_may_have_the_paths_while_the_children_drain);
     tcase_add_test(ends, a_child_that_does_not_drain_is_killed);
+    tcase_add_loop_test(ends, told_to_end_the_moment_that_it_listens_it_ends, 1, CHILDREN + 1);
     tcase_add_test(ends, lighttpd_starts_a_family_and_ends_it);
     tcase_add_test(ends, websockets_are_shared_and_outlive_no_signal);
     tcase_add_test(ways, a_path_in_use_ends_the_start_and_leaves_nothing);
