@@ -42,6 +42,7 @@
 #include "fcgi-app/endpoints/figures.h"
 #include "fcgi-app/endpoints/line/session.h"
 #include "fcgi-app/endpoints/ws/serving.h"
+#include "fcgi-app/rights/asked.h"
 #include "fcgi-app/rights/credential.h"
 #include "fcgi-app/rights/revoked.h"
 #include "fcgi-app/rights/rights.h"
@@ -339,6 +340,11 @@ static int serve_alone(struct program *program, struct config *config, bool cgi,
     program->app.hub = hub_new(loop, config, &program->stats);
     struct revoked *revoked = hub_revoked(program->app.hub);
     credentials_heed(credentials, revoked);
+    struct asker *asker = NULL;
+    if (rights_asks(config)) {
+        asker = asker_new(loop, config, &program->stats);
+        credentials_ask(credentials, asker);
+    }
     if (config->counts[0] != '\0')
         capacity_join(hub_capacity(program->app.hub), ev_now(loop));
     program->connections = connections_new(loop, &program->stats, longest_body(config));
@@ -358,6 +364,7 @@ static int serve_alone(struct program *program, struct config *config, bool cgi,
                                         &program->line_taker);
     }
     result = cgi ? serve_cgi(program) : serve_on(program, number);
+    asker_end(asker);
     figures_share(&program->app);
     reload_free(program->reload);
     report_free(program->app.report);
@@ -369,6 +376,7 @@ static int serve_alone(struct program *program, struct config *config, bool cgi,
     bayeux_free_all(program->app.bayeux);
     app_forget(&program->app);
     credentials_free(program->app.credentials);
+    asker_free(asker);
     connections_free(program->connections);
     intake_free(program->intake);
     http_server_free(program->http);
@@ -418,6 +426,10 @@ static int serve(struct config *config) {
 }
 
 static bool check(const struct config *config, char problem[CONFIG_PROBLEM]) {
+    if (rights_asks(config) && !asker_can()) {
+        snprintf(problem, CONFIG_PROBLEM, "authorize: needs libcurl (the package libcurl4)");
+        return false;
+    }
     return services_check(config, problem) && credentials_check(config, problem);
 }
 

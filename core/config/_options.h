@@ -38,6 +38,7 @@ enum kind {
     MOUNT,
     VIEWERS,
     ADDRESS,
+    AUTHORITY,
     NETWORKS,
     VARIABLE,
     FIELD,

@@ -69,6 +69,7 @@ static const struct alternative {
     {"group", ACCESS_IS_GROUP, true, ACCESS_NAMED},
     {"owner", ACCESS_IS_OWNER, false, ACCESS_OWNER},
     {"token", ACCESS_IS_TOKEN, false, ACCESS_TOKEN},
+    {"ask", ACCESS_IS_ASK, false, ACCESS_ASK},
 };
 
 enum { ALTERNATIVES = sizeof alternatives / sizeof alternatives[0] };

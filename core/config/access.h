@@ -14,10 +14,11 @@
 enum {
     ACCESS_NONE = 0,
     ACCESS_ANYONE = 1,
-    ACCESS_USER = 2,  /* whoever is known by a name */
-    ACCESS_OWNER = 4, /* whose name stands in the channel's, where the pattern's last * does */
-    ACCESS_NAMED = 8, /* the users and the groups of a list */
-    ACCESS_TOKEN = 16 /* who has a token that names the channel */
+    ACCESS_USER = 2,   /* whoever is known by a name */
+    ACCESS_OWNER = 4,  /* whose name stands in the channel's, where the pattern's last * does */
+    ACCESS_NAMED = 8,  /* the users and the groups of a list */
+    ACCESS_TOKEN = 16, /* who has a token that names the channel */
+    ACCESS_ASK = 32    /* whom the site lets in when it is asked (`authorize`) */
 };
 
 /* What a section says. The list has an entry for each alternative in the order of the file: a
@@ -35,13 +36,14 @@ enum {
     ACCESS_IS_USER = 'u', /* and the name of one */
     ACCESS_IS_GROUP = 'g',
     ACCESS_IS_OWNER = 'o',
-    ACCESS_IS_TOKEN = 't'
+    ACCESS_IS_TOKEN = 't',
+    ACCESS_IS_ASK = 'q'
 };
 
 /*
- * Takes what a section says: anyone, none (alone), user, user NAME, group NAME, owner, token. A
- * name that has a comma is put into double quotes. ERR_SYNTAX, and `access` is as it was, for
- * anything else. The list is the caller's to free().
+ * Takes what a section says: anyone, none (alone), user, user NAME, group NAME, owner, token,
+ * ask. A name that has a comma is put into double quotes. ERR_SYNTAX, and `access` is as it was,
+ * for anything else. The list is the caller's to free().
  */
 enum err access_parse(const char *text, struct access *access) MUST_CHECK;
 

@@ -9,6 +9,7 @@
 
 #include "core/base/mem.h"
 #include "core/config/_options.h"
+#include "core/config/authority.h"
 #include "core/data/channel.h"
 
 static struct channel_policy default_policy;
@@ -64,18 +65,52 @@ void channels_guard(struct config *config) {
     }
 }
 
-int channels_check(const struct config *config, char problem[CONFIG_PROBLEM]) {
-    for (size_t i = 0; i < config->channel_count; i++) {
-        const struct channel_policy *policy = &config->channels[i];
-        bool owner = ((policy->subscribe.kinds | policy->publish.kinds) & ACCESS_OWNER) != 0;
-        if (owner && !access_has_owner(policy->pattern)) {
-            snprintf(problem, CONFIG_PROBLEM, "%s = owner: the pattern needs a * [channel %s]",
-                     (policy->subscribe.kinds & ACCESS_OWNER) != 0 ? "subscribe" : "publish",
-                     policy->pattern);
-            return EX_CONFIG;
-        }
+const char *config_authorize(const struct config *config, const struct channel_policy *policy) {
+    return policy->authorize[0] != '\0' ? policy->authorize : config->authorize;
+}
+
+/* The site is asked on this machine, unless the option says that it may be on another one. */
+static bool check_authority(const struct config *config, const char *authorize,
+                            char problem[CONFIG_PROBLEM]) {
+    struct authority authority;
+
+    if (authorize[0] == '\0' || config->authorize_remote ||
+        authority_parse(authorize, &authority) != ERR_OK)
+        return true;
+    bool local = authority.local;
+    authority_free(&authority);
+    if (!local)
+        snprintf(problem, CONFIG_PROBLEM,
+                 "authorize = %.200s: another machine needs authorize_remote = on", authorize);
+    return local;
+}
+
+/* What the alternatives of a section need. */
+static bool check_section(const struct config *config, const struct channel_policy *policy,
+                          char problem[CONFIG_PROBLEM]) {
+    unsigned kinds = policy->subscribe.kinds | policy->publish.kinds;
+
+    if ((kinds & ACCESS_OWNER) != 0 && !access_has_owner(policy->pattern)) {
+        snprintf(problem, CONFIG_PROBLEM, "%s = owner: the pattern needs a * [channel %s]",
+                 (policy->subscribe.kinds & ACCESS_OWNER) != 0 ? "subscribe" : "publish",
+                 policy->pattern);
+        return false;
     }
-    return 0;
+    if ((kinds & ACCESS_ASK) != 0 && config_authorize(config, policy)[0] == '\0') {
+        snprintf(problem, CONFIG_PROBLEM, "%s = ask: needs the option authorize [channel %s]",
+                 (policy->subscribe.kinds & ACCESS_ASK) != 0 ? "subscribe" : "publish",
+                 policy->pattern);
+        return false;
+    }
+    return check_authority(config, policy->authorize, problem);
+}
+
+int channels_check(const struct config *config, char problem[CONFIG_PROBLEM]) {
+    bool good = check_authority(config, config->authorize, problem);
+
+    for (size_t i = 0; good && i < config->channel_count; i++)
+        good = check_section(config, &config->channels[i], problem);
+    return good ? 0 : EX_CONFIG;
 }
 
 int config_longest_message(const struct config *config) {

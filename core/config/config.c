@@ -36,6 +36,9 @@ static const struct option global_table[] = {
     OPTION(token_audience, TEXT, "", 0, 0),
     OPTION(token_issuer, TEXT, "", 0, 0),
     OPTION(token_cookie, TEXT, "", 0, 0),
+    OPTION(authorize, AUTHORITY, "", 0, 0),
+    OPTION(authorize_timeout, NUMBER, "5", 1, 60),
+    OPTION(authorize_remote, SWITCH, "off", 0, 1),
     OPTION(status, VIEWERS, "local", 0, 0),
     OPTION(class, TEXT, "", 0, 0),
     OPTION(listen_mode, OCTAL, "0660", 0, 0777),
@@ -84,6 +87,7 @@ static const struct option global_table[] = {
 static const struct option channel_table[] = {
     OPTION(subscribe, ACCESS, "anyone", 0, 0),
     OPTION(publish, ACCESS, "none", 0, 0),
+    OPTION(authorize, AUTHORITY, "", 0, 0),
     {"publish_rate", RATE, offsetof(struct channel_policy, publish_rate_count), "0", 1, 1000000},
     OPTION(history, NUMBER, "1000", 0, 1000000),
     OPTION(ttl, NUMBER, "3600", 1, 86400 * 3650),

@@ -25,6 +25,7 @@ struct channel_policy {
     struct access subscribe;
     bool subscribe_said;      /* and the file says so */
     struct access publish;    /* from the web: Redis's own clients are Redis's matter */
+    char *authorize;          /* where the site is asked for these; "": where for all */
     int publish_rate_count;   /* web publishes of one client address ... */
     int publish_rate_seconds; /* ... in this many seconds; 0 of the first: no limit */
     int history;              /* messages kept */
@@ -119,6 +120,9 @@ struct config {
     char *group_header;    /* that in which it lists the groups of that user, or "" */
     char *token_audience, *token_issuer; /* that a token must name, or "" */
     char *token_cookie;                  /* the cookie that carries one, or "" */
+    char *authorize;                     /* where the site is asked (core/config/authority.h), "" */
+    int authorize_timeout;               /* seconds for its answer */
+    int authorize_remote;                /* bool: whether that may be on another machine */
     int status;                          /* enum viewers */
     char *log;                           /* where lines go: log_to() */
     int log_level;                       /* enum log_level */
@@ -202,6 +206,9 @@ void config_free(struct config *config);
 /* The policy of a channel; channels that no section matches have the defaults. Never NULL. */
 const struct channel_policy *config_channel(const struct config *config, const char *name,
                                             size_t len);
+
+/* Where the site is asked about a policy's channels; "": nowhere. */
+const char *config_authorize(const struct config *config, const struct channel_policy *policy);
 
 /* The section of a service's namespace, `len` bytes of its name; NULL: there is none. */
 const struct name_space *config_namespace(const struct config *config,

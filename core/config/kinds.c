@@ -12,6 +12,7 @@
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/config/_options.h"
+#include "core/config/authority.h"
 #include "core/config/networks.h"
 #include "core/config/target.h"
 #include "core/data/channel.h"
@@ -278,6 +279,15 @@ static enum err set_address(const struct option *option, void *field, const char
     return valid ? set_text(option, field, text) : ERR_SYNTAX;
 }
 
+/* Where the site is asked; "" is nowhere. */
+static enum err set_authority(const struct option *option, void *field, const char *text) {
+    struct authority authority = {.url = NULL};
+    enum err err = text[0] != '\0' ? authority_parse(text, &authority) : ERR_OK;
+
+    authority_free(&authority);
+    return err == ERR_OK ? set_text(option, field, text) : err;
+}
+
 /* A pattern of Redis; "" is none yet. */
 static enum err set_glob(const struct option *option, void *field, const char *text) {
     struct glob *glob = glob_new(text);
@@ -371,13 +381,14 @@ static const struct kind_row rows[] = {
     [LEVEL] = {set_level, print_level, "error, warning, info or debug", false},
     [ACCESS] =
         {set_access, print_access,
-         "none, or some of anyone, user, user NAME, group NAME, owner and token, with commas "
+         "none, or some of anyone, user, user NAME, group NAME, owner, token and ask, with commas "
          "between",
          true},
     [RATE] = {set_rate, print_rate, "COUNT/SECONDS, or 0", false},
     [MOUNT] = {set_mount, print_mount, "a path like /comet", true},
     [VIEWERS] = {set_viewers, print_viewers, "local, anyone or none", false},
     [ADDRESS] = {set_address, print_text, "unix:/path or tcp:host:port", true},
+    [AUTHORITY] = {set_authority, print_text, "http://host[:port]/uri or unix:/path:/uri", true},
     [NETWORKS] = {set_networks, print_text,
                   "addresses and networks like 10.0.0.0/8, with blanks between", true},
     [ALGORITHM] = {set_algorithm, print_algorithm, "HS256, RS256, ES256 or EdDSA", false},

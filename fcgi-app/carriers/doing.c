@@ -23,6 +23,7 @@
 #include "fcgi-app/carriers/places.h"
 #include "fcgi-app/carriers/speaker.h"
 #include "fcgi-app/endpoints/publish.h"
+#include "fcgi-app/rights/asked.h"
 #include "fcgi-app/rights/credential.h"
 
 enum {
@@ -438,7 +439,7 @@ static void publish(struct doing *doing) {
 
 /* ------------------------------------------------------------------- who speaks */
 
-static void take(struct doing *doing);
+static bool take(struct doing *doing);
 
 static void refuse_token(struct doing *doing, const struct problem *problem) {
     tell(doing, &(struct outcome){.problem = problem, .ref = doing->step.ref, .renewing = true});
@@ -467,8 +468,10 @@ static void on_renewed(void *ctx, const struct session_view *view) {
     if (doing->step.again && doing->step.closes == 0) { /* the same text, by who speaks now */
         doing->next--;
         doing->speech.proved = true;
-        take(doing);
+        bool taken = take(doing);
         doing->speech.proved = false;
+        if (!taken)
+            return;
     } else if (!doing->step.again) {
         tell(doing,
              &(struct outcome){.expires = doing->speech.who->expires, .ref = doing->step.ref});
@@ -500,8 +503,8 @@ static void renew(struct doing *doing) {
 
 /* ---------------------------------------------------------------------- steps */
 
-/* The next message. Its text stays where it is until all is done. */
-static void take(struct doing *doing) {
+/* What the protocol makes of the next message. Its text stays where it is until all is done. */
+static void make_step(struct doing *doing) {
     const struct protocol *protocol = doing->speech.protocol;
     bool bytes = texts_is_bytes(&doing->messages, doing->next);
     size_t len;
@@ -509,7 +512,6 @@ static void take(struct doing *doing) {
 
     step_free(&doing->step);
     hub_places_free(&doing->joined);
-    doing->app->stats->requests++;
     doing->speech.now = (uint64_t)(ev_now(doing->app->loop) * 1000);
     if (!bytes) {
         protocol->take(&doing->speech, text, len, &doing->step);
@@ -523,6 +525,40 @@ static void take(struct doing *doing) {
         doing->step.closes = NO_BYTES;
         doing->step.reason = "messages must be text";
     }
+}
+
+static struct asked *asked_of(const struct doing *doing) {
+    const struct identity *who = doing->speech.who;
+    return who != NULL ? who->asked : NULL;
+}
+
+/* The message is taken as if it were the first time. */
+static void on_said(void *ctx) {
+    struct doing *doing = ctx;
+
+    if (take(doing))
+        go_on(doing);
+}
+
+/* Whether the step is there; else the site is asked first, and the message taken again. */
+static bool take(struct doing *doing) {
+    struct buf state = buf_make(SIZE_MAX / 2);
+
+    if (asked_of(doing) != NULL)
+        speech_save(&doing->speech, &state);
+    make_step(doing);
+    bool waits = asked_lacks(asked_of(doing)) && !doing->step.renews;
+    if (waits) {
+        step_free(&doing->step);
+        doing->next--;
+        if (has_state(doing))
+            (void)!speech_load(&doing->speech, state.data, state.len);
+        asked_ask(asked_of(doing), on_said, doing);
+    } else {
+        doing->app->stats->requests++;
+    }
+    buf_free(&state);
+    return !waits;
 }
 
 /* What is said of a mistake, and what the step itself says. */
@@ -581,7 +617,8 @@ static void go_on(struct doing *doing) {
         }
         if (!alters(doing))
             settle(doing);
-        take(doing);
+        if (!take(doing))
+            return;
     }
 }
 

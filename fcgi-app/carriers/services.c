@@ -108,6 +108,20 @@ static bool check_service(const struct config *config, const struct service *ser
     return false;
 }
 
+void service_note_questions(const struct config *config, const struct service_request *found,
+                            const struct identity *who) {
+    struct speech speech = service_speech(config, found->service);
+    struct step step = {0};
+
+    if (speech.protocol == NULL || speech.protocol->open == NULL)
+        return;
+    speech.who = who;
+    speech_begin(&speech);
+    speech.protocol->open(&speech, &step);
+    step_free(&step);
+    speech_end(&speech);
+}
+
 bool services_check(const struct config *config, char problem[CONFIG_PROBLEM]) {
     for (size_t i = 0; i < config->service_count; i++) {
         if (!check_service(config, &config->services[i], problem))

@@ -47,6 +47,11 @@ said_set service_wants(void);
 bool service_serve(struct app *app, const struct service_request *found, struct request *request,
                    struct client *client, struct problem *problem);
 
+/* Notes what the site is to be asked before a session of the service may be opened: asked_lacks()
+ * of who it is says whether there is anything. */
+void service_note_questions(const struct config *config, const struct service_request *found,
+                            const struct identity *who);
+
 /* Whether the program can serve all services of the configuration; else why not. */
 bool services_check(const struct config *config, char problem[CONFIG_PROBLEM]);
 

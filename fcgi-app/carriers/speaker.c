@@ -34,6 +34,8 @@ bool speaker_take(const struct app *app, const struct identity **who,
         identity_free(kept);
         return same;
     }
+    if (*who != NULL && (*who)->asked != NULL)
+        kept = identity_asking(kept, (*who)->asked);
     credentials_know(app->credentials, kept, ev_now(app->loop));
     identity_free(*who);
     *who = kept;
@@ -47,7 +49,24 @@ bool speaker_may_read(const struct config *config, const struct identity *who,
     for (size_t i = 0; i < places->count; i++) {
         const struct hub_channel *place = &places->channels[i];
         if (!wildcard_is(place->name, place->len) &&
-            !rights_may(config, who, RIGHTS_SUBSCRIBE, place->name, place->len))
+            !rights_keeps(config, who, place->name, place->len))
+            return false;
+    }
+    return true;
+}
+
+static bool is_asked_for(const struct config *config, const struct hub_channel *place) {
+    return (config_channel(config, place->name, place->len)->subscribe.kinds & ACCESS_ASK) != 0;
+}
+
+bool speaker_keeps(const struct config *config, const struct identity *who,
+                   const struct session_view *view, const struct hub_places *places) {
+    if (view->who.len > 0)
+        return speaker_may_read(config, who, places);
+    for (size_t i = 0; who != NULL && who->asked != NULL && i < places->count; i++) {
+        const struct hub_channel *place = &places->channels[i];
+        if (!wildcard_is(place->name, place->len) && is_asked_for(config, place) &&
+            !rights_keeps(config, who, place->name, place->len))
             return false;
     }
     return true;

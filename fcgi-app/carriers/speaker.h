@@ -41,6 +41,11 @@ bool speaker_take(const struct app *app, const struct identity **who,
 bool speaker_may_read(const struct config *config, const struct identity *who,
                       const struct hub_places *places);
 
+/* Whether he may go on to read that, as the session stands there: what a token opened is held
+ * against what that allows, and where the site was asked, against what it says since. */
+bool speaker_keeps(const struct config *config, const struct identity *who,
+                   const struct session_view *view, const struct hub_places *places);
+
 /* Whether what is known of him has ended by now (Unix seconds). */
 bool speaker_over(const struct identity *who, double now);
 

@@ -24,6 +24,7 @@
 #include "fcgi-app/endpoints/publish.h"
 #include "fcgi-app/endpoints/watching.h"
 #include "fcgi-app/hub/trouble.h"
+#include "fcgi-app/rights/asked.h"
 #include "fcgi-app/rights/credential.h"
 #include "fcgi-app/rights/rights.h"
 
@@ -39,7 +40,8 @@ enum {
 /* What came while the hub did not know yet where the session stands. */
 struct later {
     struct later *prev, *next;
-    bool rest; /* of a text whose channels are changed: the publish, in `step`; no text */
+    bool judged; /* a text for which the site was asked */
+    bool rest;   /* of a text whose channels are changed: the publish, in `step`; no text */
     struct step step;
     size_t len; /* that it weighs; of the text, if there is one */
     char *text;
@@ -62,6 +64,7 @@ struct talk {
     bool news;                   /* ... something was told of it, and is to be looked at */
     struct step *asking; /* whose channels are asked for, or where they begin; or NULL. It keeps
                             the talk */
+    bool judging;        /* the site is asked about a text, which is put off. It keeps the talk */
     unsigned publishing; /* on their way; each keeps the talk */
     size_t held;         /* bytes that were put off, or are on their way */
 };
@@ -79,7 +82,7 @@ static void weigh(struct talk *talk, size_t bytes, bool more) {
 }
 
 static void free_if_done(struct talk *talk) {
-    if (talk->client != NULL || talk->publishing > 0 || talk->asking != NULL)
+    if (talk->client != NULL || talk->publishing > 0 || talk->asking != NULL || talk->judging)
         return;
     speech_end(&talk->setting.speech);
     free(talk->who);
@@ -325,7 +328,7 @@ static void publish(struct talk *talk, struct step *step) {
 /* ---------------------------------------------------------------------- texts */
 
 static void put_off(struct talk *talk, struct later *later) {
-    if (later->rest)
+    if (later->rest || later->judged)
         DL_PREPEND(talk->later, later);
     else
         DL_APPEND(talk->later, later);
@@ -333,10 +336,11 @@ static void put_off(struct talk *talk, struct later *later) {
     weigh(talk, later->len, true);
 }
 
-static void put_off_text(struct talk *talk, const char *text, size_t len, bool bytes) {
+static void put_off_text(struct talk *talk, const char *text, size_t len, bool bytes, bool judged) {
     struct later *later = mem_new(sizeof *later);
 
-    *later = (struct later){.text = mem_copy(text, len), .len = len, .bytes = bytes};
+    *later =
+        (struct later){.text = mem_copy(text, len), .len = len, .bytes = bytes, .judged = judged};
     put_off(talk, later);
 }
 
@@ -504,8 +508,7 @@ static bool hold_anew(struct talk *talk) {
     for (size_t i = 0; may && i < places.count; i++) {
         const struct hub_channel *channel = &places.channels[i];
         may = wildcard_is(channel->name, channel->len) ||
-              rights_may(config, talk->setting.speech.who, RIGHTS_SUBSCRIBE, channel->name,
-                         channel->len);
+              rights_keeps(config, talk->setting.speech.who, channel->name, channel->len);
     }
     hold(talk, &places);
     hub_places_free(&places);
@@ -578,6 +581,46 @@ static void make_step(struct talk *talk, const char *text, size_t len, bool byte
         speech->protocol->take_bytes(speech, text, len, step);
 }
 
+/* --------------------------------------------------------------------- the site */
+
+static struct asked *asked_of(const struct talk *talk) {
+    const struct identity *who = talk->setting.speech.who;
+    return who != NULL ? who->asked : NULL;
+}
+
+/* What the protocol's state is, before a text that may have to be taken once more. */
+static struct buf remember(const struct talk *talk) {
+    struct buf state = buf_make(SIZE_MAX / 2);
+
+    if (asked_of(talk) != NULL)
+        speech_save(&talk->setting.speech, &state);
+    return state;
+}
+
+static void on_said(void *ctx) {
+    struct talk *talk = ctx;
+
+    talk->judging = false;
+    if (talk->client != NULL)
+        resume(talk);
+    else
+        free_if_done(talk);
+}
+
+/* Whether the site is asked first: the text is taken again behind that, as if it were new. */
+static bool waits_for_site(struct talk *talk, const char *text, size_t len, bool bytes,
+                           const struct buf *state) {
+    if (!asked_lacks(asked_of(talk)) || talk->client == NULL || talk->ending)
+        return false;
+    if (talk->setting.speech.state != NULL)
+        (void)!speech_load(&talk->setting.speech, state->data, state->len);
+    talk->judging = true;
+    talk->begun = false;
+    put_off_text(talk, text, len, bytes, true);
+    asked_ask(asked_of(talk), on_said, talk);
+    return true;
+}
+
 /* The same text once more, by who speaks now. */
 static void take_proved(struct talk *talk, const char *text, size_t len, struct step *step) {
     step_free(step);
@@ -588,15 +631,17 @@ static void take_proved(struct talk *talk, const char *text, size_t len, struct 
 
 static void take(struct talk *talk, const char *text, size_t len, bool bytes) {
     struct step step = {0};
+    struct buf state = remember(talk);
 
     talk->setting.app->stats->requests++;
     make_step(talk, text, len, bytes, &step);
     if (step.renews && renew(talk, &step) && step.again)
         take_proved(talk, text, len, &step);
-    if (!step.renews)
+    if (!step.renews && !waits_for_site(talk, text, len, bytes, &state))
         take_step(talk, &step);
     set_deadline(talk);
     step_free(&step);
+    buf_free(&state);
 }
 
 /*
@@ -626,7 +671,7 @@ static void take_or_put_off(struct talk *talk, const char *text, size_t len, boo
     else if (talk->later_count >= most(talk, LATER_MAX))
         refuse_text(talk, text, len, bytes);
     else
-        put_off_text(talk, text, len, bytes);
+        put_off_text(talk, text, len, bytes, false);
 }
 
 void talk_message(void *ctx, const char *text, size_t len) {
@@ -638,10 +683,12 @@ void talk_bytes(void *ctx, const char *bytes, size_t len) {
 }
 
 static void take_later(struct talk *talk, struct later *later) {
-    if (later->rest)
+    if (later->rest) {
         take_rest(talk, &later->step);
-    else
-        take(talk, later->text, later->len, later->bytes);
+        return;
+    }
+    talk->setting.app->stats->requests -= later->judged; /* it is counted already */
+    take(talk, later->text, later->len, later->bytes);
 }
 
 /* Takes what was put off, until a change of channels puts the rest off again. */
@@ -671,7 +718,7 @@ static void resume(struct talk *talk) {
 
 static void on_begun(struct hub_holder *holder) {
     struct talk *talk = (struct talk *)holder;
-    if (talk->asking == NULL)
+    if (talk->asking == NULL && !talk->judging)
         resume(talk);
 }
 

@@ -27,6 +27,8 @@
     X(patterns, gauge, "patterns of channel names that are followed now")                          \
     X(patterns_joined, counter, "channels that waiters were given because they became one")        \
     X(revoked, counter, "requests that were ended because their token was revoked")                \
+    X(asked, counter, "times that the site was asked who may")                                     \
+    X(asked_unanswered, counter, "times that it did not say")                                      \
     X(patterns_full, counter, "channels that did not fit behind a pattern")                        \
     X(lines_long, counter, "line feeds ended because a line was too long")                         \
     X(lines_late, counter, "line feeds ended because a line took too long to arrive")              \

@@ -170,6 +170,11 @@ static bool valid_key(const char *key) {
     return strlen(key) <= KEY_MAX;
 }
 
+/* Whether the site is to be asked first. */
+static bool waits_for_site(const struct identity *who) {
+    return who != NULL && asked_lacks(who->asked);
+}
+
 static bool check(const struct app *app, const struct publish *publish,
                   const struct channel_policy *policy, struct problem *problem) {
     if (!channel_valid(publish->channel, publish->channel_len))
@@ -183,7 +188,8 @@ static bool check(const struct app *app, const struct publish *publish,
                     "Idempotency-Key: must be 1 to %d printable ASCII characters without spaces",
                     KEY_MAX);
     else if (!rights_may(app->config, publish->identity, RIGHTS_PUBLISH, publish->channel,
-                         publish->channel_len))
+                         publish->channel_len) &&
+             !waits_for_site(publish->identity))
         rights_explain(app->config, publish->identity, RIGHTS_PUBLISH, publish->channel,
                        publish->channel_len, problem);
     else if (publish->payload_cut || publish->payload_len > (size_t)policy->max_message)
@@ -193,6 +199,29 @@ static bool check(const struct app *app, const struct publish *publish,
     else
         return true;
     return false;
+}
+
+static void submit(struct submission *submission) {
+    struct app *app = submission->app;
+    (submission->identity != NULL ? hub_when_known : hub_when_up)(
+        app->hub, app->config->redis_timeout, begin, submission);
+}
+
+/* The site has said, or has not: either is known now. */
+static void on_said(void *ctx) {
+    struct submission *submission = ctx;
+    const struct history_post *post = &submission->post;
+    const struct config *config = submission->app->config;
+    struct problem problem;
+
+    if (rights_may(config, submission->identity, RIGHTS_PUBLISH, post->channel,
+                   post->channel_len)) {
+        submit(submission);
+        return;
+    }
+    rights_explain(config, submission->identity, RIGHTS_PUBLISH, post->channel, post->channel_len,
+                   &problem);
+    refuse(submission, &problem);
 }
 
 bool publish_submit(struct app *app, const struct publish *publish, publish_fn *done, void *ctx,
@@ -219,8 +248,10 @@ bool publish_submit(struct app *app, const struct publish *publish, publish_fn *
                                      .idempotency_ttl = app->config->idempotency_ttl}};
     address_canonical(publish->who, submission->who);
     submission->post.who = submission->who;
-    (publish->identity != NULL ? hub_when_known : hub_when_up)(app->hub, app->config->redis_timeout,
-                                                               begin, submission);
+    if (waits_for_site(publish->identity))
+        asked_ask(publish->identity->asked, on_said, submission);
+    else
+        submit(submission);
     return true;
 }
 

@@ -9,11 +9,14 @@
 #include <string.h>
 
 #include "core/base/mem.h"
+#include "core/data/channel.h"
 #include "core/data/wildcard.h"
 #include "fcgi-app/endpoints/app.h"
 #include "fcgi-app/endpoints/choice.h"
+#include "fcgi-app/hub/directory.h"
 #include "fcgi-app/protocols/channel_index.h"
 #include "fcgi-app/protocols/reading.h"
+#include "fcgi-app/rights/rights.h"
 
 enum {
     HEARTBEAT = 5,         /* seconds, where nothing else is said */
@@ -238,6 +241,32 @@ bool read_parse(const struct app *app, const struct request *request, struct hub
     read->who = request->who;
     read->address = request->remote_addr;
     return true;
+}
+
+/* ------------------------------------------------------------------------ questions */
+
+struct noting {
+    const struct app *app;
+    const struct identity *who;
+};
+
+static void note_question(void *ctx, const char *name, size_t len, uint64_t born) {
+    const struct noting *noting = ctx;
+    (void)born;
+    (void)rights_may(noting->app->config, noting->who, RIGHTS_SUBSCRIBE, name, len);
+}
+
+void read_note_questions(const struct app *app, const struct request *request) {
+    struct noting noting = {app, request->who};
+
+    for (size_t i = 0; i < request->params.count; i++) {
+        const struct param *param = &request->params.items[i];
+        if (strcmp(param->name, "channel") == 0 && channel_valid(param->value, param->value_len))
+            note_question(&noting, param->value, param->value_len, 0);
+        else if (is_pattern(param) && wildcard_valid(param->value, param->value_len))
+            (void)directory_each(hub_directory(app->hub), param->value, param->value_len,
+                                 note_question, &noting);
+    }
 }
 
 /* -------------------------------------------------------------------- repetitions */

@@ -38,4 +38,8 @@ void read_refuse(struct app *app, const struct request *request, struct client *
  */
 const struct param *read_unknown_pattern(const struct app *app, const struct request *request);
 
+/* Notes what the site is to be asked about the request's channels: asked_lacks() of who it is from
+ * says whether there is anything. */
+void read_note_questions(const struct app *app, const struct request *request);
+
 #endif

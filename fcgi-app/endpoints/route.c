@@ -20,6 +20,7 @@
 #include "fcgi-app/endpoints/ws/serving.h"
 #include "fcgi-app/hub/directory.h"
 #include "fcgi-app/hub/trouble.h"
+#include "fcgi-app/rights/asked.h"
 #include "fcgi-app/rights/credential.h"
 #include "fcgi-app/rights/limits.h"
 #include "fcgi-app/transports/transport.h"
@@ -250,9 +251,10 @@ static void check(struct app *app, const struct route *route, const struct reque
     }
 }
 
-/* ------------------------------------------------------------------------- patterns */
+/* ------------------------------------------------------- what is not known at once */
 
-/* A request that waits until it is known what its patterns stand for. Both are its own. */
+/* A request that waits until it is known what its patterns stand for, or what the site says of who
+ * it is from. Both are its own. */
 struct waiting {
     struct app *app;
     const struct route *route;
@@ -260,12 +262,66 @@ struct waiting {
     struct client *client;
 };
 
+static struct waiting *waiting_new(struct app *app, const struct route *route,
+                                   struct request *request, struct client *client) {
+    struct waiting *waiting = mem_new(sizeof *waiting);
+
+    *waiting = (struct waiting){app, route, request, client};
+    return waiting;
+}
+
+static void waiting_free(struct waiting *waiting) {
+    request_free(waiting->request);
+    free(waiting);
+}
+
+/* -------------------------------------------------------------------------- the site */
+
+static struct asked *asked_of(const struct request *request) {
+    return request->who != NULL ? request->who->asked : NULL;
+}
+
+static void on_said(void *ctx) {
+    struct waiting *waiting = ctx;
+    struct app *app = waiting->app;
+    struct problem problem = {0};
+
+    if (waiting->route->run(app, waiting->request, waiting->client, &problem))
+        waiting_free(waiting);
+    else if (asked_lacks(asked_of(waiting->request)))
+        asked_ask(asked_of(waiting->request), on_said, waiting);
+    else {
+        app_refuse(app, waiting->client, &problem);
+        waiting_free(waiting);
+    }
+}
+
+/* Whether the request has to wait for what the site says; it is another's then. */
+static bool waits_for_site(struct app *app, const struct route *route, struct request *request,
+                           struct client *client) {
+    if (asked_of(request) == NULL)
+        return false;
+    if (reads_only(route) || route == &ws_route)
+        read_note_questions(app, request);
+    if (!asked_lacks(asked_of(request)))
+        return false;
+    asked_ask(asked_of(request), on_said, waiting_new(app, route, request, client));
+    return true;
+}
+
+/* ------------------------------------------------------------------------- patterns */
+
 static void run_waiting(struct waiting *waiting) {
     struct problem problem = {0};
     struct app *app = waiting->app;
 
+    if (waits_for_site(app, waiting->route, waiting->request, waiting->client)) {
+        free(waiting);
+        return;
+    }
     if (!waiting->route->run(app, waiting->request, waiting->client, &problem))
         app_refuse(app, waiting->client, &problem);
+    waiting_free(waiting);
 }
 
 static void on_known(void *ctx, bool known) {
@@ -278,14 +334,13 @@ static void on_known(void *ctx, bool known) {
         directory_ask(hub_directory(app->hub), next->value, next->value_len, on_known, waiting);
         return;
     }
-    if (known)
+    if (known) {
         run_waiting(waiting);
-    else
-        read_refuse(
-            app, waiting->request, waiting->client,
-            hub_explain(app->hub, &problem, "Redis does not tell what the pattern stands for"));
-    request_free(waiting->request);
-    free(waiting);
+        return;
+    }
+    read_refuse(app, waiting->request, waiting->client,
+                hub_explain(app->hub, &problem, "Redis does not tell what the pattern stands for"));
+    waiting_free(waiting);
 }
 
 /* Whether the request has to wait for that, or may not; it is another's then. */
@@ -303,9 +358,8 @@ static bool waits_for_patterns(struct app *app, const struct route *route, struc
         request_free(request);
         return true;
     }
-    struct waiting *waiting = mem_new(sizeof *waiting);
-    *waiting = (struct waiting){app, route, request, client};
-    directory_ask(hub_directory(app->hub), first->value, first->value_len, on_known, waiting);
+    directory_ask(hub_directory(app->hub), first->value, first->value_len, on_known,
+                  waiting_new(app, route, request, client));
     return true;
 }
 
@@ -336,11 +390,16 @@ static bool run(struct app *app, const struct route *route, struct request *requ
     request->repeats = reads && app_repeats(app, request, route->wants);
     bool good = request->repeats ||
                 (parse_params(request, reads, &problem) && find_who(app, route, request, &problem));
-    if (good && !request->repeats && waits_for_patterns(app, route, request, client))
+    if (good && !request->repeats &&
+        (waits_for_patterns(app, route, request, client) ||
+         waits_for_site(app, route, request, client)))
         return true;
-    if (!good || !route->run(app, request, client, &problem))
-        app_refuse(app, client, &problem);
-    return request == app->last;
+    if (good && route->run(app, request, client, &problem))
+        return request == app->last;
+    if (good && waits_for_site(app, route, request, client)) /* what it is about is known now */
+        return true;
+    app_refuse(app, client, &problem);
+    return false;
 }
 
 static void count_for(struct app *app, enum endpoint endpoint) {
@@ -354,6 +413,31 @@ static bool may_ask(const struct app *app, const struct request *request, struct
            limits_read(hub_limits(app->hub), request->remote_addr, ev_now(app->loop), problem);
 }
 
+/* The site has said whether a session may be opened. */
+static void on_service_said(void *ctx) {
+    struct waiting *waiting = ctx;
+    struct problem problem = {0};
+    struct service_request found;
+
+    if (!service_find(waiting->app->config, waiting->request, &found))
+        abort(); /* it was found before */
+    if (!service_serve(waiting->app, &found, waiting->request, waiting->client, &problem))
+        app_refuse(waiting->app, waiting->client, &problem);
+    service_free(&found);
+    waiting_free(waiting);
+}
+
+static bool service_waits_for_site(struct app *app, const struct service_request *found,
+                                   struct request *request, struct client *client) {
+    if (asked_of(request) == NULL || is_options(request))
+        return false;
+    service_note_questions(app->config, found, request->who);
+    if (!asked_lacks(asked_of(request)))
+        return false;
+    asked_ask(asked_of(request), on_service_said, waiting_new(app, NULL, request, client));
+    return true;
+}
+
 /* Whether the request was for a service: then it is answered, or will be. */
 static bool serve(struct app *app, struct request *request, struct client *client) {
     struct problem problem = {0};
@@ -362,12 +446,14 @@ static bool serve(struct app *app, struct request *request, struct client *clien
     if (!service_find(app->config, request, &found))
         return false;
     count_for(app, ENDPOINT_service);
-    if (!may_ask(app, request, &problem) ||
-        !credentials_find(app->credentials, request, false, ev_now(app->loop), &problem) ||
-        !service_serve(app, &found, request, client, &problem))
+    bool good = may_ask(app, request, &problem) &&
+                credentials_find(app->credentials, request, false, ev_now(app->loop), &problem);
+    bool waits = good && service_waits_for_site(app, &found, request, client);
+    if (!waits && (!good || !service_serve(app, &found, request, client, &problem)))
         app_refuse(app, client, &problem);
     service_free(&found);
-    request_free(request);
+    if (!waits)
+        request_free(request);
     return true;
 }
 

@@ -21,11 +21,13 @@
 #include "core/base/crypto.h"
 #include "core/base/json.h"
 #include "core/base/mem.h"
+#include "fcgi-app/rights/asked.h"
 #include "fcgi-app/rights/revoked.h"
 #include "fcgi-app/rights/rights.h"
 #include "fcgi-app/rights/token.h"
 
 #define LOGIN_WANTS (SAID_BIT(SAID_REMOTE_USER) | SAID_BIT(SAID_GROUPS) | SAID_BIT(SAID_REFERER))
+#define ASKED_WANTS (SAID_BIT(SAID_COOKIE) | SAID_BIT(SAID_AUTHORIZATION) | SAID_BIT(SAID_REFERER))
 #define TOKEN_WANTS (SAID_BIT(SAID_AUTHORIZATION) | SAID_BIT(SAID_SOCKET_PROTOCOL))
 
 struct verified {
@@ -39,6 +41,7 @@ struct credentials {
     struct keys *keys; /* NULL: tokens are not looked at */
     struct verified *verified;
     struct revoked *revoked; /* NULL: nobody says */
+    struct asker *asker;     /* NULL: the site is not asked */
 };
 
 /* ------------------------------------------------------------------ the configuration */
@@ -120,6 +123,10 @@ void credentials_heed(struct credentials *credentials, struct revoked *revoked) 
     credentials->revoked = revoked;
 }
 
+void credentials_ask(struct credentials *credentials, struct asker *asker) {
+    credentials->asker = asker;
+}
+
 static bool reads_tokens(const struct credentials *credentials) {
     return credentials->config->key_count > 0;
 }
@@ -128,6 +135,8 @@ said_set credentials_want(const struct credentials *credentials) {
     const struct config *config = credentials != NULL ? credentials->config : NULL;
     said_set wants = config != NULL && rights_wanted(config) ? LOGIN_WANTS : 0;
 
+    if (config != NULL && credentials->asker != NULL)
+        wants |= ASKED_WANTS;
     if (config == NULL || !reads_tokens(credentials))
         return wants;
     wants |= TOKEN_WANTS;
@@ -286,19 +295,35 @@ static bool find_login(struct request *request, struct problem *problem) {
     return true;
 }
 
-bool credentials_find(struct credentials *credentials, struct request *request, bool scripted,
-                      double now, struct problem *problem) {
-    const struct config *config = credentials != NULL ? credentials->config : NULL;
+/* ----------------------------------------------------------------------- the site */
 
-    if (config != NULL && request->login_fault != NULL) {
-        problem_set(problem, 400, "login: %s", request->login_fault);
-        return false;
-    }
-    if (config == NULL || request->who != NULL ||
-        (!reads_tokens(credentials) && !rights_wanted(config)))
-        return true;
-    bool trusted = !scripted && site_trusts(&request->claims, request->referer, config->origins);
+/* He is asked after by what he brings, if this site or one that is listed has made him bring it;
+ * `who` is let go. */
+static struct identity *ask_after(struct credentials *credentials, const struct identity *who,
+                                  struct asked *asked, double now) {
+    struct identity *asking = identity_asking((struct identity *)(uintptr_t)who, asked);
+
+    if (asking->expires > 0)
+        credentials_know(credentials, asking, now);
+    return asking;
+}
+
+static void ask_after_sender(struct credentials *credentials, struct request *request, bool trusted,
+                             double now) {
+    struct asked *asked = asked_new(credentials->asker, trusted ? request->cookie : "",
+                                    trusted ? request->authorization : "", request->remote_addr);
+
+    request->who = ask_after(credentials, request->who, asked, now);
+    asked_free(asked);
+}
+
+/* ------------------------------------------------------------------------- requests */
+
+/* By a token, or by the login. */
+static bool find_known(struct credentials *credentials, struct request *request, bool trusted,
+                       double now, struct problem *problem) {
     struct found found = {NULL, 0, false};
+
     if (reads_tokens(credentials))
         found = look(credentials, request, trusted);
     if (found.differs) {
@@ -312,6 +337,25 @@ bool credentials_find(struct credentials *credentials, struct request *request, 
     explicit_bzero(token, found.len);
     free(token);
     return request->who != NULL;
+}
+
+bool credentials_find(struct credentials *credentials, struct request *request, bool scripted,
+                      double now, struct problem *problem) {
+    const struct config *config = credentials != NULL ? credentials->config : NULL;
+
+    if (config != NULL && request->login_fault != NULL) {
+        problem_set(problem, 400, "login: %s", request->login_fault);
+        return false;
+    }
+    if (config == NULL || request->who != NULL ||
+        (!reads_tokens(credentials) && !rights_wanted(config)))
+        return true;
+    bool trusted = !scripted && site_trusts(&request->claims, request->referer, config->origins);
+    if (!find_known(credentials, request, trusted, now, problem))
+        return false;
+    if (credentials->asker != NULL && !scripted)
+        ask_after_sender(credentials, request, trusted, now);
+    return true;
 }
 
 bool credentials_renew(struct credentials *credentials, const struct identity **who,
@@ -328,13 +372,15 @@ bool credentials_renew(struct credentials *credentials, const struct identity **
     if (text != NULL)
         explicit_bzero(text, len);
     free(text);
-    if (next != NULL && *who != NULL && strcmp((*who)->user, next->user) != 0) {
+    if (next != NULL && identity_known(*who) && strcmp((*who)->user, next->user) != 0) {
         problem_set(problem, 403, "token: it is for another user than this connection's");
         identity_free(next);
         next = NULL;
     }
     if (next == NULL)
         return false;
+    if (*who != NULL && (*who)->asked != NULL)
+        next = ask_after(credentials, next, (*who)->asked, now);
     identity_free(*who);
     *who = next;
     return true;

@@ -12,6 +12,7 @@
 #include "fcgi-app/door/problem.h"
 #include "fcgi-app/door/request.h"
 
+struct asker;
 struct credentials;
 struct revoked;
 
@@ -26,6 +27,9 @@ struct credentials *credentials_new(const struct config *config, char problem[CO
 
 /* From now on tokens are held against what was revoked, which is borrowed. */
 void credentials_heed(struct credentials *credentials, struct revoked *revoked);
+
+/* From now on the site is asked after visitors, which is borrowed. */
+void credentials_ask(struct credentials *credentials, struct asker *asker);
 
 /* Safe on NULL. */
 void credentials_free(struct credentials *credentials);

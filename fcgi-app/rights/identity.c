@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/base/mem.h"
+#include "fcgi-app/rights/asked.h"
 
 bool identity_names(const char *user, size_t len) {
     for (size_t i = 0; i < len; i++) {
@@ -124,9 +125,37 @@ void identity_free(const struct identity *identity) {
     if (held == NULL || --held->holders > 0)
         return;
     ring_remove(&held->heeds);
+    asked_free(held->asked);
     free(held->jti);
     free(held->claims);
     free(held);
+}
+
+bool identity_known(const struct identity *identity) {
+    return identity != NULL && (identity->user[0] != '\0' || identity->expires > 0);
+}
+
+/* An identity that is nobody else's. */
+static struct identity *own(struct identity *who) {
+    struct buf words = buf_make(SIZE_MAX / 2);
+
+    if (who == NULL)
+        return identity_new("", "");
+    if (who->expires == 0) /* logins are made for each request */
+        return who;
+    identity_put(who, &words);
+    struct identity *copy = identity_take(words.data, words.len, who->expires);
+    buf_free(&words);
+    identity_free(who);
+    return copy;
+}
+
+struct identity *identity_asking(struct identity *who, struct asked *asked) {
+    struct identity *asking = own(who);
+
+    asked_free(asking->asked);
+    asking->asked = asked_hold(asked);
+    return asking;
 }
 
 void identity_look(const struct identity *identity, struct identity_watch *watch) {

@@ -15,6 +15,7 @@
 
 enum { IDENTITY_USER_MAX = 255, IDENTITY_GROUPS_MAX = 4096 /* bytes */ };
 
+struct asked;
 struct revoked;
 
 /* Somebody for whom something goes on in an identity's name. */
@@ -29,7 +30,7 @@ struct identity_watch {
  * behind the other, and end with an empty one. */
 struct identity {
     unsigned holders;
-    const char *user; /* "": a token that names nobody */
+    const char *user; /* "": a token that names nobody, or whom the site alone may know */
     const char *groups;
     const char *subscribe; /* lists of patterns, fnmatch(3): the channels that a token names */
     const char *publish;
@@ -41,6 +42,7 @@ struct identity {
     const struct revoked *heeded; /* what it is held against; NULL: nothing, it is no token's */
     struct ring heeds;            /* of those that are */
     struct ring watches;
+    struct asked *asked; /* rights/asked.h: by which the site is asked after him, or NULL */
     char text[];
 };
 
@@ -59,6 +61,16 @@ struct identity *identity_new(const char *user, const char *groups);
  */
 void identity_put(const struct identity *identity, struct buf *out);
 struct identity *identity_take(const char *bytes, size_t len, double expires);
+
+/* Whether somebody is known, if not by name then by what his token says. */
+bool identity_known(const struct identity *identity);
+
+/*
+ * Has the site asked after somebody: `who`, which is let go, as an identity of its own, held once;
+ * of NULL one that says nothing else. `asked` is held by it. What a token says is not held against
+ * anything yet (credentials_know()).
+ */
+struct identity *identity_asking(struct identity *who, struct asked *asked);
 
 /* Holds it once more, and returns it; and lets it go. Safe on NULL. */
 struct identity *identity_hold(const struct identity *identity);

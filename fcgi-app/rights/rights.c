@@ -1,7 +1,8 @@
 /*
  * Rights. A section of the configuration lists alternatives for each verb, and one of them is
- * enough. Nothing is remembered here: each question is answered from the configuration and from
- * who somebody is, so what a connection carried before it means nothing to what it carries now.
+ * enough; the site is asked last. Nothing is remembered here: each question is answered from the
+ * configuration and from who somebody is, so what a connection carried before it means nothing to
+ * what it carries now.
  */
 #include "fcgi-app/rights/rights.h"
 
@@ -50,8 +51,16 @@ static bool meets(const struct channel_policy *policy, const struct identity *wh
            ((kinds & ACCESS_TOKEN) != 0 && claims_match(claims, channel));
 }
 
-bool rights_may(const struct config *config, const struct identity *who, enum rights_verb verb,
-                const char *name, size_t len) {
+/* How a verdict of the site is taken. */
+typedef bool site_fn(struct asked *asked, enum rights_verb verb, const char *channel, size_t len);
+
+static bool site_says_yes(struct asked *asked, enum rights_verb verb, const char *channel,
+                          size_t len) {
+    return asked_verdict(asked, verb, channel, len) == VERDICT_YES;
+}
+
+static bool may(const struct config *config, const struct identity *who, enum rights_verb verb,
+                const char *name, size_t len, site_fn *site) {
     const struct channel_policy *policy = config_channel(config, name, len);
     unsigned kinds = access_for(policy, verb)->kinds;
     char channel[CHANNEL_MAX + 1];
@@ -63,25 +72,59 @@ bool rights_may(const struct config *config, const struct identity *who, enum ri
         return false;
     memcpy(channel, name, len);
     channel[len] = '\0';
-    return meets(policy, who, verb, channel);
+    return meets(policy, who, verb, channel) ||
+           ((kinds & ACCESS_ASK) != 0 && who->asked != NULL && site(who->asked, verb, name, len));
+}
+
+bool rights_may(const struct config *config, const struct identity *who, enum rights_verb verb,
+                const char *name, size_t len) {
+    return may(config, who, verb, name, len, site_says_yes);
+}
+
+bool rights_keeps(const struct config *config, const struct identity *who, const char *name,
+                  size_t len) {
+    return may(config, who, RIGHTS_SUBSCRIBE, name, len, asked_still);
+}
+
+/* Whether the site had the last word. */
+static bool asks_site(const struct access *access, const struct identity *who, const char *name,
+                      size_t len) {
+    return (access->kinds & ACCESS_ASK) != 0 && who != NULL && who->asked != NULL &&
+           !who->revoked && !revoked_bans(who, name, len);
 }
 
 void rights_explain(const struct config *config, const struct identity *who, enum rights_verb verb,
                     const char *name, size_t len, struct problem *problem) {
-    const struct channel_policy *policy = config_channel(config, name, len);
-    bool nobody = access_for(policy, verb)->kinds == ACCESS_NONE;
-    bool asks = !nobody && who == NULL;
+    const struct access *access = access_for(config_channel(config, name, len), verb);
+    bool nobody = access->kinds == ACCESS_NONE, login = !nobody && !identity_known(who);
     const char *web = verb == RIGHTS_PUBLISH && nobody ? " from the web" : "";
 
-    problem_set(problem, asks ? 401 : 403, "channel: %s to %.*s%s %s",
+    if (asks_site(access, who, name, len)) {
+        enum verdict verdict = asked_verdict(who->asked, verb, name, len);
+        login = verdict == VERDICT_STRANGER;
+        if (verdict == VERDICT_MISSING || verdict == VERDICT_UNKNOWN) {
+            problem_later(problem, 503, 2, "channel: the site does not say who may (authorize)");
+            return;
+        }
+    }
+    problem_set(problem, login ? 401 : 403, "channel: %s to %.*s%s %s",
                 verb == RIGHTS_SUBSCRIBE ? "subscribing" : "publishing", (int)len, name, web,
-                asks ? "needs a login or a token" : "is not allowed");
+                login ? "needs a login or a token" : "is not allowed");
 }
 
 bool rights_wanted(const struct config *config) {
     for (size_t i = 0; i < config->channel_count; i++) {
         const struct channel_policy *policy = &config->channels[i];
         if (((policy->subscribe.kinds | policy->publish.kinds) & ~(unsigned)ACCESS_ANYONE) != 0)
+            return true;
+    }
+    return false;
+}
+
+bool rights_asks(const struct config *config) {
+    for (size_t i = 0; i < config->channel_count; i++) {
+        const struct channel_policy *policy = &config->channels[i];
+        if (((policy->subscribe.kinds | policy->publish.kinds) & ACCESS_ASK) != 0)
             return true;
     }
     return false;

@@ -283,8 +283,7 @@ static void take_view(struct hold *hold, const struct session_view *view) {
     hold->batch = view->batch;
     (void)speaker_take(app_of(hold), &hold->read.who, view, false);
     places_follow(&hold->places, view->cursor);
-    if (view->who.len > 0 &&
-        !speaker_may_read(app_of(hold)->config, hold->read.who, &hold->places)) {
+    if (!speaker_keeps(app_of(hold)->config, hold->read.who, view, &hold->places)) {
         expire(hold);
         return;
     }

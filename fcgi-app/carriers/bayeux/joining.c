@@ -18,12 +18,14 @@
 #include "fcgi-app/hub/widen.h"
 #include "fcgi-app/protocols/channel_index.h"
 #include "fcgi-app/protocols/reading.h"
+#include "fcgi-app/rights/asked.h"
 
 struct joining {
     struct joining_request request;
     char id[SESSION_ID_TEXT];
     const struct identity *who; /* whose rights */
-    bool checked;               /* all names may be */
+    bool checked;               /* all names may be, */
+    bool asked;                 /* and the site was asked after what patterns stand for */
     struct bayeux_names names;
     size_t known; /* of the names: those that need not be asked after any more */
     char *since;  /* where the channels begin */
@@ -393,6 +395,28 @@ static bool ask_patterns(struct joining *joining) {
     return true;
 }
 
+/* ------------------------------------------------------------------------- the site */
+
+static void on_said(void *ctx) {
+    look(ctx);
+}
+
+/* Whether the site is asked first; the session is looked at again behind that. */
+static bool waits_for_site(struct joining *joining) {
+    struct asked *asked = joining->who != NULL ? joining->who->asked : NULL;
+
+    if (!asked_lacks(asked))
+        return false;
+    asked_ask(asked, on_said, joining);
+    return true;
+}
+
+static bool waits_for_names(struct joining *joining) {
+    for (size_t i = 0; i < joining->names.count; i++)
+        (void)judge(joining, &joining->names.names[i]);
+    return waits_for_site(joining);
+}
+
 /* -------------------------------------------------------------------------- looking */
 
 static void on_looked(void *ctx, const struct session_view *view) {
@@ -405,10 +429,14 @@ static void on_looked(void *ctx, const struct session_view *view) {
         end(joining, NULL);
         return;
     }
-    if (!joining->checked && !check_names(joining))
+    if (!joining->checked && (waits_for_names(joining) || !check_names(joining)))
         return;
     joining->checked = true;
     if (!ask_patterns(joining))
+        return;
+    bool waits = !joining->asked && waits_for_site(joining);
+    joining->asked = true;
+    if (waits)
         return;
     joining->version = view->version;
     state_free(&joining->state);

@@ -138,8 +138,7 @@ static void take_view(struct poll *poll, const struct session_view *view) {
     if (anew) /* nothing was marked: the messages come again */
         hub_places_free(&poll->places);
     places_follow(&poll->places, view->cursor);
-    if (view->who.len > 0 &&
-        !speaker_may_read(poll->engineio->app->config, poll->speech.who, &poll->places))
+    if (!speaker_keeps(poll->engineio->app->config, poll->speech.who, view, &poll->places))
         poll->broken = true;
     buf_clear(&poll->messages);
     texts_free(&poll->frames);

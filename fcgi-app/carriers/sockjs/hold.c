@@ -139,8 +139,7 @@ static void take_view(struct hold *hold, const struct session_view *view) {
         buf_add(&hold->reason, view->reason.at, view->reason.len);
     else if (!good)
         sockjs_put_close(BROKEN_STATE, "the session's state is not of this version", &hold->reason);
-    else if (view->who.len > 0 &&
-             !speaker_may_read(hold->sockjs->app->config, hold->speech.who, &hold->places))
+    else if (!speaker_keeps(hold->sockjs->app->config, hold->speech.who, view, &hold->places))
         put_forbidden(hold->speech.who, &hold->reason);
 }
 

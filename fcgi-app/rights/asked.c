@@ -1,0 +1,545 @@
+/*
+ * Visitors, what the site has said of them, and what it is being asked:
+ *
+ *     asked ──► round ──► question ──► question ... ──► inquiry (one request)
+ *       ▲         │           ▲ shared by all who want to know the same
+ *       └─ answers┘           └──► remembered, where the answer says for how long
+ */
+#include "fcgi-app/rights/asked.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/buf.h"
+#include "core/base/collections.h"
+#include "core/base/crypto.h"
+#include "core/base/log.h"
+#include "core/base/mem.h"
+#include "core/config/authority.h"
+#include "core/data/channel.h"
+#include "fcgi-app/door/address.h"
+#include "fcgi-app/rights/inquiry.h"
+
+#define AT_HAND 5.0   /* seconds for which an answer without a time of its own is at hand */
+#define LATER   1e300 /* until the other questions of its round are answered */
+#define RECHECK 10.0  /* seconds between two questions after somebody who goes on */
+#define HEARD   60.0  /* seconds for which a no to such a one counts */
+
+struct question_key {
+    unsigned char digest[CRYPTO_SHA256];
+};
+
+/* Something that the site has said, or is being asked. */
+struct said_verdict {
+    UT_hash_handle hh; /* in the order in which they came */
+    struct question_key key;
+    enum verdict verdict;
+    double until; /* Unix seconds */
+};
+
+/* Somebody who wants to know an answer: the first one first, as publishes have an order. */
+struct wanted {
+    struct wanted *prev, *next;
+    struct round *round;
+};
+
+/* Where questions on their way come from. */
+struct origin {
+    UT_hash_handle hh;
+    char network[ADDRESS_TEXT];
+    unsigned questions;
+};
+
+struct question {
+    UT_hash_handle hh;
+    struct question_key key;
+    struct asker *asker;
+    struct origin *origin;
+    struct wanted *wanted; /* nobody: it is only to be remembered */
+    bool rechecks;
+};
+
+/* Questions that are asked together. */
+struct round {
+    struct asked *asked;
+    unsigned left;
+    void (*done)(void *ctx);
+    void *ctx;
+};
+
+struct noted {
+    enum rights_verb verb;
+    size_t len;
+    char channel[CHANNEL_MAX];
+};
+
+struct asker {
+    struct ev_loop *loop;
+    const struct config *config;
+    struct stats *stats;
+    struct inquiries *inquiries; /* NULL once it has ended */
+    struct question *questions;
+    struct origin *origins;
+    struct said_verdict *said;   /* remembered: what was answered */
+    struct said_verdict *denied; /* and of those who go on: that, or when it was asked */
+    struct log_limit complaint;
+};
+
+struct asked {
+    unsigned holders;
+    struct asker *asker;
+    struct said_verdict *answers; /* at hand */
+    struct noted *noted;
+    size_t noted_count;
+    unsigned char digest[CRYPTO_SHA256]; /* of what he brings */
+    char *cookie, *authorization, *address;
+};
+
+/* ----------------------------------------------------------------------- verdicts */
+
+static void drop(struct said_verdict **list, struct said_verdict *said) {
+    HASH_DEL(*list, said);
+    free(said);
+}
+
+static void drop_all(struct said_verdict **list) {
+    struct said_verdict *said, *next;
+
+    HASH_ITER (hh, *list, said, next)
+        drop(list, said);
+}
+
+/* NULL: nothing, or it holds no longer. */
+static struct said_verdict *find(struct said_verdict **list, const struct question_key *key,
+                                 double now) {
+    struct said_verdict *said;
+
+    HASH_FIND(hh, *list, key, sizeof *key, said);
+    if (said == NULL || said->until > now)
+        return said;
+    drop(list, said);
+    return NULL;
+}
+
+static void keep(struct said_verdict **list, const struct question_key *key, enum verdict verdict,
+                 double until) {
+    struct said_verdict *said;
+
+    HASH_FIND(hh, *list, key, sizeof *key, said);
+    if (said != NULL)
+        drop(list, said);
+    if (HASH_COUNT(*list) >= ASKED_REMEMBERED)
+        drop(list, *list);
+    said = mem_new(sizeof *said);
+    said->key = *key;
+    said->verdict = verdict;
+    said->until = until;
+    HASH_ADD(hh, *list, key, sizeof said->key, said);
+}
+
+/* --------------------------------------------------------------------- questions */
+
+/* By which a question is known: who, where, what. */
+static struct question_key key_of(const struct asked *asked, const char *authorize,
+                                  enum rights_verb verb, const char *channel, size_t len) {
+    struct buf text = buf_make(SIZE_MAX / 2);
+    struct question_key key;
+
+    buf_add(&text, (const char *)asked->digest, sizeof asked->digest);
+    buf_add(&text, authorize, strlen(authorize) + 1);
+    buf_char(&text, verb == RIGHTS_PUBLISH ? 'p' : 's');
+    buf_add(&text, channel, len);
+    crypto_sha256(text.data, text.len, key.digest);
+    buf_free(&text);
+    return key;
+}
+
+static const char *authorize_of(const struct asker *asker, const char *channel, size_t len) {
+    return config_authorize(asker->config, config_channel(asker->config, channel, len));
+}
+
+/* Everything but what needs no such thing (RFC 3986 §2.3). */
+static void put_encoded(struct buf *out, const char *text, size_t len) {
+    static const char plain[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
+
+    for (size_t i = 0; i < len; i++) {
+        if (text[i] != '\0' && strchr(plain, text[i]) != NULL)
+            buf_char(out, text[i]);
+        else
+            buf_printf(out, "%%%02X", (unsigned char)text[i]);
+    }
+}
+
+static char *url_of(const struct asked *asked, const char *url, enum rights_verb verb,
+                    const char *channel, size_t len) {
+    struct buf out = buf_make(SIZE_MAX / 2);
+
+    buf_text(&out, url);
+    buf_text(&out, strchr(url, '?') != NULL ? "&channel=" : "?channel=");
+    put_encoded(&out, channel, len);
+    buf_printf(&out, "&verb=%s&address=", verb == RIGHTS_PUBLISH ? "publish" : "subscribe");
+    put_encoded(&out, asked->address, strlen(asked->address));
+    buf_char(&out, '\0');
+    return out.data;
+}
+
+/* Who has too many on their way is told that for himself: others are asked after. */
+static struct origin *origin_enter(struct asker *asker, const char *address) {
+    char network[ADDRESS_TEXT] = "";
+    struct origin *origin;
+
+    address_network(address, network);
+    HASH_FIND_STR(asker->origins, network, origin);
+    if (origin == NULL) {
+        origin = mem_new(sizeof *origin);
+        memcpy(origin->network, network, sizeof network);
+        HASH_ADD_STR(asker->origins, network, origin);
+    }
+    if (origin->questions >= ASKED_ADDRESS)
+        return NULL;
+    origin->questions++;
+    return origin;
+}
+
+static void origin_leave(struct asker *asker, struct origin *origin) {
+    if (--origin->questions > 0)
+        return;
+    HASH_DEL(asker->origins, origin);
+    free(origin);
+}
+
+/* -------------------------------------------------------------------------- answers */
+
+static void round_free(struct round *round) {
+    asked_free(round->asked);
+    free(round);
+}
+
+/* All is answered: it is at hand for who asked, whatever it took. */
+static void end_round(struct round *round) {
+    struct asked *asked = round->asked;
+    double now = ev_now(asked->asker->loop);
+    struct said_verdict *said, *next;
+
+    HASH_ITER (hh, asked->answers, said, next) {
+        if (said->until == LATER)
+            said->until = now + AT_HAND;
+        else if (said->until <= now)
+            drop(&asked->answers, said);
+    }
+    round->done(round->ctx);
+    round_free(round);
+}
+
+/* The question is over: everybody who wants to know is told. */
+static void answer(struct question *question, enum verdict verdict) {
+    struct wanted *wanted = question->wanted, *next;
+    const struct question_key key = question->key;
+
+    HASH_DEL(question->asker->questions, question);
+    origin_leave(question->asker, question->origin);
+    free(question);
+    for (; wanted != NULL; wanted = next) {
+        struct round *round = wanted->round;
+        next = wanted->next;
+        free(wanted);
+        keep(&round->asked->answers, &key, verdict, LATER);
+        if (--round->left == 0)
+            end_round(round);
+    }
+}
+
+static enum verdict verdict_of(int status) {
+    if (status >= 200 && status < 300)
+        return VERDICT_YES;
+    return status == 401 ? VERDICT_STRANGER : status == 403 ? VERDICT_NO : VERDICT_MISSING;
+}
+
+static void complain(struct asker *asker, const struct inquiry_answer *said) {
+    unsigned long quiet;
+
+    asker->stats->asked_unanswered++;
+    if (!log_allowed(&asker->complaint, ev_now(asker->loop), &quiet))
+        return;
+    if (said->status != 0)
+        log_error("authorize", "the site answered %d not_logged=%lu", said->status, quiet);
+    else
+        log_error("authorize", "%s not_logged=%lu", said->why, quiet);
+}
+
+static void on_answer(void *ctx, const struct inquiry_answer *said) {
+    struct question *question = ctx;
+    struct asker *asker = question->asker;
+    enum verdict verdict = verdict_of(said->status);
+    double now = ev_now(asker->loop);
+
+    if (verdict == VERDICT_MISSING)
+        complain(asker, said);
+    else if (said->max_age > 0)
+        keep(&asker->said, &question->key, verdict, now + (double)said->max_age);
+    if (question->rechecks)
+        keep(&asker->denied, &question->key, verdict,
+             now + (verdict == VERDICT_NO || verdict == VERDICT_STRANGER ? HEARD : RECHECK));
+    answer(question, verdict);
+}
+
+/* --------------------------------------------------------------------------- asking */
+
+/* False: too many ask already, or there is nowhere to ask. */
+static bool send_question(struct question *question, struct asked *asked, const char *authorize,
+                          enum rights_verb verb, const char *channel, size_t len) {
+    struct asker *asker = question->asker;
+    struct authority authority;
+    const char *fields[4];
+    size_t count = 0;
+
+    if (asker->inquiries == NULL || authority_parse(authorize, &authority) != ERR_OK)
+        return false;
+    char *url = url_of(asked, authority.url, verb, channel, len);
+    fields[count++] = "User-Agent: halley/" HALLEY_VERSION;
+    if (asked->cookie != NULL)
+        fields[count++] = asked->cookie;
+    if (asked->authorization != NULL)
+        fields[count++] = asked->authorization;
+    fields[count] = NULL;
+    const struct inquiry inquiry = {.url = url,
+                                    .socket = authority.socket,
+                                    .fields = fields,
+                                    .timeout = asker->config->authorize_timeout};
+    asker->stats->asked++;
+    bool sent = inquiry_begin(asker->inquiries, &inquiry, on_answer, question);
+    authority_free(&authority);
+    free(url);
+    return sent;
+}
+
+/* The question, new or on its way already. NULL: it cannot be asked. */
+static struct question *question_for(struct asked *asked, enum rights_verb verb,
+                                     const char *channel, size_t len) {
+    struct asker *asker = asked->asker;
+    const char *authorize = authorize_of(asker, channel, len);
+    const struct question_key key = key_of(asked, authorize, verb, channel, len);
+    struct question *question;
+
+    HASH_FIND(hh, asker->questions, &key, sizeof key, question);
+    if (question != NULL)
+        return question;
+    struct origin *origin = origin_enter(asker, asked->address);
+    question = mem_new(sizeof *question);
+    *question = (struct question){.key = key, .asker = asker, .origin = origin};
+    if (origin != NULL && send_question(question, asked, authorize, verb, channel, len)) {
+        HASH_ADD(hh, asker->questions, key, sizeof question->key, question);
+        return question;
+    }
+    if (origin != NULL)
+        origin_leave(asker, origin);
+    free(question);
+    asker->stats->asked_unanswered++;
+    keep(&asked->answers, &key, VERDICT_MISSING, ev_now(asker->loop) + AT_HAND);
+    return NULL;
+}
+
+static void want(struct question *question, struct round *round) {
+    struct wanted *wanted = mem_new(sizeof *wanted);
+
+    wanted->round = round;
+    DL_APPEND(question->wanted, wanted);
+}
+
+/* What could not be asked at all is told behind the call, too. */
+struct unasked {
+    struct ev_timer timer;
+    struct round *round;
+};
+
+static void on_unasked(struct ev_loop *loop, struct ev_timer *timer, int events) {
+    struct unasked *unasked = timer->data;
+    struct round *round = unasked->round;
+    (void)loop, (void)events;
+
+    free(unasked);
+    end_round(round);
+}
+
+static void end_later(struct round *round) {
+    struct unasked *unasked = mem_new(sizeof *unasked);
+
+    unasked->round = round;
+    ev_timer_init(&unasked->timer, on_unasked, 0, 0);
+    unasked->timer.data = unasked;
+    ev_timer_start(round->asked->asker->loop, &unasked->timer);
+}
+
+void asked_ask(struct asked *asked, void (*done)(void *ctx), void *ctx) {
+    struct round *round = mem_new(sizeof *round);
+    size_t count = asked->noted_count;
+
+    *round = (struct round){.asked = asked_hold(asked), .done = done, .ctx = ctx};
+    asked->noted_count = 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct noted *noted = &asked->noted[i];
+        struct question *question = question_for(asked, noted->verb, noted->channel, noted->len);
+        if (question == NULL)
+            continue;
+        want(question, round);
+        round->left++;
+    }
+    if (round->left == 0)
+        end_later(round);
+}
+
+/* --------------------------------------------------------------------- what is known */
+
+static void note(struct asked *asked, enum rights_verb verb, const char *channel, size_t len) {
+    for (size_t i = 0; i < asked->noted_count; i++) {
+        const struct noted *noted = &asked->noted[i];
+        if (noted->verb == verb && noted->len == len && memcmp(noted->channel, channel, len) == 0)
+            return;
+    }
+    if (asked->noted_count == ASKED_AT_ONCE || len > CHANNEL_MAX)
+        return;
+    if (asked->noted == NULL)
+        asked->noted = mem_new(ASKED_AT_ONCE * sizeof *asked->noted);
+    struct noted *noted = &asked->noted[asked->noted_count++];
+    noted->verb = verb;
+    noted->len = len;
+    memcpy(noted->channel, channel, len);
+}
+
+/* What was said to him or to others who brought the same. NULL: nothing that holds. */
+static const struct said_verdict *known(struct asked *asked, const struct question_key *key) {
+    double now = ev_now(asked->asker->loop);
+    const struct said_verdict *said = find(&asked->answers, key, now);
+
+    return said != NULL ? said : find(&asked->asker->said, key, now);
+}
+
+enum verdict asked_verdict(struct asked *asked, enum rights_verb verb, const char *channel,
+                           size_t len) {
+    const char *authorize = authorize_of(asked->asker, channel, len);
+    const struct question_key key = key_of(asked, authorize, verb, channel, len);
+    const struct said_verdict *said = known(asked, &key);
+
+    if (said == NULL)
+        note(asked, verb, channel, len);
+    return said != NULL ? said->verdict : VERDICT_UNKNOWN;
+}
+
+bool asked_still(struct asked *asked, enum rights_verb verb, const char *channel, size_t len) {
+    struct asker *asker = asked->asker;
+    const char *authorize = authorize_of(asker, channel, len);
+    const struct question_key key = key_of(asked, authorize, verb, channel, len);
+    const struct said_verdict *said = known(asked, &key);
+
+    if (said == NULL)
+        said = find(&asker->denied, &key, ev_now(asker->loop));
+    if (said != NULL)
+        return said->verdict == VERDICT_YES || said->verdict == VERDICT_MISSING;
+    struct question *question = question_for(asked, verb, channel, len);
+    if (question != NULL)
+        question->rechecks = true;
+    return true;
+}
+
+bool asked_lacks(const struct asked *asked) {
+    return asked != NULL && asked->noted_count > 0;
+}
+
+/* ------------------------------------------------------------------------ visitors */
+
+/* A field's line; NULL: there is nothing in it, or more than a line. */
+static char *field(const char *name, const char *value) {
+    struct buf line = buf_make(ASKED_CREDENTIALS);
+
+    if (value[0] == '\0' || strlen(value) > ASKED_CREDENTIALS / 2)
+        return NULL;
+    for (const char *at = value; *at != '\0'; at++) {
+        if (((unsigned char)*at < ' ' && *at != '\t') || *at == 0x7f)
+            return NULL;
+    }
+    buf_printf(&line, "%s: %s", name, value);
+    buf_char(&line, '\0');
+    return line.data;
+}
+
+static void make_digest(struct asked *asked) {
+    struct buf text = buf_make(SIZE_MAX / 2);
+
+    buf_text(&text, asked->cookie != NULL ? asked->cookie : "");
+    buf_char(&text, '\0');
+    buf_text(&text, asked->authorization != NULL ? asked->authorization : "");
+    buf_char(&text, '\0');
+    buf_text(&text, asked->address);
+    crypto_sha256(text.data, text.len, asked->digest);
+    explicit_bzero(text.data, text.len);
+    buf_free(&text);
+}
+
+struct asked *asked_new(struct asker *asker, const char *cookie, const char *authorization,
+                        const char *address) {
+    struct asked *asked = mem_new(sizeof *asked);
+
+    *asked = (struct asked){.holders = 1,
+                            .asker = asker,
+                            .cookie = field("Cookie", cookie),
+                            .authorization = field("Authorization", authorization),
+                            .address = mem_string(address)};
+    make_digest(asked);
+    return asked;
+}
+
+struct asked *asked_hold(struct asked *asked) {
+    if (asked != NULL)
+        asked->holders++;
+    return asked;
+}
+
+static void free_secret(char *text) {
+    if (text != NULL)
+        explicit_bzero(text, strlen(text));
+    free(text);
+}
+
+void asked_free(struct asked *asked) {
+    if (asked == NULL || --asked->holders > 0)
+        return;
+    drop_all(&asked->answers);
+    free(asked->noted);
+    free_secret(asked->cookie);
+    free_secret(asked->authorization);
+    free(asked->address);
+    free(asked);
+}
+
+/* ------------------------------------------------------------------------- a process */
+
+bool asker_can(void) {
+    return inquiries_can();
+}
+
+struct asker *asker_new(struct ev_loop *loop, const struct config *config, struct stats *stats) {
+    struct asker *asker = mem_new(sizeof *asker);
+
+    *asker = (struct asker){
+        .loop = loop, .config = config, .stats = stats, .inquiries = inquiries_new(loop)};
+    return asker;
+}
+
+void asker_end(struct asker *asker) {
+    if (asker == NULL)
+        return;
+    inquiries_free(asker->inquiries);
+    asker->inquiries = NULL;
+    while (asker->questions != NULL)
+        answer(asker->questions, VERDICT_MISSING);
+}
+
+void asker_free(struct asker *asker) {
+    if (asker == NULL)
+        return;
+    asker_end(asker);
+    drop_all(&asker->said);
+    drop_all(&asker->denied);
+    free(asker);
+}
