@@ -56,7 +56,6 @@ struct question {
     struct asker *asker;
     struct origin *origin;
     struct wanted *wanted; /* nobody: it is only to be remembered */
-    bool rechecks;
 };
 
 /* Questions that are asked together. */
@@ -80,8 +79,8 @@ struct asker {
     struct inquiries *inquiries; /* NULL once it has ended */
     struct question *questions;
     struct origin *origins;
-    struct said_verdict *said;   /* remembered: what was answered */
-    struct said_verdict *denied; /* and of those who go on: that, or when it was asked */
+    struct said_verdict *said;  /* remembered: what was answered */
+    struct said_verdict *heard; /* what counts for those who go on, and when it was asked */
     struct log_limit complaint;
 };
 
@@ -278,9 +277,8 @@ static void on_answer(void *ctx, const struct inquiry_answer *said) {
         complain(asker, said);
     else if (said->max_age > 0)
         keep(&asker->said, &question->key, verdict, now + (double)said->max_age);
-    if (question->rechecks)
-        keep(&asker->denied, &question->key, verdict,
-             now + (verdict == VERDICT_NO || verdict == VERDICT_STRANGER ? HEARD : RECHECK));
+    keep(&asker->heard, &question->key, verdict,
+         now + (verdict == VERDICT_NO || verdict == VERDICT_STRANGER ? HEARD : RECHECK));
     answer(question, verdict);
 }
 
@@ -433,12 +431,10 @@ bool asked_still(struct asked *asked, enum rights_verb verb, const char *channel
     const struct said_verdict *said = known(asked, &key);
 
     if (said == NULL)
-        said = find(&asker->denied, &key, ev_now(asker->loop));
+        said = find(&asker->heard, &key, ev_now(asker->loop));
     if (said != NULL)
         return said->verdict == VERDICT_YES || said->verdict == VERDICT_MISSING;
-    struct question *question = question_for(asked, verb, channel, len);
-    if (question != NULL)
-        question->rechecks = true;
+    (void)question_for(asked, verb, channel, len);
     return true;
 }
 
@@ -540,6 +536,6 @@ void asker_free(struct asker *asker) {
         return;
     asker_end(asker);
     drop_all(&asker->said);
-    drop_all(&asker->denied);
+    drop_all(&asker->heard);
     free(asker);
 }
