@@ -107,13 +107,10 @@ static bool is_revoked(const struct submission *submission, struct problem *prob
     const struct history_post *post = &submission->post;
     const struct identity *who = submission->identity;
 
-    if (who != NULL && who->revoked)
-        problem_set(problem, 401, "token: it was revoked");
-    else if (revoked_bans(who, post->channel, post->channel_len))
-        rights_explain(submission->app->config, who, RIGHTS_PUBLISH, post->channel,
-                       post->channel_len, problem);
-    else
+    if ((who == NULL || !who->revoked) && !revoked_bans(who, post->channel, post->channel_len))
         return false;
+    rights_explain(submission->app->config, who, RIGHTS_PUBLISH, post->channel, post->channel_len,
+                   problem);
     return true;
 }
 

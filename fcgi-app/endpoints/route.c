@@ -399,7 +399,7 @@ static bool run(struct app *app, const struct route *route, struct request *requ
     if (good && waits_for_site(app, route, request, client)) /* what it is about is known now */
         return true;
     app_refuse(app, client, &problem);
-    return false;
+    return request == app->last;
 }
 
 static void count_for(struct app *app, enum endpoint endpoint) {

@@ -11,6 +11,7 @@
 #include "fcgi-app/hub/_hub.h"
 #include "fcgi-app/hub/holder.h"
 #include "fcgi-app/hub/hub.h"
+#include "fcgi-app/rights/revoked.h"
 
 #define EARLY 0.1 /* waits end up to this part early, at random, so as not to return in step */
 
@@ -42,11 +43,21 @@ static struct waiter_extra *extra_new(struct hub *hub, const struct hub_read *re
     return extra;
 }
 
+/* A channel may have been taken away since somebody looked whether it may be read. */
+static bool is_banned(const struct hub_read *read) {
+    for (size_t i = 0; i < read->channel_count; i++)
+        if (revoked_bans(read->who, read->channels[i].name, read->channels[i].len))
+            return true;
+    return false;
+}
+
 /* Nobody waits longer than what has said who he is holds. */
-static void end_with(struct waiter *waiter, const struct identity *who) {
+static void end_with(struct waiter *waiter, const struct hub_read *read) {
+    const struct identity *who = read->who;
+
     if (who == NULL || who->expires == 0)
         return;
-    double left = who->expires - ev_now(waiter->hub->loop);
+    double left = is_banned(read) ? 0 : who->expires - ev_now(waiter->hub->loop);
     left = left < 0                                 ? 0
            : left > waiter->hub->config->max_stream ? waiter->hub->config->max_stream
                                                     : left;
@@ -78,7 +89,7 @@ struct waiter *stay_begin(struct hub *hub, struct client *client, const struct h
     if (read->ends > 0)
         waiter->deadline.own = read->ends;
     if (!read->renews)
-        end_with(waiter, read->who);
+        end_with(waiter, read);
     waiter->sub_count = (uint16_t)read->channel_count;
     hub->unresolved++;
     capacity_take(hub->capacity);

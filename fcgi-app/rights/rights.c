@@ -99,6 +99,10 @@ void rights_explain(const struct config *config, const struct identity *who, enu
     bool nobody = access->kinds == ACCESS_NONE, login = !nobody && !identity_known(who);
     const char *web = verb == RIGHTS_PUBLISH && nobody ? " from the web" : "";
 
+    if (who != NULL && who->revoked) { /* of something that went on, and is about to end */
+        problem_set(problem, 401, "token: it was revoked");
+        return;
+    }
     if (asks_site(access, who, name, len)) {
         enum verdict verdict = asked_verdict(who->asked, verb, name, len);
         login = verdict == VERDICT_STRANGER;

@@ -15,7 +15,10 @@
 #include "fcgi-app/door/fcgi/cgi.h"
 #include "fcgi-app/door/fcgi/client_fcgi.h"
 #include "fcgi-app/endpoints/app.h"
+#include "fcgi-app/hub/holder.h"
 #include "fcgi-app/hub/waiter.h"
+#include "fcgi-app/rights/revoked.h"
+#include "fcgi-app/transports/sockjs.h"
 #include "tests/lib/keep.h"
 #include "tests/unit/fake_redis.h"
 #include "tests/unit/records.h"
@@ -1200,6 +1203,59 @@ START_TEST(a_slow_reader_is_cut_off_at_its_backlog_and_delays_nobody) {
 }
 END_TEST
 
+static bool taken; /* a wait that a holder holds was given back, with nothing */
+
+static void on_begun(struct hub_holder *holder) {
+    (void)holder;
+}
+
+static void on_taken(struct hub_holder *holder, struct batch *batch, struct hub_places *places) {
+    (void)holder;
+    taken = batch != NULL && batch_size(batch) == 0;
+    hub_places_free(places);
+}
+
+/* Somebody of whom a channel was taken away. */
+static struct identity *without(struct revoked *revoked, const char *channel) {
+    struct identity *who = identity_new("alice", "");
+    const char *word = keepf("1 0 channel\nalice\n%s", channel);
+
+    who->expires = ev_now(app.loop) + 1000;
+    revoked_take(revoked, word, strlen(word), 1);
+    revoked_heed(revoked, who, 1);
+    return who;
+}
+
+/* Between the look at his session and its wait here: nobody would tell him afterwards. */
+START_TEST(who_may_not_read_a_channel_any_more_does_not_wait_for_it) {
+    const struct hub_channel channel = {.name = "lost", .len = 4};
+    struct hub_holder holder = {.begun = on_begun, .taken = on_taken};
+    struct revoked *revoked = revoked_new();
+    struct problem problem;
+    int ends[2];
+
+    begin();
+    struct identity *who = without(revoked, "lost");
+    const struct hub_read read = {.transport = &transport_sockjs_poll,
+                                  .options.config = &config,
+                                  .channels = &channel,
+                                  .channel_count = 1,
+                                  .limit = 1,
+                                  .timeout = 1000,
+                                  .who = who};
+    socket_pair(ends);
+    struct client *client = client_fcgi_new(connections, ends[1], 1);
+    ck_assert(hub_hold(app.hub, client, &read, &holder, &problem));
+    go_live("lost", "1-1");
+    until((turn(), taken), "it waits");
+    client_drop(client);
+    close(ends[0]);
+    identity_free(who);
+    revoked_free(revoked);
+    end();
+}
+END_TEST
+
 UNIT_MAIN(
     "hub", a_poll_of_a_channel_that_nobody_waits_on_reads_and_subscribes_to_nothing,
     a_channel_that_is_polled_often_is_followed,
@@ -1243,4 +1299,5 @@ UNIT_MAIN(
     a_repetition_is_answered_over_its_rate_and_does_not_count,
     a_rate_that_cannot_be_asked_refuses_and_publishes_nothing, a_publish_that_fails_says_why,
     what_may_not_be_published_never_reaches_redis,
-    a_slow_reader_is_cut_off_at_its_backlog_and_delays_nobody)
+    a_slow_reader_is_cut_off_at_its_backlog_and_delays_nobody,
+    who_may_not_read_a_channel_any_more_does_not_wait_for_it)

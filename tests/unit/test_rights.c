@@ -119,6 +119,23 @@ static struct identity *somebody(const char *user, const char *groups) {
     return user != NULL ? identity_new(user, groups) : NULL;
 }
 
+/* Not that he may not: what told who he is tells nothing any more. */
+START_TEST(who_was_revoked_is_refused_as_who_has_no_token) {
+    struct identity *who = somebody("alice", "");
+    struct problem problem;
+
+    load();
+    who->revoked = true;
+    ck_assert(!rights_may(&config, who, RIGHTS_SUBSCRIBE, "alice", 5));
+    rights_explain(&config, who, RIGHTS_SUBSCRIBE, "alice", 5, &problem);
+    ck_assert_int_eq(problem.status, 401);
+    ck_assert_str_eq(problem.detail, "token: it was revoked");
+    ck_assert(rights_may(&config, who, RIGHTS_PUBLISH, "inbox/alice", 11)); /* as anyone */
+    identity_free(who);
+    config_free(&config);
+}
+END_TEST
+
 START_TEST(each_alternative_opens_to_whom_it_names) {
     static const struct {
         const char *channel, *user, *groups;
@@ -222,5 +239,6 @@ END_TEST
 UNIT_MAIN("rights", alternatives_are_read_and_printed_as_they_stand,
           what_is_no_list_of_alternatives_is_refused,
           an_owner_is_who_stands_where_the_last_star_does, each_alternative_opens_to_whom_it_names,
+          who_was_revoked_is_refused_as_who_has_no_token,
           what_holds_is_printed_with_what_somebody_may,
           what_a_token_said_is_a_text_and_the_same_again)

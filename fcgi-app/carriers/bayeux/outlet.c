@@ -87,16 +87,23 @@ struct client *outlet_client(const struct outlet *outlet) {
     return outlet->client;
 }
 
-static void outlet_free(struct outlet *outlet) {
+static void unlink_socket(struct outlet *outlet) {
     if (outlet->socketed)
         outlet->socket.unlink(outlet->socket.ctx, outlet);
+    outlet->socketed = false;
+}
+
+static void outlet_free(struct outlet *outlet) {
+    unlink_socket(outlet);
     free(outlet->callback);
     free(outlet);
 }
 
 void outlet_answer(struct outlet *outlet, const struct buf *objects) {
     struct buf text = buf_make(SIZE_MAX / 2);
+    bool socketed = outlet->socketed;
 
+    unlink_socket(outlet); /* which may be found closed when it is told: nobody waits any more */
     bayeux_reply_script(&text, outlet->callback, objects);
     const struct head head = {.status = 200,
                               .type = outlet->callback != NULL ? "text/javascript; charset=utf-8"
@@ -104,7 +111,7 @@ void outlet_answer(struct outlet *outlet, const struct buf *objects) {
                               .length = text.len};
     if (outlet->client != NULL)
         client_finish(outlet->client, &head, &(struct part){text.data, text.len}, 1);
-    else if (outlet->socketed)
+    else if (socketed)
         outlet->socket.say(outlet->socket.ctx, text.data, text.len);
     buf_free(&text);
     outlet_free(outlet);

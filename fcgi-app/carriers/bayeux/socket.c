@@ -181,6 +181,18 @@ static void on_begun(struct hub_holder *holder) {
     (void)holder;
 }
 
+/* Its time is over; or this process's, or that of the token which opened it. */
+static void on_taken(struct hub_holder *holder, struct batch *batch, struct hub_places *places) {
+    struct pipe *pipe = (struct pipe *)holder;
+    (void)batch;
+
+    hub_places_free(places);
+    if (speaker_over(pipe->identity, ev_now(pipe->app->loop)))
+        socket_close(pipe->client, SPEAKER_EXPIRED_CODE, SPEAKER_EXPIRED);
+    else
+        client_finish(pipe->client, NULL, NULL, 0);
+}
+
 static struct client *open_socket(struct pipe *pipe, const struct request *request,
                                   struct client *asker) {
     struct app *app = pipe->app;
@@ -213,7 +225,7 @@ bool bayeux_socket(struct app *app, const struct service *service, const struct 
         !hub_admits(app->hub, &read, problem))
         return false;
     struct pipe *pipe = mem_new(sizeof *pipe);
-    *pipe = (struct pipe){.holder.begun = on_begun,
+    *pipe = (struct pipe){.holder = {.begun = on_begun, .taken = on_taken},
                           .app = app,
                           .service = service,
                           .who = mem_string(request->remote_addr),

@@ -39,6 +39,7 @@ struct poll {
     bool broken;     /* the protocol's state is none of this version's, or a channel not allowed */
     double deadline; /* of the protocol, or of who speaks, Unix milliseconds; 0: none */
     struct ev_timer due, word;
+    struct identity_watch watch; /* at who speaks */
     UT_hash_handle hh;
 };
 
@@ -61,6 +62,7 @@ static void poll_free(struct poll *poll) {
     buf_free(&poll->messages);
     buf_free(&poll->payload);
     speech_end(&poll->speech);
+    identity_look(NULL, &poll->watch);
     identity_free(poll->speech.who);
     free(poll->address);
     free(poll);
@@ -120,12 +122,19 @@ static void set_due(struct poll *poll, int64_t ping) {
     double after = (double)(ping < 0 ? poll->service->ping_timeout : ping);
 
     poll->pong = ping < 0;
-    poll->deadline = poll->broken ? 1 : deadline_of(poll);
+    poll->deadline = deadline_of(poll);
     if (poll->deadline > 0 && poll->deadline - now_ms(poll) < after)
         after = poll->deadline - now_ms(poll);
     ev_timer_stop(loop, &poll->due);
     ev_timer_set(&poll->due, after > 0 ? after / 1000 : 0, 0);
     ev_timer_start(loop, &poll->due);
+}
+
+/* Who speaks is what the session says, and is watched from now on. */
+static void take_speaker(struct poll *poll, const struct session_view *view) {
+    identity_look(NULL, &poll->watch);
+    (void)speaker_take(poll->engineio->app, &poll->speech.who, view, false);
+    identity_look(poll->speech.who, &poll->watch);
 }
 
 /* Takes what stands in the session: what is to be sent of its own, and where it stands. */
@@ -134,7 +143,7 @@ static void take_view(struct poll *poll, const struct session_view *view) {
 
     poll->version = view->version;
     poll->broken = !speech_load(&poll->speech, view->state.at, view->state.len);
-    (void)speaker_take(poll->engineio->app, &poll->speech.who, view, false);
+    take_speaker(poll, view);
     if (anew) /* nothing was marked: the messages come again */
         hub_places_free(&poll->places);
     places_follow(&poll->places, view->cursor);
@@ -147,12 +156,23 @@ static void take_view(struct poll *poll, const struct session_view *view) {
     set_due(poll, view->ping);
 }
 
+static const struct session_bytes ended = {ENGINEIO_ENDED, sizeof ENGINEIO_ENDED - 1};
+
+/* It would wait for messages that it may not have: the session ends, and says so where it is looked
+ * at behind that. */
+static enum poll_act shut(struct poll *poll) {
+    (void)!session_close(sessions_of(poll), poll->id, ended, true, 0, NULL, NULL);
+    return poll_rules_word(&poll->rules);
+}
+
 static void on_told(void *ctx, const struct session_view *view) {
     struct poll *poll = ctx;
 
     if (view->err == ERR_OK && (view->status == SESSION_HELD || view->status == SESSION_CHANGED))
         take_view(poll, view);
     enum poll_act what = poll_rules_told(&poll->rules, view);
+    if (poll->broken && what == POLL_WAIT)
+        what = shut(poll);
     if (what == POLL_AWAY) {
         say_away(poll, view);
         poll_free(poll);
@@ -245,7 +265,7 @@ static void wait_in_hub(struct poll *poll) {
                                   .channel_count = poll->places.count,
                                   .limit = ENGINEIO_LIMIT,
                                   .timeout = LONGEST,
-                                  .renews = true, /* what `due` minds */
+                                  .renews = true, /* what `due` minds, and `watch` */
                                   .who = poll->speech.who,
                                   .address = poll->address};
     struct problem problem;
@@ -275,13 +295,12 @@ static void leave_hub(struct poll *poll) {
 /* --------------------------------------------------------------------- its acts */
 
 static enum err attach(struct poll *poll) {
-    static const struct session_bytes over = {ENGINEIO_ENDED, sizeof ENGINEIO_ENDED - 1};
     struct buf words = buf_make(SESSION_WHO_MAX);
     const struct session_attach attach = {.number = poll->number,
                                           .policy = SESSION_BOTH,
                                           .confirm = SESSION_NEXT,
                                           .reason = {ENGINEIO_HELD, sizeof ENGINEIO_HELD - 1},
-                                          .who = speaker_words(poll->speech.who, over, &words),
+                                          .who = speaker_words(poll->speech.who, ended, &words),
                                           .ttl = wire_life(poll->service)};
     enum err err = session_attach(sessions_of(poll), poll->id, &attach, on_told, poll);
     buf_free(&words);
@@ -339,9 +358,7 @@ static void act(struct poll *poll, enum poll_act what) {
 
 /* The protocol has waited long enough: the session ends, of which this poll hears as any does. */
 static void expire(struct poll *poll) {
-    static const struct session_bytes reason = {ENGINEIO_ENDED, sizeof ENGINEIO_ENDED - 1};
-
-    (void)!session_close(sessions_of(poll), poll->id, reason, true, 0, NULL, NULL);
+    (void)!session_close(sessions_of(poll), poll->id, ended, true, 0, NULL, NULL);
     ev_timer_set(&poll->due, 1, 0); /* once more, if Redis could not be told */
     ev_timer_start(poll->engineio->app->loop, &poll->due);
 }
@@ -383,6 +400,15 @@ void poll_word(void *ctx, enum session_word word, uint64_t number) {
 
     HASH_FIND(hh, engineio->polls, &number, sizeof number, poll);
     if (poll != NULL)
+        hear(poll);
+}
+
+/* What was taken back may be the session's: that is found where it is looked at, as by a word. */
+static void on_news(struct identity_watch *watch) {
+    struct poll *poll = RING_OF(watch, struct poll, watch);
+    const struct waiter *waiter = poll->holder.waiter;
+
+    if (waiter == NULL || poll->speech.who->revoked || hub_banned(waiter))
         hear(poll);
 }
 
@@ -498,6 +524,8 @@ void poll_begin(const struct engineio_call *call) {
     ev_timer_init(&poll->due, on_due, 0, 0);
     ev_timer_init(&poll->word, on_word, 0, 0);
     poll->due.data = poll->word.data = poll;
+    poll->watch.news = on_news;
+    identity_look(poll->speech.who, &poll->watch);
     HASH_ADD(hh, app->engineio->polls, number, sizeof poll->number, poll);
     client_watch(poll->client, &browser_events, poll);
     client_hold(poll->client);

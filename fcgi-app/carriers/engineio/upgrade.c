@@ -111,11 +111,36 @@ static void take_early(struct live *live) {
     texts_free(&live->early);
 }
 
+static void go_on(struct live *live, const struct speech *speech, const struct hub_places *places,
+                  const struct session_view *view) {
+    struct client *socket = live->socket;
+
+    socket_hold(socket);
+    say_frames(live, speech, places, view);
+    live_talk(live, places, speech->state);
+    take_early(live);
+    socket_read_on(socket, true);
+    socket_let_go(socket);
+}
+
+/* The rights of a session may have ended while nobody held it. */
+static bool may_go_on(struct live *live, const struct session_view *view,
+                      const struct hub_places *places) {
+    const struct identity *who = live->speech.who;
+
+    if (speaker_keeps(live->app->config, who, view, places))
+        return true;
+    if (who != NULL && who->revoked)
+        close_with(live, SPEAKER_EXPIRED_CODE, SPEAKER_EXPIRED);
+    else
+        close_with(live, SPEAKER_FORBIDDEN_CODE, SPEAKER_FORBIDDEN);
+    return false;
+}
+
 static void take_over(struct live *live, const struct session_view *view) {
     (void)speaker_take(live->app, &live->speech.who, view, true);
     struct speech speech = live->speech;
     struct hub_places places = {0};
-    struct client *socket = live->socket;
 
     if (!speech_load(&speech, view->state.at, view->state.len)) {
         speech_end(&speech);
@@ -123,12 +148,10 @@ static void take_over(struct live *live, const struct session_view *view) {
         return;
     }
     places_follow(&places, view->cursor);
-    socket_hold(socket);
-    say_frames(live, &speech, &places, view);
-    live_talk(live, &places, speech.state);
-    take_early(live);
-    socket_read_on(socket, true);
-    socket_let_go(socket);
+    if (may_go_on(live, view, &places))
+        go_on(live, &speech, &places, view);
+    else
+        speech_end(&speech);
     hub_places_free(&places);
 }
 
