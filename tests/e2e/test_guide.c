@@ -86,6 +86,83 @@ START_TEST(what_the_guides_programs_sign_is_believed) {
 }
 END_TEST
 
+/* --- a site with logins of its own ------------------------------------------------------ */
+
+static void write_file(const char *name, const char *text) {
+    FILE *file = fopen(keepf("%s/%s", lab.dir, name), "w");
+    ck_assert_ptr_nonnull(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+/* The guide's page that is asked, and one by which somebody logs in. */
+static void write_site(void) {
+    const char *guide =
+        output_of((const char *const[]){"cat", keepf("%s/doc/security.md", lab_root()), NULL});
+    const char *begin = strstr(guide, "<?php // halley-may.php");
+
+    ck_assert_ptr_nonnull(begin);
+    write_file("halley-may.php", keepf("%.*s", (int)(strstr(begin, "```") - begin), begin));
+    write_file("login.php", "<?php session_start(); $_SESSION['user'] = $_GET['user'];");
+}
+
+/* nginx before php-fpm, as sites have it; its port. */
+static int start_site(struct proc *fpm, struct proc *nginx) {
+    int port = lab_free_port();
+
+    write_file("fpm.conf", keepf("[global]\nerror_log = %s/fpm.log\ndaemonize = no\n[www]\n"
+                                 "listen = %s/fpm.sock\nlisten.mode = 0666\npm = static\n"
+                                 "pm.max_children = 4\nphp_value[session.save_path] = %s\n"
+                                 "user = root\ngroup = root\n",
+                                 lab.dir, lab.dir, lab.dir));
+    write_file("site.conf",
+               keepf("daemon off; pid %s/site.pid; error_log stderr; events {}\n"
+                     "http { access_log off; server { listen 127.0.0.1:%d; root %s;\n"
+                     "location / { include /etc/nginx/fastcgi_params;\n"
+                     "fastcgi_param SCRIPT_FILENAME $document_root$fastcgi_script_name;\n"
+                     "fastcgi_pass unix:%s/fpm.sock; } } }\n",
+                     lab.dir, port, lab.dir, lab.dir));
+    const char *const php[] = {"php-fpm8.2", "-R", "-y", keepf("%s/fpm.conf", lab.dir), NULL};
+    const char *const web[] = {"nginx", "-c", keepf("%s/site.conf", lab.dir), NULL};
+    proc_start(fpm, "php-fpm", keepf("%s/php.log", lab.dir), -1, php, lab_env(&lab, NULL));
+    proc_start(nginx, "nginx", keepf("%s/site.log", lab.dir), -1, web, lab_env(&lab, NULL));
+    return port;
+}
+
+static const struct answer *ask_at(int port, const char *path, const char *cookie) {
+    struct lab at = {.port = port};
+    const struct request request = {.path = path, .headers = {cookie}};
+    return http_send(&at, &request);
+}
+
+START_TEST(a_site_of_php_is_asked_after_its_own_logins) {
+    struct proc fpm, nginx;
+
+    memset(&lab, 0, sizeof lab);
+    lab_open(&lab, "php");
+    write_site();
+    int port = start_site(&fpm, &nginx);
+    lab_conf(&lab, "[channel orders/*]\nsubscribe = ask\npublish = ask\n");
+    lab_set(&lab, "AUTHORIZE", keepf("http://127.0.0.1:%d/halley-may.php", port));
+    lab_redis(&lab, REDIS_KEEPS_NOTHING);
+    lab_web(&lab, "http", 1);
+    until(ask_at(port, "/login.php?user=alice", NULL)->status == 200, "PHP does not answer");
+    const char *set = answer_header(ask_at(port, "/login.php?user=alice", NULL), "Set-Cookie");
+    ck_assert_ptr_nonnull(set);
+    const char *cookie = keepf("Cookie: %.*s", (int)strcspn(set, ";"), set);
+    ck_assert_int_eq(ask_at(lab.port, "/comet/poll?channel=orders/alice", cookie)->status, 200);
+    ck_assert_int_eq(ask_at(lab.port, "/comet/poll?channel=orders/bob", cookie)->status, 403);
+    ck_assert_int_eq(ask_at(lab.port, "/comet/poll?channel=orders/alice", NULL)->status, 401);
+    proc_kill(&nginx);
+    ck_assert_int_eq(ask_at(lab.port, "/comet/poll?channel=orders/alice", cookie)->status, 200);
+    ck_assert_int_eq(
+        ask_at(lab.port, "/comet/poll?channel=orders/alice&channel=orders/carol", cookie)->status,
+        503);
+    proc_kill(&fpm);
+    lab_close(&lab);
+}
+END_TEST
+
 START_TEST(units_are_as_tight_as_the_guide_says) {
     static const char *const units[] = {"halley.service", "halley-websocket.service",
                                         "halley-worker.service"};
@@ -109,5 +186,7 @@ int main(void) {
 
     tcase_add_loop_test(tcase, what_the_guides_programs_sign_is_believed, 0, 3);
     tcase_add_test(tcase, units_are_as_tight_as_the_guide_says);
+    tcase_add_test(e2e_case(suite, "site", NULL, NULL),
+                   a_site_of_php_is_asked_after_its_own_logins);
     return e2e_run(suite);
 }
