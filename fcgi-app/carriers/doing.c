@@ -44,6 +44,7 @@ struct doing {
     const char *bye;
     struct texts messages;
     size_t next; /* of them */
+    bool judged; /* the site was asked about it */
     struct step step;
     struct texts frames;      /* that the session gets */
     struct hub_places joined; /* where the channels of the step begin */
@@ -546,6 +547,7 @@ static bool take(struct doing *doing) {
 
     if (asked_of(doing) != NULL)
         speech_save(&doing->speech, &state);
+    asked_begin(asked_of(doing));
     make_step(doing);
     bool waits = asked_lacks(asked_of(doing)) && !doing->step.renews;
     if (waits) {
@@ -553,8 +555,11 @@ static bool take(struct doing *doing) {
         doing->next--;
         if (has_state(doing))
             (void)!speech_load(&doing->speech, state.data, state.len);
-        asked_ask(asked_of(doing), on_said, doing);
+        bool more = doing->judged;
+        doing->judged = true;
+        asked_ask(asked_of(doing), more, on_said, doing);
     } else {
+        doing->judged = false;
         doing->app->stats->requests++;
     }
     buf_free(&state);

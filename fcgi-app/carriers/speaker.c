@@ -73,5 +73,5 @@ bool speaker_keeps(const struct config *config, const struct identity *who,
 }
 
 bool speaker_over(const struct identity *who, double now) {
-    return has_token(who) && who->expires <= now;
+    return identity_over(who, now);
 }

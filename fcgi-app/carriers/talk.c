@@ -426,6 +426,34 @@ static void ask(struct talk *talk, struct step *step) {
 
 static void change(struct talk *talk, struct step *step);
 
+static struct asked *asked_of(const struct talk *talk) {
+    const struct identity *who = talk->setting.speech.who;
+    return who != NULL ? who->asked : NULL;
+}
+
+static void on_patterns_said(void *ctx) {
+    struct talk *talk = ctx;
+    struct client *client = talk->client;
+    struct step *step = asked(talk);
+
+    if (step == NULL)
+        return;
+    change(talk, step);
+    asked_end(talk, client, step);
+}
+
+/* Joins what the patterns stand for; the site is asked first who may read that. */
+static void join_patterns(struct talk *talk, struct step *step) {
+    asked_begin(asked_of(talk));
+    watching_note_questions(talk->setting.app, talk->setting.speech.who, &step->join);
+    if (!asked_lacks(asked_of(talk))) {
+        change(talk, step);
+        return;
+    }
+    begin_asking(talk, step);
+    asked_ask(asked_of(talk), true, on_patterns_said, talk);
+}
+
 static void on_known(void *ctx, bool known) {
     struct talk *talk = ctx;
     struct client *client = talk->client;
@@ -435,7 +463,7 @@ static void on_known(void *ctx, bool known) {
     if (step == NULL)
         return;
     if (known) {
-        change(talk, step);
+        join_patterns(talk, step);
     } else {
         hub_explain(talk->setting.app->hub, &problem,
                     "Redis does not tell what the pattern stands for");
@@ -583,11 +611,6 @@ static void make_step(struct talk *talk, const char *text, size_t len, bool byte
 
 /* --------------------------------------------------------------------- the site */
 
-static struct asked *asked_of(const struct talk *talk) {
-    const struct identity *who = talk->setting.speech.who;
-    return who != NULL ? who->asked : NULL;
-}
-
 /* What the protocol's state is, before a text that may have to be taken once more. */
 static struct buf remember(const struct talk *talk) {
     struct buf state = buf_make(SIZE_MAX / 2);
@@ -609,7 +632,7 @@ static void on_said(void *ctx) {
 
 /* Whether the site is asked first: the text is taken again behind that, as if it were new. */
 static bool waits_for_site(struct talk *talk, const char *text, size_t len, bool bytes,
-                           const struct buf *state) {
+                           const struct buf *state, bool more) {
     if (!asked_lacks(asked_of(talk)) || talk->client == NULL || talk->ending)
         return false;
     if (talk->setting.speech.state != NULL)
@@ -617,7 +640,7 @@ static bool waits_for_site(struct talk *talk, const char *text, size_t len, bool
     talk->judging = true;
     talk->begun = false;
     put_off_text(talk, text, len, bytes, true);
-    asked_ask(asked_of(talk), on_said, talk);
+    asked_ask(asked_of(talk), more, on_said, talk);
     return true;
 }
 
@@ -629,15 +652,17 @@ static void take_proved(struct talk *talk, const char *text, size_t len, struct 
     talk->setting.speech.proved = false;
 }
 
-static void take(struct talk *talk, const char *text, size_t len, bool bytes) {
+/* `judged`: the site was asked about it before. */
+static void take(struct talk *talk, const char *text, size_t len, bool bytes, bool judged) {
     struct step step = {0};
     struct buf state = remember(talk);
 
-    talk->setting.app->stats->requests++;
+    asked_begin(asked_of(talk));
+    talk->setting.app->stats->requests += !judged;
     make_step(talk, text, len, bytes, &step);
     if (step.renews && renew(talk, &step) && step.again)
         take_proved(talk, text, len, &step);
-    if (!step.renews && !waits_for_site(talk, text, len, bytes, &state))
+    if (!step.renews && !waits_for_site(talk, text, len, bytes, &state, judged))
         take_step(talk, &step);
     set_deadline(talk);
     step_free(&step);
@@ -667,7 +692,7 @@ static void take_or_put_off(struct talk *talk, const char *text, size_t len, boo
     if (talk->ending)
         return;
     if (talk->begun && talk->later == NULL)
-        take(talk, text, len, bytes);
+        take(talk, text, len, bytes, false);
     else if (talk->later_count >= most(talk, LATER_MAX))
         refuse_text(talk, text, len, bytes);
     else
@@ -687,8 +712,7 @@ static void take_later(struct talk *talk, struct later *later) {
         take_rest(talk, &later->step);
         return;
     }
-    talk->setting.app->stats->requests -= later->judged; /* it is counted already */
-    take(talk, later->text, later->len, later->bytes);
+    take(talk, later->text, later->len, later->bytes, later->judged);
 }
 
 /* Takes what was put off, until a change of channels puts the rest off again. */

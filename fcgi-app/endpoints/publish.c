@@ -102,11 +102,15 @@ static void on_rated(void *ctx, const struct history_posted *rated) {
     on_posted(submission, &over);
 }
 
-/* A token may have been taken back while the publish waited for Redis. */
-static bool is_revoked(const struct submission *submission, struct problem *problem) {
+/* A token may have expired or been taken back while the publish waited for the site, or Redis. */
+static bool is_over(const struct submission *submission, struct problem *problem) {
     const struct history_post *post = &submission->post;
     const struct identity *who = submission->identity;
 
+    if (identity_over(who, ev_now(submission->app->loop)) && !who->revoked) {
+        problem_set(problem, 401, "token: it has expired");
+        return true;
+    }
     if ((who == NULL || !who->revoked) && !revoked_bans(who, post->channel, post->channel_len))
         return false;
     rights_explain(submission->app->config, who, RIGHTS_PUBLISH, post->channel, post->channel_len,
@@ -133,7 +137,7 @@ static void begin(void *ctx, bool up) {
 
     if (!up)
         on_posted(submission, &unsent);
-    else if (is_revoked(submission, &problem))
+    else if (is_over(submission, &problem))
         refuse(submission, &problem);
     else if (policy->publish_rate_count == 0)
         send_post(submission);
@@ -226,6 +230,8 @@ bool publish_submit(struct app *app, const struct publish *publish, publish_fn *
     const struct channel_policy *policy =
         config_channel(app->config, publish->channel, publish->channel_len);
 
+    if (publish->identity != NULL)
+        asked_begin(publish->identity->asked);
     if (!check(app, publish, policy, problem))
         return false;
     struct submission *submission = mem_new(sizeof *submission);
@@ -246,7 +252,7 @@ bool publish_submit(struct app *app, const struct publish *publish, publish_fn *
     address_canonical(publish->who, submission->who);
     submission->post.who = submission->who;
     if (waits_for_site(publish->identity))
-        asked_ask(publish->identity->asked, on_said, submission);
+        asked_ask(publish->identity->asked, false, on_said, submission);
     else
         submit(submission);
     return true;

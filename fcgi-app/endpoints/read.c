@@ -340,12 +340,19 @@ static bool put_off(struct app *app, const struct hub_read *read, struct client 
     return true;
 }
 
-void read_refuse(struct app *app, const struct request *request, struct client *client,
-                 const struct problem *problem) {
+/* The same, of one whose channels are not known: the site does not say who may. */
+static bool put_off_unread(struct app *app, const struct request *request, struct client *client,
+                           const struct problem *problem) {
     const struct hub_read read = {.transport = transport_find(request->endpoint),
                                   .options.config = app->config};
+    bool asks = request->who != NULL && asked_lacks(request->who->asked);
 
-    if (!put_off(app, &read, client, problem))
+    return !asks && strcmp(request->method, "HEAD") != 0 && put_off(app, &read, client, problem);
+}
+
+void read_refuse(struct app *app, const struct request *request, struct client *client,
+                 const struct problem *problem) {
+    if (!put_off_unread(app, request, client, problem))
         app_refuse(app, client, problem);
 }
 
@@ -370,7 +377,7 @@ bool endpoint_read(struct app *app, struct request *request, struct client *clie
             read.heartbeat = usual_heartbeat(app, request);
         read.address = request->remote_addr;
     } else if (!read_parse(app, request, &read, problem)) {
-        return false;
+        return put_off_unread(app, request, client, problem);
     }
     if (strcmp(request->method, "HEAD") == 0)
         return answer_head_of(app, &read, client, problem);

@@ -281,16 +281,36 @@ static struct asked *asked_of(const struct request *request) {
     return request->who != NULL ? request->who->asked : NULL;
 }
 
+/* His token may be over by now. */
+static bool is_over(const struct waiting *waiting, struct problem *problem) {
+    const struct identity *who = waiting->request->who;
+
+    if (!identity_over(who, ev_now(waiting->app->loop)))
+        return false;
+    problem_set(problem, 401, "token: it %s", who->revoked ? "was revoked" : "has expired");
+    return true;
+}
+
+/* Notes all that a reader wants to know, which is asked together. */
+static void note_questions(struct app *app, const struct route *route,
+                           const struct request *request) {
+    if (asked_of(request) != NULL && (reads_only(route) || route == &ws_route))
+        read_note_questions(app, request);
+}
+
 static void on_said(void *ctx) {
     struct waiting *waiting = ctx;
     struct app *app = waiting->app;
+    struct asked *asked = asked_of(waiting->request);
     struct problem problem = {0};
 
-    if (waiting->route->run(app, waiting->request, waiting->client, &problem))
+    if (!is_over(waiting, &problem) &&
+        waiting->route->run(app, waiting->request, waiting->client, &problem)) {
         waiting_free(waiting);
-    else if (asked_lacks(asked_of(waiting->request)))
-        asked_ask(asked_of(waiting->request), on_said, waiting);
-    else {
+    } else if (asked_lacks(asked)) {
+        note_questions(app, waiting->route, waiting->request);
+        asked_ask(asked, true, on_said, waiting);
+    } else {
         app_refuse(app, waiting->client, &problem);
         waiting_free(waiting);
     }
@@ -299,13 +319,9 @@ static void on_said(void *ctx) {
 /* Whether the request has to wait for what the site says; it is another's then. */
 static bool waits_for_site(struct app *app, const struct route *route, struct request *request,
                            struct client *client) {
-    if (asked_of(request) == NULL)
-        return false;
-    if (reads_only(route) || route == &ws_route)
-        read_note_questions(app, request);
     if (!asked_lacks(asked_of(request)))
         return false;
-    asked_ask(asked_of(request), on_said, waiting_new(app, route, request, client));
+    asked_ask(asked_of(request), false, on_said, waiting_new(app, route, request, client));
     return true;
 }
 
@@ -315,6 +331,7 @@ static void run_waiting(struct waiting *waiting) {
     struct problem problem = {0};
     struct app *app = waiting->app;
 
+    note_questions(app, waiting->route, waiting->request);
     if (waits_for_site(app, waiting->route, waiting->request, waiting->client)) {
         free(waiting);
         return;
@@ -390,9 +407,11 @@ static bool run(struct app *app, const struct route *route, struct request *requ
     request->repeats = reads && app_repeats(app, request, route->wants);
     bool good = request->repeats ||
                 (parse_params(request, reads, &problem) && find_who(app, route, request, &problem));
-    if (good && !request->repeats &&
-        (waits_for_patterns(app, route, request, client) ||
-         waits_for_site(app, route, request, client)))
+    if (good && !request->repeats && waits_for_patterns(app, route, request, client))
+        return true;
+    if (good && !request->repeats)
+        note_questions(app, route, request);
+    if (good && waits_for_site(app, route, request, client))
         return true;
     if (good && route->run(app, request, client, &problem))
         return request == app->last;
@@ -421,7 +440,8 @@ static void on_service_said(void *ctx) {
 
     if (!service_find(waiting->app->config, waiting->request, &found))
         abort(); /* it was found before */
-    if (!service_serve(waiting->app, &found, waiting->request, waiting->client, &problem))
+    if (is_over(waiting, &problem) ||
+        !service_serve(waiting->app, &found, waiting->request, waiting->client, &problem))
         app_refuse(waiting->app, waiting->client, &problem);
     service_free(&found);
     waiting_free(waiting);
@@ -434,7 +454,7 @@ static bool service_waits_for_site(struct app *app, const struct service_request
     service_note_questions(app->config, found, request->who);
     if (!asked_lacks(asked_of(request)))
         return false;
-    asked_ask(asked_of(request), on_service_said, waiting_new(app, NULL, request, client));
+    asked_ask(asked_of(request), false, on_service_said, waiting_new(app, NULL, request, client));
     return true;
 }
 

@@ -20,6 +20,10 @@ bool watching_knows(const struct app *app, const struct change *change);
 void watching_ask(struct app *app, const struct change *change, void (*done)(void *ctx, bool known),
                   void *ctx);
 
+/* Notes at `who` what the site is to be asked of what the change's patterns stand for. */
+void watching_note_questions(const struct app *app, const struct identity *who,
+                             const struct change *change);
+
 /*
  * Whether a visitor may read that much more, by his address; counts it as a request. If not, why.
  */

@@ -10,9 +10,11 @@
 
 #include "core/base/json.h"
 #include "core/base/mem.h"
+#include "core/data/channel.h"
 #include "core/data/wildcard.h"
 #include "fcgi-app/protocols/channel_index.h"
 #include "fcgi-app/protocols/reading.h"
+#include "fcgi-app/rights/rights.h"
 
 /* Adds a name to the channels unless it is among them. False, with `problem`, if it may not. */
 static bool take_name(const struct config *config, const struct identity *who,
@@ -32,11 +34,22 @@ static bool take_name(const struct config *config, const struct identity *who,
     return true;
 }
 
+/* The site is asked about all of them together. */
+static void note_questions(const struct config *config, const struct identity *who,
+                           const struct order_names *names) {
+    for (size_t i = 0; who != NULL && who->asked != NULL && i < names->count; i++) {
+        const struct order_name *name = &names->names[i];
+        if (channel_valid(name->name, name->len))
+            (void)rights_may(config, who, RIGHTS_SUBSCRIBE, name->name, name->len);
+    }
+}
+
 static bool take_names(const struct config *config, const struct identity *who,
                        struct change *change, struct problem *problem) {
     const struct order_names *names = &change->names;
     bool valid = true;
 
+    note_questions(config, who, names);
     change->channels = mem_new((names->count + 1) * sizeof *change->channels);
     struct channel_index index = channel_index_make(change->channels, names->count);
     for (size_t i = 0; valid && i < names->count; i++)
@@ -87,6 +100,7 @@ bool change_unsubscribe(const struct config *config, const struct identity *who,
     memset(change, 0, sizeof *change);
     if (!order_names(order->unsubscribe, "unsubscribe", &change->names, problem))
         return false;
+    note_questions(config, who, &change->names);
     for (size_t i = 0; i < change->names.count; i++) {
         const struct order_name *name = &change->names.names[i];
         if (!wildcard_valid(name->name, name->len) &&

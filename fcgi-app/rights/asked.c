@@ -9,6 +9,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "core/base/buf.h"
 #include "core/base/collections.h"
@@ -21,7 +22,7 @@
 #include "fcgi-app/rights/inquiry.h"
 
 #define AT_HAND 5.0   /* seconds for which an answer without a time of its own is at hand */
-#define LATER   1e300 /* until the other questions of its round are answered */
+#define TOGETHER 60.0 /* ... and at most, for a decision that takes more than one round */
 #define RECHECK 10.0  /* seconds between two questions after somebody who goes on */
 #define HEARD   60.0  /* seconds for which a no to such a one counts */
 
@@ -34,7 +35,7 @@ struct said_verdict {
     UT_hash_handle hh; /* in the order in which they came */
     struct question_key key;
     enum verdict verdict;
-    double until; /* Unix seconds */
+    double since, until; /* Unix seconds */
 };
 
 /* Somebody who wants to know an answer: the first one first, as publishes have an order. */
@@ -48,6 +49,7 @@ struct origin {
     UT_hash_handle hh;
     char network[ADDRESS_TEXT];
     unsigned questions;
+    unsigned going; /* of them: the others wait for their turn */
 };
 
 struct question {
@@ -66,6 +68,13 @@ struct round {
     void *ctx;
 };
 
+/* A round of nothing, because none of it could be asked: it ends later, too. */
+struct unasked {
+    struct unasked *prev, *next;
+    struct ev_timer timer;
+    struct round *round;
+};
+
 struct noted {
     enum rights_verb verb;
     size_t len;
@@ -79,6 +88,7 @@ struct asker {
     struct inquiries *inquiries; /* NULL once it has ended */
     struct question *questions;
     struct origin *origins;
+    struct unasked *unasked;
     struct said_verdict *said;  /* remembered: what was answered */
     struct said_verdict *heard; /* what counts for those who go on, and when it was asked */
     struct log_limit complaint;
@@ -92,6 +102,7 @@ struct asked {
     size_t noted_count;
     unsigned char digest[CRYPTO_SHA256]; /* of what he brings */
     char *cookie, *authorization, *address;
+    bool alone; /* his Authorization is for a connection, not for a request */
 };
 
 /* ----------------------------------------------------------------------- verdicts */
@@ -121,7 +132,7 @@ static struct said_verdict *find(struct said_verdict **list, const struct questi
 }
 
 static void keep(struct said_verdict **list, const struct question_key *key, enum verdict verdict,
-                 double until) {
+                 double now, double seconds) {
     struct said_verdict *said;
 
     HASH_FIND(hh, *list, key, sizeof *key, said);
@@ -132,7 +143,8 @@ static void keep(struct said_verdict **list, const struct question_key *key, enu
     said = mem_new(sizeof *said);
     said->key = *key;
     said->verdict = verdict;
-    said->until = until;
+    said->since = now;
+    said->until = now + seconds;
     HASH_ADD(hh, *list, key, sizeof said->key, said);
 }
 
@@ -184,7 +196,7 @@ static char *url_of(const struct asked *asked, const char *url, enum rights_verb
 }
 
 /* Who has too many on their way is told that for himself: others are asked after. */
-static struct origin *origin_enter(struct asker *asker, const char *address) {
+static struct origin *origin_enter(struct asker *asker, const char *address, unsigned most) {
     char network[ADDRESS_TEXT] = "";
     struct origin *origin;
 
@@ -195,7 +207,7 @@ static struct origin *origin_enter(struct asker *asker, const char *address) {
         memcpy(origin->network, network, sizeof network);
         HASH_ADD_STR(asker->origins, network, origin);
     }
-    if (origin->questions >= ASKED_ADDRESS)
+    if (origin->questions >= most)
         return NULL;
     origin->questions++;
     return origin;
@@ -222,10 +234,10 @@ static void end_round(struct round *round) {
     struct said_verdict *said, *next;
 
     HASH_ITER (hh, asked->answers, said, next) {
-        if (said->until == LATER)
-            said->until = now + AT_HAND;
-        else if (said->until <= now)
+        if (said->until <= now)
             drop(&asked->answers, said);
+        else if (said->until > now + AT_HAND)
+            said->until = now + AT_HAND;
     }
     round->done(round->ctx);
     round_free(round);
@@ -235,6 +247,7 @@ static void end_round(struct round *round) {
 static void answer(struct question *question, enum verdict verdict) {
     struct wanted *wanted = question->wanted, *next;
     const struct question_key key = question->key;
+    double now = ev_now(question->asker->loop);
 
     HASH_DEL(question->asker->questions, question);
     origin_leave(question->asker, question->origin);
@@ -243,7 +256,7 @@ static void answer(struct question *question, enum verdict verdict) {
         struct round *round = wanted->round;
         next = wanted->next;
         free(wanted);
-        keep(&round->asked->answers, &key, verdict, LATER);
+        keep(&round->asked->answers, &key, verdict, now, TOGETHER);
         if (--round->left == 0)
             end_round(round);
     }
@@ -276,9 +289,9 @@ static void on_answer(void *ctx, const struct inquiry_answer *said) {
     if (verdict == VERDICT_MISSING)
         complain(asker, said);
     else if (said->max_age > 0)
-        keep(&asker->said, &question->key, verdict, now + (double)said->max_age);
-    keep(&asker->heard, &question->key, verdict,
-         now + (verdict == VERDICT_NO || verdict == VERDICT_STRANGER ? HEARD : RECHECK));
+        keep(&asker->said, &question->key, verdict, now, (double)said->max_age);
+    keep(&asker->heard, &question->key, verdict, now,
+         verdict == VERDICT_NO || verdict == VERDICT_STRANGER ? HEARD : RECHECK);
     answer(question, verdict);
 }
 
@@ -304,7 +317,9 @@ static bool send_question(struct question *question, struct asked *asked, const 
     const struct inquiry inquiry = {.url = url,
                                     .socket = authority.socket,
                                     .fields = fields,
-                                    .timeout = asker->config->authorize_timeout};
+                                    .timeout = asker->config->authorize_timeout,
+                                    .share = &question->origin->going,
+                                    .alone = asked->alone};
     asker->stats->asked++;
     bool sent = inquiry_begin(asker->inquiries, &inquiry, on_answer, question);
     authority_free(&authority);
@@ -312,30 +327,45 @@ static bool send_question(struct question *question, struct asked *asked, const 
     return sent;
 }
 
-/* The question, new or on its way already. NULL: it cannot be asked. */
-static struct question *question_for(struct asked *asked, enum rights_verb verb,
-                                     const char *channel, size_t len) {
+/* A new question. NULL: it cannot be asked, or its address has so many on their way. */
+static struct question *question_new(struct asked *asked, const struct question_key *key,
+                                     enum rights_verb verb, const char *channel, size_t len,
+                                     unsigned most) {
     struct asker *asker = asked->asker;
     const char *authorize = authorize_of(asker, channel, len);
-    const struct question_key key = key_of(asked, authorize, verb, channel, len);
+    struct origin *origin = origin_enter(asker, asked->address, most);
     struct question *question;
 
-    HASH_FIND(hh, asker->questions, &key, sizeof key, question);
-    if (question != NULL)
-        return question;
-    struct origin *origin = origin_enter(asker, asked->address);
+    asker->stats->asked_unanswered += origin == NULL;
+    if (origin == NULL)
+        return NULL;
     question = mem_new(sizeof *question);
-    *question = (struct question){.key = key, .asker = asker, .origin = origin};
-    if (origin != NULL && send_question(question, asked, authorize, verb, channel, len)) {
+    *question = (struct question){.key = *key, .asker = asker, .origin = origin};
+    if (send_question(question, asked, authorize, verb, channel, len)) {
         HASH_ADD(hh, asker->questions, key, sizeof question->key, question);
         return question;
     }
-    if (origin != NULL)
-        origin_leave(asker, origin);
+    origin_leave(asker, origin);
     free(question);
     asker->stats->asked_unanswered++;
-    keep(&asked->answers, &key, VERDICT_MISSING, ev_now(asker->loop) + AT_HAND);
     return NULL;
+}
+
+/* The question, new or on its way already. NULL: it is known that nobody says. */
+static struct question *question_for(struct asked *asked, const struct noted *noted) {
+    struct asker *asker = asked->asker;
+    const char *authorize = authorize_of(asker, noted->channel, noted->len);
+    const struct question_key key =
+        key_of(asked, authorize, noted->verb, noted->channel, noted->len);
+    struct question *question;
+
+    HASH_FIND(hh, asker->questions, &key, sizeof key, question);
+    if (question == NULL)
+        question =
+            question_new(asked, &key, noted->verb, noted->channel, noted->len, ASKED_ADDRESS);
+    if (question == NULL)
+        keep(&asked->answers, &key, VERDICT_MISSING, ev_now(asker->loop), TOGETHER);
+    return question;
 }
 
 static void want(struct question *question, struct round *round) {
@@ -345,39 +375,54 @@ static void want(struct question *question, struct round *round) {
     DL_APPEND(question->wanted, wanted);
 }
 
-/* What could not be asked at all is told behind the call, too. */
-struct unasked {
-    struct ev_timer timer;
-    struct round *round;
-};
+static struct round *unasked_free(struct asker *asker, struct unasked *unasked) {
+    struct round *round = unasked->round;
+
+    ev_timer_stop(asker->loop, &unasked->timer);
+    DL_DELETE(asker->unasked, unasked);
+    free(unasked);
+    return round;
+}
 
 static void on_unasked(struct ev_loop *loop, struct ev_timer *timer, int events) {
     struct unasked *unasked = timer->data;
-    struct round *round = unasked->round;
     (void)loop, (void)events;
 
-    free(unasked);
-    end_round(round);
+    end_round(unasked_free(unasked->round->asked->asker, unasked));
 }
 
 static void end_later(struct round *round) {
     struct unasked *unasked = mem_new(sizeof *unasked);
 
     unasked->round = round;
+    DL_APPEND(round->asked->asker->unasked, unasked);
     ev_timer_init(&unasked->timer, on_unasked, 0, 0);
     unasked->timer.data = unasked;
     ev_timer_start(round->asked->asker->loop, &unasked->timer);
 }
 
-void asked_ask(struct asked *asked, void (*done)(void *ctx), void *ctx) {
+/* What was said before is to be at hand when this is answered, too. */
+static void hold_together(struct asked *asked) {
+    double now = ev_now(asked->asker->loop);
+    struct said_verdict *said, *next;
+
+    HASH_ITER (hh, asked->answers, said, next) {
+        if (said->until > now)
+            said->until = said->since + TOGETHER;
+    }
+}
+
+void asked_ask(struct asked *asked, bool more, void (*done)(void *ctx), void *ctx) {
     struct round *round = mem_new(sizeof *round);
     size_t count = asked->noted_count;
+
+    if (more)
+        hold_together(asked);
 
     *round = (struct round){.asked = asked_hold(asked), .done = done, .ctx = ctx};
     asked->noted_count = 0;
     for (size_t i = 0; i < count; i++) {
-        const struct noted *noted = &asked->noted[i];
-        struct question *question = question_for(asked, noted->verb, noted->channel, noted->len);
+        struct question *question = question_for(asked, &asked->noted[i]);
         if (question == NULL)
             continue;
         want(question, round);
@@ -413,15 +458,34 @@ static const struct said_verdict *known(struct asked *asked, const struct questi
     return said != NULL ? said : find(&asked->asker->said, key, now);
 }
 
-enum verdict asked_verdict(struct asked *asked, enum rights_verb verb, const char *channel,
-                           size_t len) {
+enum verdict asked_known(struct asked *asked, enum rights_verb verb, const char *channel,
+                         size_t len) {
     const char *authorize = authorize_of(asked->asker, channel, len);
     const struct question_key key = key_of(asked, authorize, verb, channel, len);
     const struct said_verdict *said = known(asked, &key);
 
-    if (said == NULL)
-        note(asked, verb, channel, len);
     return said != NULL ? said->verdict : VERDICT_UNKNOWN;
+}
+
+enum verdict asked_verdict(struct asked *asked, enum rights_verb verb, const char *channel,
+                           size_t len) {
+    enum verdict verdict = asked_known(asked, verb, channel, len);
+
+    if (verdict == VERDICT_UNKNOWN)
+        note(asked, verb, channel, len);
+    return verdict;
+}
+
+/* Asks how it is meanwhile. Nobody waits for that, so it leaves room for those who do. */
+static void ask_meanwhile(struct asked *asked, const struct question_key *key,
+                          enum rights_verb verb, const char *channel, size_t len) {
+    struct asker *asker = asked->asker;
+    struct question *question;
+
+    HASH_FIND(hh, asker->questions, key, sizeof *key, question);
+    if (question == NULL &&
+        question_new(asked, key, verb, channel, len, ASKED_ADDRESS / 2) == NULL)
+        keep(&asker->heard, key, VERDICT_MISSING, ev_now(asker->loop), AT_HAND);
 }
 
 bool asked_still(struct asked *asked, enum rights_verb verb, const char *channel, size_t len) {
@@ -434,8 +498,13 @@ bool asked_still(struct asked *asked, enum rights_verb verb, const char *channel
         said = find(&asker->heard, &key, ev_now(asker->loop));
     if (said != NULL)
         return said->verdict == VERDICT_YES || said->verdict == VERDICT_MISSING;
-    (void)question_for(asked, verb, channel, len);
+    ask_meanwhile(asked, &key, verb, channel, len);
     return true;
+}
+
+void asked_begin(struct asked *asked) {
+    if (asked != NULL)
+        asked->noted_count = 0;
 }
 
 bool asked_lacks(const struct asked *asked) {
@@ -459,6 +528,12 @@ static char *field(const char *name, const char *value) {
     return line.data;
 }
 
+/* Whether a word about who somebody is may count for the whole connection (RFC 4559 §6). */
+static bool is_of_connection(const char *authorization) {
+    return strncasecmp(authorization, "Negotiate", 9) == 0 ||
+           strncasecmp(authorization, "NTLM", 4) == 0;
+}
+
 static void make_digest(struct asked *asked) {
     struct buf text = buf_make(SIZE_MAX / 2);
 
@@ -480,7 +555,8 @@ struct asked *asked_new(struct asker *asker, const char *cookie, const char *aut
                             .asker = asker,
                             .cookie = field("Cookie", cookie),
                             .authorization = field("Authorization", authorization),
-                            .address = mem_string(address)};
+                            .address = mem_string(address),
+                            .alone = is_of_connection(authorization)};
     make_digest(asked);
     return asked;
 }
@@ -527,14 +603,19 @@ void asker_end(struct asker *asker) {
         return;
     inquiries_free(asker->inquiries);
     asker->inquiries = NULL;
-    while (asker->questions != NULL)
-        answer(asker->questions, VERDICT_MISSING);
+    while (asker->questions != NULL || asker->unasked != NULL) {
+        if (asker->questions != NULL)
+            answer(asker->questions, VERDICT_MISSING);
+        else
+            end_round(unasked_free(asker, asker->unasked));
+    }
 }
 
 void asker_free(struct asker *asker) {
     if (asker == NULL)
         return;
-    asker_end(asker);
+    while (asker->unasked != NULL) /* by what ended since: nobody is left who could be told */
+        round_free(unasked_free(asker, asker->unasked));
     drop_all(&asker->said);
     drop_all(&asker->heard);
     free(asker);

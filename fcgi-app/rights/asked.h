@@ -61,7 +61,14 @@ struct asked *asked_hold(struct asked *asked);
 /* Safe on NULL. */
 void asked_free(struct asked *asked);
 
-/* What is known; VERDICT_UNKNOWN is noted as a question. */
+/* A decision begins: what others have noted, and did not ask, is forgotten. Safe on NULL. */
+void asked_begin(struct asked *asked);
+
+/* What is known. */
+enum verdict asked_known(struct asked *asked, enum rights_verb verb, const char *channel,
+                         size_t len);
+
+/* The same; VERDICT_UNKNOWN is noted as a question. */
 enum verdict asked_verdict(struct asked *asked, enum rights_verb verb, const char *channel,
                            size_t len);
 
@@ -76,7 +83,8 @@ bool asked_still(struct asked *asked, enum rights_verb verb, const char *channel
 bool asked_lacks(const struct asked *asked);
 
 /* Asks what was noted: `done` is called once, later, never from inside this call, when all of it is
- * known, or is known to be missing. */
-void asked_ask(struct asked *asked, void (*done)(void *ctx), void *ctx);
+ * known, or is known to be missing. `more`: for a decision that has asked before, and needs what it
+ * was told then. */
+void asked_ask(struct asked *asked, bool more, void (*done)(void *ctx), void *ctx);
 
 #endif

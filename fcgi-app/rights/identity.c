@@ -135,6 +135,10 @@ bool identity_known(const struct identity *identity) {
     return identity != NULL && (identity->user[0] != '\0' || identity->expires > 0);
 }
 
+bool identity_over(const struct identity *identity, double now) {
+    return identity != NULL && identity->expires > 0 && identity->expires <= now;
+}
+
 /* An identity that is nobody else's. */
 static struct identity *own(struct identity *who) {
     struct buf words = buf_make(SIZE_MAX / 2);

@@ -65,6 +65,9 @@ struct identity *identity_take(const char *bytes, size_t len, double expires);
 /* Whether somebody is known, if not by name then by what his token says. */
 bool identity_known(const struct identity *identity);
 
+/* Whether a token's identity has expired, or was revoked. Safe on NULL. `now`: Unix seconds. */
+bool identity_over(const struct identity *identity, double now);
+
 /*
  * Has the site asked after somebody: `who`, which is let go, as an identity of its own, held once;
  * of NULL one that says nothing else. `asked` is held by it. What a token says is not held against

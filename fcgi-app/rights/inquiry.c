@@ -16,6 +16,7 @@
 #define CURL_LIBRARY "libcurl.so.4"
 #define BODY_MAX     65536L
 #define MAX_AGE_MAX  86400L /* seconds; what is said above that is taken for this */
+#define UNSAID       (-1L)
 
 /* What is used of it. The names of its functions are macros, too, that check their arguments. */
 #define CURL_LIST(X)                                                                               \
@@ -61,8 +62,9 @@ struct asking {
     inquiry_fn *done;
     void *ctx;
     struct ev_timer deadline;
+    unsigned *share;
     bool going;
-    long max_age;
+    long max_age; /* or UNSAID */
     long body; /* bytes that came */
 };
 
@@ -100,6 +102,7 @@ static void asking_free(struct asking *asking) {
         curl.multi_remove_handle(all->multi, asking->easy);
         DL_DELETE(all->going, asking);
         all->going_count--;
+        --*asking->share;
     } else {
         DL_DELETE(all->waiting, asking);
         all->waiting_count--;
@@ -109,14 +112,24 @@ static void asking_free(struct asking *asking) {
     free(asking);
 }
 
-/* The next one has its turn. */
+/* Whose turn it is: those who have their share on their way are passed over. */
+static struct asking *next_of(const struct inquiries *all) {
+    struct asking *asking = all->going_count < INQUIRY_AT_ONCE ? all->waiting : NULL;
+
+    while (asking != NULL && *asking->share >= INQUIRY_SHARE)
+        asking = asking->next;
+    return asking;
+}
+
 static void begin_waiting(struct inquiries *all) {
-    while (all->waiting != NULL && all->going_count < INQUIRY_AT_ONCE) {
-        struct asking *asking = all->waiting;
+    struct asking *asking;
+
+    while ((asking = next_of(all)) != NULL) {
         DL_DELETE(all->waiting, asking);
         all->waiting_count--;
         DL_APPEND(all->going, asking);
         all->going_count++;
+        ++*asking->share;
         asking->going = true;
         curl.multi_add_handle(all->multi, asking->easy);
     }
@@ -127,7 +140,7 @@ static void end(struct asking *asking, int status, const char *why) {
     inquiry_fn *done = asking->done;
     void *ctx = asking->ctx;
     const struct inquiry_answer answer = {
-        .status = status, .max_age = status != 0 ? asking->max_age : 0, .why = why};
+        .status = status, .max_age = status != 0 && asking->max_age > 0 ? asking->max_age : 0, .why = why};
 
     asking_free(asking);
     begin_waiting(all);
@@ -145,7 +158,7 @@ static void finish(struct asking *asking, CURLcode result) {
     long status = 0;
 
     curl.easy_getinfo(asking->easy, CURLINFO_RESPONSE_CODE, &status);
-    if (result == CURLE_OK || cut)
+    if (status != 0 && (result == CURLE_OK || cut))
         end(asking, (int)status, NULL);
     else
         end(asking, 0, curl.easy_strerror(result));
@@ -230,30 +243,50 @@ static int on_wanted_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, v
 
 /* ------------------------------------------------------------------------ its answer */
 
-static bool has_word(const char *list, size_t len, const char *word) {
-    size_t size = strlen(word);
-
-    for (size_t i = 0; i + size <= len; i++) {
-        if (strncasecmp(list + i, word, size) == 0)
-            return true;
-    }
-    return false;
+/* Of several times that are said the least counts. */
+static void hold_for(struct asking *asking, long seconds) {
+    if (asking->max_age == UNSAID || asking->max_age > seconds)
+        asking->max_age = seconds;
 }
 
-/* What Cache-Control says: for how long, in seconds. */
-static long max_age_of(const char *value, size_t len) {
-    static const char name[] = "max-age=";
-    const char *at = value, *stop = value + len;
-    long age = 0;
+/* What is no number holds for no time (RFC 9111 §4.2.1). */
+static long seconds_of(const char *digits, size_t len) {
+    long seconds = 0;
 
-    if (has_word(value, len, "no-store") || has_word(value, len, "no-cache"))
-        return 0;
-    while (at + sizeof name - 1 < stop && strncasecmp(at, name, sizeof name - 1) != 0)
-        at++;
-    at += sizeof name - 1;
-    for (; at < stop && *at >= '0' && *at <= '9' && age < MAX_AGE_MAX; at++)
-        age = age * 10 + *at - '0';
-    return age < MAX_AGE_MAX ? age : MAX_AGE_MAX;
+    for (size_t i = 0; i < len; i++) {
+        if (digits[i] < '0' || digits[i] > '9')
+            return 0;
+        if (seconds < MAX_AGE_MAX)
+            seconds = seconds * 10 + digits[i] - '0';
+    }
+    return seconds < MAX_AGE_MAX ? seconds : MAX_AGE_MAX;
+}
+
+static bool begins(const char *text, size_t len, const char *word) {
+    return len >= strlen(word) && strncasecmp(text, word, strlen(word)) == 0;
+}
+
+static void take_directive(struct asking *asking, const char *at, size_t len) {
+    static const char age[] = "max-age=";
+
+    if (begins(at, len, "no-store") || begins(at, len, "no-cache"))
+        hold_for(asking, 0);
+    else if (begins(at, len, age))
+        hold_for(asking, seconds_of(at + sizeof age - 1, len - (sizeof age - 1)));
+}
+
+/* A list, which may go on in another field of the same name (RFC 9110 §5.3). */
+static void take_directives(struct asking *asking, const char *at, const char *end) {
+    while (at < end) {
+        const char *comma = memchr(at, ',', (size_t)(end - at));
+        const char *stop = comma != NULL ? comma : end, *last = stop;
+        while (at < last && strchr(" \t\r\n", *at) != NULL)
+            at++;
+        while (last > at && strchr(" \t\r\n", last[-1]) != NULL)
+            last--;
+        take_directive(asking, at, (size_t)(last - at));
+        at = stop + 1;
+    }
 }
 
 /* Fields of an answer that is followed by another one (100) begin anew with its first line. */
@@ -262,10 +295,10 @@ static size_t on_field(char *text, size_t size, size_t count, void *ctx) {
     struct asking *asking = ctx;
     size_t len = size * count;
 
-    if (len > 5 && strncasecmp(text, "HTTP/", 5) == 0)
-        asking->max_age = 0;
-    else if (len > sizeof name - 1 && strncasecmp(text, name, sizeof name - 1) == 0)
-        asking->max_age = max_age_of(text + sizeof name - 1, len - (sizeof name - 1));
+    if (begins(text, len, "HTTP/"))
+        asking->max_age = UNSAID;
+    else if (begins(text, len, name))
+        take_directives(asking, text + sizeof name - 1, text + len);
     return len;
 }
 
@@ -291,6 +324,8 @@ static void set_request(struct asking *asking, const struct inquiry *inquiry) {
     curl.easy_setopt(easy, CURLOPT_NOPROXY, "*");
     curl.easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl.easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    curl.easy_setopt(easy, CURLOPT_FRESH_CONNECT, (long)inquiry->alone);
+    curl.easy_setopt(easy, CURLOPT_FORBID_REUSE, (long)inquiry->alone);
     curl.easy_setopt(easy, CURLOPT_HTTPHEADER, asking->fields);
     curl.easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_field);
     curl.easy_setopt(easy, CURLOPT_HEADERDATA, asking);
@@ -306,7 +341,12 @@ bool inquiry_begin(struct inquiries *all, const struct inquiry *inquiry, inquiry
     if (easy == NULL)
         return false;
     struct asking *asking = mem_new(sizeof *asking);
-    *asking = (struct asking){.all = all, .easy = easy, .done = done, .ctx = ctx};
+    *asking = (struct asking){.all = all,
+                              .easy = easy,
+                              .share = inquiry->share,
+                              .max_age = UNSAID,
+                              .done = done,
+                              .ctx = ctx};
     set_request(asking, inquiry);
     ev_timer_init(&asking->deadline, on_deadline, inquiry->timeout, 0);
     asking->deadline.data = asking;

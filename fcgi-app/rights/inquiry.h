@@ -12,6 +12,7 @@
 
 enum {
     INQUIRY_AT_ONCE = 32,  /* are on their way at a time, ... */
+    INQUIRY_SHARE = 8,     /* ... so many of one share, ... */
     INQUIRY_WAITING = 1000 /* ... and so many wait for that */
 };
 
@@ -24,12 +25,15 @@ struct inquiry_answer {
 
 typedef void inquiry_fn(void *ctx, const struct inquiry_answer *answer);
 
-/* All borrowed for the length of the call. */
+/* All borrowed for the length of the call, but for `share`. */
 struct inquiry {
     const char *url;
     const char *socket;        /* a unix socket's path; NULL: TCP */
     const char *const *fields; /* "Name: value" each, NULL at the end; no control characters */
     double timeout;            /* seconds, of which waiting for its turn is a part */
+    unsigned *share;           /* how many of those who share this are on their way: 0 at first. It
+                                  outlives them */
+    bool alone;                /* on a connection of its own: what it says may be the connection's */
 };
 
 struct inquiries;

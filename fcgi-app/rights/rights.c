@@ -104,7 +104,7 @@ void rights_explain(const struct config *config, const struct identity *who, enu
         return;
     }
     if (asks_site(access, who, name, len)) {
-        enum verdict verdict = asked_verdict(who->asked, verb, name, len);
+        enum verdict verdict = asked_known(who->asked, verb, name, len);
         login = verdict == VERDICT_STRANGER;
         if (verdict == VERDICT_MISSING || verdict == VERDICT_UNKNOWN) {
             problem_later(problem, 503, 2, "channel: the site does not say who may (authorize)");

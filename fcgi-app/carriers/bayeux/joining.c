@@ -25,6 +25,7 @@ struct joining {
     char id[SESSION_ID_TEXT];
     const struct identity *who; /* whose rights */
     bool checked;               /* all names may be, */
+    bool judged;                /* the site was asked something, */
     bool asked;                 /* and the site was asked after what patterns stand for */
     struct bayeux_names names;
     size_t known; /* of the names: those that need not be asked after any more */
@@ -341,7 +342,13 @@ static int judge(const struct joining *joining, const struct bayeux_text *name) 
     }
     bool may = !subscribes(joining) || reading_allowed(app_of(joining)->config, joining->who,
                                                        name->at + 1, name->len - 1, &problem);
-    return may ? 0 : problem.status == 400 ? 405 : 403;
+    return may ? 0 : problem.status == 400 ? 405 : problem.status == 503 ? 503 : 403;
+}
+
+static const char *words_of(int code) {
+    if (code == 503)
+        return "The site does not say who may";
+    return code == 405 ? "Invalid channel" : "Forbidden channel";
 }
 
 /* Whether all names may be; else it is over. */
@@ -360,7 +367,7 @@ static bool check_names(struct joining *joining) {
         buf_add(&wrong, name->at, name->len);
     }
     if (code != 0)
-        refuse(joining, code, &wrong, code == 405 ? "Invalid channel" : "Forbidden channel");
+        refuse(joining, code, &wrong, words_of(code));
     buf_free(&wrong);
     return code == 0;
 }
@@ -407,11 +414,14 @@ static bool waits_for_site(struct joining *joining) {
 
     if (!asked_lacks(asked))
         return false;
-    asked_ask(asked, on_said, joining);
+    bool more = joining->judged;
+    joining->judged = true;
+    asked_ask(asked, more, on_said, joining);
     return true;
 }
 
 static bool waits_for_names(struct joining *joining) {
+    asked_begin(joining->who != NULL ? joining->who->asked : NULL);
     for (size_t i = 0; i < joining->names.count; i++)
         (void)judge(joining, &joining->names.names[i]);
     return waits_for_site(joining);
