@@ -65,7 +65,8 @@ struct asking {
     unsigned *share;
     bool going;
     long max_age; /* or UNSAID */
-    long body; /* bytes that came */
+    bool whole; /* the head is: curl is content with a connection that ends within it */
+    long body;  /* bytes that came */
 };
 
 /* A descriptor that curl waits for. */
@@ -158,10 +159,10 @@ static void finish(struct asking *asking, CURLcode result) {
     long status = 0;
 
     curl.easy_getinfo(asking->easy, CURLINFO_RESPONSE_CODE, &status);
-    if (status != 0 && (result == CURLE_OK || cut))
+    if (asking->whole && (result == CURLE_OK || cut))
         end(asking, (int)status, NULL);
     else
-        end(asking, 0, curl.easy_strerror(result));
+        end(asking, 0, result != CURLE_OK ? curl.easy_strerror(result) : "it broke off");
 }
 
 static void take_finished(struct inquiries *all) {
@@ -289,16 +290,20 @@ static void take_directives(struct asking *asking, const char *at, const char *e
     }
 }
 
-/* Fields of an answer that is followed by another one (100) begin anew with its first line. */
+/* Fields of an answer that is followed by another one (100) begin anew with its first line; what
+ * comes behind the head is a trailer. */
 static size_t on_field(char *text, size_t size, size_t count, void *ctx) {
     static const char name[] = "Cache-Control:";
     struct asking *asking = ctx;
     size_t len = size * count;
 
-    if (begins(text, len, "HTTP/"))
+    if (begins(text, len, "HTTP/")) {
         asking->max_age = UNSAID;
-    else if (begins(text, len, name))
+        asking->whole = false;
+    } else if (begins(text, len, name) && !asking->whole) {
         take_directives(asking, text + sizeof name - 1, text + len);
+    }
+    asking->whole |= begins(text, len, "\r") || begins(text, len, "\n");
     return len;
 }
 

@@ -71,11 +71,11 @@ static size_t asked(const char *words) {
     return count;
 }
 
-static void open_lab(void) {
+static void open_lab(const char *timeout) {
     memset(&lab, 0, sizeof lab);
     lab_open(&lab, "ask");
     lab_conf(&lab, sections);
-    lab_set(&lab, "AUTHORIZE_TIMEOUT", "3");
+    lab_set(&lab, "AUTHORIZE_TIMEOUT", timeout);
     lab_set(&lab, "JSONP", "on");
     lab_set(&lab, "ORIGINS", "https://listed.example");
     lab_websockets(&lab);
@@ -84,13 +84,18 @@ static void open_lab(void) {
     lab_worker(&lab, 0);
 }
 
-static void begin_on(const char *server) {
-    open_lab();
+static void begin_on(const char *server, const char *timeout) {
+    open_lab(timeout);
     lab_web(&lab, server, 2);
 }
 
 static void setup(void) {
-    begin_on("http");
+    begin_on("http", "3");
+}
+
+/* Of a site that is slow, and has the time. */
+static void setup_patient(void) {
+    begin_on("http", "30");
 }
 
 static void teardown(void) {
@@ -242,7 +247,7 @@ static void must_ask_in_bayeux(void) {
 }
 
 START_TEST(everybody_asks_the_site_wherever_it_is) {
-    begin_on(servers[_i]);
+    begin_on(servers[_i], "3");
     must_ask_of_requests();
     must_ask_on_sockets();
     must_ask_in_sockjs();
@@ -297,7 +302,8 @@ START_TEST(where_the_site_is_in_trouble_nobody_is_let_in_and_nobody_else_waits) 
         const struct request request = {.path = keepf("/comet/poll?channel=%s", troubles[i]),
                                         .headers = {"Cookie: session=alice"}};
         flight = http_begin(&lab, &request);
-        ck_assert_int_eq(get_as("bob", "/comet/poll?channel=a"), 200);
+        /* the worker of PHP that sleeps may have taken another question before */
+        until(get_as("bob", "/comet/poll?channel=a") == 200, "bob waits, too");
         const struct answer *answer = must_be_problem(http_land(flight), 503, "authorize");
         ck_assert_ptr_nonnull(answer_header(answer, "Retry-After"));
     }
@@ -419,10 +425,81 @@ START_TEST(a_pattern_stands_for_what_the_site_lets_read) {
 }
 END_TEST
 
+/* An EventSource would give up for good at a 503. */
+START_TEST(a_stream_of_events_is_told_to_come_back_when_the_site_is_in_trouble) {
+    const struct answer *answer = ask_as("bob", "GET", "/comet/events?channel=broken", "", NULL);
+
+    ck_assert_int_eq(answer->status, 200);
+    must_have(answer->body, "retry:");
+    ck_assert_int_eq(get_as("bob", "/comet/poll?channel=broken"), 503);
+    ck_assert_int_eq(get_as("mallory", "/comet/events?channel=no"), 403);
+}
+END_TEST
+
+/* What the site says of each holds until it has said of all. */
+START_TEST(many_channels_are_asked_about_together) {
+    enum { COUNT = 60 };
+    const char *names = "\"slow-0\"", *query = "channel=slow-0";
+    struct websock *socket = socket_as("bob", "/comet/ws?channel=open");
+
+    for (int i = 1; i < COUNT; i++) {
+        names = keepf("%s,\"slow-%d\"", names, i);
+        query = keepf("%s&channel=slow-%d", query, i);
+    }
+    ck_assert(websock_say(socket, keepf("{\"subscribe\":[%s],\"ref\":1}", names)));
+    websock_reach(socket, keepf("slow-%d@", COUNT - 1));
+    ck_assert_uint_eq(asked("channel=slow"), COUNT);
+    websock_close(socket);
+    ck_assert_int_eq(get_as("bob", keepf("/comet/poll?%s", query)), 200);
+    ck_assert_uint_eq(asked("channel=slow"), 2 * COUNT);
+}
+END_TEST
+
+START_TEST(a_pattern_on_a_socket_stands_for_what_the_site_lets_read) {
+    store_add(&lab, "q/one", "1");
+    struct websock *socket = socket_as("bob", "/comet/ws?channel=open");
+    ck_assert(websock_say(socket, "{\"pattern\":[\"q/*\"],\"since\":\"start\",\"ref\":1}"));
+    websock_reach(socket, "\"data\":1");
+    websock_close(socket);
+    socket = socket_as("mallory", "/comet/ws?channel=open");
+    ck_assert(websock_say(socket, "{\"pattern\":[\"q/*\"],\"since\":\"start\",\"ref\":1}"));
+    ck_assert(websock_say(socket, "{\"ping\":1,\"ref\":2}"));
+    while (strstr(websock_reach_text(socket), "pong") == NULL)
+        ck_assert_ptr_null(strstr(socket->text, "\"data\":1"));
+    ck_assert_uint_eq(asked("channel=q%2Fone&verb=subscribe&address=127.0.0.1 [mallory]"), 1);
+    websock_close(socket);
+}
+END_TEST
+
+/* In the midst of a list of messages, when the site will not answer any more. */
+START_TEST(a_process_ends_whoever_asks_it_what) {
+    static const char two[] =
+        "[\"{\\\"publish\\\":{\\\"channel\\\":\\\"hangs-1\\\",\\\"data\\\":1}}\","
+        "\"{\\\"subscribe\\\":[\\\"hangs-2\\\"]}\","
+        "\"{\\\"publish\\\":{\\\"channel\\\":\\\"hangs-3\\\",\\\"data\\\":1}}\"]";
+
+    must_have(post_as("alice", "/sockjs/talk/0/ends/xhr", ""), "o");
+    const struct request request = {.method = "POST",
+                                    .path = "/sockjs/talk/0/ends/xhr_send",
+                                    .body = two,
+                                    .length = strlen(two),
+                                    .headers = {"Cookie: session=alice"}};
+    struct flight *flight = http_begin(&lab, &request);
+    struct websock *socket = socket_as("alice", "/comet/ws?channel=open");
+    ck_assert(websock_say(socket, "{\"subscribe\":[\"hangs-4\"],\"ref\":3}"));
+    ck_assert(websock_say(socket, "{\"publish\":{\"channel\":\"hangs-5\",\"data\":1}}"));
+    until((http_pump(5), asked("channel=hangs") == 2), "the site is not asked");
+    http_abandon(flight);
+    websock_close(socket);
+    ck_assert_int_eq(proc_stop(&lab.web, SIGTERM), 0);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("ask");
     TCase *everywhere = e2e_case(suite, "everywhere", NULL, NULL);
     TCase *tests = e2e_case(suite, "ask", NULL, NULL);
+    TCase *patient = e2e_case(suite, "patient", NULL, NULL);
 
     tcase_add_loop_test(everywhere, everybody_asks_the_site_wherever_it_is, 0, SERVERS);
     tcase_add_checked_fixture(tests, setup, teardown);
@@ -437,5 +514,10 @@ int main(void) {
     tcase_add_test(tests, who_waits_for_the_site_is_answered_when_the_process_ends);
     tcase_add_test(tests, a_session_ends_when_the_site_says_no);
     tcase_add_test(tests, a_pattern_stands_for_what_the_site_lets_read);
+    tcase_add_test(tests, a_stream_of_events_is_told_to_come_back_when_the_site_is_in_trouble);
+    tcase_add_test(tests, a_pattern_on_a_socket_stands_for_what_the_site_lets_read);
+    tcase_add_checked_fixture(patient, setup_patient, teardown);
+    tcase_add_test(patient, many_channels_are_asked_about_together);
+    tcase_add_test(patient, a_process_ends_whoever_asks_it_what);
     return e2e_run(suite);
 }
