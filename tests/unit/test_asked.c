@@ -2,10 +2,8 @@
 #include "fcgi-app/rights/asked.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "core/base/mem.h"
 #include "fcgi-app/rights/inquiry.h"
 #include "tests/lib/keep.h"
 #include "tests/unit/site.h"
@@ -24,18 +22,21 @@ static struct stats stats;
 static struct asker *asker;
 
 static void begin(const char *says) {
-    char *argv[] = {keepf("unit"), keepf("-f"), keepf("tests/unit/config/valid/open.conf"),
-                    keepf("--authorize-timeout"), keepf("20")};
-    struct config_command command;
-    char problem[CONFIG_PROBLEM];
-
-    ck_assert_msg(config_load(&config, &command, 5, argv, problem) == 0, "%s", problem);
     loop = ev_loop_new(0);
     site_open(&site, loop);
     site.says = says;
+    char *argv[] = {keepf("unit"),
+                    keepf("-f"),
+                    keepf("tests/unit/config/valid/open.conf"),
+                    keepf("-o"),
+                    keepf("authorize=http://127.0.0.1:%d/may", site.port),
+                    keepf("-o"),
+                    keepf("authorize_timeout=20")};
+    struct config_command command;
+    char problem[CONFIG_PROBLEM];
+
+    ck_assert_msg(config_load(&config, &command, 7, argv, problem) == 0, "%s", problem);
     stats = (struct stats){0};
-    free(config.authorize);
-    config.authorize = mem_string(keepf("http://127.0.0.1:%d/may", site.port));
     asker = asker_new(loop, &config, &stats);
 }
 
