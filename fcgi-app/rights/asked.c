@@ -21,10 +21,10 @@
 #include "fcgi-app/door/address.h"
 #include "fcgi-app/rights/inquiry.h"
 
-#define AT_HAND 5.0   /* seconds for which an answer without a time of its own is at hand */
+#define AT_HAND  5.0  /* seconds for which an answer without a time of its own is at hand */
 #define TOGETHER 60.0 /* ... and at most, for a decision that takes more than one round */
-#define RECHECK 10.0  /* seconds between two questions after somebody who goes on */
-#define HEARD   60.0  /* seconds for which a no to such a one counts */
+#define RECHECK  10.0 /* seconds between two questions after somebody who goes on */
+#define HEARD    60.0 /* seconds for which a no to such a one counts */
 
 struct question_key {
     unsigned char digest[CRYPTO_SHA256];
@@ -483,8 +483,7 @@ static void ask_meanwhile(struct asked *asked, const struct question_key *key,
     struct question *question;
 
     HASH_FIND(hh, asker->questions, key, sizeof *key, question);
-    if (question == NULL &&
-        question_new(asked, key, verb, channel, len, ASKED_ADDRESS / 2) == NULL)
+    if (question == NULL && question_new(asked, key, verb, channel, len, ASKED_ADDRESS / 2) == NULL)
         keep(&asker->heard, key, VERDICT_MISSING, ev_now(asker->loop), AT_HAND);
 }
 

@@ -65,8 +65,8 @@ struct asking {
     unsigned *share;
     bool going;
     long max_age; /* or UNSAID */
-    bool whole; /* the head is: curl is content with a connection that ends within it */
-    long body;  /* bytes that came */
+    bool whole;   /* the head is: curl is content with a connection that ends within it */
+    long body;    /* bytes that came */
 };
 
 /* A descriptor that curl waits for. */
@@ -141,7 +141,9 @@ static void end(struct asking *asking, int status, const char *why) {
     inquiry_fn *done = asking->done;
     void *ctx = asking->ctx;
     const struct inquiry_answer answer = {
-        .status = status, .max_age = status != 0 && asking->max_age > 0 ? asking->max_age : 0, .why = why};
+        .status = status,
+        .max_age = status != 0 && asking->max_age > 0 ? asking->max_age : 0,
+        .why = why};
 
     asking_free(asking);
     begin_waiting(all);

@@ -33,7 +33,7 @@ struct inquiry {
     double timeout;            /* seconds, of which waiting for its turn is a part */
     unsigned *share;           /* how many of those who share this are on their way: 0 at first. It
                                   outlives them */
-    bool alone;                /* on a connection of its own: what it says may be the connection's */
+    bool alone; /* on a connection of its own: what it says may be the connection's */
 };
 
 struct inquiries;
