@@ -182,7 +182,9 @@ static void must_ask_on_sockets(void) {
     ck_assert(websock_say(socket, "{\"subscribe\":[\"t\"],\"ref\":3}"));
     must_have(websock_reach(socket, "\"ref\":3"), "403");
     websock_close(socket);
-    ck_assert_int_eq(websock_reach_status(socket_as("mallory", "/comet/ws?channel=s")), 403);
+    socket = socket_as("mallory", "/comet/ws?channel=s");
+    ck_assert_int_eq(websock_reach_status(socket), 403);
+    websock_close(socket);
 }
 
 static void must_ask_in_sockjs(void) {
@@ -495,6 +497,66 @@ START_TEST(a_process_ends_whoever_asks_it_what) {
 }
 END_TEST
 
+/* Sends a request, and hangs up when the site is asked about that channel. */
+static void leave(const char *method, const char *path, const char *body, const char *channel) {
+    const struct request request = {
+        .method = method,
+        .path = path,
+        .body = body,
+        .length = strlen(body),
+        .headers = {"Cookie: session=alice",
+                    body[0] == '[' ? "Content-Type: application/json" : NULL}};
+    struct flight *flight = http_begin(&lab, &request);
+
+    until((http_pump(5), asked(keepf("channel=%s&", channel)) > 0), "not asked of %s", channel);
+    http_abandon(flight);
+}
+
+static void leave_socket(const char *path, const char *const *say, const char *channel) {
+    struct websock *socket = socket_as("alice", path);
+
+    for (; *say != NULL; say++)
+        ck_assert(websock_say(socket, *say));
+    until((websock_turn(socket, 5), asked(keepf("channel=%s&", channel)) > 0), "not asked of %s",
+          channel);
+    websock_close(socket);
+}
+
+START_TEST(who_leaves_while_the_site_is_asked_harms_nobody) {
+    static const char *const halley[] = {"{\"subscribe\":[\"slow-h\"]}", NULL};
+    static const char *const posts[] = {"{\"publish\":{\"channel\":\"slow-p\",\"data\":1}}", NULL};
+    static const char *const socketio[] = {"40", "42[\"subscribe\",\"slow-i\"]", NULL};
+    static const char *const sockjs[] = {"[\"{\\\"subscribe\\\":[\\\"slow-j\\\"]}\"]", NULL};
+    static const char *const nothing[] = {NULL};
+
+    begin_on(_i == 0 ? "http" : "lighttpd-socket", "30");
+    leave("GET", "/comet/wait?channel=slow-w", "", "slow-w");
+    leave("GET", "/comet/events?channel=slow-e", "", "slow-e");
+    leave("GET", "/comet/history?channel=slow-y", "", "slow-y");
+    leave("POST", "/comet/publish?channel=slow-u", "1", "slow-u");
+    leave_socket("/comet/ws?channel=slow-s", nothing, "slow-s");
+    leave_socket("/comet/ws?channel=open", halley, "slow-h");
+    leave_socket("/comet/ws?channel=open", posts, "slow-p");
+    leave_socket("/sockjs/talk/0/w/websocket", sockjs, "slow-j");
+    leave_socket("/socket.io/?EIO=4&transport=websocket", socketio, "slow-i");
+    must_have(post_as("alice", "/sockjs/talk/0/left/xhr", ""), "o");
+    leave("POST", "/sockjs/talk/0/left/xhr_send", "[\"{\\\"subscribe\\\":[\\\"slow-x\\\"]}\"]",
+          "slow-x");
+    const struct answer *welcome = ask_as("alice", "POST", "/bayeux",
+                                          "[{\"channel\":\"/meta/handshake\",\"version\":\"1.0\","
+                                          "\"supportedConnectionTypes\":[\"long-polling\"]}]",
+                                          "Content-Type: application/json");
+    leave("POST", "/bayeux",
+          keepf("[{\"channel\":\"/meta/subscribe\",\"clientId\":\"%s\","
+                "\"subscription\":\"/slow-b\"}]",
+                json_string_value(json_object_get(json_array_get(welcome->json, 0), "clientId"))),
+          "slow-b");
+    until(get_as("alice", "/comet/poll?channel=a") == 200, "nobody is let in any more");
+    ck_assert_int_eq(proc_stop(_i == 0 ? &lab.web : &lab.app[0], SIGTERM), 0);
+    teardown();
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("ask");
     TCase *everywhere = e2e_case(suite, "everywhere", NULL, NULL);
@@ -502,6 +564,7 @@ int main(void) {
     TCase *patient = e2e_case(suite, "patient", NULL, NULL);
 
     tcase_add_loop_test(everywhere, everybody_asks_the_site_wherever_it_is, 0, SERVERS);
+    tcase_add_loop_test(everywhere, who_leaves_while_the_site_is_asked_harms_nobody, 0, 2);
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, the_site_hears_who_what_and_from_where);
     tcase_add_test(tests, other_alternatives_go_first);
