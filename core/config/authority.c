@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/un.h>
 
 #include "core/base/buf.h"
 #include "core/base/mem.h"
@@ -68,7 +69,8 @@ static enum err parse_unix(const char *path, struct authority *authority) {
     const char *uri = strstr(path, ":/");
     struct buf url = buf_make(SIZE_MAX / 2);
 
-    if (path[0] != '/' || uri == NULL)
+    if (path[0] != '/' || uri == NULL ||
+        (size_t)(uri - path) >= sizeof((struct sockaddr_un *)NULL)->sun_path)
         return ERR_SYNTAX;
     buf_text(&url, "http://localhost");
     buf_add(&url, uri + 1, strlen(uri)); /* with its end */

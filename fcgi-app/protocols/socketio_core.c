@@ -183,12 +183,16 @@ static struct hub_channel *add(struct change *join, const char *name, size_t len
 /* Channels that everybody in the namespace joins. False, and why, if one may not be read. */
 static bool add_given(const struct speech *speech, const struct socketio_space *space,
                       struct change *join, struct problem *problem) {
-    struct problem ignored;
+    struct problem own = {0};
     size_t len = 0;
     const char *word = space->section != NULL ? config_word(space->section->join, &len) : NULL;
 
-    if (reading_allowed(speech->config, speech->who, space->name, space->len, &ignored))
+    if (reading_allowed(speech->config, speech->who, space->name, space->len, &own))
         add(join, space->name, space->len);
+    if (own.status == 503) { /* the site does not say: the client is to come back */
+        *problem = own;
+        return false;
+    }
     for (; word != NULL; word = config_word(word + len, &len)) {
         if (!reading_allowed(speech->config, speech->who, word, len, problem))
             return false;

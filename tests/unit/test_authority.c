@@ -64,6 +64,8 @@ static const char *const bad[] = {"",
                                   "unix:",
                                   "unix:run/site.sock:/",
                                   "unix:/run/site.sock",
+                                  "unix:/a-socket-whose-path-is-longer-than-the-107-bytes-that-"
+                                  "every-socket-may-have-so-that-nobody-can-listen-there.sock:/",
                                   "unix:/run/site.sock:may"};
 
 START_TEST(what_is_no_address_is_refused) {
