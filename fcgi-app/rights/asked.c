@@ -9,34 +9,21 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "core/base/buf.h"
 #include "core/base/collections.h"
-#include "core/base/crypto.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/config/authority.h"
 #include "core/data/channel.h"
 #include "fcgi-app/door/address.h"
+#include "fcgi-app/rights/brought.h"
 #include "fcgi-app/rights/inquiry.h"
 
-#define AT_HAND  5.0  /* seconds for which an answer without a time of its own is at hand */
-#define TOGETHER 60.0 /* ... and at most, for a decision that takes more than one round */
-#define RECHECK  10.0 /* seconds between two questions after somebody who goes on */
-#define HEARD    60.0 /* seconds for which a no to such a one counts */
-
-struct question_key {
-    unsigned char digest[CRYPTO_SHA256];
-};
-
-/* Something that the site has said, or is being asked. */
-struct said_verdict {
-    UT_hash_handle hh; /* in the order in which they came */
-    struct question_key key;
-    enum verdict verdict;
-    double since, until; /* Unix seconds */
-};
+#define AT_HAND  5.0   /* seconds for which an answer without a time of its own is at hand */
+#define TOGETHER 300.0 /* ... and at most, for a decision that takes more than one round */
+#define RECHECK  10.0  /* seconds between two questions after somebody who goes on */
+#define HEARD    60.0  /* seconds for which a no to such a one counts */
 
 /* Somebody who wants to know an answer: the first one first, as publishes have an order. */
 struct wanted {
@@ -100,53 +87,8 @@ struct asked {
     struct said_verdict *answers; /* at hand */
     struct noted *noted;
     size_t noted_count;
-    unsigned char digest[CRYPTO_SHA256]; /* of what he brings */
-    char *cookie, *authorization, *address;
-    bool alone; /* his Authorization is for a connection, not for a request */
+    struct brought brought;
 };
-
-/* ----------------------------------------------------------------------- verdicts */
-
-static void drop(struct said_verdict **list, struct said_verdict *said) {
-    HASH_DEL(*list, said);
-    free(said);
-}
-
-static void drop_all(struct said_verdict **list) {
-    struct said_verdict *said, *next;
-
-    HASH_ITER (hh, *list, said, next)
-        drop(list, said);
-}
-
-/* NULL: nothing, or it holds no longer. */
-static struct said_verdict *find(struct said_verdict **list, const struct question_key *key,
-                                 double now) {
-    struct said_verdict *said;
-
-    HASH_FIND(hh, *list, key, sizeof *key, said);
-    if (said == NULL || said->until > now)
-        return said;
-    drop(list, said);
-    return NULL;
-}
-
-static void keep(struct said_verdict **list, const struct question_key *key, enum verdict verdict,
-                 double now, double seconds) {
-    struct said_verdict *said;
-
-    HASH_FIND(hh, *list, key, sizeof *key, said);
-    if (said != NULL)
-        drop(list, said);
-    if (HASH_COUNT(*list) >= ASKED_REMEMBERED)
-        drop(list, *list);
-    said = mem_new(sizeof *said);
-    said->key = *key;
-    said->verdict = verdict;
-    said->since = now;
-    said->until = now + seconds;
-    HASH_ADD(hh, *list, key, sizeof said->key, said);
-}
 
 /* --------------------------------------------------------------------- questions */
 
@@ -156,7 +98,7 @@ static struct question_key key_of(const struct asked *asked, const char *authori
     struct buf text = buf_make(SIZE_MAX / 2);
     struct question_key key;
 
-    buf_add(&text, (const char *)asked->digest, sizeof asked->digest);
+    buf_add(&text, (const char *)asked->brought.digest, sizeof asked->brought.digest);
     buf_add(&text, authorize, strlen(authorize) + 1);
     buf_char(&text, verb == RIGHTS_PUBLISH ? 'p' : 's');
     buf_add(&text, channel, len);
@@ -167,32 +109,6 @@ static struct question_key key_of(const struct asked *asked, const char *authori
 
 static const char *authorize_of(const struct asker *asker, const char *channel, size_t len) {
     return config_authorize(asker->config, config_channel(asker->config, channel, len));
-}
-
-/* Everything but what needs no such thing (RFC 3986 §2.3). */
-static void put_encoded(struct buf *out, const char *text, size_t len) {
-    static const char plain[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
-
-    for (size_t i = 0; i < len; i++) {
-        if (text[i] != '\0' && strchr(plain, text[i]) != NULL)
-            buf_char(out, text[i]);
-        else
-            buf_printf(out, "%%%02X", (unsigned char)text[i]);
-    }
-}
-
-static char *url_of(const struct asked *asked, const char *url, enum rights_verb verb,
-                    const char *channel, size_t len) {
-    struct buf out = buf_make(SIZE_MAX / 2);
-
-    buf_text(&out, url);
-    buf_text(&out, strchr(url, '?') != NULL ? "&channel=" : "?channel=");
-    put_encoded(&out, channel, len);
-    buf_printf(&out, "&verb=%s&address=", verb == RIGHTS_PUBLISH ? "publish" : "subscribe");
-    put_encoded(&out, asked->address, strlen(asked->address));
-    buf_char(&out, '\0');
-    return out.data;
 }
 
 /* Who has too many on their way is told that for himself: others are asked after. */
@@ -231,14 +147,8 @@ static void round_free(struct round *round) {
 static void end_round(struct round *round) {
     struct asked *asked = round->asked;
     double now = ev_now(asked->asker->loop);
-    struct said_verdict *said, *next;
 
-    HASH_ITER (hh, asked->answers, said, next) {
-        if (said->until <= now)
-            drop(&asked->answers, said);
-        else if (said->until > now + AT_HAND)
-            said->until = now + AT_HAND;
-    }
+    verdicts_shorten(&asked->answers, now, AT_HAND);
     round->done(round->ctx);
     round_free(round);
 }
@@ -256,7 +166,7 @@ static void answer(struct question *question, enum verdict verdict) {
         struct round *round = wanted->round;
         next = wanted->next;
         free(wanted);
-        keep(&round->asked->answers, &key, verdict, now, TOGETHER);
+        verdicts_keep(&round->asked->answers, &key, verdict, now, TOGETHER);
         if (--round->left == 0)
             end_round(round);
     }
@@ -280,6 +190,20 @@ static void complain(struct asker *asker, const struct inquiry_answer *said) {
         log_error("authorize", "%s not_logged=%lu", said->why, quiet);
 }
 
+static bool is_no(enum verdict verdict) {
+    return verdict == VERDICT_NO || verdict == VERDICT_STRANGER;
+}
+
+/* What counts for those who go on. A no is not forgotten because the site is in trouble since. */
+static void hear(struct asker *asker, const struct question_key *key, enum verdict verdict,
+                 double now) {
+    const struct said_verdict *before = verdicts_find(&asker->heard, key, now);
+
+    if (verdict == VERDICT_MISSING && before != NULL && is_no(before->verdict))
+        return;
+    verdicts_keep(&asker->heard, key, verdict, now, is_no(verdict) ? HEARD : RECHECK);
+}
+
 static void on_answer(void *ctx, const struct inquiry_answer *said) {
     struct question *question = ctx;
     struct asker *asker = question->asker;
@@ -289,9 +213,8 @@ static void on_answer(void *ctx, const struct inquiry_answer *said) {
     if (verdict == VERDICT_MISSING)
         complain(asker, said);
     else if (said->max_age > 0)
-        keep(&asker->said, &question->key, verdict, now, (double)said->max_age);
-    keep(&asker->heard, &question->key, verdict, now,
-         verdict == VERDICT_NO || verdict == VERDICT_STRANGER ? HEARD : RECHECK);
+        verdicts_keep(&asker->said, &question->key, verdict, now, (double)said->max_age);
+    hear(asker, &question->key, verdict, now);
     answer(question, verdict);
 }
 
@@ -307,19 +230,20 @@ static bool send_question(struct question *question, struct asked *asked, const 
 
     if (asker->inquiries == NULL || authority_parse(authorize, &authority) != ERR_OK)
         return false;
-    char *url = url_of(asked, authority.url, verb, channel, len);
+    char *url = brought_url(&asked->brought, authority.url,
+                            verb == RIGHTS_PUBLISH ? "publish" : "subscribe", channel, len);
     fields[count++] = "User-Agent: halley/" HALLEY_VERSION;
-    if (asked->cookie != NULL)
-        fields[count++] = asked->cookie;
-    if (asked->authorization != NULL)
-        fields[count++] = asked->authorization;
+    if (asked->brought.cookie != NULL)
+        fields[count++] = asked->brought.cookie;
+    if (asked->brought.authorization != NULL)
+        fields[count++] = asked->brought.authorization;
     fields[count] = NULL;
     const struct inquiry inquiry = {.url = url,
                                     .socket = authority.socket,
                                     .fields = fields,
                                     .timeout = asker->config->authorize_timeout,
                                     .share = &question->origin->going,
-                                    .alone = asked->alone};
+                                    .alone = asked->brought.alone};
     asker->stats->asked++;
     bool sent = inquiry_begin(asker->inquiries, &inquiry, on_answer, question);
     authority_free(&authority);
@@ -333,7 +257,7 @@ static struct question *question_new(struct asked *asked, const struct question_
                                      unsigned most) {
     struct asker *asker = asked->asker;
     const char *authorize = authorize_of(asker, channel, len);
-    struct origin *origin = origin_enter(asker, asked->address, most);
+    struct origin *origin = origin_enter(asker, asked->brought.address, most);
     struct question *question;
 
     asker->stats->asked_unanswered += origin == NULL;
@@ -364,7 +288,7 @@ static struct question *question_for(struct asked *asked, const struct noted *no
         question =
             question_new(asked, &key, noted->verb, noted->channel, noted->len, ASKED_ADDRESS);
     if (question == NULL)
-        keep(&asked->answers, &key, VERDICT_MISSING, ev_now(asker->loop), TOGETHER);
+        verdicts_keep(&asked->answers, &key, VERDICT_MISSING, ev_now(asker->loop), TOGETHER);
     return question;
 }
 
@@ -401,23 +325,12 @@ static void end_later(struct round *round) {
     ev_timer_start(round->asked->asker->loop, &unasked->timer);
 }
 
-/* What was said before is to be at hand when this is answered, too. */
-static void hold_together(struct asked *asked) {
-    double now = ev_now(asked->asker->loop);
-    struct said_verdict *said, *next;
-
-    HASH_ITER (hh, asked->answers, said, next) {
-        if (said->until > now)
-            said->until = said->since + TOGETHER;
-    }
-}
-
 void asked_ask(struct asked *asked, bool more, void (*done)(void *ctx), void *ctx) {
     struct round *round = mem_new(sizeof *round);
     size_t count = asked->noted_count;
 
-    if (more)
-        hold_together(asked);
+    if (more) /* what was said before is to be at hand when this is answered, too */
+        verdicts_lengthen(asked->answers, ev_now(asked->asker->loop), TOGETHER);
 
     *round = (struct round){.asked = asked_hold(asked), .done = done, .ctx = ctx};
     asked->noted_count = 0;
@@ -453,9 +366,9 @@ static void note(struct asked *asked, enum rights_verb verb, const char *channel
 /* What was said to him or to others who brought the same. NULL: nothing that holds. */
 static const struct said_verdict *known(struct asked *asked, const struct question_key *key) {
     double now = ev_now(asked->asker->loop);
-    const struct said_verdict *said = find(&asked->answers, key, now);
+    const struct said_verdict *said = verdicts_find(&asked->answers, key, now);
 
-    return said != NULL ? said : find(&asked->asker->said, key, now);
+    return said != NULL ? said : verdicts_find(&asked->asker->said, key, now);
 }
 
 enum verdict asked_known(struct asked *asked, enum rights_verb verb, const char *channel,
@@ -484,7 +397,7 @@ static void ask_meanwhile(struct asked *asked, const struct question_key *key,
 
     HASH_FIND(hh, asker->questions, key, sizeof *key, question);
     if (question == NULL && question_new(asked, key, verb, channel, len, ASKED_ADDRESS / 2) == NULL)
-        keep(&asker->heard, key, VERDICT_MISSING, ev_now(asker->loop), AT_HAND);
+        verdicts_keep(&asker->heard, key, VERDICT_MISSING, ev_now(asker->loop), AT_HAND);
 }
 
 bool asked_still(struct asked *asked, enum rights_verb verb, const char *channel, size_t len) {
@@ -494,7 +407,7 @@ bool asked_still(struct asked *asked, enum rights_verb verb, const char *channel
     const struct said_verdict *said = known(asked, &key);
 
     if (said == NULL)
-        said = find(&asker->heard, &key, ev_now(asker->loop));
+        said = verdicts_find(&asker->heard, &key, ev_now(asker->loop));
     if (said != NULL)
         return said->verdict == VERDICT_YES || said->verdict == VERDICT_MISSING;
     ask_meanwhile(asked, &key, verb, channel, len);
@@ -512,51 +425,12 @@ bool asked_lacks(const struct asked *asked) {
 
 /* ------------------------------------------------------------------------ visitors */
 
-/* A field's line; NULL: there is nothing in it, or more than a line. */
-static char *field(const char *name, const char *value) {
-    struct buf line = buf_make(ASKED_CREDENTIALS);
-
-    if (value[0] == '\0' || strlen(value) > ASKED_CREDENTIALS / 2)
-        return NULL;
-    for (const char *at = value; *at != '\0'; at++) {
-        if (((unsigned char)*at < ' ' && *at != '\t') || *at == 0x7f)
-            return NULL;
-    }
-    buf_printf(&line, "%s: %s", name, value);
-    buf_char(&line, '\0');
-    return line.data;
-}
-
-/* Whether a word about who somebody is may count for the whole connection (RFC 4559 §6). */
-static bool is_of_connection(const char *authorization) {
-    return strncasecmp(authorization, "Negotiate", 9) == 0 ||
-           strncasecmp(authorization, "NTLM", 4) == 0;
-}
-
-static void make_digest(struct asked *asked) {
-    struct buf text = buf_make(SIZE_MAX / 2);
-
-    buf_text(&text, asked->cookie != NULL ? asked->cookie : "");
-    buf_char(&text, '\0');
-    buf_text(&text, asked->authorization != NULL ? asked->authorization : "");
-    buf_char(&text, '\0');
-    buf_text(&text, asked->address);
-    crypto_sha256(text.data, text.len, asked->digest);
-    explicit_bzero(text.data, text.len);
-    buf_free(&text);
-}
-
 struct asked *asked_new(struct asker *asker, const char *cookie, const char *authorization,
                         const char *address) {
     struct asked *asked = mem_new(sizeof *asked);
 
-    *asked = (struct asked){.holders = 1,
-                            .asker = asker,
-                            .cookie = field("Cookie", cookie),
-                            .authorization = field("Authorization", authorization),
-                            .address = mem_string(address),
-                            .alone = is_of_connection(authorization)};
-    make_digest(asked);
+    *asked = (struct asked){.holders = 1, .asker = asker};
+    brought_take(&asked->brought, cookie, authorization, address);
     return asked;
 }
 
@@ -566,20 +440,12 @@ struct asked *asked_hold(struct asked *asked) {
     return asked;
 }
 
-static void free_secret(char *text) {
-    if (text != NULL)
-        explicit_bzero(text, strlen(text));
-    free(text);
-}
-
 void asked_free(struct asked *asked) {
     if (asked == NULL || --asked->holders > 0)
         return;
-    drop_all(&asked->answers);
+    verdicts_free(&asked->answers);
     free(asked->noted);
-    free_secret(asked->cookie);
-    free_secret(asked->authorization);
-    free(asked->address);
+    brought_free(&asked->brought);
     free(asked);
 }
 
@@ -615,7 +481,7 @@ void asker_free(struct asker *asker) {
         return;
     while (asker->unasked != NULL) /* by what ended since: nobody is left who could be told */
         round_free(unasked_free(asker, asker->unasked));
-    drop_all(&asker->said);
-    drop_all(&asker->heard);
+    verdicts_free(&asker->said);
+    verdicts_free(&asker->heard);
     free(asker);
 }

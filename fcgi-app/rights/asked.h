@@ -19,23 +19,13 @@
 #include "core/base/loop.h"
 #include "core/config/config.h"
 #include "fcgi-app/counts/stats.h"
+#include "fcgi-app/rights/verdicts.h"
 
 enum rights_verb { RIGHTS_SUBSCRIBE, RIGHTS_PUBLISH };
 
 enum {
-    ASKED_AT_ONCE = 64,       /* questions of one visitor that are noted, and asked together */
-    ASKED_ADDRESS = 64,       /* that are on their way for one client address (IPv6: a /64) */
-    ASKED_REMEMBERED = 16384, /* answers that hold, of all visitors */
-    ASKED_CREDENTIALS = 32768 /* bytes of what a visitor brings */
-};
-
-/* What is known of a question. */
-enum verdict {
-    VERDICT_UNKNOWN,
-    VERDICT_YES,
-    VERDICT_STRANGER, /* 401: not without a login */
-    VERDICT_NO,       /* 403 */
-    VERDICT_MISSING   /* the site did not say */
+    ASKED_AT_ONCE = 64, /* questions of one visitor that are noted, and asked together */
+    ASKED_ADDRESS = 64  /* that are on their way for one client address (IPv6: a /64) */
 };
 
 struct asker; /* of a process: it asks for everybody */

@@ -497,6 +497,39 @@ START_TEST(a_process_ends_whoever_asks_it_what) {
 }
 END_TEST
 
+/* A process for each request; what it answered. */
+static const char *run_cgi(const char *session, const char *endpoint, const char *query) {
+    const char *const more[] = {"GATEWAY_INTERFACE=CGI/1.1",
+                                "SERVER_PROTOCOL=HTTP/1.1",
+                                "SCRIPT_NAME=/comet",
+                                "REMOTE_ADDR=127.0.0.1",
+                                keepf("HTTP_COOKIE=session=%s", session),
+                                keepf("REQUEST_METHOD=%s", *endpoint == 'p' ? "POST" : "GET"),
+                                keepf("PATH_INFO=/%s", endpoint),
+                                keepf("REQUEST_URI=/comet/%s?%s", endpoint, query),
+                                keepf("QUERY_STRING=%s", query),
+                                "CONTENT_LENGTH=0",
+                                NULL};
+    const char *const argv[] = {lab_program("halley.fcgi"), "-f", lab.conf, NULL};
+    char *output;
+    size_t length;
+
+    ck_assert_int_eq(proc_run(argv, lab_env(&lab, more), -1, &output, &length), 0);
+    return output;
+}
+
+START_TEST(a_process_of_one_request_asks_too) {
+    open_lab("30");
+    must_have(run_cgi("bob", "history", "channel=slow"), "Status: 200");
+    must_have(run_cgi("bob", "publish", "channel=slow"), "Status: 403");
+    must_have(run_cgi("alice", "publish", "channel=slow"), "\"id\"");
+    must_have(run_cgi("mallory", "wait", "channel=slow"), "Status: 403");
+    must_have(run_cgi("bob", "wait", "channel=broken"), "Status: 503");
+    ck_assert_uint_eq(asked("channel="), 5);
+    teardown();
+}
+END_TEST
+
 /* Sends a request, and hangs up when the site is asked about that channel. */
 static void leave(const char *method, const char *path, const char *body, const char *channel) {
     const struct request request = {
@@ -565,6 +598,7 @@ int main(void) {
 
     tcase_add_loop_test(everywhere, everybody_asks_the_site_wherever_it_is, 0, SERVERS);
     tcase_add_loop_test(everywhere, who_leaves_while_the_site_is_asked_harms_nobody, 0, 2);
+    tcase_add_test(everywhere, a_process_of_one_request_asks_too);
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, the_site_hears_who_what_and_from_where);
     tcase_add_test(tests, other_alternatives_go_first);

@@ -227,6 +227,13 @@ START_TEST(a_no_that_was_heard_ends_what_goes_on) {
     loop_until(loop, !asked_still(asked, RIGHTS_SUBSCRIBE, "c", 1));
     ck_assert_uint_eq(site.asked, 1);
     asked_free(asked);
+    asked = visitor("a=b"); /* who comes back, and has the site break down */
+    site.says = "HTTP/1.1 500 No\r\n" END;
+    ck_assert_int_eq(judge(asked, RIGHTS_SUBSCRIBE, "c"), VERDICT_MISSING);
+    asked_free(asked);
+    asked = visitor("a=b");
+    ck_assert(!asked_still(asked, RIGHTS_SUBSCRIBE, "c", 1));
+    asked_free(asked);
     end();
 }
 END_TEST
