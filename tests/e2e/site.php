@@ -12,6 +12,7 @@ switch (strtok($_GET['channel'], '-')) {
     case 'broken': http_response_code(500); exit;
     case 'held': header('Cache-Control: private, max-age=600'); break;
     case 'slow': usleep(400000); break;
+    case 'late': sleep(3); break;
     case 'unlisted': if (file_exists(getenv('SITE_LOG') . '.closed')) { http_response_code(403); exit; }
 }
 $may = ['alice' => true, 'bob' => $_GET['verb'] === 'subscribe'];

@@ -6,6 +6,7 @@
 #include "tests/lib/http.h"
 #include "tests/lib/keep.h"
 #include "tests/lib/store.h"
+#include "tests/lib/token.h"
 #include "tests/lib/websock.h"
 #include "tests/lib/wire.h"
 
@@ -13,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 static const char *const servers[] = {"http", "lighttpd-socket", "nginx", "apache"};
@@ -24,6 +26,8 @@ static const char sections[] =
     "[channel *]\nsubscribe = ask\npublish = ask\n"
     "[service sockjs/talk]\n[service sockjs/one]\nprotocol = channel one\n"
     "[service socket.io]\n[service bayeux]\n";
+
+static const char secret[] = "a secret of this test that is long enough for HS256";
 
 static struct lab lab;
 static struct proc site;
@@ -74,7 +78,8 @@ static size_t asked(const char *words) {
 static void open_lab(const char *timeout) {
     memset(&lab, 0, sizeof lab);
     lab_open(&lab, "ask");
-    lab_conf(&lab, sections);
+    lab_conf(&lab,
+             keepf("%s[key k]\nalgorithm = HS256\nfile = %s\n", sections, token_file(secret)));
     lab_set(&lab, "AUTHORIZE_TIMEOUT", timeout);
     lab_set(&lab, "JSONP", "on");
     lab_set(&lab, "ORIGINS", "https://listed.example");
@@ -399,6 +404,38 @@ START_TEST(who_waits_for_the_site_is_answered_when_the_process_ends) {
 }
 END_TEST
 
+/* What is on its way is answered by the process that asked. */
+START_TEST(a_reload_changes_nothing_for_who_waits_for_the_site) {
+    const struct request request = {.path = "/comet/poll?channel=slow",
+                                    .headers = {"Cookie: session=alice"}};
+    struct flight *flight = http_begin(&lab, &request);
+
+    until((http_pump(5), asked("channel=slow") == 1), "the site is not asked");
+    proc_signal(&lab.web, SIGHUP);
+    ck_assert_int_eq(http_land(flight)->status, 200);
+    until(get_as("alice", "/comet/poll?channel=a") == 200, "nobody is let in any more");
+}
+END_TEST
+
+/* A token that ends so soon; it says nothing about channels. */
+static const char *token_for(int seconds) {
+    return token_of(secret,
+                    keepf("{\"sub\":\"alice\",\"exp\":%lld}", (long long)time(NULL) + seconds));
+}
+
+START_TEST(a_token_that_expires_while_the_site_is_asked_opens_nothing) {
+    const char *const paths[] = {"poll?channel=late-a", "publish?channel=late-b",
+                                 "history?channel=late-c"};
+
+    for (int i = 0; i < 6; i++) {
+        const char *token = keepf("Authorization: Bearer %s", token_for(i < 3 ? 600 : 2));
+        const struct answer *answer = ask_as("alice", i % 3 == 1 ? "POST" : "GET",
+                                             keepf("/comet/%s", paths[i % 3]), "", token);
+        ck_assert_msg(answer->status == (i < 3 ? 200 : 401), "%d: %s", i, answer_text(answer));
+    }
+}
+END_TEST
+
 START_TEST(a_session_ends_when_the_site_says_no) {
     static const char subscribe[] = "[\"{\\\"subscribe\\\":[\\\"unlisted\\\"]}\"]";
     static const char base[] = "/sockjs/talk/0/goes";
@@ -614,6 +651,8 @@ int main(void) {
     tcase_add_test(tests, a_stream_of_events_is_told_to_come_back_when_the_site_is_in_trouble);
     tcase_add_test(tests, a_pattern_on_a_socket_stands_for_what_the_site_lets_read);
     tcase_add_checked_fixture(patient, setup_patient, teardown);
+    tcase_add_test(patient, a_reload_changes_nothing_for_who_waits_for_the_site);
+    tcase_add_test(patient, a_token_that_expires_while_the_site_is_asked_opens_nothing);
     tcase_add_test(patient, many_channels_are_asked_about_together);
     tcase_add_test(patient, a_process_ends_whoever_asks_it_what);
     return e2e_run(suite);
