@@ -234,9 +234,9 @@ static void must_ask_in_socketio(void) {
 }
 
 static void must_ask_in_bayeux(void) {
-    static const char *const who[] = {"bob", "mallory"};
+    static const char *const who[] = {"bob", "mallory", "bob"};
 
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 3; i++) {
         const struct answer *welcome =
             ask_as(who[i], "POST", "/bayeux",
                    "[{\"channel\":\"/meta/handshake\",\"version\":\"1.0\","
@@ -245,11 +245,13 @@ static void must_ask_in_bayeux(void) {
         const char *client =
             json_string_value(json_object_get(json_array_get(welcome->json, 0), "clientId"));
         const char *body = keepf("[{\"channel\":\"/meta/subscribe\",\"clientId\":\"%s\","
-                                 "\"subscription\":[\"/f\",\"/g\"]}]",
-                                 client);
+                                 "\"subscription\":[\"/f\",\"/%s\"]}]",
+                                 client, i < 2 ? "g" : "broken");
         const struct answer *reply =
             ask_as(who[i], "POST", "/bayeux", body, "Content-Type: application/json");
-        must_have(reply->body, i == 0 ? "\"successful\":true" : "403:/f,/g:");
+        must_have(reply->body, i == 0   ? "\"successful\":true"
+                               : i == 1 ? "403:/f,/g:"
+                                        : "503:/broken:"); /* it may say later */
     }
 }
 
