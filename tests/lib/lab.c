@@ -368,21 +368,19 @@ static void take_in_logins(struct lab *lab) {
          "%s shows no logins", lab->server);
 }
 
-/* Makes an empty folder the document root. */
-static void take_away_pages(struct lab *lab) {
-    const char *root = keepf("%s/%s/root", lab->dir, lab->server);
+void lab_pages(struct lab *lab, const char *folder) {
     const char *script =
         strcmp(lab->server, "caddy") == 0
-            ? keepf("/^    handle \\{/,/^    }/s#root \\* .*#root * \"%s\"#", root)
+            ? keepf("/^    handle \\{/,/^    }/s#root \\* .*#root * \"%s\"#", folder)
             : keepf("s#^( *root|Define site|server.document-root *=) .*[^;](;?)$#\\1 \"%s\"\\2#",
-                    root);
+                    folder);
     const char *const argv[] = {
         "sh",
         "-c",
         "mkdir -p \"$2\" && sed -i -E \"$1\" \"$0\"/*.conf && grep -q \"$2\" \"$0\"/*.conf",
         keepf("%s/%s", lab->dir, lab->server),
         script,
-        root,
+        folder,
         NULL};
 
     must(proc_run(argv, environ, -1, NULL, NULL) == 0, "%s keeps its pages", lab->server);
@@ -449,7 +447,7 @@ static char *render(struct lab *lab) {
     if (lab->logins)
         take_in_logins(lab);
     if (lab->bare_root)
-        take_away_pages(lab);
+        lab_pages(lab, keepf("%s/%s/root", lab->dir, lab->server));
     return line;
 }
 

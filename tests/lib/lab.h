@@ -92,6 +92,10 @@ bool lab_is_bare(const struct lab *lab);
  * "nginx-proxy" or "haproxy", over HTTP. "http" is the application without any. */
 void lab_web(struct lab *lab, const char *server, size_t apps);
 
+/* Makes a folder, which may not be there yet, the document root in the web server's configuration:
+ * from its next start, or reload. */
+void lab_pages(struct lab *lab, const char *folder);
+
 /* Redis, one worker, the web server with one application. */
 void lab_all(struct lab *lab, const char *name, const char *server);
 
