@@ -2,6 +2,7 @@
  * demonstrations show, and other systems' clients. No page complains, and none is refused anything. */
 import assert from 'node:assert/strict';
 import {execFileSync} from 'node:child_process';
+import {createServer} from 'node:http';
 import {after, afterEach, before, describe, test} from 'node:test';
 import {fileURLToPath} from 'node:url';
 import {Firefox, eventually, listen} from '../lib/firefox.mjs';
@@ -23,7 +24,12 @@ async function say(page, text) {
   await page.type('#text', text);
   await page.click('#form button');
 }
-async function publish(channel, from, to) {
+/* By the button, of which nobody tells when it is done: a page out of the browser's cache loads nothing. */
+async function goBack(page, path) {
+  await page.evaluate(() => { setTimeout(() => history.back()); });
+  await eventually(() => page.evaluate(name => location.pathname.endsWith(name) && document.readyState === 'complete', path).catch(() => false), `back at ${path}`);
+}
+function publish(channel, from, to) {
   for (const n of range(from, to)) halley.publish(channel, n);
 }
 
@@ -51,21 +57,21 @@ describe('the client in Firefox', () => {
     for (let i = 0; i < 2; i++) tabs.push(await listener('chat-tabs', {params}, context));
     for (const tab of tabs) await tab.isOpen('ws');
     await eventually(async () => await held('tabs') === 1, 'one connection is held');
-    await publish('chat-tabs', 1, 3);
+    publish('chat-tabs', 1, 3);
     for (const tab of tabs) assert.deepEqual(await tab.has(3), range(1, 3));
     const leading = await Promise.all(tabs.map(leads));
     assert.deepEqual(leading.toSorted(), [false, true]);
 
-    await publish('chat-tabs', 4, 4);
+    publish('chat-tabs', 4, 4);
     const [leader] = tabs.splice(leading.indexOf(true), 1);
     await leader.close();
-    await publish('chat-tabs', 5, 6);
+    publish('chat-tabs', 5, 6);
     assert.deepEqual(await tabs[0].has(6), range(1, 6));
     await eventually(() => leads(tabs[0]), 'the other leads');
 
     tabs.push(await listener('chat-tabs', {params}, context));
     for (const tab of tabs) await tab.isOpen('ws');
-    await publish('chat-tabs', 7, 8);
+    publish('chat-tabs', 7, 8);
     assert.deepEqual(await tabs[0].has(8), range(1, 8));
     assert.deepEqual((await tabs[1].has(2)).slice(-2), [7, 8]);
     await eventually(async () => await held('tabs') === 1, 'one connection is held again');
@@ -75,15 +81,15 @@ describe('the client in Firefox', () => {
   test('without a network it is offline, and has everything once there is one', async () => {
     const page = await listener('chat-offline', {share: false});
     await page.isOpen('ws');
-    await publish('chat-offline', 1, 2);
+    publish('chat-offline', 1, 2);
     await page.has(2);
     await page.setOfflineMode(true);
     await eventually(() => page.evaluate(() => window.states.includes('offline')), 'it is offline');
-    await publish('chat-offline', 3, 5);
+    publish('chat-offline', 3, 5);
     await page.setOfflineMode(false);
     assert.deepEqual(await page.has(5), range(1, 5));
     await page.isOpen('ws');
-    await publish('chat-offline', 6, 6);
+    publish('chat-offline', 6, 6);
     assert.deepEqual(await page.has(6), range(1, 6));
     assert.equal(await page.gaps(), 0);
     await page.browserContext().close();
@@ -92,12 +98,12 @@ describe('the client in Firefox', () => {
   test('a hidden page lets its connection go, and has everything once it is shown', async () => {
     const page = await listener('chat-hidden', {share: false, hidden: 500, params: {tag: 'hidden'}});
     await page.isOpen('ws');
-    const before = await firefox.page('about:blank', page.browserContext());
-    assert.equal(await page.evaluate(() => document.visibilityState), 'hidden');
+    const other = await firefox.page('about:blank', page.browserContext());
+    await eventually(() => page.evaluate(() => document.visibilityState === 'hidden'), 'it is hidden');
     await page.isOpen('poll');
     await eventually(async () => await held('hidden') === 0, 'no connection is held');
-    await publish('chat-hidden', 1, 3);
-    await before.close();
+    publish('chat-hidden', 1, 3);
+    await other.close();
     await page.bringToFront();
     await page.isOpen('ws');
     assert.deepEqual(await page.has(3), range(1, 3));
@@ -108,14 +114,68 @@ describe('the client in Firefox', () => {
     const context = await firefox.context(), options = {share: false, persist: 'session'};
     const page = await listener('chat-again', options, context);
     await page.isOpen('ws');
-    await publish('chat-again', 1, 2);
+    publish('chat-again', 1, 2);
     await page.has(2);
     await page.goto('about:blank');
-    await publish('chat-again', 3, 4);
+    publish('chat-again', 3, 4);
     await listen(await firefox.again(page, halley.url), 'chat-again', options);
-    await publish('chat-again', 5, 5);
+    publish('chat-again', 5, 5);
     assert.deepEqual(await page.has(3), [3, 4, 5]);
     await context.close();
+  });
+
+  test("a page that comes out of the browser's cache has what it missed", async () => {
+    const page = await listener('chat-cache', {share: false, transports: ['poll'], interval: 500});
+    await page.isOpen('poll');
+    publish('chat-cache', 1, 2);
+    await page.has(2);
+    await page.goto(`${halley.url}chart.js`);
+    publish('chat-cache', 3, 4);
+    await goBack(page, 'style.css');
+    assert.deepEqual(await page.has(4), range(1, 4));
+    await page.browserContext().close();
+  });
+
+  test('a link that is followed while the WebSocket opens costs the next page nothing', async () => {
+    const page = await firefox.bare(halley.url);
+    await page.evaluate(() => {
+      const {ws} = Halley.transports, {run} = ws;
+      ws.run = turn => {
+        const running = run(turn);
+        location.href = '/chart.js';
+        return running;
+      };
+    });
+    await listen(page, 'chat-link', {share: false});
+    await eventually(() => page.evaluate(() => location.pathname === '/chart.js').catch(() => false), 'the next page');
+    await listen(await firefox.again(page, halley.url), 'chat-link', {share: false});
+    await page.isOpen('ws');
+    await page.browserContext().close();
+  });
+
+  test('a long poll that breaks for a download goes on', async () => {
+    let asked = 0;
+    const elsewhere = createServer((request, response) => {
+      asked++;
+      response.writeHead(204).end(); // as a download: the page stays
+    });
+    await new Promise(done => elsewhere.listen(0, '127.0.0.1', done));
+    try {
+      const page = await listener('chat-download', {share: false, transports: ['wait', 'poll'], interval: 200});
+      await page.isOpen('wait');
+      for (let i = 1; i <= 4; i++) {
+        await page.evaluate(url => { setTimeout(() => { location.href = url; }); }, `http://127.0.0.1:${elsewhere.address().port}/`);
+        await eventually(() => asked >= i, 'the link is followed');
+        await page.isOpen('wait');
+      }
+      publish('chat-download', 1, 3);
+      assert.deepEqual(await page.has(3), range(1, 3));
+      await page.isOpen('wait');
+      await page.browserContext().close();
+    } finally {
+      elsewhere.closeAllConnections();
+      elsewhere.close();
+    }
   });
 
   test('where the WebSocket does not come through it steps down to the event stream', async () => {
@@ -125,9 +185,10 @@ describe('the client in Firefox', () => {
     });
     await listen(page, 'chat-down', {share: false});
     await page.isOpen('events');
-    await publish('chat-down', 1, 3);
+    publish('chat-down', 1, 3);
     assert.deepEqual(await page.has(3), range(1, 3));
-    assert.deepEqual(new Set(firefox.refusals.splice(0)), new Set([`404 ${halley.url}nothing-here`]));
+    await eventually(() => firefox.refusals.length, 'the refusal is told');
+    assert.deepEqual(firefox.refusals.splice(0), [`404 ${halley.url}nothing-here`]);
     await page.browserContext().close();
   });
 
@@ -139,8 +200,10 @@ describe('the client in Firefox', () => {
       const {id} = await page.evaluate(name => window.halley.publish(name, {text: '\u2028 \u{1f600}'}), channel);
       assert.match(id, /^\d+-\d+$/);
       assert.deepEqual(await page.has(1), [{text: '\u2028 \u{1f600}'}]);
+      await eventually(() => posted.length >= posts, 'the request is told');
       assert.equal(posted.length, posts);
       assert.match(await page.evaluate(() => window.halley.publish('monitor', 1).catch(error => error.message)), /channel/);
+      await eventually(() => firefox.refusals.length >= posts, 'the refusal is told');
       assert.equal(firefox.refusals.splice(0).length, posts);
       await page.browserContext().close();
     });
@@ -149,7 +212,7 @@ describe('the client in Firefox', () => {
   test('history is read by pages, and a channel by for await', async () => {
     const page = await listener('chat-read', {share: false});
     await page.isOpen('ws');
-    await publish('chat-read', 1, 5);
+    publish('chat-read', 1, 5);
     await page.has(5);
     const pages = await page.evaluate(async () => {
       const last = await window.halley.history('chat-read', {limit: 2});
@@ -168,7 +231,7 @@ describe('the client in Firefox', () => {
       })();
     });
     await eventually(() => page.evaluate(() => window.read.length >= 3), 'what was is read');
-    await publish('chat-read', 6, 8);
+    publish('chat-read', 6, 8);
     await page.has(8);
     await eventually(() => page.evaluate(() => window.read.includes('over')), 'the loop ends');
     assert.deepEqual(await page.evaluate(() => window.read), [3, 4, 5, 6, 7, 'over']);
@@ -204,7 +267,7 @@ describe('the pages in Firefox', () => {
     await shows(page, '#log .text', 'line 3');
     await page.goto(`${halley.url}style.css`);
     for (let n = 4; n <= 6; n++) halley.publish('chat', `line ${n}`);
-    await page.goBack();
+    await goBack(page, 'chat.html');
     await live(page);
     halley.publish('chat', 'line 7');
     await shows(page, '#log .text', 'line 7');
