@@ -2,7 +2,7 @@
  * in order, whatever is killed or cut in the middle, and what is lost is told. */
 import assert from 'node:assert/strict';
 import {after, before, describe, test} from 'node:test';
-import {Firefox} from '../lib/firefox.mjs';
+import {Firefox, listen} from '../lib/firefox.mjs';
 import {Running} from '../lib/running.mjs';
 import {Wire} from '../lib/wire.mjs';
 
@@ -12,28 +12,32 @@ const HELD = 3; // messages that the history holds after a gap
 const range = (from, to) => Array.from({length: to - from + 1}, (_, i) => from + i);
 
 describe('transports in Firefox', () => {
-  let firefox;
+  let firefox, tabs;
 
-  before(async () => { firefox = await Firefox.start(); });
+  before(async () => {
+    firefox = await Firefox.start();
+    // Contexts of their own: one alone would run out of connections.
+    tabs = await Promise.all(ALL.map(() => firefox.page('about:blank')));
+  });
   after(async () => { if (firefox) await firefox.stop(); });
 
   for (const server of SERVERS) {
     describe(`on ${server}`, () => {
-      let halley, wire, pages, n = 0, wanted = [];
+      const wanted = [];
+      let halley, wire, pages, n = 0;
 
       before(async () => {
         halley = await Running.start(server, {HALLEY_JSONP: 'on', HALLEY_TAIL: '2'});
         wire = await Wire.to(halley.port);
-        pages = await Promise.all(ALL.map(async transport => {
-          // Contexts of their own: one alone would run out of connections.
-          const page = await firefox.listener(wire.url, null, 'chat', {transports: [transport], interval: 200, maxBackoff: 2000, silence: 2000, patience: 4000, timeout: 2, hidden: 0});
+        pages = await Promise.all(ALL.map(async (transport, i) => {
+          const page = await firefox.again(tabs[i], wire.url);
           page.transport = transport;
-          return page;
+          return listen(page, 'chat', {transports: [transport], interval: 200, maxBackoff: 2000, silence: 2000, patience: 4000, timeout: 2, hidden: 0});
         }));
         for (const page of pages) await page.isOpen(page.transport);
       });
       after(async () => {
-        if (pages) await Promise.all(pages.map(page => page.browserContext().close()));
+        await Promise.all(tabs.map(tab => tab.goto('about:blank')));
         if (wire) wire.close();
         if (halley) await halley.stop();
       });
