@@ -60,7 +60,7 @@ describe('the client in Firefox', () => {
     publish('chat-tabs', 1, 3);
     for (const tab of tabs) assert.deepEqual(await tab.has(3), range(1, 3));
     const leading = await Promise.all(tabs.map(leads));
-    assert.deepEqual(leading.toSorted(), [false, true]);
+    assert.equal(leading.filter(Boolean).length, 1);
 
     publish('chat-tabs', 4, 4);
     const [leader] = tabs.splice(leading.indexOf(true), 1);
