@@ -257,7 +257,7 @@ static long max_age_of(const char *value, size_t len) {
 }
 
 /* Fields of an answer that is followed by another one (100) begin anew with its first line. */
-static size_t on_field(char *text, size_t size, size_t count, void *ctx) {
+static size_t on_field(const char *text, size_t size, size_t count, void *ctx) {
     static const char name[] = "Cache-Control:";
     struct asking *asking = ctx;
     size_t len = size * count;
@@ -269,7 +269,7 @@ static size_t on_field(char *text, size_t size, size_t count, void *ctx) {
     return len;
 }
 
-static size_t on_body(char *text, size_t size, size_t count, void *ctx) {
+static size_t on_body(const char *text, size_t size, size_t count, void *ctx) {
     struct asking *asking = ctx;
     (void)text;
 
