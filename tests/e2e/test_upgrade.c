@@ -649,8 +649,10 @@ static bool says_why(void) {
 START_TEST(an_old_program_that_is_started_too_late_says_why_until_the_library_is_taken_back) {
     load(&breaking);
     start_app(&this, 0, "processes=1");
+    struct flight *health = http_get_begin(&lab, "/comet/health");
     until(says_why(), "it does not say why");
     ck_assert_int_eq(proc_wait(&lab.app[0]), EX_CONFIG);
+    ck_assert_ptr_nonnull(strstr(http_land(health)->body, "is of a newer release"));
     ck_assert_ptr_nonnull(strstr(log_of("app0"), "error redis.library.outgrown"));
     start_app(&this, 0, "processes=1");
     until(says_why(), "it does not say why");
