@@ -202,14 +202,13 @@ static void listen_at_http(void) {
 }
 
 /* sd_listen_fds(3): the socket comes to the shell as its standard input. */
-static void start_app(const struct release *release, size_t which, const char *options) {
+static void start_app(const struct release *release, size_t which) {
     const char *const argv[] = {"sh",
                                 "-c",
                                 "LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=http "
-                                "exec \"$0\" -f \"$1\" -o \"$2\" 3<&0 </dev/null",
+                                "exec \"$0\" -f \"$1\" 3<&0 </dev/null",
                                 keepf("%s/halley.fcgi", release->dir),
                                 lab.conf,
-                                options,
                                 NULL};
 
     proc_start(&lab.app[which], "halley.fcgi", keepf("%s/app%zu.log", lab.dir, which), http, argv,
@@ -226,7 +225,7 @@ static bool serves(size_t which) {
 
 /* Beside those that run; returns when it takes what comes. */
 static void begin_app(const struct release *release, size_t which) {
-    start_app(release, which, "processes=1");
+    start_app(release, which);
     until(access(keepf("%s/app%zu.log", lab.dir, which), F_OK) == 0 && serves(which),
           "it does not serve");
 }
@@ -627,9 +626,6 @@ static void units_do_not_restart(void) {
 
 START_TEST(a_release_that_breaks_with_older_ones_ends_them_and_nobody_else) {
     make_release(&breaking);
-    proc_stop(&lab.app[0], SIGTERM);
-    start_app(&this, 0, keepf("processes=%d", _i + 1));
-    say_more(5);
     begin_app(&breaking, 1);
     begin_worker(&breaking, 1);
     must_end_outgrown(&lab.app[0], "app0");
@@ -648,13 +644,13 @@ static bool says_why(void) {
 
 START_TEST(an_old_program_that_is_started_too_late_says_why_until_the_library_is_taken_back) {
     load(&breaking);
-    start_app(&this, 0, "processes=1");
+    start_app(&this, 0);
     struct flight *health = http_get_begin(&lab, "/comet/health");
     until(says_why(), "it does not say why");
     ck_assert_int_eq(proc_wait(&lab.app[0]), EX_CONFIG);
     ck_assert_ptr_nonnull(strstr(http_land(health)->body, "is of a newer release"));
     ck_assert_ptr_nonnull(strstr(log_of("app0"), "error redis.library.outgrown"));
-    start_app(&this, 0, "processes=1");
+    start_app(&this, 0);
     until(says_why(), "it does not say why");
     store_do(&lab, "FUNCTION DELETE halley"); /* the way back, doc/upgrade.md */
     store_do(&lab, "FUNCTION DELETE halley_session");
@@ -668,7 +664,8 @@ END_TEST
 int main(void) {
     Suite *suite = suite_create("upgrade");
     TCase *running = e2e_case(suite, "running", NULL, NULL);
-    TCase *fresh = e2e_case(suite, "fresh", NULL, NULL);
+    TCase *breaks = e2e_case(suite, "breaks", NULL, NULL);
+    TCase *late = e2e_case(suite, "late", NULL, NULL);
 
     tcase_add_checked_fixture(running, setup_this_release, teardown);
     tcase_add_test(running, a_newer_library_under_running_programs_is_not_noticed);
@@ -676,10 +673,10 @@ int main(void) {
     tcase_add_loop_test(running, an_upgrade_and_the_way_back_lose_nothing_in_either_order, 0, 2);
     tcase_add_test(running, old_and_new_programs_live_side_by_side);
     tcase_add_test(running, a_worker_that_dies_leaves_all_to_one_of_the_other_release);
-    tcase_add_loop_test(running, a_release_that_breaks_with_older_ones_ends_them_and_nobody_else, 0,
-                        2);
-    tcase_add_checked_fixture(fresh, setup, teardown);
+    tcase_add_checked_fixture(breaks, setup_this_release, teardown);
+    tcase_add_test(breaks, a_release_that_breaks_with_older_ones_ends_them_and_nobody_else);
+    tcase_add_checked_fixture(late, setup, teardown);
     tcase_add_test(
-        fresh, an_old_program_that_is_started_too_late_says_why_until_the_library_is_taken_back);
+        late, an_old_program_that_is_started_too_late_says_why_until_the_library_is_taken_back);
     return e2e_run(suite);
 }
