@@ -215,25 +215,25 @@ static void start_app(const struct release *release, size_t which) {
                lab_env(&lab, NULL));
 }
 
+static void start_worker(const struct release *release, size_t which) {
+    const char *const argv[] = {keepf("%s/halley-worker", release->dir), "-f", lab.conf, NULL};
+
+    proc_start(&lab.worker[which], "halley-worker", keepf("%s/worker%zu.log", lab.dir, which), -1,
+               argv, lab_env(&lab, NULL));
+}
+
+/* "" where it did not begin yet. */
 static char *log_of(const char *name) {
-    return file_text(keepf("%s/%s.log", lab.dir, name), NULL);
+    const char *path = keepf("%s/%s.log", lab.dir, name);
+    return access(path, F_OK) == 0 ? file_text(path, NULL) : keepf("%s", "");
 }
 
-static bool serves(size_t which) {
-    return strstr(log_of(keepf("app%zu", which)), " info start as=inherited") != NULL;
-}
+static size_t count_in(const char *text, const char *word) {
+    size_t count = 0;
 
-/* Beside those that run; returns when it takes what comes. */
-static void begin_app(const struct release *release, size_t which) {
-    start_app(release, which);
-    until(access(keepf("%s/app%zu.log", lab.dir, which), F_OK) == 0 && serves(which),
-          "it does not serve");
-}
-
-static void begin_worker(const struct release *release, size_t which) {
-    setenv("HALLEY_BIN_DIR", release->dir, 1);
-    lab_worker(&lab, which);
-    setenv("HALLEY_BIN_DIR", this.dir, 1);
+    while ((text = strstr(text, word)) != NULL)
+        count++, text++;
+    return count;
 }
 
 /* --- what Redis holds ---------------------------------------------------------------- */
@@ -355,6 +355,8 @@ static void session_poll(struct session *session) {
                                     .length = session->body != NULL ? strlen(session->body) : 0,
                                     .headers = {keepf("Content-Type: %s", session->type)}};
     session->flight = http_begin(&lab, &request);
+    for (int i = 0; i < 3; i++)
+        http_pump(0); /* connected and sent: a process that ends waits half a second for that */
 }
 
 /* Each message is the next one, and nothing says that the session is over. */
@@ -387,6 +389,7 @@ enum { KEPT_READERS = 3, READERS = TRANSPORTS + KEPT_READERS, SESSIONS = 3 };
 static struct reader readers[READERS];
 static struct session sessions[SESSIONS];
 static int said;
+static bool gathered;
 
 static void gather(void) {
     static const enum transport kept[KEPT_READERS] = {EVENTS, WAIT, WS};
@@ -398,14 +401,40 @@ static void gather(void) {
     sessions[0] = socketio();
     sessions[1] = sockjs();
     sessions[2] = bayeux();
+    gathered = true;
 }
 
 static void turn(void) {
     http_pump(2);
+    if (!gathered)
+        return;
     for (size_t i = 0; i < READERS; i++)
         reader_turn(&readers[i]);
     for (size_t i = 0; i < SESSIONS; i++)
         session_turn(&sessions[i]);
+}
+
+/* Goes on until the program's log has that word once more than `before`. */
+static void reach_word(const char *log, const char *word, size_t before) {
+    until((turn(), count_in(log_of(log), word) > before), "%s.log does not say \"%s\"", log, word);
+}
+
+/* Beside those that run; returns when it takes what comes. */
+static void begin_app(const struct release *release, size_t which) {
+    const char *log = keepf("app%zu", which), *word = " info start as=inherited";
+    size_t before = count_in(log_of(log), word);
+
+    start_app(release, which);
+    reach_word(log, word, before);
+}
+
+/* Beside those that run; returns when it hears what is published. */
+static void begin_worker(const struct release *release, size_t which) {
+    const char *log = keepf("worker%zu", which), *word = " info sequencer.listening";
+    size_t before = count_in(log_of(log), word);
+
+    start_worker(release, which);
+    reach_word(log, word, before);
 }
 
 /* Says a message; a worker must be there to hear it. */
