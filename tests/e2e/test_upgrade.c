@@ -216,10 +216,9 @@ static void start_app(const struct release *release, size_t which) {
 }
 
 static void start_worker(const struct release *release, size_t which) {
-    const char *const argv[] = {keepf("%s/halley-worker", release->dir), "-f", lab.conf, NULL};
-
-    proc_start(&lab.worker[which], "halley-worker", keepf("%s/worker%zu.log", lab.dir, which), -1,
-               argv, lab_env(&lab, NULL));
+    setenv("HALLEY_BIN_DIR", release->dir, 1);
+    lab_worker_begins(&lab, which);
+    setenv("HALLEY_BIN_DIR", this.dir, 1);
 }
 
 /* "" where it did not begin yet. */
