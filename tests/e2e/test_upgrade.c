@@ -13,7 +13,6 @@
 #include "tests/lib/keep.h"
 #include "tests/lib/reader.h"
 #include "tests/lib/store.h"
-#include "tests/lib/wire.h"
 
 #include <netinet/in.h>
 #include <signal.h>
