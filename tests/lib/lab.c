@@ -255,12 +255,17 @@ static size_t workers_started(struct lab *lab) {
     return count;
 }
 
-void lab_worker(struct lab *lab, size_t which) {
+void lab_worker_begins(struct lab *lab, size_t which) {
     const char *const argv[] = {lab_program("halley-worker"), "-f", lab->conf, NULL};
-    struct proc *worker = &lab->worker[which];
 
-    proc_start(worker, "halley-worker", log_path(lab, keepf("worker%zu", which)), -1, argv,
-               env_as(lab, "halley-worker", NULL));
+    proc_start(&lab->worker[which], "halley-worker", log_path(lab, keepf("worker%zu", which)), -1,
+               argv, env_as(lab, "halley-worker", NULL));
+}
+
+void lab_worker(struct lab *lab, size_t which) {
+    const struct proc *worker = &lab->worker[which];
+
+    lab_worker_begins(lab, which);
     until(workers_heard(lab) >= workers_started(lab), "halley-worker does not subscribe");
     must(proc_runs(worker), "halley-worker ended instead of working");
 }

@@ -79,6 +79,9 @@ void lab_redis(struct lab *lab, enum redis_keeps keeps);
 void lab_worker(struct lab *lab, size_t which);
 void lab_app(struct lab *lab, size_t which);
 
+/* Starts a worker, and returns before it listens. */
+void lab_worker_begins(struct lab *lab, size_t which);
+
 /* A TCP port of 127.0.0.1 that nobody listens at now, and that the kernel gives nobody who
  * connects, now or while a server is away (ip_local_port_range). */
 int lab_free_port(void);
