@@ -354,6 +354,34 @@ static void take_in_rewrites(struct lab *lab) {
     must(proc_run(argv, environ, -1, NULL, NULL) == 0, "%s shows no rewriting", lab->server);
 }
 
+/* What a module that knows of groups would say, here of Alice's login alone: OIDC_GROUPS over
+ * FastCGI, the field X-Halley-Groups over HTTP. */
+static const char *groups_script(const char *server) {
+    if (strncmp(server, "nginx", 5) == 0)
+        return "sed -i -e '/upstream halley {/i map $remote_user $halley_groups { default \"\"; "
+               "alice staff; }' -e "
+               "'s/X-Halley-Groups \"\"/X-Halley-Groups $halley_groups/' -e '/REMOTE_USER  /a "
+               "fastcgi_param OIDC_GROUPS $halley_groups if_not_empty;' \"$1\"";
+    if (strncmp(server, "apache", 6) == 0)
+        return "printf '%s\\n' 'SetEnvIf Authorization \"^Basic YWxpY2U6\" OIDC_GROUPS=staff' "
+               "'<LocationMatch \"^/\">' 'RequestHeader set X-Halley-Groups staff env=OIDC_GROUPS' "
+               "'</LocationMatch>' >>\"$1\"";
+    return "printf '%s\\n' 'server.modules += ( \"mod_setenv\" )' "
+           "'$REQUEST_HEADER[\"authorization\"] =~ \"^Basic YWxpY2U6\" {' "
+           "'setenv.add-environment = ( \"OIDC_GROUPS\" => \"staff\" )' "
+           "'setenv.set-request-header = ( \"X-Halley-Groups\" => \"staff\" )' '} else {' "
+           "'setenv.set-request-header = ( \"X-Halley-Groups\" => \"\" )' '}' >>\"$1\"";
+}
+
+static void take_in_groups(struct lab *lab) {
+    const char *const argv[] = {"sh", "-c",
+                                keepf("set -- \"$(grep -l -e '--- logins' \"$0\"/*.conf)\" && %s",
+                                      groups_script(lab->server)),
+                                keepf("%s/%s", lab->dir, lab->server), NULL};
+
+    must(proc_run(argv, environ, -1, NULL, NULL) == 0, "%s takes no groups", lab->server);
+}
+
 /* Takes in the example of Basic authentication, with a file of passwords of this lab. */
 static void take_in_logins(struct lab *lab) {
     static const char secret[] = "{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=";
@@ -371,6 +399,8 @@ static void take_in_logins(struct lab *lab) {
     write_file(file, keepf("alice:%s\nbob:%s\n", secret, secret));
     must(chmod(file, 0644) == 0 && proc_run(argv, environ, -1, NULL, NULL) == 0,
          "%s shows no logins", lab->server);
+    if (lab->groups)
+        take_in_groups(lab);
 }
 
 void lab_pages(struct lab *lab, const char *folder) {

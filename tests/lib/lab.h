@@ -36,6 +36,8 @@ struct lab {
                     * LAB_USERS is in the environment */
     bool rewrites; /* "other addresses" of its configuration are taken in */
     bool logins;   /* so are its "logins": those of alice and bob, whose password is secret */
+    bool groups;   /* and Alice is said to be in the group staff: group_variable OIDC_GROUPS,
+                    * group_header X-Halley-Groups. Of nginx, Apache and lighttpd */
     int port, tls_port;               /* tls_port: 0, no TLS */
     const char *mpm;                  /* Apache's; NULL: event */
     int threads;                      /* Apache's; 0: as the configuration has it */
