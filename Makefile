@@ -387,7 +387,7 @@ install: all
 	$(Q)install -d $(D)$(libdir) $(D)$(bindir) $(D)$(sharedir) $(D)$(docdir)/examples/lighttpd \
 	    $(D)$(docdir)/examples/apache $(D)$(docdir)/examples/nginx $(D)$(docdir)/examples/caddy \
 	    $(D)$(docdir)/examples/haproxy $(D)$(mandir)/man1 $(D)$(mandir)/man5 $(D)$(mandir)/man8 \
-	    $(D)$(unitdir) $(D)$(compdir) $(D)/etc/halley
+	    $(D)$(unitdir)/lighttpd.service.d $(D)$(compdir) $(D)/etc/halley
 	$(Q)install -m 755 $(BUILD)/halley.fcgi $(D)$(libdir)/
 	$(Q)install -m 755 $(BUILD)/halley-worker $(BUILD)/halley $(D)$(bindir)/
 	$(Q)cp -R www $(D)$(sharedir)/ && rm -rf $(addprefix $(D)$(sharedir)/www/,clients dist node_modules) && \
@@ -411,6 +411,7 @@ install: all
 	$(call put,deploy/systemd/halley-http.socket,$(D)$(unitdir))
 	$(call put,deploy/systemd/halley-websocket.service,$(D)$(unitdir))
 	$(call put,deploy/systemd/halley-worker.service,$(D)$(unitdir))
+	$(call put,deploy/systemd/lighttpd.service.d/halley.conf,$(D)$(unitdir)/lighttpd.service.d)
 	$(call put,deploy/halley.conf.5,$(D)$(mandir)/man5)
 	$(call put,operator/halley.1,$(D)$(mandir)/man1)
 	$(call put,fcgi-app/halley.fcgi.8,$(D)$(mandir)/man8)
@@ -441,7 +442,10 @@ uninstall:
 	$(Q)rm -f $(D)$(bindir)/halley-worker $(D)$(bindir)/halley $(D)$(compdir)/halley \
 	    $(D)$(mandir)/man1/halley.1 $(D)$(mandir)/man5/halley.conf.5 \
 	    $(D)$(mandir)/man8/halley.fcgi.8 $(D)$(mandir)/man8/halley-worker.8 \
-	    $(addprefix $(D)$(unitdir)/,$(notdir $(wildcard deploy/systemd/*.s*)))
+	    $(addprefix $(D)$(unitdir)/,$(notdir $(wildcard deploy/systemd/*.socket deploy/systemd/*.service))) \
+	    $(D)$(unitdir)/lighttpd.service.d/halley.conf
+	$(Q)[ ! -d $(D)$(unitdir)/lighttpd.service.d ] || \
+	    rmdir --ignore-fail-on-non-empty $(D)$(unitdir)/lighttpd.service.d
 
 clean:
 	rm -rf build

@@ -317,6 +317,28 @@ static void serve_sessions(struct app *app) {
     app->bayeux = bayeux_new(app);
 }
 
+/* The site is asked only where some section says so. NULL: nowhere. */
+static struct asker *ask_site(struct app *app) {
+    if (!rights_asks(app->config))
+        return NULL;
+    struct asker *asker = asker_new(app->loop, app->config, app->stats);
+    credentials_ask(app->credentials, asker);
+    return asker;
+}
+
+static void serve_http(struct program *program) {
+    program->http = http_server_new(program->connections, program->listeners.http.fd,
+                                    program->app.config, &program->taker);
+    program->app.serving = ws_serving_new(&program->app);
+}
+
+static void serve_feed(struct program *program) {
+    program->lines = line_serving_new(&program->app);
+    program->line_taker = line_serving_taker(program->lines);
+    program->feed = line_server_new(program->connections, program->listeners.feed.fd,
+                                    program->app.config, &program->line_taker);
+}
+
 static int serve_alone(struct program *program, struct config *config, bool cgi, int number) {
     char problem[CONFIG_PROBLEM];
     int result;
@@ -340,11 +362,7 @@ static int serve_alone(struct program *program, struct config *config, bool cgi,
     program->app.hub = hub_new(loop, config, &program->stats);
     struct revoked *revoked = hub_revoked(program->app.hub);
     credentials_heed(credentials, revoked);
-    struct asker *asker = NULL;
-    if (rights_asks(config)) {
-        asker = asker_new(loop, config, &program->stats);
-        credentials_ask(credentials, asker);
-    }
+    struct asker *asker = ask_site(&program->app);
     if (config->counts[0] != '\0')
         capacity_join(hub_capacity(program->app.hub), ev_now(loop));
     program->connections = connections_new(loop, &program->stats, longest_body(config));
@@ -352,17 +370,10 @@ static int serve_alone(struct program *program, struct config *config, bool cgi,
     wait_for_company(config);
     if (config->service_count > 0)
         serve_sessions(&program->app);
-    if (program->listeners.http.fd >= 0) {
-        program->http = http_server_new(program->connections, program->listeners.http.fd, config,
-                                        &program->taker);
-        program->app.serving = ws_serving_new(&program->app);
-    }
-    if (program->listeners.feed.fd >= 0) {
-        program->lines = line_serving_new(&program->app);
-        program->line_taker = line_serving_taker(program->lines);
-        program->feed = line_server_new(program->connections, program->listeners.feed.fd, config,
-                                        &program->line_taker);
-    }
+    if (program->listeners.http.fd >= 0)
+        serve_http(program);
+    if (program->listeners.feed.fd >= 0)
+        serve_feed(program);
     result = cgi ? serve_cgi(program) : serve_on(program, number);
     asker_end(asker);
     figures_share(&program->app);

@@ -66,8 +66,8 @@ static const struct server {
       "RequestHeader unset Last-Event-ID stands somewhere: let it pass",
       "LimitRequestFieldSize 32768, LimitRequestLine 16384",
       "Apache tells nobody before something is written: halley.conf: a shorter keepalive",
-      "MaxRequestWorkers (ServerLimit x ThreadsPerChild), FcgidMaxProcessesPerClass; or a smaller "
-      "max_waiters",
+      "MaxRequestWorkers (a third of ServerLimit x ThreadsPerChild), FcgidMaxProcessesPerClass; "
+      "or a smaller max_waiters",
       "upgrade=websocket for halley-http.sock, see apache/halley.conf"}},
     {"Caddy",
      {"flush_interval -1", "transport fastcgi { read_timeout 90s }",

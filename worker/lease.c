@@ -18,7 +18,7 @@
 #define PATIENCE_FIRST 0.01 /* seconds */
 #define AFTER_ITS_END  0.02
 
-enum { ANSWER_PARTS = 7 };
+enum { ANSWER_PARTS = 7 }; /* at least: a newer library may say more */
 
 static const char *const words[LEASE_WORDS] = {"held",  "wait", "granted",   "renewed",
                                                "doubt", "done", "forgotten", "left"};
@@ -162,7 +162,7 @@ enum err lease_answered(struct lease *lease, const redis_reply *reply, double no
     bool again = lease->again;
 
     lease->asking = lease->again = false;
-    if (redis_count(reply) != ANSWER_PARTS || !read_word(redis_item(reply, 0), &answer->word))
+    if (redis_count(reply) < ANSWER_PARTS || !read_word(redis_item(reply, 0), &answer->word))
         return ERR_REDIS; /* lost, or refused: the next question is due as it was */
     answer->left = (double)redis_integer(redis_item(reply, 1), 0) / 1000;
     read_total(redis_item(reply, 2), answer);

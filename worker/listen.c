@@ -61,7 +61,7 @@ bool sequencer_joined(struct sequencer *s, const redis_reply *reply) {
 
     s->joining = false;
     s->hearing.joins++;
-    if (redis_count(reply) != 4 || barrier.barrier == 0) {
+    if (redis_count(reply) < 4 || barrier.barrier == 0) {
         if (redis_is_error(reply))
             sequencer_refused(s, reply);
         s->hearing.nameless = true;

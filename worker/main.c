@@ -8,6 +8,7 @@
  * TERM, INT and USR1 drain: what was heard is finished, or left to a standby.
  */
 #include <stdbool.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include "core/base/log.h"
@@ -75,17 +76,21 @@ static void on_drained(void *ctx) {
         ev_break(post->worker->loop, EVBREAK_ALL);
 }
 
+static void drain(struct worker *worker) {
+    ev_timer_start(worker->loop, &worker->drain_deadline);
+    library_rest(link_library(worker->link));
+    for (size_t i = 0; i < JOBS; i++)
+        jobs[i]->drain(worker->posts[i].job, on_drained, &worker->posts[i]);
+}
+
 static void on_signal(struct ev_loop *loop, struct ev_signal *signal, int events) {
     struct worker *worker = signal->data;
-    (void)events;
+    (void)loop, (void)events;
 
     if (ev_is_active(&worker->drain_deadline))
         return;
     log_info("drain", "signal=%d", signal->signum);
-    ev_timer_start(loop, &worker->drain_deadline);
-    library_rest(link_library(worker->link));
-    for (size_t i = 0; i < JOBS; i++)
-        jobs[i]->drain(worker->posts[i].job, on_drained, &worker->posts[i]);
+    drain(worker);
 }
 
 static void on_drain_deadline(struct ev_loop *loop, struct ev_timer *timer, int events) {
@@ -98,12 +103,17 @@ static void on_drain_deadline(struct ev_loop *loop, struct ev_timer *timer, int 
     ev_break(loop, EVBREAK_ALL);
 }
 
-/* Another installation stands here: there is nothing to finish. */
+/* Where another installation took this one's place there is nothing to finish. What a newer
+ * release does not serve any more leaves its lease to a worker of that one, if it can. */
 static void on_look(struct ev_loop *loop, struct ev_prepare *prepare, int events) {
     struct worker *worker = prepare->data;
+    int result = library_exit(link_library(worker->link));
     (void)events;
-    if (library_exit(link_library(worker->link)) != 0)
+
+    if (result == EX_TEMPFAIL)
         ev_break(loop, EVBREAK_ALL);
+    else if (result != 0 && !ev_is_active(&worker->drain_deadline))
+        drain(worker);
 }
 
 static void write_report(void *ctx, struct buf *out) {

@@ -62,7 +62,7 @@ static void on_doubt(void *ctx, const redis_reply *reply) {
     struct sequencer *s = ctx;
 
     s->doubting = false;
-    if (redis_count(reply) != 2) {
+    if (redis_count(reply) < 2) {
         if (redis_is_error(reply))
             s->porter.refused(s->porter.ctx, reply);
         return; /* the lease is asked for again when that is due, and doubted again */

@@ -18,6 +18,7 @@ struct functions {
     void *ctx;
     bool taken; /* the name is taken, says Redis */
     bool once;  /* replaced another text of the same number already */
+    struct functions_found found;
 };
 
 int functions_version(const char *text) {
@@ -82,6 +83,8 @@ static void on_version(void *ctx, const redis_reply *reply) {
     if (reply == NULL)
         return;
     int64_t version = redis_integer(redis_item(reply, 0), 0);
+    functions->found.version = version;
+    functions->found.serves = redis_integer(redis_item(reply, 2), 0);
     if (functions_missing(reply))
         load(functions, taken);
     else if (redis_is_error(reply))
@@ -104,7 +107,17 @@ struct functions *functions_new(struct redis *redis, const struct functions_text
     struct functions *functions = mem_new(sizeof *functions);
 
     *functions = (struct functions){.redis = redis, .text = text, .told = told, .ctx = ctx};
+    functions->found.library = text->library;
+    functions->found.own = functions_version(text->text);
     return functions;
+}
+
+bool functions_outgrown(const struct functions_found *found) {
+    return found->version > found->own && found->serves > found->own;
+}
+
+const struct functions_found *functions_found(const struct functions *functions) {
+    return &functions->found;
 }
 
 void functions_free(struct functions *functions) {

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "core/redis/redis.h"
 
@@ -28,6 +29,20 @@ struct functions_text {
 struct functions *functions_new(struct redis *redis, const struct functions_text *text,
                                 void (*told)(void *ctx, const redis_reply *why), void *ctx);
 void functions_free(struct functions *functions);
+
+/* What stands in Redis, and what stands in the program. */
+struct functions_found {
+    const char *library;
+    int64_t version;
+    int64_t serves; /* the lowest number of a text whose programs can work with it; 0: any */
+    int own;
+};
+
+/* Whether it is of a newer release that does not serve this program any more. */
+bool functions_outgrown(const struct functions_found *found);
+
+/* What was found when `told` was called last. */
+const struct functions_found *functions_found(const struct functions *functions);
 
 /* Asks what is there, and loads it where need be. False: the connection is not up. */
 bool functions_ask(struct functions *functions);

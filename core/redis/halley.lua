@@ -39,8 +39,15 @@
 -- To add a function: write it, register it at the end with its flags, and raise
 -- VERSION (tests/lint/library-version --update). Programs load this file when Redis
 -- has none or an older one; when it has another text of the same number, once each.
+--
+-- Older programs go on with a newer text: it may take more arguments and answer more, behind
+-- what there was. Where that cannot be, raise SERVES to the new VERSION: programs whose own text
+-- has a lower number end when they find this one. They look twice a second, so what they call
+-- until then must be refused, and not be taken for something else. halley_installation and
+-- halley_session_version are asked by programs of every age.
 
-local VERSION = 26
+local VERSION = 27
+local SERVES = 26 -- the lowest number of a text whose programs can work with this one
 local DIGEST = '' -- of this text, which the build puts in here (Makefile)
 
 local HISTORY, TTL, MAX_MESSAGE = 1000, 3600, 65536
@@ -260,7 +267,7 @@ end
 -- A program says that it is there, and asks what is.
 -- in:  prefix, number of the database
 -- out: { VERSION, DIGEST, prefix, database and since as they stand in this database, the
---      rival's prefix and database or '', 1 if he was there before }
+--      rival's prefix and database or '', 1 if he was there before, SERVES }
 local function halley_installation(keys, args)
   local prefix, database, now = args[1] or '', args[2] or '', now_ms()
   if #prefix > 64 or not string.find(prefix, '^[%w_-]+$') or not string.find(database, '^%d+$') then
@@ -278,7 +285,7 @@ local function halley_installation(keys, args)
     rival, older = { prefix = held, database = database }, true
   end
   return { VERSION, DIGEST, held or '', held_database or '', since or '',
-    rival and rival.prefix or '', rival and rival.database or '', older and 1 or 0 }
+    rival and rival.prefix or '', rival and rival.database or '', older and 1 or 0, SERVES }
 end
 
 -- Puts down whose this database is. Called by a program that nobody stands before.

@@ -5,7 +5,8 @@
  * halley_installation is called. Its answer says three things, looked at in this order:
  *
  *   which library is there    none, or an older one: ours is loaded. A newer one, of a
- *                             newer program, is left as it is. One of the same number
+ *                             newer program, is left as it is, and where it does not serve
+ *                             us any more, we end. One of the same number
  *                             with another text is replaced once by each process, so
  *                             two builds do not replace each other's for ever
  *   who else is there         another installation that has our prefix in another database,
@@ -93,17 +94,21 @@ static void become_ready(struct library *library) {
     library->options.events->ready(library->options.ctx);
 }
 
-static void ask_later(struct library *library, const redis_reply *why) {
+static void put_off(struct library *library, const char *why) {
     unsigned long quiet;
 
-    snprintf(library->trouble, sizeof library->trouble, "%s", redis_words(why));
+    snprintf(library->trouble, sizeof library->trouble, "%s", why);
     if (log_allowed(&library->complaint, ev_now(library->loop), &quiet))
-        log_warning("redis.library", "answer=\"%s\" not_logged=%lu", redis_words(why), quiet);
+        log_warning("redis.library", "answer=\"%s\" not_logged=%lu", why, quiet);
     ev_timer_stop(library->loop, &library->retry);
     ev_timer_set(&library->retry, RETRY_DELAY, 0);
     ev_timer_start(library->loop, &library->retry);
     if (!library->ready)
-        library->options.events->refused(library->options.ctx, redis_words(why));
+        library->options.events->refused(library->options.ctx, why);
+}
+
+static void ask_later(struct library *library, const redis_reply *why) {
+    put_off(library, redis_words(why));
 }
 
 /* --------------------------------------------------------------------- loading */
@@ -197,11 +202,31 @@ static void end_conflict(struct library *library) {
              library->database);
 }
 
-static void end_with(struct library *library, int code) {
+static void end_with(struct library *library, int code, const char *event, const char *why) {
     if (library->exit != 0)
         return;
     library->exit = code;
-    log_error(code == EX_CONFIG ? "configuration" : "installation.lost", "%s", library->conflict);
+    log_error(event, "%s", why);
+}
+
+/*
+ * A program that served ends at once: its readers go elsewhere. One that only begins answers
+ * with what is wrong for PATIENCE, so that whoever starts it again does not do so in a hurry.
+ */
+static void end_outgrown(struct library *library, const struct functions_found *found) {
+    double now = ev_now(library->loop);
+    char why[TROUBLE_MAX];
+
+    snprintf(why, sizeof why,
+             "the function library %s in Redis, number %lld, is of a newer release and serves "
+             "programs from number %lld on; this program's is number %d",
+             found->library, (long long)found->version, (long long)found->serves, found->own);
+    if (library->refused_since == 0)
+        library->refused_since = now;
+    if (library->settled || now - library->refused_since >= PATIENCE)
+        end_with(library, EX_CONFIG, "redis.library.outgrown", why);
+    else
+        put_off(library, why);
 }
 
 /*
@@ -218,9 +243,9 @@ static void stand_back(struct library *library) {
         snprintf(library->trouble, sizeof library->trouble, "%s", library->conflict);
     bool lasts = now - library->refused_since >= PATIENCE;
     if (library->options.strict && library->settled && lasts)
-        end_with(library, EX_TEMPFAIL);
+        end_with(library, EX_TEMPFAIL, "installation.lost", library->conflict);
     else if (!library->settled && !library->late && lasts)
-        end_with(library, EX_CONFIG);
+        end_with(library, EX_CONFIG, "configuration", library->conflict);
     else if (!library->options.strict && (library->settled || (library->late && lasts)))
         become_ready(library);
 }
@@ -279,12 +304,18 @@ static bool same_text(const redis_reply *reply) {
 static void on_installation(void *ctx, const redis_reply *reply) {
     struct library *library = ctx;
     int64_t version = redis_integer(redis_item(reply, 0), -1);
+    struct functions_found found = {"halley", version, redis_integer(redis_item(reply, 8), 0),
+                                    embedded_version()};
 
     library->asking = false;
     if (reply == NULL || library->resting)
         return;
     if (functions_missing(reply)) {
         load(library, false);
+        return;
+    }
+    if (functions_outgrown(&found)) {
+        end_outgrown(library, &found);
         return;
     }
     if (version < 0) {
@@ -322,6 +353,8 @@ static void on_sessions(void *ctx, const redis_reply *why) {
         return;
     if (why != NULL)
         ask_later(library, why);
+    else if (functions_outgrown(functions_found(library->sessions)))
+        end_outgrown(library, functions_found(library->sessions));
     else
         ask_installation(library);
 }

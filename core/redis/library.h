@@ -84,8 +84,9 @@ bool library_stands_back(const struct library *library);
 
 /*
  * What the program is to end with, 0 if it may go on; a line in the log has said why.
- * EX_CONFIG: it was started where another installation stands. EX_TEMPFAIL: a strict one
- * worked, and then found that another has taken its place meanwhile.
+ * EX_CONFIG: it was started where another installation stands, or a newer release has put a
+ * library there that does not serve it any more. EX_TEMPFAIL: a strict one worked, and then
+ * found that another has taken its place meanwhile.
  */
 int library_exit(const struct library *library);
 

@@ -42,9 +42,11 @@
 -- Deadlines are the keys' own: Redis compares them by its clock, to the millisecond. While a pong
 -- is awaited no call makes a session live longer.
 --
--- To change it: raise VERSION (tests/lint/library-version --update).
+-- To change it: raise VERSION (tests/lint/library-version --update), and SERVES where older programs
+-- cannot go on with it (core/redis/halley.lua).
 
-local VERSION = 9
+local VERSION = 10
+local SERVES = 9 -- the lowest number of a text whose programs can work with this one
 local DIGEST = '' -- of this text, which the build puts in here (Makefile)
 
 -- The words of core/redis/session.c, by their place there.
@@ -613,7 +615,7 @@ local function session_remove(keys, args)
 end
 
 local function session_version()
-  return { VERSION, DIGEST }
+  return { VERSION, DIGEST, SERVES }
 end
 
 local function offer(name, serve, flags)

@@ -14,7 +14,6 @@
 #include "fcgi-app/door/address.h"
 #include "fcgi-app/hub/trouble.h"
 #include "fcgi-app/rights/limits.h"
-#include "fcgi-app/rights/revoked.h"
 #include "fcgi-app/rights/rights.h"
 
 enum { KEY_MAX = 200 };
@@ -106,15 +105,16 @@ static void on_rated(void *ctx, const struct history_posted *rated) {
 static bool is_over(const struct submission *submission, struct problem *problem) {
     const struct history_post *post = &submission->post;
     const struct identity *who = submission->identity;
+    const struct config *config = submission->app->config;
 
     if (identity_over(who, ev_now(submission->app->loop)) && !who->revoked) {
         problem_set(problem, 401, "token: it has expired");
         return true;
     }
-    if ((who == NULL || !who->revoked) && !revoked_bans(who, post->channel, post->channel_len))
+    if ((who == NULL || !who->revoked) &&
+        !rights_banned(config, who, RIGHTS_PUBLISH, post->channel, post->channel_len))
         return false;
-    rights_explain(submission->app->config, who, RIGHTS_PUBLISH, post->channel, post->channel_len,
-                   problem);
+    rights_explain(config, who, RIGHTS_PUBLISH, post->channel, post->channel_len, problem);
     return true;
 }
 

@@ -137,7 +137,7 @@ void hub_when_known(struct hub *hub, double seconds, void (*run)(void *ctx, bool
  */
 struct revoked *hub_revoked(struct hub *hub);
 
-/* Whether one of a waiter's channels was taken away from whoever it is for (rights/revoked.h). */
+/* Whether one of a waiter's channels was taken away from whoever it is for (rights_banned()). */
 bool hub_banned(const struct waiter *waiter);
 
 struct limits *hub_limits(struct hub *hub);

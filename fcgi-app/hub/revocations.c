@@ -17,6 +17,7 @@
 #include "fcgi-app/hub/holder.h"
 #include "fcgi-app/hub/hub.h"
 #include "fcgi-app/rights/revoked.h"
+#include "fcgi-app/rights/rights.h"
 
 #define GATHER 0.05 /* seconds for which words are gathered */
 #define AGAIN  1.0  /* seconds after which a list that did not come is asked for once more */
@@ -33,7 +34,7 @@ bool hub_banned(const struct waiter *waiter) {
     for (size_t i = 0; who != NULL && i < waiter->sub_count; i++) {
         size_t len;
         const char *name = feed_name(waiter->subs[i].feed, &len);
-        if (revoked_bans(who, name, len))
+        if (rights_banned(waiter->hub->config, who, RIGHTS_SUBSCRIBE, name, len))
             return true;
     }
     return false;

@@ -11,7 +11,7 @@
 #include "fcgi-app/hub/_hub.h"
 #include "fcgi-app/hub/holder.h"
 #include "fcgi-app/hub/hub.h"
-#include "fcgi-app/rights/revoked.h"
+#include "fcgi-app/rights/rights.h"
 
 #define EARLY 0.1 /* waits end up to this part early, at random, so as not to return in step */
 
@@ -44,9 +44,10 @@ static struct waiter_extra *extra_new(struct hub *hub, const struct hub_read *re
 }
 
 /* A channel may have been taken away since somebody looked whether it may be read. */
-static bool is_banned(const struct hub_read *read) {
+static bool is_banned(const struct config *config, const struct hub_read *read) {
     for (size_t i = 0; i < read->channel_count; i++)
-        if (revoked_bans(read->who, read->channels[i].name, read->channels[i].len))
+        if (rights_banned(config, read->who, RIGHTS_SUBSCRIBE, read->channels[i].name,
+                          read->channels[i].len))
             return true;
     return false;
 }
@@ -57,7 +58,8 @@ static void end_with(struct waiter *waiter, const struct hub_read *read) {
 
     if (who == NULL || who->expires == 0)
         return;
-    double left = is_banned(read) ? 0 : who->expires - ev_now(waiter->hub->loop);
+    double left =
+        is_banned(waiter->hub->config, read) ? 0 : who->expires - ev_now(waiter->hub->loop);
     left = left < 0                                 ? 0
            : left > waiter->hub->config->max_stream ? waiter->hub->config->max_stream
                                                     : left;

@@ -294,7 +294,7 @@ static void take_directives(struct asking *asking, const char *at, const char *e
 
 /* Fields of an answer that is followed by another one (100) begin anew with its first line; what
  * comes behind the head is a trailer. */
-static size_t on_field(char *text, size_t size, size_t count, void *ctx) {
+static size_t on_field(const char *text, size_t size, size_t count, void *ctx) {
     static const char name[] = "Cache-Control:";
     struct asking *asking = ctx;
     size_t len = size * count;
@@ -309,7 +309,7 @@ static size_t on_field(char *text, size_t size, size_t count, void *ctx) {
     return len;
 }
 
-static size_t on_body(char *text, size_t size, size_t count, void *ctx) {
+static size_t on_body(const char *text, size_t size, size_t count, void *ctx) {
     struct asking *asking = ctx;
     (void)text;
 

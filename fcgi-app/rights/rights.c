@@ -76,6 +76,12 @@ static bool may(const struct config *config, const struct identity *who, enum ri
            ((kinds & ACCESS_ASK) != 0 && who->asked != NULL && site(who->asked, verb, name, len));
 }
 
+bool rights_banned(const struct config *config, const struct identity *who, enum rights_verb verb,
+                   const char *name, size_t len) {
+    const struct access *access = access_for(config_channel(config, name, len), verb);
+    return (access->kinds & ACCESS_ANYONE) == 0 && revoked_bans(who, name, len);
+}
+
 bool rights_may(const struct config *config, const struct identity *who, enum rights_verb verb,
                 const char *name, size_t len) {
     return may(config, who, verb, name, len, site_says_yes);

@@ -24,6 +24,10 @@ bool rights_may(const struct config *config, const struct identity *who, enum ri
 bool rights_keeps(const struct config *config, const struct identity *who, const char *name,
                   size_t len);
 
+/* Whether a channel was taken away from him (revoked_bans()); what anyone may nobody loses. */
+bool rights_banned(const struct config *config, const struct identity *who, enum rights_verb verb,
+                   const char *name, size_t len);
+
 /*
  * Fills `problem` with why he may not: 401 where somebody might who says who he is, and he has
  * not, or where the site says so; 503 where it did not answer; else 403.

@@ -1,5 +1,5 @@
 <?php
-// A site that is asked who may (the option authorize), for test_ask.c: who brings the cookie
+// A site that is asked who may (the option authorize), for the tests of it: who brings the cookie
 // session=alice may do everything, bob read, anybody else nothing; and channels at which the site
 // itself is in trouble. What it is asked goes into $SITE_LOG.
 $session = $_COOKIE['session'] ?? '';

@@ -5,6 +5,7 @@
 #include "tests/lib/e2e.h"
 #include "tests/lib/http.h"
 #include "tests/lib/keep.h"
+#include "tests/lib/site.h"
 #include "tests/lib/store.h"
 #include "tests/lib/token.h"
 #include "tests/lib/websock.h"
@@ -34,37 +35,11 @@ static struct proc site;
 
 /* ------------------------------------------------------------------------ the site */
 
-static const char *site_log(void) {
-    return keepf("%s/site.log", lab.dir);
-}
-
-static bool site_answers(int port) {
-    int fd = wire_tcp(port);
-    if (fd >= 0)
-        close(fd);
-    return fd >= 0;
-}
-
-static void start_site_at(int port) {
-    const char *const argv[] = {"php", "-S", keepf("127.0.0.1:%d", port),
-                                keepf("%s/tests/e2e/site.php", lab_root()), NULL};
-    const char *const more[] = {keepf("SITE_LOG=%s", site_log()), "PHP_CLI_SERVER_WORKERS=8", NULL};
-
-    proc_start(&site, "php", keepf("%s/php.log", lab.dir), -1, argv, lab_env(&lab, more));
-    until(site_answers(port), "PHP does not listen");
-}
-
 static int site_port;
-
-static void start_site(void) {
-    site_port = lab_free_port();
-    start_site_at(site_port);
-    lab_set(&lab, "AUTHORIZE", keepf("http://127.0.0.1:%d/may.php", site_port));
-}
 
 /* How many of the questions have these words in them. */
 static size_t asked(const char *words) {
-    FILE *file = fopen(site_log(), "r");
+    FILE *file = fopen(site_log(&lab), "r");
     char line[4096];
     size_t count = 0;
 
@@ -84,7 +59,7 @@ static void open_lab(const char *timeout) {
     lab_set(&lab, "JSONP", "on");
     lab_set(&lab, "ORIGINS", "https://listed.example");
     lab_websockets(&lab);
-    start_site();
+    site_port = site_begin(&lab, &site);
     lab_redis(&lab, REDIS_KEEPS_NOTHING);
     lab_worker(&lab, 0);
 }
@@ -346,7 +321,7 @@ START_TEST(a_visitor_who_asks_too_much_is_refused_alone) {
     ck_assert_uint_eq(refused, FLIGHTS);
     ck_assert_uint_lt(asked("channel=hangs"), 70);
     proc_stop(&site, SIGKILL); /* all of whose workers hang */
-    start_site_at(site_port);
+    site_start(&lab, &site, site_port);
     until(get_as("bob", "/comet/poll?channel=a") == 200, "nobody is let in any more");
 }
 END_TEST
@@ -445,7 +420,7 @@ START_TEST(a_session_ends_when_the_site_says_no) {
     must_have(post_as("bob", keepf("%s/xhr", base), ""), "o");
     (void)post_as("bob", keepf("%s/xhr_send", base), subscribe);
     must_have(post_as("bob", keepf("%s/xhr", base), ""), "unlisted@");
-    fclose(fopen(keepf("%s.closed", site_log()), "w"));
+    fclose(fopen(keepf("%s.closed", site_log(&lab)), "w"));
     until(get_as("bob", "/comet/poll?channel=unlisted") == 403, "he may still");
     until(({
               store_add(&lab, "unlisted", "1");

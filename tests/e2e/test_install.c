@@ -84,6 +84,16 @@ START_TEST(the_units_name_the_sockets_as_the_program_does) {
 }
 END_TEST
 
+/* It stands where systemd looks, and tells the unit that is there. */
+START_TEST(a_reload_of_lighttpd_is_told_to_halley) {
+    const char *name = "usr/local/lib/systemd/system/lighttpd.service.d/halley.conf";
+
+    ck_assert(strstr(file_of(installed(), name),
+                     "\n[Service]\nExecReload=-/bin/systemctl --no-block "
+                     "try-reload-or-restart halley.service\n"));
+}
+END_TEST
+
 /* What bash would offer behind `line`, where these are the channels. */
 static char *completed(const char *stage, const char *channels, const char *line) {
     const char *script = keepf("cd '%s' && halley() { printf 'head\\n%s'; }; "
@@ -175,6 +185,7 @@ int main(void) {
     tcase_add_test(files, the_contract_is_installed_where_the_readme_says);
     tcase_add_test(files, the_manuals_are_installed_in_their_sections);
     tcase_add_test(files, the_installed_configuration_opens_nothing_and_is_kept);
+    tcase_add_test(files, a_reload_of_lighttpd_is_told_to_halley);
     tcase_add_test(files, the_units_name_the_sockets_as_the_program_does);
     tcase_add_test(files, bash_completes_the_operator_s_program);
     tcase_add_test(files, uninstalling_leaves_the_administrator_s_file_alone);

@@ -255,12 +255,17 @@ static size_t workers_started(struct lab *lab) {
     return count;
 }
 
-void lab_worker(struct lab *lab, size_t which) {
+void lab_worker_begins(struct lab *lab, size_t which) {
     const char *const argv[] = {lab_program("halley-worker"), "-f", lab->conf, NULL};
-    struct proc *worker = &lab->worker[which];
 
-    proc_start(worker, "halley-worker", log_path(lab, keepf("worker%zu", which)), -1, argv,
-               env_as(lab, "halley-worker", NULL));
+    proc_start(&lab->worker[which], "halley-worker", log_path(lab, keepf("worker%zu", which)), -1,
+               argv, env_as(lab, "halley-worker", NULL));
+}
+
+void lab_worker(struct lab *lab, size_t which) {
+    const struct proc *worker = &lab->worker[which];
+
+    lab_worker_begins(lab, which);
     until(workers_heard(lab) >= workers_started(lab), "halley-worker does not subscribe");
     must(proc_runs(worker), "halley-worker ended instead of working");
 }
@@ -349,6 +354,34 @@ static void take_in_rewrites(struct lab *lab) {
     must(proc_run(argv, environ, -1, NULL, NULL) == 0, "%s shows no rewriting", lab->server);
 }
 
+/* What a module that knows of groups would say, here of Alice's login alone: OIDC_GROUPS over
+ * FastCGI, the field X-Halley-Groups over HTTP. */
+static const char *groups_script(const char *server) {
+    if (strncmp(server, "nginx", 5) == 0)
+        return "sed -i -e '/upstream halley {/i map $remote_user $halley_groups { default \"\"; "
+               "alice staff; }' -e "
+               "'s/X-Halley-Groups \"\"/X-Halley-Groups $halley_groups/' -e '/REMOTE_USER  /a "
+               "fastcgi_param OIDC_GROUPS $halley_groups if_not_empty;' \"$1\"";
+    if (strncmp(server, "apache", 6) == 0)
+        return "printf '%s\\n' 'SetEnvIf Authorization \"^Basic YWxpY2U6\" OIDC_GROUPS=staff' "
+               "'<LocationMatch \"^/\">' 'RequestHeader set X-Halley-Groups staff env=OIDC_GROUPS' "
+               "'</LocationMatch>' >>\"$1\"";
+    return "printf '%s\\n' 'server.modules += ( \"mod_setenv\" )' "
+           "'$REQUEST_HEADER[\"authorization\"] =~ \"^Basic YWxpY2U6\" {' "
+           "'setenv.add-environment = ( \"OIDC_GROUPS\" => \"staff\" )' "
+           "'setenv.set-request-header = ( \"X-Halley-Groups\" => \"staff\" )' '} else {' "
+           "'setenv.set-request-header = ( \"X-Halley-Groups\" => \"\" )' '}' >>\"$1\"";
+}
+
+static void take_in_groups(struct lab *lab) {
+    const char *const argv[] = {"sh", "-c",
+                                keepf("set -- \"$(grep -l -e '--- logins' \"$0\"/*.conf)\" && %s",
+                                      groups_script(lab->server)),
+                                keepf("%s/%s", lab->dir, lab->server), NULL};
+
+    must(proc_run(argv, environ, -1, NULL, NULL) == 0, "%s takes no groups", lab->server);
+}
+
 /* Takes in the example of Basic authentication, with a file of passwords of this lab. */
 static void take_in_logins(struct lab *lab) {
     static const char secret[] = "{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=";
@@ -366,23 +399,23 @@ static void take_in_logins(struct lab *lab) {
     write_file(file, keepf("alice:%s\nbob:%s\n", secret, secret));
     must(chmod(file, 0644) == 0 && proc_run(argv, environ, -1, NULL, NULL) == 0,
          "%s shows no logins", lab->server);
+    if (lab->groups)
+        take_in_groups(lab);
 }
 
-/* Makes an empty folder the document root. */
-static void take_away_pages(struct lab *lab) {
-    const char *root = keepf("%s/%s/root", lab->dir, lab->server);
+void lab_pages(struct lab *lab, const char *folder) {
     const char *script =
         strcmp(lab->server, "caddy") == 0
-            ? keepf("/^    handle \\{/,/^    }/s#root \\* .*#root * \"%s\"#", root)
+            ? keepf("/^    handle \\{/,/^    }/s#root \\* .*#root * \"%s\"#", folder)
             : keepf("s#^( *root|Define site|server.document-root *=) .*[^;](;?)$#\\1 \"%s\"\\2#",
-                    root);
+                    folder);
     const char *const argv[] = {
         "sh",
         "-c",
         "mkdir -p \"$2\" && sed -i -E \"$1\" \"$0\"/*.conf && grep -q \"$2\" \"$0\"/*.conf",
         keepf("%s/%s", lab->dir, lab->server),
         script,
-        root,
+        folder,
         NULL};
 
     must(proc_run(argv, environ, -1, NULL, NULL) == 0, "%s keeps its pages", lab->server);
@@ -449,7 +482,7 @@ static char *render(struct lab *lab) {
     if (lab->logins)
         take_in_logins(lab);
     if (lab->bare_root)
-        take_away_pages(lab);
+        lab_pages(lab, keepf("%s/%s/root", lab->dir, lab->server));
     return line;
 }
 

@@ -36,6 +36,8 @@ struct lab {
                     * LAB_USERS is in the environment */
     bool rewrites; /* "other addresses" of its configuration are taken in */
     bool logins;   /* so are its "logins": those of alice and bob, whose password is secret */
+    bool groups;   /* and Alice is said to be in the group staff: group_variable OIDC_GROUPS,
+                    * group_header X-Halley-Groups. Of nginx, Apache and lighttpd */
     int port, tls_port;               /* tls_port: 0, no TLS */
     const char *mpm;                  /* Apache's; NULL: event */
     int threads;                      /* Apache's; 0: as the configuration has it */
@@ -79,6 +81,9 @@ void lab_redis(struct lab *lab, enum redis_keeps keeps);
 void lab_worker(struct lab *lab, size_t which);
 void lab_app(struct lab *lab, size_t which);
 
+/* Starts a worker, and returns before it listens. */
+void lab_worker_begins(struct lab *lab, size_t which);
+
 /* A TCP port of 127.0.0.1 that nobody listens at now, and that the kernel gives nobody who
  * connects, now or while a server is away (ip_local_port_range). */
 int lab_free_port(void);
@@ -91,6 +96,10 @@ bool lab_is_bare(const struct lab *lab);
  * "-fcgi" or "lighttpd-socket", which takes `apps` of them; or before lab->door, "caddy",
  * "nginx-proxy" or "haproxy", over HTTP. "http" is the application without any. */
 void lab_web(struct lab *lab, const char *server, size_t apps);
+
+/* Makes a folder, which may not be there yet, the document root in the web server's configuration:
+ * from its next start, or reload. */
+void lab_pages(struct lab *lab, const char *folder);
 
 /* Redis, one worker, the web server with one application. */
 void lab_all(struct lab *lab, const char *name, const char *server);

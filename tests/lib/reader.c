@@ -53,6 +53,7 @@ static void open_stream(struct reader *reader) {
     reader->stream = stream_open(reader->lab, reader->way, reader->transport, query,
                                  by_header ? decoded(reader->cursor) : NULL);
     reader->opened += reader->stream != NULL;
+    reader->unheard += reader->stream == NULL;
     reader->next_open_ms = now_ms() + PAUSE_MS;
 }
 
@@ -80,15 +81,29 @@ static void take(struct reader *reader, const struct piece *piece) {
         reader->cursor = cursor;
 }
 
+/* After which it comes back, when it is one that obeys: an EventSource after what its stream asked
+ * for, halley.js at once behind an answer, and within half a second when it was cut off. */
+static int pause_of_page(const struct reader *reader, bool answered) {
+    if (reader->retry_ms > 0)
+        return reader->retry_ms;
+    return answered && reader->transport != WS ? 0 : rand() % 500;
+}
+
+static int pause_of_test(const struct reader *reader, bool answered) {
+    return !answered ? PAUSE_MS : reader->transport == POLL ? POLL_MS : 0;
+}
+
 static void close_stream(struct reader *reader) {
-    bool refused = stream_status(reader->stream) != (reader->transport == WS ? 101 : 200);
-    int pause = refused || stream_end(reader->stream) == HELD_CUT ? PAUSE_MS
-                : reader->transport == POLL                       ? POLL_MS
-                                                                  : 0;
+    int status = stream_status(reader->stream);
+    bool refused = status != (reader->transport == WS ? 101 : 200) || reader->stream->later;
+    bool cut = stream_end(reader->stream) == HELD_CUT, answered = !refused && !cut;
 
     reader->refused += refused;
-    reader->cut += stream_end(reader->stream) == HELD_CUT;
-    reader->next_open_ms = now_ms() + pause;
+    reader->failed += status >= 500;
+    reader->cut += cut;
+    reader->retry_ms = reader->stream->retry_ms;
+    reader->next_open_ms = now_ms() + (reader->obeys ? pause_of_page(reader, answered)
+                                                     : pause_of_test(reader, answered));
     stream_close(reader->stream);
     reader->stream = NULL;
 }

@@ -15,7 +15,11 @@ struct reader {
     size_t gaps;        /* told */
     bool told;          /* since the last message */
     size_t opened, cut; /* connections, and those that broke */
-    size_t refused;     /* answers other than 200 */
+    size_t refused;     /* answers other than 200, and streams that begin later */
+    size_t failed;      /* of these, 500 and above */
+    size_t unheard;     /* nobody listened */
+    bool obeys;         /* comes back when a page would, which is not at once */
+    int retry_ms;       /* what its last event stream asked for */
     int64_t next_open_ms;
 };
 

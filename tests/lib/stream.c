@@ -132,10 +132,16 @@ static void take_field(struct stream *stream, const char *line, size_t length, b
     } else {
         must(name == 5 && memcmp(line, "retry", 5) == 0 && !stream->begun, "a field %.*s",
              (int)length, line);
+        stream->retry_ms = atoi(value);
     }
 }
 
-/* The first block has an id and no data; every other one has data or is a comment. */
+static bool is_event(const struct piece *piece, const char *name) {
+    return piece->event != NULL && strcmp(piece->event, name) == 0;
+}
+
+/* The first block has an id and no data, or says that this is all for now; every other one has data
+ * or is a comment. */
 static bool finish_event(struct stream *stream, bool any) {
     struct piece *piece = &stream->piece;
 
@@ -143,7 +149,11 @@ static bool finish_event(struct stream *stream, bool any) {
         stream->keepalives++;
         return false;
     }
-    must(piece->id || (piece->event && strcmp(piece->event, "gap") == 0), "an event without id");
+    if (!stream->begun && is_event(piece, "halley-error")) {
+        stream->later = true;
+        return false;
+    }
+    must(piece->id || is_event(piece, "gap"), "an event without id");
     if (!piece->data) {
         must(!stream->begun, "an event without data");
         piece->start = stream->begun = true;

@@ -50,6 +50,8 @@ struct stream {
     bool polite;            /* its own end has come */
     bool opened, begun;     /* its preamble, its first piece */
     size_t keepalives;
+    bool later;   /* it was an event stream that could not be served for now */
+    int retry_ms; /* after which an event stream asks to come back; 0: it has not */
     struct piece piece;
     /* stream.c's own */
     struct pile data;

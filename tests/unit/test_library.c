@@ -2,10 +2,12 @@
 #include "core/redis/library.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
 #include "core/base/log.h"
+#include "core/redis/functions.h"
 #include "tests/lib/keep.h"
 #include "tests/unit/fake_redis.h"
 #include "tests/unit/sockets.h"
@@ -87,6 +89,13 @@ static int embedded(void) {
     return version;
 }
 
+/* The library is of a newer release, which serves programs from number `serves` on. */
+static redis_reply *newer(int serves) {
+    return reply_list(9, reply_number(embedded() + 2), reply_text("another"), reply_text("site"),
+                      reply_text("0"), reply_text("7"), reply_text(""), reply_text(""),
+                      reply_number(0), reply_number(serves));
+}
+
 /* The next time that it asks by itself, a tick or a moment later. */
 static void next_question(void) {
     loop_until(loop, fake_waiting(redis) > 0);
@@ -122,6 +131,12 @@ static redis_reply *sessions_are(int more, const char *digest) {
     ck_assert_int_eq(
         sscanf(strstr(session_lua, "local VERSION = "), "local VERSION = %d", &version), 1);
     return reply_list(2, reply_number(version + more), reply_text(digest));
+}
+
+/* ... of a newer release, which serves no program of this age any more. */
+static redis_reply *sessions_outgrew(void) {
+    int ours = functions_version(session_lua);
+    return reply_list(3, reply_number(ours + 1), reply_text("another"), reply_number(ours + 1));
 }
 
 static void expect_sessions_loaded(bool replace) {
@@ -244,6 +259,18 @@ START_TEST(what_was_asked_of_the_sessions_is_asked_anew_after_a_loss) {
 }
 END_TEST
 
+START_TEST(sessions_that_outgrew_a_program_end_it_too) {
+    begin_with_sessions();
+    fake_expect(redis, ASKS_SESSIONS, sessions_are(0, session_lua_digest));
+    fake_expect(redis, ASKS, ours("7"));
+    next_question();
+    fake_expect(redis, ASKS_SESSIONS, sessions_outgrew());
+    ck_assert_int_eq(library_exit(library), EX_CONFIG);
+    ck_assert_uint_eq(fake_waiting(redis), 0);
+    end();
+}
+END_TEST
+
 /* ------------------------------------------------------------------ the functions */
 
 START_TEST(a_library_that_is_there_is_used) {
@@ -254,6 +281,68 @@ START_TEST(a_library_that_is_there_is_used) {
     ck_assert_uint_eq(ready, 1);
     ck_assert_uint_eq(fake_waiting(redis), 0);
     end();
+}
+END_TEST
+
+START_TEST(a_newer_library_that_serves_this_program_is_used) {
+    begin();
+    fake_expect(redis, ASKS, newer(embedded()));
+    ck_assert(library_ready(library));
+    ck_assert_uint_eq(fake_waiting(redis), 0);
+    end();
+}
+END_TEST
+
+START_TEST(a_program_that_served_ends_when_a_newer_library_does_not_serve_it) {
+    begin();
+    fake_expect(redis, ASKS, ours("7"));
+    next_question();
+    fake_expect(redis, ASKS, newer(embedded() + 1));
+    ck_assert_int_eq(library_exit(library), EX_CONFIG);
+    ck_assert_ptr_null(refused); /* what is under way is finished */
+    ck_assert_uint_eq(library_counts(library)->loads, 0);
+    end();
+}
+END_TEST
+
+START_TEST(a_program_that_begins_under_such_a_library_says_so_and_ends_later) {
+    begin();
+    fake_expect(redis, ASKS, newer(embedded() + 1));
+    ck_assert_int_eq(library_exit(library), 0);
+    ck_assert_ptr_nonnull(strstr(refused, "is of a newer release"));
+    ck_assert_str_eq(library_trouble(library), refused);
+    while (library_exit(library) == 0) {
+        next_question();
+        fake_expect(redis, ASKS, newer(embedded() + 1));
+        ck_assert(!library_ready(library));
+    }
+    ck_assert_int_eq(library_exit(library), EX_CONFIG);
+    end();
+}
+END_TEST
+
+START_TEST(such_a_library_that_is_taken_back_in_time_is_forgotten) {
+    begin();
+    fake_expect(redis, ASKS, newer(embedded() + 2));
+    next_question();
+    fake_expect(redis, ASKS, reply_error(MISSING));
+    expect_load(false);
+    fake_answer(redis, reply_text("halley"));
+    fake_expect(redis, ASKS, ours("7"));
+    ck_assert(library_ready(library) && !library_stands_back(library));
+    ck_assert_str_eq(library_trouble(library), "");
+    end();
+}
+END_TEST
+
+START_TEST(a_text_serves_programs_of_its_own_number) {
+    const char *const texts[] = {halley_lua, session_lua};
+
+    for (size_t i = 0; i < 2; i++) {
+        const char *line = strstr(texts[i], "local SERVES = ");
+        ck_assert_ptr_nonnull(line);
+        ck_assert_int_le(atoi(line + 15), functions_version(texts[i]));
+    }
 }
 END_TEST
 
@@ -579,7 +668,12 @@ UNIT_MAIN("library", nothing_is_ready_before_both_libraries_are_there,
           a_library_of_sessions_that_vanished_is_back_at_the_first_call,
           a_redis_that_refuses_the_library_of_sessions_is_asked_again,
           what_was_asked_of_the_sessions_is_asked_anew_after_a_loss,
-          a_library_that_is_there_is_used, the_text_that_is_loaded_knows_its_own_digest,
+          sessions_that_outgrew_a_program_end_it_too, a_library_that_is_there_is_used,
+          a_newer_library_that_serves_this_program_is_used,
+          a_program_that_served_ends_when_a_newer_library_does_not_serve_it,
+          a_program_that_begins_under_such_a_library_says_so_and_ends_later,
+          such_a_library_that_is_taken_back_in_time_is_forgotten,
+          a_text_serves_programs_of_its_own_number, the_text_that_is_loaded_knows_its_own_digest,
           a_missing_library_is_loaded_and_looked_for_again, an_older_library_is_replaced,
           a_library_from_before_there_were_installations_is_replaced,
           another_library_of_that_name_is_replaced_whenever_it_is_there,

@@ -11,13 +11,14 @@
 extern const char halley_lua[];
 extern const size_t halley_lua_len;
 
-/* The answer to a claim behind the library's version and digest: "prefix database since
- * rival's-prefix rival's-database older]". */
+/* The answer to a claim, without the library's version, digest and the oldest that it serves:
+ * "prefix database since rival's-prefix rival's-database older]". */
 static const char *claim(const char *prefix, int database) {
     must_ask("SELECT %d", database);
     const char *text = must_ask("FCALL_RO halley_installation 0 %s %d", prefix, database);
-    const char *at = strchr(strchr(text, ' ') + 1, ' ');
-    return at + 1;
+    const char *at = strchr(strchr(text, ' ') + 1, ' ') + 1, *serves = strrchr(at, ' ');
+    ck_assert_int_gt(atoi(serves), 0);
+    return keepf("%.*s]", (int)(serves - at), at);
 }
 
 static void install(const char *prefix, int database) {

@@ -1,6 +1,7 @@
 /* core/config/access, fcgi-app/rights: who may do what. */
 #include "core/config/access.h"
 #include "fcgi-app/rights/identity.h"
+#include "fcgi-app/rights/revoked.h"
 #include "fcgi-app/rights/rights.h"
 
 #include <stdio.h>
@@ -136,6 +137,26 @@ START_TEST(who_was_revoked_is_refused_as_who_has_no_token) {
 }
 END_TEST
 
+START_TEST(what_anyone_may_is_taken_away_from_nobody) {
+    static const char word[] = "500 0 channel\nalice\ninbox/alice";
+    struct revoked *revoked = revoked_new();
+    struct identity *who = somebody("alice", "");
+
+    load();
+    who->expires = 5000;
+    revoked_heed(revoked, who, 1000);
+    revoked_take(revoked, word, strlen(word), 1000);
+    ck_assert(rights_banned(&config, who, RIGHTS_SUBSCRIBE, "inbox/alice", 11));
+    ck_assert(!rights_may(&config, who, RIGHTS_SUBSCRIBE, "inbox/alice", 11));
+    ck_assert(!rights_banned(&config, who, RIGHTS_PUBLISH, "inbox/alice", 11));
+    ck_assert(rights_may(&config, who, RIGHTS_PUBLISH, "inbox/alice", 11));
+    ck_assert(!rights_banned(&config, NULL, RIGHTS_SUBSCRIBE, "inbox/alice", 11));
+    identity_free(who);
+    revoked_free(revoked);
+    config_free(&config);
+}
+END_TEST
+
 START_TEST(each_alternative_opens_to_whom_it_names) {
     static const struct {
         const char *channel, *user, *groups;
@@ -239,6 +260,6 @@ END_TEST
 UNIT_MAIN("rights", alternatives_are_read_and_printed_as_they_stand,
           what_is_no_list_of_alternatives_is_refused,
           an_owner_is_who_stands_where_the_last_star_does, each_alternative_opens_to_whom_it_names,
-          who_was_revoked_is_refused_as_who_has_no_token,
+          who_was_revoked_is_refused_as_who_has_no_token, what_anyone_may_is_taken_away_from_nobody,
           what_holds_is_printed_with_what_somebody_may,
           what_a_token_said_is_a_text_and_the_same_again)

@@ -421,6 +421,26 @@ START_TEST(gaps_are_told_before_it_goes_on_where_publishes_may_be_lost) {
 }
 END_TEST
 
+START_TEST(what_a_newer_library_answers_more_is_left_aside) {
+    begin();
+    fake_answer(subscriber, reply_list(2,
+                                       reply_list(5, reply_text(BARRIER), reply_text("0"),
+                                                  reply_text(GENERATION " " SECRET),
+                                                  reply_number(0), reply_text("more")),
+                                       reply_number(++connection)));
+    hear("a");
+    answer("doubt", 3000, "0", "0");
+    fake_answer(commands, reply_list(3, reply_number(130), reply_number(0), reply_text("more")));
+    ck_assert_uint_eq(figure("doubts"), 1);
+    asked();
+    fake_answer(commands, reply_list(8, reply_text("granted"), reply_number(3000), reply_text("0"),
+                                     reply_text(GENERATION " " SECRET), reply_text(BARRIER),
+                                     reply_text("0"), reply_list(0), reply_text("more")));
+    must_sequence("100 0", "100 1", "a 1");
+    end();
+}
+END_TEST
+
 START_TEST(what_cannot_be_judged_any_more_is_dropped_and_its_readers_are_told) {
     begin();
     stand_by();
@@ -804,6 +824,7 @@ UNIT_MAIN(
     a_leader_that_is_refused_begins_anew_with_the_first_that_is_not_done,
     what_was_heard_before_a_cut_is_kept_and_goes_first,
     gaps_are_told_before_it_goes_on_where_publishes_may_be_lost,
+    what_a_newer_library_answers_more_is_left_aside,
     what_cannot_be_judged_any_more_is_dropped_and_its_readers_are_told,
     what_cannot_become_a_message_is_counted_and_not_queued, what_is_too_long_is_a_gap_in_its_place,
     what_redis_sets_aside_is_tried_again_and_others_go_on,

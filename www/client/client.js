@@ -16,7 +16,7 @@ import {hold} from './turn.js';
 
 const TYPES = ['message', 'gap', 'state', 'error'];
 const ORDER = ['ws', 'events', 'stream', 'wait', 'poll']; // the best come first
-const EVENTS = ['online', 'offline', 'visibilitychange', 'pagehide', 'pageshow'];
+const EVENTS = ['online', 'offline', 'visibilitychange', 'beforeunload', 'pagehide', 'pageshow'];
 const net = () => root.navigator?.connection;
 
 export class Halley {
@@ -32,6 +32,7 @@ export class Halley {
     this._fails = 0;            // turns failed in a row
     this._ends = 0;             // turns that ended at once in a row
     this._refusals = 0;         // turns refused in a row
+    this._parted = 0;           // when this page was last about to be left
     this._quick = true;         // the next turn begins with a quick read
     this._bad = {};             // transport -> how badly it failed
     this._out = [];             // publishes that wait for their turn
@@ -271,10 +272,11 @@ export class Halley {
   _failed(error) {
     const {_name: name, options: o} = this, no = refused(error), now = Date.now();
     if (this._yield && (no || root.document?.hidden)) this._yield(); // another tab may do better
-    // Held against the transport, unless quick reads fail too, or it has worked for a while.
+    // Held against the transport, unless quick reads fail too, or it has worked for a while, or the
+    // page was about to be left: Firefox breaks what is open then, also where a download is all that comes.
     const deaf = error.stalled && !this._fed, young = now - this._began < 10000;
     if (!this._quick && !young) this._fails = 0;
-    if (!this._quick && !no && (deaf || young)) {
+    if (!this._quick && !no && this._began > this._parted && (deaf || young)) {
       this._bad[name] = (this._bad[name] || 0) + (deaf || !this._heard ? 3 : 1);
       if (this._bad[name] > 2 && !(this._until[name] > now)) {
         this._until[name] = now + o.blocked;
@@ -346,6 +348,7 @@ export class Halley {
       this._quick = true;
       this.wake();
     };
+    if (type === 'beforeunload') return void (this._parted = Date.now());
     if (type === 'pagehide') return this._leave();
     if (type === 'pageshow') return (persisted || lost) && this.wake();
     if (type === 'offline') return this._set('offline');

@@ -8,7 +8,7 @@
  *   await halley.stop();
  */
 import {execFileSync, spawn} from 'node:child_process';
-import {mkdtempSync, rmSync} from 'node:fs';
+import {mkdtempSync, readFileSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {createInterface} from 'node:readline';
@@ -72,6 +72,17 @@ export class Running {
   /* As a user's own script would: with nothing but redis-cli. */
   publish(channel, message) {
     return this.redis('PUBLISH', `halley:${channel}`, typeof message === 'string' ? message : JSON.stringify(message));
+  }
+
+  /* Of what `make run` has started under that name, if it has. */
+  pidOf(name) {
+    const line = readFileSync(join(this.dir, 'processes'), 'utf8').split('\n').find(line => line.endsWith(` ${name}`));
+    return line && Number(line.split(' ')[0]);
+  }
+
+  /* All of halley.fcgi that serves requests: `make run` or the web server has started it, and does so again. */
+  killApplication() {
+    execFileSync('pkill', ['-KILL', '-s', String(this.pidOf('fcgi') || this.pidOf('http') || this.pidOf('web')), '-f', 'halley.fcgi']);
   }
 
   async get(path) {

@@ -1,9 +1,6 @@
 /* Every transport of halley.js in Chromium, through the real web servers: a message arrives,
  * and whatever is killed in the middle, all have arrived afterwards, once and in order. */
 import assert from 'node:assert/strict';
-import {execFileSync} from 'node:child_process';
-import {readFileSync} from 'node:fs';
-import {join} from 'node:path';
 import {after, before, describe, test} from 'node:test';
 import {Running, SERVERS} from '../lib/running.mjs';
 import {until} from '../lib/until.mjs';
@@ -85,13 +82,11 @@ for (const server of SERVERS) {
       await allHave();
     });
 
-    const pidOf = name => Number(readFileSync(join(halley.dir, 'processes'), 'utf8')
-      .split('\n').find(line => line.endsWith(' ' + name)).split(' ')[0]);
     const kills = {
-      'the application': () => { try { execFileSync('pkill', ['-KILL', '-s', String(pidOf('web')), '-f', 'halley.fcgi']); } catch { /* it had just gone */ } },
-      'the web server': () => process.kill(pidOf('web'), 'SIGKILL'),
-      Redis: () => process.kill(pidOf('redis'), 'SIGKILL'),
-      'the worker': () => process.kill(pidOf('worker'), 'SIGKILL')
+      'the application': () => halley.killApplication(),
+      'the web server': () => process.kill(halley.pidOf('web'), 'SIGKILL'),
+      Redis: () => process.kill(halley.pidOf('redis'), 'SIGKILL'),
+      'the worker': () => process.kill(halley.pidOf('worker'), 'SIGKILL')
     };
     for (const [what, kill] of Object.entries(kills)) {
       test(`${what} is killed in the middle: each has everything, once`, async () => {

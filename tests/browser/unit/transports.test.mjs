@@ -109,6 +109,20 @@ test('what was left alone is tried again later', async () => {
   await isOpen(halley, 'ws');
 });
 
+test('what breaks because the page is about to be left is not held against the transport', async () => {
+  const sockets = fakeSource('WebSocket'), page = fakePage();
+  server.info = {transports: ['ws', 'wait', 'poll']};
+  const halley = client();
+  halley.subscribe('chat');
+  const socket = await sockets.next(0);
+  page.fire('beforeunload');
+  socket.onclose({code: 1006});
+  (await sockets.next(1)).onopen(); // it was a download, and the page has stayed
+  await isOpen(halley, 'ws');
+  assert.equal(server.count('wait'), 0);
+  assert.equal(sessionStorage.getItem(halley._same), null); // nor told to the next page
+});
+
 test('a stream that a proxy holds back is found by its silence', async () => {
   server.before = r => r.endpoint === 'stream' ? {hang: true} : undefined;
   const halley = client({firstByte: 20});
