@@ -155,8 +155,9 @@ static void make_program(const struct release *release, const char *name) {
         if (place == NULL)
             continue;
         ck_assert_uint_le(strlen(text), strlen(texts[i]));
+        size_t len = strlen(text);
         memset(place, ' ', strlen(texts[i]));
-        memcpy(place, text, strlen(text));
+        memcpy(place, text, len);
     }
     FILE *file = fopen(path, "w");
     ck_assert(file != NULL && fwrite(program, 1, length, file) == length && fclose(file) == 0);

@@ -1235,6 +1235,13 @@ START_TEST(who_may_not_read_a_channel_any_more_does_not_wait_for_it) {
     int ends[2];
 
     begin();
+    struct channel_policy users = *config_channel(&config, "lost", 4); /* what is anyone's stays */
+    users.pattern = (char[]){"lost"};
+    users.subscribe = (struct access){.kinds = ACCESS_USER};
+    struct channel_policy *sections = config.channels;
+    size_t section_count = config.channel_count;
+    config.channels = &users;
+    config.channel_count = 1;
     struct identity *who = without(revoked, "lost");
     const struct hub_read read = {.transport = &transport_sockjs_poll,
                                   .options.config = &config,
@@ -1252,6 +1259,8 @@ START_TEST(who_may_not_read_a_channel_any_more_does_not_wait_for_it) {
     close(ends[0]);
     identity_free(who);
     revoked_free(revoked);
+    config.channels = sections;
+    config.channel_count = section_count;
     end();
 }
 END_TEST
