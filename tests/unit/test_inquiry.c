@@ -42,11 +42,12 @@ static void on_answer(void *ctx, const struct inquiry_answer *answer) {
 
 static bool ask(unsigned *share, double timeout, bool alone) {
     static const char *const fields[] = {"Cookie: a=b", NULL};
-    const struct inquiry inquiry = {.url = keepf("http://127.0.0.1:%d/may?x", site.port),
-                                    .fields = fields,
-                                    .timeout = timeout,
-                                    .share = share,
-                                    .alone = alone};
+    struct inquiry inquiry = {.url = keepf("http://127.0.0.1:%d/may?x", site.port),
+                              .fields = fields,
+                              .timeout = timeout,
+                              .alone = alone};
+
+    inquiry.share = share;
     return inquiry_begin(all, &inquiry, on_answer, NULL);
 }
 
