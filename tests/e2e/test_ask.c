@@ -75,7 +75,7 @@ static void setup(void) {
 
 /* Of a site that is slow, and has the time. */
 static void setup_patient(void) {
-    begin_on("http", "30");
+    begin_on("http", "60");
 }
 
 static void teardown(void) {
@@ -487,6 +487,14 @@ START_TEST(a_pattern_on_a_socket_stands_for_what_the_site_lets_read) {
 }
 END_TEST
 
+/* How many were sent, as the process counts them: a worker of PHP's that hangs may have taken more
+ * than the one that it has read. */
+static int questions(void) {
+    static const char name[] = "\nhalley_asked_total ";
+    const char *at = strstr(http_get(&lab, "/comet/metrics")->body, name);
+    return at != NULL ? atoi(at + strlen(name)) : -1;
+}
+
 /* In the midst of a list of messages, when the site will not answer any more. */
 START_TEST(a_process_ends_whoever_asks_it_what) {
     static const char two[] =
@@ -504,7 +512,7 @@ START_TEST(a_process_ends_whoever_asks_it_what) {
     struct websock *socket = socket_as("alice", "/comet/ws?channel=open");
     ck_assert(websock_say(socket, "{\"subscribe\":[\"hangs-4\"],\"ref\":3}"));
     ck_assert(websock_say(socket, "{\"publish\":{\"channel\":\"hangs-5\",\"data\":1}}"));
-    until((http_pump(5), asked("channel=hangs") == 2), "the site is not asked");
+    until((http_pump(5), questions() >= 2), "the site is not asked");
     http_abandon(flight);
     websock_close(socket);
     ck_assert_int_eq(proc_stop(&lab.web, SIGTERM), 0);
@@ -533,7 +541,7 @@ static const char *run_cgi(const char *session, const char *endpoint, const char
 }
 
 START_TEST(a_process_of_one_request_asks_too) {
-    open_lab("30");
+    open_lab("60");
     must_have(run_cgi("bob", "history", "channel=slow"), "Status: 200");
     must_have(run_cgi("bob", "publish", "channel=slow"), "Status: 403");
     must_have(run_cgi("alice", "publish", "channel=slow"), "\"id\"");
@@ -576,7 +584,7 @@ START_TEST(who_leaves_while_the_site_is_asked_harms_nobody) {
     static const char *const sockjs[] = {"[\"{\\\"subscribe\\\":[\\\"slow-j\\\"]}\"]", NULL};
     static const char *const nothing[] = {NULL};
 
-    begin_on(_i == 0 ? "http" : "lighttpd-socket", "30");
+    begin_on(_i == 0 ? "http" : "lighttpd-socket", "60");
     leave("GET", "/comet/wait?channel=slow-w", "", "slow-w");
     leave("GET", "/comet/events?channel=slow-e", "", "slow-e");
     leave("GET", "/comet/history?channel=slow-y", "", "slow-y");
