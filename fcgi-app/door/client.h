@@ -25,10 +25,16 @@ struct client {
 /* Who watches a client. Each may free the client. */
 struct client_events {
     void (*gone)(void *ctx);    /* the web server says that the browser has left */
-    void (*drained)(void *ctx); /* everything that was queued has been taken */
+    void (*drained)(void *ctx); /* everything that was queued has been taken; or NULL, as below */
     /* it sends no more, and may have left: sending something tells. NULL: nobody wants to know */
     void (*doubted)(void *ctx);
 };
+
+/* Tells who watches that all was taken. */
+static inline void client_events_drained(const struct client_events *events, void *ctx) {
+    if (events->drained != NULL)
+        events->drained(ctx);
+}
 
 /* How a kind of client does what the functions of the same names below promise. */
 struct client_kind {

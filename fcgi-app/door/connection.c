@@ -321,7 +321,7 @@ static void held_ready(struct connection *connection, unsigned what) {
     if (err != ERR_OK)
         events->gone(connection->holder.ctx);
     else if (draining && connection_queued(connection) == 0)
-        events->drained(connection->holder.ctx);
+        client_events_drained(events, connection->holder.ctx);
     else if ((what & POLLSET_CLOSED) && connection_carrier(connection)->half_closes &&
              events->doubted != NULL)
         events->doubted(connection->holder.ctx);

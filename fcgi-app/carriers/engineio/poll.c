@@ -488,11 +488,7 @@ static void on_gone(void *ctx) {
         left(poll);
 }
 
-static void on_drained(void *ctx) {
-    (void)ctx;
-}
-
-static const struct client_events browser_events = {.gone = on_gone, .drained = on_drained};
+static const struct client_events browser_events = {.gone = on_gone};
 
 /* -------------------------------------------------------------------- its beginning */
 

@@ -313,11 +313,7 @@ static void on_gone(void *ctx) {
     opening->client = NULL;
 }
 
-static void on_drained(void *ctx) {
-    (void)ctx;
-}
-
-static const struct client_events opening_events = {.gone = on_gone, .drained = on_drained};
+static const struct client_events opening_events = {.gone = on_gone};
 
 bool upgrade_begin(const struct engineio_call *call, struct problem *problem) {
     struct app *app = call->app;

@@ -84,7 +84,7 @@ static void on_drained(void *ctx) {
     struct hold *hold = ctx;
 
     if (hold->state == HOLD_WAITING && hold->watcher != NULL && !hold->full)
-        hold->watcher->drained(hold->watcher_ctx);
+        client_events_drained(hold->watcher, hold->watcher_ctx);
 }
 
 static const struct client_events browser_events = {.gone = on_gone, .drained = on_drained};

@@ -163,11 +163,7 @@ static void on_gone(void *ctx) {
     opening->client = NULL;
 }
 
-static void on_drained(void *ctx) {
-    (void)ctx;
-}
-
-static const struct client_events opening_events = {.gone = on_gone, .drained = on_drained};
+static const struct client_events opening_events = {.gone = on_gone};
 
 bool socket_begin(const struct sockjs_request *request, struct problem *problem) {
     struct app *app = request->app;

@@ -202,7 +202,7 @@ static void flush_and_tell(struct line_client *client) {
     if (flush(client) != ERR_OK)
         leave(client);
     else if (queued && !client->queued && client->watcher != NULL && client->state < ENDING)
-        client->watcher->drained(client->watcher_ctx);
+        client_events_drained(client->watcher, client->watcher_ctx);
 }
 
 void line_client_say(struct client *base, const char *text, size_t len) {

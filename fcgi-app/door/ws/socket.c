@@ -137,7 +137,7 @@ static void tell(struct web_socket *socket) {
         return;
     socket->queued = false;
     if (socket->watcher != NULL && !socket->orphan)
-        socket->watcher->drained(socket->watcher_ctx);
+        client_events_drained(socket->watcher, socket->watcher_ctx);
 }
 
 static void flush_and_tell(struct web_socket *socket) {
