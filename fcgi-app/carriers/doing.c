@@ -529,8 +529,7 @@ static void make_step(struct doing *doing) {
 }
 
 static struct asked *asked_of(const struct doing *doing) {
-    const struct identity *who = doing->speech.who;
-    return who != NULL ? who->asked : NULL;
+    return identity_asked(doing->speech.who);
 }
 
 /* The message is taken as if it were the first time. */
@@ -667,11 +666,7 @@ static void on_gone(void *ctx) {
     doing->client = NULL;
 }
 
-static void on_drained(void *ctx) {
-    (void)ctx;
-}
-
-static const struct client_events doing_events = {.gone = on_gone, .drained = on_drained};
+static const struct client_events doing_events = {.gone = on_gone};
 
 /* The pong is known; it is all that many a request brings. */
 static void on_beaten(void *ctx, const struct session_view *view) {

@@ -34,7 +34,7 @@ bool speaker_take(const struct app *app, const struct identity **who,
         identity_free(kept);
         return same;
     }
-    if (*who != NULL && (*who)->asked != NULL)
+    if (identity_asked(*who) != NULL)
         kept = identity_asking(kept, (*who)->asked);
     credentials_know(app->credentials, kept, ev_now(app->loop));
     identity_free(*who);
@@ -63,15 +63,11 @@ bool speaker_keeps(const struct config *config, const struct identity *who,
                    const struct session_view *view, const struct hub_places *places) {
     if (view->who.len > 0)
         return speaker_may_read(config, who, places);
-    for (size_t i = 0; who != NULL && who->asked != NULL && i < places->count; i++) {
+    for (size_t i = 0; identity_asked(who) != NULL && i < places->count; i++) {
         const struct hub_channel *place = &places->channels[i];
         if (!wildcard_is(place->name, place->len) && is_asked_for(config, place) &&
             !rights_keeps(config, who, place->name, place->len))
             return false;
     }
     return true;
-}
-
-bool speaker_over(const struct identity *who, double now) {
-    return identity_over(who, now);
 }

@@ -46,7 +46,4 @@ bool speaker_may_read(const struct config *config, const struct identity *who,
 bool speaker_keeps(const struct config *config, const struct identity *who,
                    const struct session_view *view, const struct hub_places *places);
 
-/* Whether what is known of him has ended by now (Unix seconds). */
-bool speaker_over(const struct identity *who, double now);
-
 #endif

@@ -21,6 +21,7 @@
 #include "core/data/wildcard.h"
 #include "fcgi-app/carriers/begin.h"
 #include "fcgi-app/carriers/places.h"
+#include "fcgi-app/carriers/speaker.h"
 #include "fcgi-app/endpoints/publish.h"
 #include "fcgi-app/endpoints/watching.h"
 #include "fcgi-app/hub/trouble.h"
@@ -427,8 +428,7 @@ static void ask(struct talk *talk, struct step *step) {
 static void change(struct talk *talk, struct step *step);
 
 static struct asked *asked_of(const struct talk *talk) {
-    const struct identity *who = talk->setting.speech.who;
-    return who != NULL ? who->asked : NULL;
+    return identity_asked(talk->setting.speech.who);
 }
 
 static void on_patterns_said(void *ctx) {
@@ -481,7 +481,6 @@ static void ask_patterns(struct talk *talk, struct step *step) {
 
 /* ------------------------------------------------------------------- who speaks */
 
-enum { EXPIRED = 4401, FORBIDDEN = 4403 };
 #define LOOK_AGAIN 0.02 /* seconds */
 
 static void set_expiry(struct talk *talk);
@@ -495,9 +494,10 @@ static void on_expiry(struct ev_loop *loop, struct ev_timer *timer, int events) 
 
     talk->news = news && talk->holder.waiter == NULL;
     if (over) {
-        talk_close(talk, EXPIRED, who->revoked ? "the token was revoked" : "the token has expired");
+        talk_close(talk, SPEAKER_EXPIRED_CODE,
+                   who->revoked ? "the token was revoked" : SPEAKER_EXPIRED);
     } else if (news && talk->holder.waiter != NULL && hub_banned(talk->holder.waiter)) {
-        talk_close(talk, FORBIDDEN, "a channel is not allowed any more");
+        talk_close(talk, SPEAKER_FORBIDDEN_CODE, SPEAKER_FORBIDDEN);
     } else {
         set_expiry(talk);
     }
@@ -561,7 +561,7 @@ static bool renew(struct talk *talk, const struct step *step) {
         tell(talk,
              &(struct outcome){.expires = talk->setting.speech.who->expires, .ref = step->ref});
     if (!talk->ending && !hold_anew(talk))
-        talk_close(talk, FORBIDDEN, "a channel is not allowed any more");
+        talk_close(talk, SPEAKER_FORBIDDEN_CODE, SPEAKER_FORBIDDEN);
     return talk->client != NULL && !talk->ending;
 }
 

@@ -69,6 +69,23 @@ bool choice_knows(const struct app *app, const char *pattern, size_t len) {
     return directory_each(hub_directory(app->hub), pattern, len, pass_over, NULL);
 }
 
+struct noting {
+    const struct app *app;
+    const struct identity *who;
+};
+
+static void note_question(void *ctx, const char *name, size_t len, uint64_t born) {
+    const struct noting *noting = ctx;
+    (void)born;
+    (void)rights_may(noting->app->config, noting->who, RIGHTS_SUBSCRIBE, name, len);
+}
+
+void choice_note_questions(const struct app *app, const struct identity *who, const char *pattern,
+                           size_t len) {
+    struct noting noting = {app, who};
+    (void)directory_each(hub_directory(app->hub), pattern, len, note_question, &noting);
+}
+
 /* ------------------------------------------------------------------------- channels */
 
 void choice_each_once(struct choice *all) {

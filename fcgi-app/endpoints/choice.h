@@ -35,6 +35,10 @@ bool choice_patterns(struct choice *to, const struct hub_channel *patterns, size
 /* Whether it is known what the pattern stands for; else directory_ask() does something about it. */
 bool choice_knows(const struct app *app, const char *pattern, size_t len);
 
+/* Notes at `who` what the site is to be asked of the channels that a pattern stands for. */
+void choice_note_questions(const struct app *app, const struct identity *who, const char *pattern,
+                           size_t len);
+
 /* Keeps each channel once, the first of a name. */
 void choice_each_once(struct choice *all);
 

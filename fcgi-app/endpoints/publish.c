@@ -173,7 +173,7 @@ static bool valid_key(const char *key) {
 
 /* Whether the site is to be asked first. */
 static bool waits_for_site(const struct identity *who) {
-    return who != NULL && asked_lacks(who->asked);
+    return asked_lacks(identity_asked(who));
 }
 
 static bool check(const struct app *app, const struct publish *publish,

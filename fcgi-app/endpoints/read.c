@@ -13,7 +13,6 @@
 #include "core/data/wildcard.h"
 #include "fcgi-app/endpoints/app.h"
 #include "fcgi-app/endpoints/choice.h"
-#include "fcgi-app/hub/directory.h"
 #include "fcgi-app/protocols/channel_index.h"
 #include "fcgi-app/protocols/reading.h"
 #include "fcgi-app/rights/rights.h"
@@ -245,27 +244,14 @@ bool read_parse(const struct app *app, const struct request *request, struct hub
 
 /* ------------------------------------------------------------------------ questions */
 
-struct noting {
-    const struct app *app;
-    const struct identity *who;
-};
-
-static void note_question(void *ctx, const char *name, size_t len, uint64_t born) {
-    const struct noting *noting = ctx;
-    (void)born;
-    (void)rights_may(noting->app->config, noting->who, RIGHTS_SUBSCRIBE, name, len);
-}
-
 void read_note_questions(const struct app *app, const struct request *request) {
-    struct noting noting = {app, request->who};
-
     for (size_t i = 0; i < request->params.count; i++) {
         const struct param *param = &request->params.items[i];
         if (strcmp(param->name, "channel") == 0 && channel_valid(param->value, param->value_len))
-            note_question(&noting, param->value, param->value_len, 0);
+            (void)rights_may(app->config, request->who, RIGHTS_SUBSCRIBE, param->value,
+                             param->value_len);
         else if (is_pattern(param) && wildcard_valid(param->value, param->value_len))
-            (void)directory_each(hub_directory(app->hub), param->value, param->value_len,
-                                 note_question, &noting);
+            choice_note_questions(app, request->who, param->value, param->value_len);
     }
 }
 
@@ -345,7 +331,7 @@ static bool put_off_unread(struct app *app, const struct request *request, struc
                            const struct problem *problem) {
     const struct hub_read read = {.transport = transport_find(request->endpoint),
                                   .options.config = app->config};
-    bool asks = request->who != NULL && asked_lacks(request->who->asked);
+    bool asks = asked_lacks(identity_asked(request->who));
 
     return !asks && strcmp(request->method, "HEAD") != 0 && put_off(app, &read, client, problem);
 }

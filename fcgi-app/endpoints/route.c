@@ -278,7 +278,7 @@ static void waiting_free(struct waiting *waiting) {
 /* -------------------------------------------------------------------------- the site */
 
 static struct asked *asked_of(const struct request *request) {
-    return request->who != NULL ? request->who->asked : NULL;
+    return identity_asked(request->who);
 }
 
 /* His token may be over by now. */

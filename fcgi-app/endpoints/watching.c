@@ -14,7 +14,7 @@
 #include "fcgi-app/hub/directory.h"
 #include "fcgi-app/protocols/channel_index.h"
 #include "fcgi-app/protocols/reading.h"
-#include "fcgi-app/rights/rights.h"
+#include "fcgi-app/rights/identity.h"
 
 /* ------------------------------------------------------------------ what they stand for */
 
@@ -65,24 +65,11 @@ void watching_ask(struct app *app, const struct change *change, void (*done)(voi
     go_on(watching, true);
 }
 
-struct noting {
-    const struct app *app;
-    const struct identity *who;
-};
-
-static void note_question(void *ctx, const char *name, size_t len, uint64_t born) {
-    const struct noting *noting = ctx;
-    (void)born;
-    (void)rights_may(noting->app->config, noting->who, RIGHTS_SUBSCRIBE, name, len);
-}
-
 void watching_note_questions(const struct app *app, const struct identity *who,
                              const struct change *change) {
-    struct noting noting = {app, who};
-
-    for (size_t i = 0; who != NULL && who->asked != NULL && i < change->patterns.count; i++)
-        (void)directory_each(hub_directory(app->hub), change->patterns.names[i].name,
-                             change->patterns.names[i].len, note_question, &noting);
+    for (size_t i = 0; identity_asked(who) != NULL && i < change->patterns.count; i++)
+        choice_note_questions(app, who, change->patterns.names[i].name,
+                              change->patterns.names[i].len);
 }
 
 /* ------------------------------------------------------------------------ to the places */

@@ -37,7 +37,7 @@ static bool take_name(const struct config *config, const struct identity *who,
 /* The site is asked about all of them together. */
 static void note_questions(const struct config *config, const struct identity *who,
                            const struct order_names *names) {
-    for (size_t i = 0; who != NULL && who->asked != NULL && i < names->count; i++) {
+    for (size_t i = 0; identity_asked(who) != NULL && i < names->count; i++) {
         const struct order_name *name = &names->names[i];
         if (channel_valid(name->name, name->len))
             (void)rights_may(config, who, RIGHTS_SUBSCRIBE, name->name, name->len);

@@ -379,7 +379,7 @@ bool credentials_renew(struct credentials *credentials, const struct identity **
     }
     if (next == NULL)
         return false;
-    if (*who != NULL && (*who)->asked != NULL)
+    if (identity_asked(*who) != NULL)
         next = ask_after(credentials, next, (*who)->asked, now);
     identity_free(*who);
     *who = next;

@@ -75,6 +75,11 @@ bool identity_over(const struct identity *identity, double now);
  */
 struct identity *identity_asking(struct identity *who, struct asked *asked);
 
+/* By which the site is asked after him; NULL: it is not. Safe on NULL. */
+static inline struct asked *identity_asked(const struct identity *identity) {
+    return identity != NULL ? identity->asked : NULL;
+}
+
 /* Holds it once more, and returns it; and lets it go. Safe on NULL. */
 struct identity *identity_hold(const struct identity *identity);
 void identity_free(const struct identity *identity);

@@ -95,8 +95,8 @@ bool rights_keeps(const struct config *config, const struct identity *who, const
 /* Whether the site had the last word. */
 static bool asks_site(const struct access *access, const struct identity *who, const char *name,
                       size_t len) {
-    return (access->kinds & ACCESS_ASK) != 0 && who != NULL && who->asked != NULL &&
-           !who->revoked && !revoked_bans(who, name, len);
+    return (access->kinds & ACCESS_ASK) != 0 && identity_asked(who) != NULL && !who->revoked &&
+           !revoked_bans(who, name, len);
 }
 
 void rights_explain(const struct config *config, const struct identity *who, enum rights_verb verb,

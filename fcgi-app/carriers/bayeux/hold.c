@@ -131,7 +131,7 @@ static void on_drained(void *ctx) {
     struct hold *hold = ctx;
 
     if (hold->state == HOLD_WAITING && hold->holder.waiter != NULL)
-        hold->watcher->drained(hold->watcher_ctx);
+        client_events_drained(hold->watcher, hold->watcher_ctx);
 }
 
 void hold_unmake(struct hold *hold) {
@@ -227,7 +227,7 @@ static void on_taken(struct hub_holder *holder, struct batch *batch, struct hub_
     hold->state = HOLD_IDLE;
     hub_places_free(&hold->places);
     hold->places = *places;
-    if (nothing && hold->owns && speaker_over(hold->read.who, ev_now(app_of(hold)->loop)))
+    if (nothing && hold->owns && identity_over(hold->read.who, ev_now(app_of(hold)->loop)))
         expire(hold);
     else
         hold->kind->taken(hold, batch);

@@ -410,7 +410,7 @@ static void on_said(void *ctx) {
 
 /* Whether the site is asked first; the session is looked at again behind that. */
 static bool waits_for_site(struct joining *joining) {
-    struct asked *asked = joining->who != NULL ? joining->who->asked : NULL;
+    struct asked *asked = identity_asked(joining->who);
 
     if (!asked_lacks(asked))
         return false;
@@ -421,7 +421,7 @@ static bool waits_for_site(struct joining *joining) {
 }
 
 static bool waits_for_names(struct joining *joining) {
-    asked_begin(joining->who != NULL ? joining->who->asked : NULL);
+    asked_begin(identity_asked(joining->who));
     for (size_t i = 0; i < joining->names.count; i++)
         (void)judge(joining, &joining->names.names[i]);
     return waits_for_site(joining);

@@ -187,7 +187,7 @@ static void on_taken(struct hub_holder *holder, struct batch *batch, struct hub_
     (void)batch;
 
     hub_places_free(places);
-    if (speaker_over(pipe->identity, ev_now(pipe->app->loop)))
+    if (identity_over(pipe->identity, ev_now(pipe->app->loop)))
         socket_close(pipe->client, SPEAKER_EXPIRED_CODE, SPEAKER_EXPIRED);
     else
         client_finish(pipe->client, NULL, NULL, 0);

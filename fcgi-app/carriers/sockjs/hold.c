@@ -340,7 +340,7 @@ static void on_taken(struct hub_holder *holder, struct batch *batch, struct hub_
     hub_places_free(&hold->places);
     hold->places = *places;
     bool nothing = batch == NULL || (batch_size(batch) == 0 && !batch_has_gap(batch));
-    if (nothing && speaker_over(hold->speech.who, ev_now(hold->sockjs->app->loop))) {
+    if (nothing && identity_over(hold->speech.who, ev_now(hold->sockjs->app->loop))) {
         expire(hold);
     } else if (batch == NULL) {
         close_stream(hold);
