@@ -24,7 +24,9 @@ struct capacity {
     uint32_t own;            /* held here */
     struct roster_sum other; /* as others' lines were read at ... */
     double read_at;
-    double look_at; /* when to look after the board next */
+    double look_at;            /* when to look after the board next */
+    struct visitors *visitors; /* of this process alone; NULL: they were not asked for */
+    unsigned serial;           /* of the place where they are counted */
 };
 
 static struct roster_sum no_others(void) {
@@ -34,7 +36,7 @@ static struct roster_sum no_others(void) {
 struct capacity *capacity_new(const struct config *config, struct stats *stats) {
     struct capacity *capacity = mem_new(sizeof *capacity);
 
-    *capacity = (struct capacity){.config = config, .stats = stats, .read_at = -1};
+    *capacity = (struct capacity){.config = config, .stats = stats, .read_at = -1, .serial = 1};
     return capacity;
 }
 
@@ -42,7 +44,21 @@ void capacity_free(struct capacity *capacity) {
     if (capacity == NULL)
         return;
     roster_leave(capacity->roster);
+    free(capacity->visitors);
     free(capacity);
+}
+
+/* They are counted somewhere else from now on. */
+static void move_visitors(struct capacity *capacity) {
+    free(capacity->visitors);
+    capacity->visitors = NULL;
+    capacity->serial++;
+}
+
+static void say_alone(struct capacity *capacity, const char *problem) {
+    if (capacity->stats->counts_alone++ == 0)
+        log_warning("counts.alone", "max_waiters and visitors' limits are each process's own: %s",
+                    problem);
 }
 
 static void enter(struct capacity *capacity, double now) {
@@ -54,11 +70,11 @@ static void enter(struct capacity *capacity, double now) {
                     &capacity->roster, problem) != ERR_OK) {
         capacity->roster = NULL;
         capacity->look_at = now + AGAIN;
-        if (capacity->stats->counts_alone++ == 0)
-            log_warning("counts.alone", "max_waiters is each process's own: %s", problem);
+        say_alone(capacity, problem);
         return;
     }
     roster_set(capacity->roster, capacity->own);
+    move_visitors(capacity);
 }
 
 void capacity_join(struct capacity *capacity, double now) {
@@ -93,6 +109,7 @@ static void look_after(struct capacity *capacity, double now) {
         return;
     roster_leave(capacity->roster);
     capacity->roster = NULL;
+    move_visitors(capacity);
     enter(capacity, now);
 }
 
@@ -143,6 +160,30 @@ void capacity_each(const struct capacity *capacity,
                    void (*each)(void *ctx, const char *class, const struct sums *sums), void *ctx) {
     if (capacity->roster != NULL)
         roster_each(capacity->roster, take_row, &(struct each){each, ctx});
+}
+
+static struct seat seat_alone(struct capacity *capacity) {
+    bool first = capacity->visitors == NULL;
+
+    if (first)
+        capacity->visitors = mem_new(sizeof *capacity->visitors);
+    if (first && capacity->roster != NULL)
+        say_alone(capacity, "there is no room for visitors in the folder");
+    return (struct seat){capacity->visitors, 0, capacity->serial};
+}
+
+struct seat capacity_seat(struct capacity *capacity) {
+    struct seat seat = {.serial = capacity->serial};
+
+    if (capacity->roster != NULL)
+        seat.visitors = roster_visitors(capacity->roster, &seat.line);
+    return seat.visitors != NULL ? seat : seat_alone(capacity);
+}
+
+void capacity_sweep(struct capacity *capacity, double now) {
+    look_after(capacity, now);
+    if (capacity->roster != NULL)
+        roster_sweep(capacity->roster, now);
 }
 
 uint64_t capacity_most(const struct config *config) {

@@ -11,6 +11,7 @@
 
 #include "core/config/config.h"
 #include "fcgi-app/counts/sums.h"
+#include "fcgi-app/counts/visitors.h"
 
 struct capacity;
 
@@ -44,6 +45,21 @@ bool capacity_sums(struct capacity *capacity, double now, struct sums *all, doub
 /* Calls `each` with the class of every process that lives, and its figures. */
 void capacity_each(const struct capacity *capacity,
                    void (*each)(void *ctx, const char *class, const struct sums *sums), void *ctx);
+
+/*
+ * Where visitors are counted (visitors.h): with all that are counted together, or by this process
+ * alone. Another `serial` is another place, where nothing of this process is counted yet. Borrowed,
+ * until any other function of these is called.
+ */
+struct seat {
+    struct visitors *visitors;
+    size_t line; /* of this process */
+    unsigned serial;
+};
+struct seat capacity_seat(struct capacity *capacity);
+
+/* Has what processes held that were killed given back, four times a second at most. */
+void capacity_sweep(struct capacity *capacity, double now);
 
 /* How many may be held by all of them: max_waiters, and what `threads` less `reserve` allow. */
 uint64_t capacity_most(const struct config *config);

@@ -9,11 +9,12 @@
  *             file, so that nobody takes a line of a board that is about to go
  *   the grave the byte behind that: whoever adds the row of a process that is no more to the past
  *   row i     the figures of that process (ledger.h)
+ *   visitors  what each process holds for each visitor (visitors.h), under its line
  *
  * A process writes its own line alone, by plain stores, and reads all others': so a sum is as
  * good as the moment in which each line was read, and nobody ever waits for anybody. Pages of the
- * file are allocated when it is made, those of a row when its line is first taken: a store into a
- * full tmpfs would end the process.
+ * file are allocated when it is made, those of a row when its line is first taken, those of the
+ * visitors when somebody limits them: a store into a full tmpfs would end the process.
  */
 #include "fcgi-app/counts/roster.h"
 
@@ -33,7 +34,7 @@
 #include "core/base/crypto.h"
 #include "core/base/mem.h"
 
-#define PREFIX "halley-2-" /* another layout of the board has another number */
+#define PREFIX "halley-3-" /* another layout of the board has another number */
 #define SWEEP  0.25        /* seconds between two sweeps */
 
 enum {
@@ -49,7 +50,8 @@ enum {
 union line {
     struct {
         _Atomic uint32_t held, class, pid;
-        char name[NAME_BYTES]; /* of the class, cut off where it is too long */
+        _Atomic uint32_t visits; /* the process counts visitors */
+        char name[NAME_BYTES];   /* of the class, cut off where it is too long */
     };
     char bytes[LINE_BYTES];
 };
@@ -65,6 +67,7 @@ struct board {
     };
     union line lines[ROSTER_LINES];
     struct ledger ledger;
+    struct visitors visitors;
 };
 
 struct roster {
@@ -73,6 +76,7 @@ struct roster {
     const char *name; /* of the class; borrowed while it takes a line */
     size_t growing;   /* numbers of a row that are kept when its process ends */
     int fd;
+    bool crammed; /* there is no room for visitors */
     char path[ROSTER_PATH];
 };
 
@@ -219,14 +223,18 @@ static int open_file(const char *dir, const char *path) {
 static void clear(union line *line) {
     atomic_store(&line->held, 0);
     atomic_store(&line->class, 0);
+    atomic_store(&line->visits, 0);
     atomic_store(&line->pid, 0);
 }
 
-/* Keeps what a process that is no more has counted, and clears its line, whose lock is ours. */
+/* Keeps what a process that is no more has counted, gives back what it held, and clears its line,
+ * whose lock is ours. */
 static bool bury(struct roster *roster, uint32_t at) {
     union line *line = &roster->board->lines[at];
 
     atomic_store(&line->held, 0);
+    if (atomic_load(&line->visits) != 0)
+        visitors_bury(&roster->board->visitors, at);
     if (!wait_for(roster->fd, F_WRLCK, GRAVE))
         return false;
     if (atomic_load(&line->pid) != 0)
@@ -309,6 +317,23 @@ struct roster_sum roster_others(const struct roster *roster) {
 
 void roster_set(struct roster *roster, uint32_t held) {
     atomic_store_explicit(&roster->board->lines[roster->own].held, held, memory_order_relaxed);
+}
+
+struct visitors *roster_visitors(struct roster *roster, size_t *line) {
+    struct board *board = roster->board;
+    _Atomic uint32_t *visits = &board->lines[roster->own].visits;
+    off_t at = (off_t)offsetof(struct board, visitors);
+
+    *line = roster->own;
+    if (roster->crammed)
+        return NULL;
+    if (atomic_load_explicit(visits, memory_order_relaxed) != 0)
+        return &board->visitors;
+    roster->crammed = posix_fallocate(roster->fd, at, (off_t)sizeof board->visitors) != 0;
+    if (roster->crammed)
+        return NULL;
+    atomic_store(visits, 1);
+    return &board->visitors;
 }
 
 static bool is_used(const void *board, size_t line) {

@@ -14,6 +14,7 @@
 
 #include "core/base/err.h"
 #include "fcgi-app/counts/ledger.h"
+#include "fcgi-app/counts/visitors.h"
 
 enum {
     ROSTER_LINES = LEDGER_LINES, /* processes that are counted together at most */
@@ -47,6 +48,13 @@ void roster_leave(struct roster *roster);
 
 /* How many this process holds now: a store. */
 void roster_set(struct roster *roster, uint32_t held);
+
+/*
+ * Where all of them count visitors, and the line under which this process does: what it has taken
+ * there is given back when it is no more. Room for them is taken of the folder when the first one
+ * asks. NULL: there is none.
+ */
+struct visitors *roster_visitors(struct roster *roster, size_t *line);
 
 /* A sum over what the lines say, those of processes that were killed since the last sweep too. */
 struct roster_sum roster_others(const struct roster *roster);

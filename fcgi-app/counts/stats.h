@@ -43,6 +43,8 @@
     X(sessions_fast, counter, "new sessions refused because of their address's session_rate")      \
     X(answers_retry, counter, "waits and streams answered at once because of max_waiters")         \
     X(counts_alone, counter, "times that held requests could not be counted with other processes") \
+    X(limits_crowded, counter,                                                                     \
+      "times that a visitor was not counted, or forgotten, for want of room")                      \
     X(mount_elsewhere, counter, "requests for an endpoint below another path than the mount")      \
     X(streams_told_redis, counter, "times that a stream was told that Redis is away, or back")     \
     X(streams_later, counter, "event streams that could not be served, and were told when to")     \

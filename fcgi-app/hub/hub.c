@@ -345,7 +345,7 @@ struct hub *hub_new(struct ev_loop *loop, const struct config *config, struct st
     hub->config = config;
     hub->stats = stats;
     hub->capacity = capacity_new(config, stats);
-    hub->limits = limits_new(config, stats);
+    hub->limits = limits_new(config, stats, hub->capacity);
     hub->link = link_to_redis(hub);
     hub->commands = link_commands(hub->link);
     hub->subscriber = link_subscriber(hub->link);

@@ -21,8 +21,9 @@
 static struct stake stake_of(struct hub *hub, const struct hub_read *read) {
     if (read->stake.address != NULL || read->stake.user != NULL)
         return read->stake;
-    return hub_read_waits(read) ? limits_hold(hub->limits, read->address, read->who)
-                                : (struct stake){NULL, NULL};
+    return hub_read_waits(read)
+               ? limits_hold(hub->limits, read->address, read->who, ev_now(hub->loop))
+               : (struct stake){NULL, NULL};
 }
 
 /* Room for what few requests bring along; their callback is taken over. */

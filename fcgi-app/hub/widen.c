@@ -93,7 +93,7 @@ static void widen(struct waiter *waiter, const struct hub_channel *channels, siz
         read.renews = waiter->extra->renews;
         read.options.callback = waiter->extra->callback;
         waiter->extra->callback = NULL;
-        read.stake = limits_hold_again(waiter->extra->stake);
+        read.stake = limits_hold_again(hub->limits, waiter->extra->stake);
     }
     struct hub_places places = hub_release(waiter);
     add(hub, read.who, &places, channels, count);

@@ -1,7 +1,8 @@
 /*
- * A rate is a moment for each visitor, up to which what he may do is used up (GCRA): what has
- * passed is the whole burst again, so that nothing needs to be counted up, and a visitor who is
- * forgotten is one who has not come for long. Tables are in the order in which visitors came last.
+ * What a process counts stands in a table that it shares with all others of its configuration
+ * (counts/visitors.h), so that it makes no difference which of them a visitor meets. Of what it
+ * holds itself it knows besides which row that is. The table may be another one from one moment to
+ * the next, where somebody has emptied its folder: each function looks first.
  */
 #include "fcgi-app/rights/limits.h"
 
@@ -15,6 +16,8 @@
 #include "core/base/mem.h"
 #include "fcgi-app/door/address.h"
 
+#define MICROSECONDS 1e6
+
 enum { HELD_RETRY = 5 /* seconds */, NAME_SHOWN = 64 /* bytes of a user's name in the log */ };
 
 static const char *const names[] = {
@@ -23,50 +26,35 @@ static const char *const names[] = {
 #undef NAME
 };
 
-/* What a visitor has used of a rate. */
-struct used {
-    UT_hash_handle hh;
-    double until; /* the moment at which nothing of it is used any more */
-    char network[ADDRESS_TEXT];
-};
-
-/* How many requests of one visitor are held; there while there is one. */
+/* How many requests of one visitor are held here; there while there is one. */
 struct holding {
     UT_hash_handle hh;
     unsigned held;
+    int row; /* where others see it, or VISITORS_NO_ROW */
+    uint64_t visitor;
     char name[];
 };
 
 struct limits {
     const struct config *config;
     struct stats *stats;
-    struct used *reads, *channels;
+    struct capacity *capacity;
+    struct seat seat; /* where rows are */
     struct holding *addresses, *users;
-    struct log_limit complaints[REFUSALS];
+    struct log_limit complaints[REFUSALS], crowded;
 };
 
-struct limits *limits_new(const struct config *config, struct stats *stats) {
+struct limits *limits_new(const struct config *config, struct stats *stats,
+                          struct capacity *capacity) {
     struct limits *limits = mem_new(sizeof *limits);
 
     limits->config = config;
     limits->stats = stats;
+    limits->capacity = capacity;
     return limits;
 }
 
-static void table_free(struct used **table) {
-    struct used *used, *next;
-
-    HASH_ITER (hh, *table, used, next) {
-        HASH_DEL(*table, used);
-        free(used);
-    }
-}
-
 void limits_free(struct limits *limits) {
-    if (limits == NULL)
-        return;
-    table_free(&limits->reads);
-    table_free(&limits->channels);
     free(limits);
 }
 
@@ -104,39 +92,63 @@ void limits_tell(struct limits *limits, enum refusal limit, const char *address,
     tell(limits, limit, "address", network, now);
 }
 
-/* --------------------------------------------------------------------------- rates */
+static void say_crowded(struct limits *limits, double now) {
+    unsigned long quiet;
 
-/* The visitor's row, which is the last one now. */
-static struct used *row_of(struct used **table, const char *address) {
-    char network[ADDRESS_TEXT];
-    struct used *used;
-
-    address_network(address, network);
-    HASH_FIND_STR(*table, network, used);
-    if (used != NULL) {
-        HASH_DEL(*table, used);
-    } else if (HASH_COUNT(*table) >= LIMITS_KNOWN) {
-        used = *table;
-        HASH_DEL(*table, used);
-        *used = (struct used){.until = 0};
-    } else {
-        used = mem_new(sizeof *used);
-    }
-    memcpy(used->network, network, sizeof network);
-    HASH_ADD_STR(*table, network, used);
-    return used;
+    limits->stats->limits_crowded++;
+    if (log_allowed(&limits->crowded, now, &quiet))
+        log_warning("limits.crowded",
+                    "visitors are let in who cannot be counted: there are too many not_logged=%lu",
+                    quiet);
 }
 
-/* Uses a rate `times`; 0: it may. Else seconds after which to come back. */
-static unsigned use(struct used *used, size_t times, int count, int seconds, double now) {
-    double each = (double)seconds / count, from = used->until > now ? used->until : now;
-    double burst = times < (size_t)count ? (double)times * each : seconds;
-    double wait = from + burst - now - seconds;
+/* ----------------------------------------------------------------- where it is counted */
 
-    if (wait > 1e-6) /* what sums of fractions are off by */
-        return (unsigned)ceil(wait);
-    used->until = from + (double)times * each;
-    return 0;
+/* Writes what is held here where others see it. */
+static void show(struct limits *limits, struct holding *holding) {
+    struct visitors *visitors = limits->seat.visitors;
+
+    if (holding->row == VISITORS_NO_ROW)
+        holding->row = visitors_take(visitors, limits->seat.line, holding->visitor);
+    if (holding->row != VISITORS_NO_ROW)
+        visitors_set(visitors, holding->row, holding->held);
+}
+
+static void show_all(struct limits *limits, struct holding *table) {
+    struct holding *holding, *next;
+
+    HASH_ITER (hh, table, holding, next) {
+        holding->row = VISITORS_NO_ROW;
+        show(limits, holding);
+    }
+}
+
+static struct visitors *look(struct limits *limits) {
+    unsigned before = limits->seat.serial;
+
+    limits->seat = capacity_seat(limits->capacity);
+    if (limits->seat.serial != before) {
+        show_all(limits, limits->addresses);
+        show_all(limits, limits->users);
+    }
+    return limits->seat.visitors;
+}
+
+/* --------------------------------------------------------------------------- rates */
+
+/* Uses a rate `times`; 0: it may. Else seconds after which to come back. */
+static unsigned use(struct limits *limits, const char *kind, const char *address, size_t times,
+                    int count, int seconds, double now) {
+    int64_t burst = seconds * (int64_t)MICROSECONDS, spent = (int64_t)times * burst / count;
+    char network[ADDRESS_TEXT];
+    bool crowded = false;
+
+    address_network(address, network);
+    int64_t wait = visitors_use(look(limits), visitors_number(kind, network), spent, burst,
+                                llround(now * MICROSECONDS), &crowded);
+    if (crowded)
+        say_crowded(limits, now);
+    return (unsigned)ceil((double)wait / MICROSECONDS);
 }
 
 bool limits_read(struct limits *limits, const char *address, double now, struct problem *problem) {
@@ -144,8 +156,8 @@ bool limits_read(struct limits *limits, const char *address, double now, struct 
 
     if (config->read_rate_count == 0 || address == NULL)
         return true;
-    unsigned wait = use(row_of(&limits->reads, address), 1, config->read_rate_count,
-                        config->read_rate_seconds, now);
+    unsigned wait =
+        use(limits, "read", address, 1, config->read_rate_count, config->read_rate_seconds, now);
     if (wait == 0)
         return true;
     limits_tell(limits, REFUSED_READ_RATE, address, now);
@@ -163,7 +175,7 @@ bool limits_channels(struct limits *limits, const char *address, size_t count, d
 
     if (config->channel_rate_count == 0 || address == NULL || count == 0)
         return true;
-    unsigned wait = use(row_of(&limits->channels, address), count, config->channel_rate_count,
+    unsigned wait = use(limits, "channel", address, count, config->channel_rate_count,
                         config->channel_rate_seconds, now);
     if (wait == 0)
         return true;
@@ -182,22 +194,44 @@ static struct holding *holding_of(struct holding *table, const char *name) {
     return holding;
 }
 
-static struct holding *hold_one(struct holding **table, const char *name) {
+static struct holding *hold_one(struct limits *limits, struct holding **table, const char *kind,
+                                const char *name, double now) {
     struct holding *holding = holding_of(*table, name);
 
+    look(limits);
     if (holding == NULL) {
         size_t len = strlen(name);
         holding = mem_new(sizeof *holding + len + 1);
+        holding->row = VISITORS_NO_ROW;
+        holding->visitor = visitors_number(kind, name);
         memcpy(holding->name, name, len + 1);
         HASH_ADD_STR(*table, name, holding);
     }
     holding->held++;
+    show(limits, holding);
+    if (holding->row == VISITORS_NO_ROW)
+        say_crowded(limits, now);
     return holding;
 }
 
-static void let_go(struct holding **table, struct holding *holding) {
-    if (holding == NULL || --holding->held > 0)
+static void hold_again(struct limits *limits, struct holding *holding) {
+    if (holding == NULL)
         return;
+    look(limits);
+    holding->held++;
+    show(limits, holding);
+}
+
+static void let_go(struct limits *limits, struct holding **table, struct holding *holding) {
+    if (holding == NULL)
+        return;
+    look(limits);
+    holding->held--;
+    show(limits, holding);
+    if (holding->held > 0)
+        return;
+    if (holding->row != VISITORS_NO_ROW)
+        visitors_give(limits->seat.visitors, holding->row);
     HASH_DEL(*table, holding);
     free(holding);
 }
@@ -208,9 +242,22 @@ static const char *counted_user(const struct limits *limits, const struct identi
     return counted ? who->user : NULL;
 }
 
-static bool has_room(struct holding *table, const char *name, int most) {
-    const struct holding *holding = holding_of(table, name);
-    return holding == NULL || holding->held < (unsigned)most;
+/* By all processes, as far as others can be seen. */
+static uint64_t held_by(struct limits *limits, const struct holding *own, uint64_t visitor) {
+    bool unseen = own != NULL && own->row == VISITORS_NO_ROW;
+    return visitors_held(look(limits), visitor) + (unseen ? own->held : 0);
+}
+
+/* Nobody is turned away for the sake of a process that was killed. */
+static bool has_room(struct limits *limits, struct holding *table, const char *kind,
+                     const char *name, int most, double now) {
+    const struct holding *own = holding_of(table, name);
+    uint64_t visitor = own != NULL ? own->visitor : visitors_number(kind, name);
+
+    if (held_by(limits, own, visitor) < (uint64_t)most)
+        return true;
+    capacity_sweep(limits->capacity, now);
+    return held_by(limits, own, visitor) < (uint64_t)most;
 }
 
 bool limits_admit(struct limits *limits, const char *address, const struct identity *who,
@@ -223,13 +270,14 @@ bool limits_admit(struct limits *limits, const char *address, const struct ident
     if (address == NULL)
         return true;
     address_network(address, network);
-    if (most_address > 0 && !has_room(limits->addresses, network, most_address)) {
+    if (most_address > 0 &&
+        !has_room(limits, limits->addresses, "address", network, most_address, now)) {
         tell(limits, REFUSED_WAITERS_ADDRESS, "address", network, now);
         problem_later(problem, 429, HELD_RETRY,
                       "max_waiters_address: this address waits %d times already", most_address);
         return false;
     }
-    if (user != NULL && !has_room(limits->users, user, most_user)) {
+    if (user != NULL && !has_room(limits, limits->users, "user", user, most_user, now)) {
         tell(limits, REFUSED_WAITERS_USER, "user", user, now);
         problem_later(problem, 429, HELD_RETRY,
                       "max_waiters_user: this user waits %d times already", most_user);
@@ -238,7 +286,8 @@ bool limits_admit(struct limits *limits, const char *address, const struct ident
     return true;
 }
 
-struct stake limits_hold(struct limits *limits, const char *address, const struct identity *who) {
+struct stake limits_hold(struct limits *limits, const char *address, const struct identity *who,
+                         double now) {
     const char *user = counted_user(limits, who);
     struct stake stake = {NULL, NULL};
     char network[ADDRESS_TEXT];
@@ -247,21 +296,19 @@ struct stake limits_hold(struct limits *limits, const char *address, const struc
         return stake;
     address_network(address, network);
     if (limits->config->max_waiters_address > 0)
-        stake.address = hold_one(&limits->addresses, network);
+        stake.address = hold_one(limits, &limits->addresses, "address", network, now);
     if (user != NULL)
-        stake.user = hold_one(&limits->users, user);
+        stake.user = hold_one(limits, &limits->users, "user", user, now);
     return stake;
 }
 
-struct stake limits_hold_again(struct stake stake) {
-    if (stake.address != NULL)
-        stake.address->held++;
-    if (stake.user != NULL)
-        stake.user->held++;
+struct stake limits_hold_again(struct limits *limits, struct stake stake) {
+    hold_again(limits, stake.address);
+    hold_again(limits, stake.user);
     return stake;
 }
 
 void limits_let_go(struct limits *limits, struct stake stake) {
-    let_go(&limits->addresses, stake.address);
-    let_go(&limits->users, stake.user);
+    let_go(limits, &limits->addresses, stake.address);
+    let_go(limits, &limits->users, stake.user);
 }

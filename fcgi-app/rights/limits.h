@@ -1,8 +1,11 @@
 /*
  * How much a visitor may: what every endpoint, door and dialect asks about the limits that are one
- * visitor's, an address (of IPv6 its /64) or a user. A process counts for itself, in tables that
- * have a maximum; what Redis counts for all processes (publish_rate, session_rate) is only told
- * here where it refuses. Time is the loop's, in seconds. Belongs to the loop's thread.
+ * visitor's, an address (of IPv6 its /64) or a user. All processes of one configuration count
+ * together, in memory that they share (counts/capacity.h), or a process for itself where that
+ * cannot be had: who does not fit in is let in (`limits_crowded`). What Redis counts for all
+ * processes (publish_rate, session_rate) is only told here where it refuses. Processes that admit
+ * one visitor in the same microseconds may admit one more each. Time is the loop's, in Unix
+ * seconds. Belongs to the loop's thread.
  */
 #ifndef HALLEY_LIMITS_H
 #define HALLEY_LIMITS_H
@@ -11,18 +14,16 @@
 #include <stddef.h>
 
 #include "core/config/config.h"
+#include "fcgi-app/counts/capacity.h"
 #include "fcgi-app/counts/stats.h"
 #include "fcgi-app/door/problem.h"
 #include "fcgi-app/rights/identity.h"
 
 struct limits;
 
-/* Visitors whose rates are known, for each of the rates: of more, whoever came last before all
- * others is forgotten. */
-enum { LIMITS_KNOWN = 16384 };
-
-/* Both are borrowed, and outlive it. */
-struct limits *limits_new(const struct config *config, struct stats *stats);
+/* All are borrowed. */
+struct limits *limits_new(const struct config *config, struct stats *stats,
+                          struct capacity *capacity);
 
 /* When nothing is held any more. Safe on NULL. */
 void limits_free(struct limits *limits);
@@ -52,8 +53,11 @@ struct stake {
 };
 
 /* Counts a request that is held, whether or not there is room; and no more. */
-struct stake limits_hold(struct limits *limits, const char *address, const struct identity *who);
-struct stake limits_hold_again(struct stake stake); /* once more, for the same visitor */
+struct stake limits_hold(struct limits *limits, const char *address, const struct identity *who,
+                         double now);
+
+/* The same once more, for the same visitor; and less. */
+struct stake limits_hold_again(struct limits *limits, struct stake stake);
 void limits_let_go(struct limits *limits, struct stake stake);
 
 /* Counts and logs that a limit has refused an address; NULL: nobody in particular. */

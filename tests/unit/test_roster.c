@@ -36,7 +36,7 @@ static void setup(void) {
 }
 
 static const char *file_of(const char *which) {
-    return keepf("%s/halley-2-%s-%u", dir, which, (unsigned)getegid());
+    return keepf("%s/halley-3-%s-%u", dir, which, (unsigned)getegid());
 }
 
 static bool there(const char *path) {
