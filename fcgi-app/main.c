@@ -157,6 +157,7 @@ static void on_done(struct ev_loop *loop, struct ev_prepare *prepare, int events
     (void)events;
 
     figures_share(&program->app);
+    hub_look_around(program->app.hub);
     if (!program->draining && library_exit(hub_library(program->app.hub)) != 0) {
         program->result = library_exit(hub_library(program->app.hub));
         drain(program);

@@ -101,7 +101,7 @@ void capacity_give(struct capacity *capacity) {
 }
 
 /* Others look for the board where it was made, and make one there that is gone. */
-static void look_after(struct capacity *capacity, double now) {
+void capacity_look(struct capacity *capacity, double now) {
     if (!capacity->joins || (now < capacity->look_at && now > capacity->look_at - 2 * AGAIN))
         return;
     capacity->look_at = now + LOOK;
@@ -116,7 +116,7 @@ static void look_after(struct capacity *capacity, double now) {
 static void read_others(struct capacity *capacity, double now) {
     if (now == capacity->read_at) /* the same turn of the loop */
         return;
-    look_after(capacity, now);
+    capacity_look(capacity, now);
     capacity->read_at = now;
     capacity->other = capacity->roster != NULL ? roster_others(capacity->roster) : no_others();
 }
@@ -133,7 +133,7 @@ void capacity_tell(struct capacity *capacity, const struct sums *own) {
 bool capacity_sums(struct capacity *capacity, double now, struct sums *all, double *since) {
     uint64_t row[ROW_NUMBERS];
 
-    look_after(capacity, now);
+    capacity_look(capacity, now);
     if (capacity->roster == NULL)
         return false;
     roster_sweep(capacity->roster, now);
@@ -181,7 +181,7 @@ struct seat capacity_seat(struct capacity *capacity) {
 }
 
 void capacity_sweep(struct capacity *capacity, double now) {
-    look_after(capacity, now);
+    capacity_look(capacity, now);
     if (capacity->roster != NULL)
         roster_sweep(capacity->roster, now);
 }

@@ -26,6 +26,10 @@ void capacity_free(struct capacity *capacity);
  */
 void capacity_join(struct capacity *capacity, double now);
 
+/* Looks once a second whether others are still found there: somebody may have emptied the folder.
+ */
+void capacity_look(struct capacity *capacity, double now);
+
 /* One more request is held, or one less. */
 void capacity_take(struct capacity *capacity);
 void capacity_give(struct capacity *capacity);

@@ -436,6 +436,11 @@ struct library *hub_library(struct hub *hub) {
     return hub->library;
 }
 
+void hub_look_around(struct hub *hub) {
+    capacity_look(hub->capacity, ev_now(hub->loop));
+    limits_look(hub->limits);
+}
+
 void hub_count_now(struct hub *hub) {
     const struct library_counts *counts = library_counts(hub->library);
     hub->stats->library_loads = counts->loads;

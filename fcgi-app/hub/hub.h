@@ -146,6 +146,9 @@ struct history *hub_history(struct hub *hub);
 struct library *hub_library(struct hub *hub);
 struct health *hub_health(struct hub *hub);
 
+/* Looks whether other processes still see what this one counts. In each turn of the loop. */
+void hub_look_around(struct hub *hub);
+
 /* Brings what the stats say of the library and of capacity up to date. */
 void hub_count_now(struct hub *hub);
 

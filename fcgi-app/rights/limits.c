@@ -134,6 +134,11 @@ static struct visitors *look(struct limits *limits) {
     return limits->seat.visitors;
 }
 
+void limits_look(struct limits *limits) {
+    if (limits->addresses != NULL || limits->users != NULL)
+        (void)look(limits);
+}
+
 /* --------------------------------------------------------------------------- rates */
 
 /* Uses a rate `times`; 0: it may. Else seconds after which to come back. */

@@ -60,6 +60,9 @@ struct stake limits_hold(struct limits *limits, const char *address, const struc
 struct stake limits_hold_again(struct limits *limits, struct stake stake);
 void limits_let_go(struct limits *limits, struct stake stake);
 
+/* Looks whether what is held is still seen by the others: in each turn of the loop. */
+void limits_look(struct limits *limits);
+
 /* Counts and logs that a limit has refused an address; NULL: nobody in particular. */
 void limits_tell(struct limits *limits, enum refusal limit, const char *address, double now);
 

@@ -11,9 +11,13 @@
 #include "tests/lib/websock.h"
 #include "tests/lib/wire.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -332,6 +336,93 @@ START_TEST(all_tails_together_take_no_more_than_they_may) {
 }
 END_TEST
 
+/* ----------------------------------------------------- processes that count together */
+
+enum { HELD_MOST = 3 };
+
+static void start_apache(const char *option, const char *value) {
+    lab_set(&lab, option, value);
+    lab_web(&lab, "apache", 1); /* mod_fcgid: each that is held has a process to itself */
+}
+
+static int held_together(void) {
+    const struct answer *status = http_get(&lab, "/comet/status");
+    return (int)json_integer_value(json_object_get(status->json, "held_together"));
+}
+
+static void hold_as_many_as_may(struct flight **flights) {
+    static const char *const endpoints[HELD_MOST] = {"wait", "wait", "stream"};
+
+    for (int i = 0; i < HELD_MOST; i++)
+        flights[i] = http_get_begin(&lab, "/comet/%s?channel=held&timeout=55", endpoints[i]);
+    until((http_pump(10), held_together() == HELD_MOST), "%d are held", held_together());
+    must_be_later(http_get(&lab, "/comet/wait?channel=held"), "a wait", "max_waiters_address");
+    must_be_later(http_get(&lab, "/comet/stream?channel=held"), "a stream", "max_waiters_address");
+}
+
+/* Another address of this machine. */
+static int status_from(const char *address, const char *path) {
+    struct sockaddr_in own = {.sin_family = AF_INET}, web = {.sin_family = AF_INET};
+    const char *request =
+        keepf("GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", path);
+    int fd = socket(AF_INET, SOCK_STREAM, 0), status = 0;
+
+    ck_assert_int_eq(inet_pton(AF_INET, address, &own.sin_addr), 1);
+    web.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    web.sin_port = htons((uint16_t)lab.port);
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)&own, sizeof own), 0);
+    ck_assert_int_eq(connect(fd, (struct sockaddr *)&web, sizeof web), 0);
+    ck_assert(wire_send(fd, request, strlen(request)));
+    const char *answer = wire_read_all(fd, NULL);
+    ck_assert_msg(sscanf(answer, "HTTP/1.1 %d", &status) == 1, "%s", answer);
+    close(fd);
+    return status;
+}
+
+static void kill_all_processes(void) {
+    pid_t pids[64];
+    size_t count = lab_app_pids(&lab, pids, sizeof pids / sizeof *pids);
+
+    ck_assert_uint_ge(count, HELD_MOST);
+    for (size_t i = 0; i < count; i++)
+        kill(pids[i], SIGKILL);
+}
+
+START_TEST(behind_mod_fcgid_an_address_has_its_limit_in_all_processes_together) {
+    struct flight *flights[HELD_MOST];
+
+    start_apache("MAX_WAITERS_ADDRESS", keepf("%d", HELD_MOST));
+    hold_as_many_as_may(flights);
+    ck_assert_int_eq(http_get(&lab, "/comet/poll?channel=held")->status, 200);
+    ck_assert_int_eq(status_from("127.0.0.2", "/comet/wait?channel=held&timeout=1"), 200);
+    kill_all_processes();
+    for (int i = 0; i < HELD_MOST; i++)
+        http_abandon(flights[i]);
+    until(http_get(&lab, "/comet/wait?channel=held&timeout=1")->status == 200,
+          "there is no room again");
+    until(held_together() == 0, "%d are held", held_together());
+    hold_as_many_as_may(flights);
+    for (int i = 0; i < HELD_MOST; i++)
+        http_abandon(flights[i]);
+}
+END_TEST
+
+/* Each endpoint that waits has processes of its own. */
+START_TEST(behind_mod_fcgid_a_rate_is_used_in_all_processes_together) {
+    static const char *const paths[] = {"poll?channel=a", "wait?channel=a&timeout=0",
+                                        "jsonp?channel=a&callback=f&timeout=0"};
+
+    lab_set(&lab, "JSONP", "on");
+    start_apache("READ_RATE", "6/600");
+    for (size_t i = 0; i < 6; i++)
+        ck_assert_int_eq(http_get(&lab, "/comet/%s", paths[i % 3])->status, 200);
+    for (size_t i = 0; i < 3; i++)
+        must_be_later(http_get(&lab, "/comet/%s", paths[i]), paths[i], "read_rate");
+    ck_assert_int_eq(status_from("127.0.0.2", "/comet/poll?channel=a"), 200);
+    ck_assert_int_eq(counted("read_rate"), 3);
+}
+END_TEST
+
 /* ------------------------------------------------------------------------- a crowd */
 
 enum { VISITORS = 10000, DESCRIPTORS = 20000 };
@@ -402,6 +493,8 @@ int main(void) {
     tcase_add_test(tcase, a_user_may_have_so_many_requests_held_from_wherever);
     tcase_add_test(tcase, a_publishing_rate_is_counted_with_the_others);
     tcase_add_test(tcase, all_tails_together_take_no_more_than_they_may);
+    tcase_add_test(tcase, behind_mod_fcgid_an_address_has_its_limit_in_all_processes_together);
+    tcase_add_test(tcase, behind_mod_fcgid_a_rate_is_used_in_all_processes_together);
     tcase_add_test(tcase, ten_thousand_visitors_are_held_while_one_is_at_his_limits);
     suite_add_tcase(suite, tcase);
     return e2e_run(suite);

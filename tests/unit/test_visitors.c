@@ -16,7 +16,7 @@
 #include "tests/unit/unit.h"
 
 /* So many processes and visitors that windows overlap, and are full at times. */
-enum { LINES = 200, VISITORS = 5, FIRST = VISITORS_HOLDINGS - 2, WORLDS = 2000, STEPS = 100 };
+enum { LINES = 200, VISITORS = 5, FIRST = VISITORS_HOLDINGS - 2, WORLDS = 1000, STEPS = 100 };
 
 static struct visitors *visitors;
 
@@ -112,6 +112,16 @@ static void fill(void) {
         (void)hold(line, 0), (void)hold(line, 1);
 }
 
+/* Most have given everything back, and a few are killed. */
+static void leave(size_t line) {
+    for (int i = 0; i < VISITORS && line % 32 != 0; i++) {
+        while (own[line][i].held > 0)
+            (void)let_go(line, i);
+    }
+    if (line % 32 == 0)
+        (void)die(line);
+}
+
 static void play(unsigned seed, unsigned steps) {
     srand48((long)seed);
     rows = 0;
@@ -121,10 +131,13 @@ static void play(unsigned seed, unsigned steps) {
         look(keepf("HALLEY_MODEL_SEED=%u, step %u, %s", seed, i, what));
     }
     for (size_t line = 0; line < LINES; line++)
-        (void)die(line);
-    look(keepf("HALLEY_MODEL_SEED=%u, all are dead", seed));
-    for (size_t i = 0; i < VISITORS_HOLDINGS; i++)
-        ck_assert_msg(visitors->holdings[i].line == 0, "seed %u: row %zu is left", seed, i);
+        leave(line);
+    look(keepf("HALLEY_MODEL_SEED=%u, all have left", seed));
+    ck_assert_int_eq(rows, 0);
+    for (size_t i = 0; i < VISITORS_WINDOW + VISITORS; i++) {
+        size_t row = (FIRST + i) % VISITORS_HOLDINGS;
+        ck_assert_msg(visitors->holdings[row].line == 0, "seed %u: row %zu is left", seed, row);
+    }
 }
 
 static unsigned number_from(const char *name, unsigned otherwise) {
