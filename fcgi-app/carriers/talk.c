@@ -27,6 +27,7 @@
 #include "fcgi-app/hub/trouble.h"
 #include "fcgi-app/rights/asked.h"
 #include "fcgi-app/rights/credential.h"
+#include "fcgi-app/rights/limits.h"
 #include "fcgi-app/rights/rights.h"
 
 enum { NORMAL = 1000, AGAIN_LATER = 1013 }; /* RFC 6455 §7.4.1 */
@@ -65,6 +66,7 @@ struct talk {
     bool news;                   /* ... something was told of it, and is to be looked at */
     struct step *asking; /* whose channels are asked for, or where they begin; or NULL. It keeps
                             the talk */
+    bool paid;           /* the text that is taken was counted as one that reads */
     bool judging;        /* the site is asked about a text, which is put off. It keeps the talk */
     unsigned publishing; /* on their way; each keeps the talk */
     size_t held;         /* bytes that were put off, or are on their way */
@@ -203,9 +205,18 @@ static void hold(struct talk *talk, const struct hub_places *places) {
         client_refuse(talk->client, &problem);
 }
 
-/* Whether the client may read that much: a change that joins counts as a request. */
-static bool may_join(const struct talk *talk, const struct change *join, struct problem *problem) {
-    return watching_admits(talk->setting.app, talk->who, join, problem);
+/* A text that reads counts as a request, once, before anybody else is asked about it. */
+static bool pay(struct talk *talk, struct problem *problem) {
+    struct app *app = talk->setting.app;
+
+    talk->paid =
+        talk->paid || limits_read(hub_limits(app->hub), talk->who, ev_now(app->loop), problem);
+    return talk->paid;
+}
+
+/* Whether the client may read that much. */
+static bool may_join(struct talk *talk, const struct change *join, struct problem *problem) {
+    return pay(talk, problem) && watching_admits(talk->setting.app, talk->who, join, problem);
 }
 
 static bool join(struct talk *talk, struct step *step) {
@@ -591,6 +602,8 @@ static void take_step(struct talk *talk, struct step *step) {
         tell_unjoined(talk, &refused, step->ref);
     else if (held && speech_asks(&talk->setting.speech, step))
         ask(talk, step);
+    else if (held && step->joins && step->join.patterns.count > 0 && !pay(talk, &refused))
+        tell_unjoined(talk, &refused, step->ref);
     else if (held && step->joins && step->join.patterns.count > 0)
         ask_patterns(talk, step);
     else
@@ -644,6 +657,17 @@ static bool waits_for_site(struct talk *talk, const char *text, size_t len, bool
     return true;
 }
 
+/* Who reads too often is told what is known without the site: it is not asked. */
+static void count_question(struct talk *talk, struct step *step) {
+    struct problem problem;
+
+    if (pay(talk, &problem))
+        return;
+    asked_begin(asked_of(talk));
+    if (step->problem.status != 0)
+        step->problem = problem;
+}
+
 /* The same text once more, by who speaks now. */
 static void take_proved(struct talk *talk, const char *text, size_t len, struct step *step) {
     step_free(step);
@@ -659,9 +683,12 @@ static void take(struct talk *talk, const char *text, size_t len, bool bytes, bo
 
     asked_begin(asked_of(talk));
     talk->setting.app->stats->requests += !judged;
+    talk->paid = talk->paid && judged;
     make_step(talk, text, len, bytes, &step);
     if (step.renews && renew(talk, &step) && step.again)
         take_proved(talk, text, len, &step);
+    if (asked_lacks_reading(asked_of(talk)))
+        count_question(talk, &step);
     if (!step.renews && !waits_for_site(talk, text, len, bytes, &state, judged))
         take_step(talk, &step);
     set_deadline(talk);

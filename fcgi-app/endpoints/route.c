@@ -398,12 +398,32 @@ static bool find_who(struct app *app, const struct route *route, struct request 
     return true;
 }
 
+/* Requests that read are counted before anybody else is asked about them, and each once. */
+static bool may_read(const struct app *app, const struct route *route,
+                     const struct request *request, struct problem *problem) {
+    bool counts = reads_only(route) || route == &ws_route || route->run == endpoint_history;
+    return !counts ||
+           limits_read(hub_limits(app->hub), request->remote_addr, ev_now(app->loop), problem);
+}
+
+static void refuse(struct app *app, const struct route *route, const struct request *request,
+                   struct client *client, const struct problem *problem) {
+    if (reads_only(route))
+        read_refuse(app, request, client, problem);
+    else
+        app_refuse(app, client, problem);
+}
+
 /* Whether the request is kept. */
 static bool run(struct app *app, const struct route *route, struct request *request,
                 struct client *client) {
     struct problem problem = {0};
     bool reads = reads_only(route);
 
+    if (!may_read(app, route, request, &problem)) {
+        refuse(app, route, request, client, &problem);
+        return false;
+    }
     request->repeats = reads && app_repeats(app, request, route->wants);
     bool good = request->repeats ||
                 (parse_params(request, reads, &problem) && find_who(app, route, request, &problem));

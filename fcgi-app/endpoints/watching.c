@@ -85,7 +85,7 @@ bool watching_admits(const struct app *app, const char *address, const struct ch
     for (size_t i = 0; i < patterns->count; i++)
         all[count++] =
             (struct hub_channel){.name = patterns->names[i].name, .len = patterns->names[i].len};
-    bool admitted = hub_admits_change(app->hub, address, all, count, problem);
+    bool admitted = hub_admits_channels(app->hub, address, all, count, problem);
     free(all);
     return admitted;
 }

@@ -25,7 +25,8 @@ void watching_note_questions(const struct app *app, const struct identity *who,
                              const struct change *change);
 
 /*
- * Whether a visitor may read that much more, by his address; counts it as a request. If not, why.
+ * Whether a visitor may read that much more, by his address: counts channels that are not known
+ * yet. If not, why.
  */
 bool watching_admits(const struct app *app, const char *address, const struct change *change,
                      struct problem *problem);

@@ -135,16 +135,10 @@ bool hub_admits_channels(struct hub *hub, const char *address, const struct hub_
     return limits_channels(hub->limits, address, unknown, ev_now(hub->loop), problem);
 }
 
-bool hub_admits_change(struct hub *hub, const char *address, const struct hub_channel *channels,
-                       size_t count, struct problem *problem) {
-    return limits_read(hub->limits, address, ev_now(hub->loop), problem) &&
-           hub_admits_channels(hub, address, channels, count, problem);
-}
-
 bool hub_admits_visitor(struct hub *hub, const struct hub_read *read, struct problem *problem) {
     return (!hub_read_waits(read) ||
             limits_admit(hub->limits, read->address, read->who, ev_now(hub->loop), problem)) &&
-           hub_admits_change(hub, read->address, read->channels, read->channel_count, problem);
+           hub_admits_channels(hub, read->address, read->channels, read->channel_count, problem);
 }
 
 bool hub_admits_session(struct hub *hub, struct problem *problem) {

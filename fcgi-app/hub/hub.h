@@ -80,17 +80,14 @@ void hub_put_off(struct hub *hub, struct client *client, const struct hub_read *
 bool hub_admits(struct hub *hub, const struct hub_read *read, struct problem *problem) MUST_CHECK;
 
 /*
- * Whether its visitor may read that much (rights/limits.h): counts the request, and those of its
- * channels that the process does not know yet. Once for each request, before it is taken.
+ * Whether its visitor may read that much (rights/limits.h): looks whether it may be held, and
+ * counts those of its channels that the process does not know yet. Once for each request, before it
+ * is taken; that it reads was counted when it came.
  */
 bool hub_admits_visitor(struct hub *hub, const struct hub_read *read,
                         struct problem *problem) MUST_CHECK;
 
-/* The same for channels that the client at an address joins on a connection, as a request. */
-bool hub_admits_change(struct hub *hub, const char *address, const struct hub_channel *channels,
-                       size_t count, struct problem *problem) MUST_CHECK;
-
-/* And for channels of a request that is counted already. */
+/* The same for channels that the client at an address joins on a connection. */
 bool hub_admits_channels(struct hub *hub, const char *address, const struct hub_channel *channels,
                          size_t count, struct problem *problem) MUST_CHECK;
 

@@ -423,6 +423,14 @@ bool asked_lacks(const struct asked *asked) {
     return asked != NULL && asked->noted_count > 0;
 }
 
+bool asked_lacks_reading(const struct asked *asked) {
+    size_t i = 0;
+
+    while (asked_lacks(asked) && i < asked->noted_count && asked->noted[i].verb != RIGHTS_SUBSCRIBE)
+        i++;
+    return asked_lacks(asked) && i < asked->noted_count;
+}
+
 /* ------------------------------------------------------------------------ visitors */
 
 struct asked *asked_new(struct asker *asker, const char *cookie, const char *authorization,

@@ -72,6 +72,9 @@ bool asked_still(struct asked *asked, enum rights_verb verb, const char *channel
 /* Whether something was noted. Safe on NULL. */
 bool asked_lacks(const struct asked *asked);
 
+/* Whether any of that is about reading. Likewise. */
+bool asked_lacks_reading(const struct asked *asked);
+
 /* Asks what was noted: `done` is called once, later, never from inside this call, when all of it is
  * known, or is known to be missing. `more`: for a decision that has asked before, and needs what it
  * was told then. */

@@ -326,6 +326,30 @@ START_TEST(a_visitor_who_asks_too_much_is_refused_alone) {
 }
 END_TEST
 
+START_TEST(who_reads_too_often_does_not_reach_the_site) {
+    enum { RATE = 5 };
+
+    open_lab("3");
+    lab_set(&lab, "READ_RATE", keepf("%d/600", RATE));
+    lab_web(&lab, "http", 1);
+    struct websock *socket = socket_as("alice", "/comet/ws?channel=open"); /* is one, unasked */
+    ck_assert_int_eq(websock_reach_status(socket), 101);
+    ck_assert(websock_say(socket, "{\"subscribe\":[\"flood-s\"],\"ref\":1}"));
+    must_have(websock_reach(socket, "flood-s"), "flood-s@");
+    for (int i = 0; i < RATE - 2; i++)
+        ck_assert_int_eq(get_as("alice", keepf("/comet/poll?channel=flood-%d", i)), 200);
+    for (int i = RATE; i < 4 * RATE; i++)
+        ck_assert_int_eq(get_as("alice", keepf("/comet/poll?channel=flood-%d", i)), 429);
+    ck_assert(websock_say(socket, "{\"subscribe\":[\"flood-t\"],\"ref\":2}"));
+    must_have(websock_reach(socket, "\"ref\":2"), "\"status\":429");
+    ck_assert(websock_say(socket, "{\"pattern\":[\"flood*\"],\"ref\":3}"));
+    must_have(websock_reach(socket, "\"ref\":3"), "\"status\":429");
+    ck_assert_uint_eq(asked("channel=flood"), RATE - 1);
+    websock_close(socket);
+    teardown();
+}
+END_TEST
+
 START_TEST(a_page_of_another_site_brings_no_cookie) {
     ck_assert_int_eq(
         ask_as("alice", "GET", "/comet/poll?channel=a", "", "Origin: https://evil.example")->status,
@@ -621,6 +645,7 @@ int main(void) {
     tcase_add_loop_test(everywhere, everybody_asks_the_site_wherever_it_is, 0, SERVERS);
     tcase_add_loop_test(everywhere, who_leaves_while_the_site_is_asked_harms_nobody, 0, 2);
     tcase_add_test(everywhere, a_process_of_one_request_asks_too);
+    tcase_add_test(everywhere, who_reads_too_often_does_not_reach_the_site);
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, the_site_hears_who_what_and_from_where);
     tcase_add_test(tests, other_alternatives_go_first);

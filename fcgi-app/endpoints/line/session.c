@@ -27,6 +27,7 @@
 #include "fcgi-app/protocols/command.h"
 #include "fcgi-app/protocols/protocols.h"
 #include "fcgi-app/rights/credential.h"
+#include "fcgi-app/rights/limits.h"
 #include "fcgi-app/rights/rights.h"
 #include "fcgi-app/transports/line.h"
 
@@ -146,6 +147,9 @@ static void change(struct session *session, struct step *step, bool answer) {
         hub_explain(hub, &step->problem, "Redis is away");
         return;
     }
+    if (step->joins &&
+        !limits_read(hub_limits(hub), session->who, ev_now(session->app->loop), &step->problem))
+        return;
     if (step->joins && !watching_admits(session->app, session->who, &step->join, &step->problem))
         return;
     struct hub_places places = hub_release(session->holder.waiter);
