@@ -518,14 +518,20 @@ static bool all_say(const char *room, const char *token, const char *status) {
     return true;
 }
 
-/* How many requests hold a session (core/redis/session.lua). */
-static long long held(void) {
-    static const char script[] = "local held = 0 "
-                                 "for _, key in ipairs(redis.call('KEYS', 'halley.session:{*')) do "
-                                 "local session = cmsgpack.unpack(redis.call('GET', key)) "
-                                 "if session.h and not session.c then held = held + 1 end end "
-                                 "return held";
+/* How many requests hold a session in whose data these words are (core/redis/session.lua). */
+static long long held_with(const char *words) {
+    const char *script = keepf("local held = 0 "
+                               "for _, key in ipairs(redis.call('KEYS', 'halley.session:{*')) do "
+                               "local data = redis.call('GET', key) "
+                               "local session = cmsgpack.unpack(data) "
+                               "if session.h and not session.c and data:find('%s', 1, true) then "
+                               "held = held + 1 end end return held",
+                               words);
     return store_do(&lab, "EVAL %s 0", script)->integer;
+}
+
+static long long held(void) {
+    return held_with("");
 }
 
 /* ------------------------------------------------------------------------------ tests */
@@ -610,6 +616,21 @@ START_TEST(a_channel_that_was_taken_away_is_read_by_no_session) {
         leave(&elsewhere[i]);
     }
     empty(&room);
+}
+END_TEST
+
+/* Not with nothing, to be told by the next one. */
+START_TEST(a_connect_that_is_held_says_itself_that_its_channel_was_taken_away) {
+    const char *room = keep_fresh("room"), *user = keep_fresh("alice");
+    struct session session;
+
+    begin_in(&session, &ways[BAYEUX], token_for(user, ""), room);
+    until((all_hear(), held_with(room) == 1 && session.flight != NULL), "it is not held");
+    session.heard = "\n";
+    take_back(keepf("channel %s sub %s", room, user));
+    must_end(&session, EXPIRED);
+    ck_assert_msg(count(heard(&session), "/meta/connect") == 1, "%s", heard(&session));
+    leave(&session);
 }
 END_TEST
 
@@ -863,6 +884,7 @@ int main(void) {
     TCase *killed = e2e_case(suite, "killed", NULL, NULL);
 
     tcase_add_test(once, a_channel_that_was_taken_away_is_read_by_no_session);
+    tcase_add_test(once, a_connect_that_is_held_says_itself_that_its_channel_was_taken_away);
     tcase_add_test(once, a_session_that_rests_is_over_in_whichever_process_it_is_asked_for);
     tcase_add_test(once, a_session_that_is_over_says_and_reads_nothing);
     tcase_add_test(once, nothing_begins_with_a_token_that_was_taken_back);

@@ -12,6 +12,7 @@
 #include "core/base/mem.h"
 #include "fcgi-app/carriers/bayeux/_hold.h"
 #include "fcgi-app/rights/identity.h"
+#include "fcgi-app/rights/rights.h"
 
 static void look(struct hold *hold);
 
@@ -220,6 +221,18 @@ static void expire(struct hold *hold) {
         hold_end_away(hold, NULL);
 }
 
+/* Whether what it waits by is over, or no longer opens one of its channels. */
+static bool is_barred(const struct hold *hold) {
+    const struct app *app = app_of(hold);
+    const struct identity *who = hold->read.who;
+    bool barred = identity_over(who, ev_now(app->loop));
+
+    for (size_t i = 0; !barred && i < hold->places.count; i++)
+        barred = rights_banned(app->config, who, RIGHTS_SUBSCRIBE, hold->places.channels[i].name,
+                               hold->places.channels[i].len);
+    return barred;
+}
+
 static void on_taken(struct hub_holder *holder, struct batch *batch, struct hub_places *places) {
     struct hold *hold = (struct hold *)holder;
     bool nothing = batch == NULL || (batch_size(batch) == 0 && !batch_has_gap(batch));
@@ -227,7 +240,7 @@ static void on_taken(struct hub_holder *holder, struct batch *batch, struct hub_
     hold->state = HOLD_IDLE;
     hub_places_free(&hold->places);
     hold->places = *places;
-    if (nothing && hold->owns && identity_over(hold->read.who, ev_now(app_of(hold)->loop)))
+    if (nothing && hold->owns && is_barred(hold))
         expire(hold);
     else
         hold->kind->taken(hold, batch);
