@@ -16,7 +16,7 @@
 #include "tests/unit/unit.h"
 
 /* So many processes and visitors that windows overlap, and are full at times. */
-enum { LINES = 200, VISITORS = 5, FIRST = VISITORS_HOLDINGS - 2, WORLDS = 1000, STEPS = 100 };
+enum { LINES = 200, VISITORS = 5, FIRST = VISITORS_HOLDINGS - 2, WORLDS = 600, STEPS = 100 };
 
 static struct visitors *visitors;
 
