@@ -60,7 +60,8 @@ static void on_reply(redisAsyncContext *hiredis, void *reply, void *ctx) {
 enum { WORD_FRAME = 26 };
 
 static char *put(char *to, const char *bytes, size_t len) {
-    memcpy(to, bytes, len);
+    if (len > 0) /* `bytes` may be NULL else */
+        memcpy(to, bytes, len);
     memcpy(to + len, "\r\n", 2);
     return to + len + 2;
 }
