@@ -23,12 +23,16 @@ export async function call(halley, url, init, ms, signal, raw) {
   const control = new AbortController(), {headers, credentials, fetch = root.fetch} = halley.options;
   const forget = when(signal, () => control.abort(signal.reason));
   let timer, res, bad;
+  const ask = (own, redirect) => fetch.call(root, url,
+    {cache: 'no-store', signal: control.signal, redirect, ...init, headers: own, ...credentials && {credentials}});
   try {
     for (let token; ; bad = token) {
       token = await tokenOf(halley, bad);
       timer = timer || setTimeout(() => control.abort(new Error('no answer')), ms);
       const own = {...token && {Authorization: 'Bearer ' + token}, ...headers, ...init.headers};
-      res = await fetch.call(root, url, {cache: 'no-store', signal: control.signal, ...init, headers: own, ...credentials && {credentials}});
+      res = await ask(own, 'manual');
+      // Where a redirect leads to another origin, to a login page say, browsers fail and say no more.
+      if (!res.ok && res.status < 400) res = await ask(own, 'follow').catch(e => { throw control.signal.aborted ? e : foreign(); });
       if (res.status !== 401 || bad || !token) break;
     }
     if (res.ok && raw) return res;

@@ -159,3 +159,14 @@ for (const [what, body] of [['a login page', '<!doctype html><title>log in</titl
     await assert.rejects(halley.publish('chat', 1, {tries: 1}), /not an answer of Halley/);
   });
 }
+
+test('a redirect within reach is followed, with what was posted', async () => {
+  server.before = r => r.moved ? undefined : {status: 307, headers: {Location: r.url.replace('/comet/', '/comet/moved/')}};
+  const halley = paper.client();
+  halley.subscribe('chat', null, {since: 'start'});
+  await isOpen(halley, 'wait');
+  await halley.publish('chat', 1);
+  await got(halley, 1);
+  assert.deepEqual(halley.got, [1]);
+  assert.ok(!halley.states.some(s => s.error));
+});
