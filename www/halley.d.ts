@@ -187,7 +187,7 @@ export interface HalleyTransportObject {
   /** Resolves when the server ended in good order, rejects when it failed. */
   run(turn: HalleyTurn): Promise<unknown>;
   /** Its first bytes come at once, and its silence is watched. */
-  streams?: boolean | ((turn: any, transport: any) => () => void);
+  streams?: boolean | ((turn: any, transport: any) => void);
   /** Its own signs of life are heard. */
   ticks?: boolean;
   /** Whether this browser has it, and it can ask for that address. */

@@ -57,7 +57,7 @@ async function place(halley, signal, names, fresh, since) {
 
 /* The server does not take the cursor: what was owed is lost, once, and all begins anew. */
 function beginAnew(halley) {
-  const channels = halley._names().filter(name => halley._mine(name));
+  const channels = halley._names().filter(name => halley._subs(name).length);
   halley._places.clear();
   halley._channels.forEach(channel => { channel.since = 'now'; });
   halley._gap(channels);

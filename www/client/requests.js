@@ -39,10 +39,10 @@ export async function call(halley, url, init, ms, signal, raw) {
     const text = await res.text();
     if (res.ok) return parse(halley, text, res.status);
     const after = res.headers.get('Retry-After');
-    let p = {};
+    let p;
     try { p = JSON.parse(text); } catch (e) { /* some proxy's page */ }
     throw failure({
-      status: res.status, title: p.title || 'HTTP ' + res.status, detail: p.detail,
+      title: 'HTTP ' + res.status, ...p, status: res.status,
       retryAfter: after && (isNaN(after) ? Date.parse(after) - Date.now() : after * 1000)
     });
   } finally {

@@ -1,5 +1,5 @@
 /* The WebSocket, whose channels change with those that are wanted, without a new one. */
-import {isPattern, matches} from './names.js';
+import {covers, isPattern} from './names.js';
 import {failure, root, when} from './tools.js';
 
 export function socket(turn, done, fail) {
@@ -13,7 +13,9 @@ export function socket(turn, done, fail) {
     asked.set(ref, m => { asked.delete(ref); answer(m); });
     ws.send(text);
   };
-  const post = ({channel, body, key}) => new Promise((yes, no) => {
+  /* What is larger than a WebSocket may carry is not for it. */
+  const long = text => text.length > 4096 && new TextEncoder().encode(text).length > (client._limits().max_message || 16384);
+  const post = ({channel, raw, body, key}) => !raw && !long(body) && new Promise((yes, no) => {
     const timer = setTimeout(no, client.options.patience, new Error('no answer'));
     say(`{"publish":{"channel":${JSON.stringify(channel)},"data":${body},"key":${JSON.stringify(key)}},"ref":${JSON.stringify(key)}}`, key, m => {
       clearTimeout(timer);
@@ -47,7 +49,7 @@ export function socket(turn, done, fail) {
     if (!all.size || client._parts([...all.keys()]).length > 1) return client.wake();
     if (gone.length) ws.send(JSON.stringify({unsubscribe: gone}));
     // With a pattern goes all that it stood for, what is named as well too: that is asked for anew.
-    for (const name of on) if (!isPattern(name) && gone.some(left => matches(left, name))) fresh.push(name);
+    for (const name of on) if (!isPattern(name) && gone.some(left => covers(left, name))) fresh.push(name);
     const groups = new Map();
     for (const name of fresh) {
       const since = client._places.get(name) || all.get(name).since || 'now', key = since + (isPattern(name) ? ' ' : '');

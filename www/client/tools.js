@@ -8,6 +8,7 @@ export const refused = e => e.status >= 400 && e.status < 500 && ![408, 425, 429
 export const failure = p => Object.assign(new Error(p.detail ? p.title + ': ' + p.detail : p.title),
   {retryAfter: p.retry_after * 1000 || undefined}, p);
 export const foreign = status => failure({title: 'not an answer of Halley', status});
+export const warn = text => console.warn('Halley: ' + text);
 export const givenUp = () => new DOMException('given up', 'AbortError');
 
 /* Full jitter, after what the server has asked for. */

@@ -137,9 +137,9 @@ test('an event stream of which a proxy lets only the headers through is found ou
   const halley = client({firstByte: 20});
   halley.subscribe('chat');
   const source = await sources.next(0);
-  source.onopen();
-  await isOpen(halley, 'events');
   server.publish('chat', 1);
+  source.onopen();
+  assert.equal(`${halley.state} ${halley.transport}`, 'open events');
   await isOpen(halley, 'stream');
   assert.ok(source.closed);
   server.publish('chat', 2);
