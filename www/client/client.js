@@ -11,7 +11,7 @@ import {publish} from './publish.js';
 import {history, messages} from './reading.js';
 import {call, urlOf} from './requests.js';
 import {tokenOf} from './token.js';
-import {failure, foreign, givenUp, keep, kept, later, newKey, refused, root, sleep, warn, when} from './tools.js';
+import {attempt, failure, foreign, givenUp, keep, kept, later, newKey, refused, root, sleep, warn, when} from './tools.js';
 import {hold} from './turn.js';
 
 const TYPES = ['message', 'gap', 'state', 'error'];
@@ -45,8 +45,7 @@ const HEARD = {
 
 export class Halley {
   constructor(base, options) {
-    const o = this.options = check(options, Halley.transports);
-    this._transports = Halley.transports;
+    const T = this._transports = Halley.transports, o = this.options = check(options, T);
     this.base = (base || '/comet').replace(/\/+$/, '');
     this.state = 'closed';
     this._start = /^(now|start|-\d+)$/.test(o.since) ? o.since : 'now';
@@ -58,13 +57,14 @@ export class Halley {
     this._refusals = 0;         // turns refused in a row
     this._parted = 0;           // when this page was last about to be left
     this._quick = true;         // the next turn begins with a quick read
+    this._limits = {max_channels: 64, max_message: 16384, keepalive: 15}; // until the server says others
     this._bad = {};             // transport -> how badly it failed
     this._sent = Promise.resolve(); // settled when all is sent that was published
     this._unsent = 0;
     // Who asks for the same thing in the same way shares it.
-    this._same = 'halley:' + this.base + [o.params, o.headers].map(x => x ? ' ' + JSON.stringify(Object.entries(x).sort()) : '').join('');
+    this._same = 'halley:' + this.base + (o.params || o.headers ? JSON.stringify([o.params, o.headers]) : '');
     this._id = newKey();
-    this._shares = o.share !== false && !o.transports && Halley.transports.tab?.fits();
+    this._shares = o.share !== false && !o.transports && T.tab?.fits();
     this.cursor = o.since !== this._start ? o.since : this._begin();
     this._until = JSON.parse(kept(this._same) || '{}'); // transport -> until when it is left alone
   }
@@ -72,10 +72,8 @@ export class Halley {
   /* What the page says where it begins, or what a page before it has kept. */
   _begin() {
     const at = root.document?.querySelector?.('[data-halley-cursor]');
-    try {
-      if (at) return at.getAttribute('data-halley-cursor') || JSON.parse(at.textContent).cursor || '';
-    } catch (e) { /* what was to put it there has failed */ }
-    return this.options.persist === 'session' && kept(this._same + ' cursor') || '';
+    // What was to put it there may have failed.
+    return attempt(() => at.getAttribute('data-halley-cursor') || JSON.parse(at.textContent).cursor) || this.options.persist === 'session' && kept(this._same + ' cursor') || '';
   }
   _store() { if (this.options.persist === 'session') keep(this._same + ' cursor', this.cursor); }
 
@@ -165,9 +163,10 @@ export class Halley {
   _takers(channel) { return this._names().flatMap(name => covers(name, channel) ? this._subs(name) : []); }
   _placed(names) {
     for (const name of names) {
-      if (!this._channels.has(name)) continue;
-      this._channels.get(name).since = '';
-      this._subs(name).forEach(sub => sub.held || sub.placed());
+      const c = this._channels.get(name);
+      if (!c) continue;
+      c.since = '';
+      c.subs.forEach(sub => sub.held || sub.placed());
     }
   }
   /* One channel is left out, and the others go on. */
@@ -205,12 +204,12 @@ export class Halley {
     this._turn?.abort();
     if (this._looping) return;
     this._looping = true;
-    Promise.resolve().then(() => this._loop());
+    this._loop();
   }
 
   /* Other channels are wanted. A quick read that is on its way, or due, finds them by itself. */
   _changed() {
-    if (this._looping && this._channels.size && (this._joining || this._pausing)) return;
+    if (this._looping && this._channels.size && this._reads) return;
     if (this._sync) this._sync();
     else this.wake();
   }
@@ -221,6 +220,7 @@ export class Halley {
   }
 
   async _loop() {
+    await null; // what is asked for in one go is asked for at once
     this._listen('addEventListener');
     this._net = net()?.type;
     this.handleEvent({type: 'visibilitychange'});
@@ -244,7 +244,6 @@ export class Halley {
 
   async _go(signal) {
     const o = this.options;
-    this._pausing = false;
     if (this.state !== 'open') this._set('connecting');
     await tokenOf(this);
     if (this._channels.size > 64 && !o.transports) await this._info(signal);
@@ -268,26 +267,26 @@ export class Halley {
   }
 
   async _info(signal) {
-    const said = this._offer || await call(this, this.base + '/info', {}, this.options.patience, signal);
-    if (!Array.isArray(said.transports)) throw foreign(200);
+    const said = this._offer || await call(this, this.base + '/info', signal);
+    if (!Array.isArray(said?.transports)) throw foreign(200);
+    Object.assign(this._limits, said.limits);
     return (this._offer = said);
   }
-  _limits() { return this._offer?.limits || {}; }
 
   /* As many requests as the server wants for so many channels. */
   _parts(names) {
-    const parts = [], most = this._limits().max_channels || 64;
+    const parts = [], most = this._limits.max_channels;
     for (let i = 0; i < names.length; i += most) parts.push(names.slice(i, i + most));
     return parts;
   }
 
   async _pick(signal) {
-    const T = Halley.transports, o = this.options, parts = this._parts(this._names());
+    const {_transports: T, options: o} = this, parts = this._parts(this._names());
     const url = urlOf(this, '', parts[0], this.cursor);
     const has = t => T[t] && (parts.length < 4 || /ws|poll/.test(t));
     const fit = t => has(t) && (!T[t].fits || T[t].fits(url, o)) && !(this._until[t] > Date.now());
     if (this._shares && !this._yield && parts.length < 2 && fit('tab')) return 'tab';
-    const offer = o.transports || (await this._info(signal)).transports, names = (o.transports || ORDER).filter(t => offer.includes(t));
+    const offer = o.transports || (await this._info(signal)).transports, names = o.transports || ORDER.filter(t => offer.includes(t));
     return names.find(fit) || names.filter(has).pop() || 'poll';
   }
 
@@ -313,7 +312,7 @@ export class Halley {
     }
     // What had worked and is refused now may be a deploy, or a portal's page: slowly, but for ever.
     const retryIn = no ? Math.min(o.maxBackoff, o.backoff * 10 * 2 ** this._refusals++) : later(error, this._fails++, o);
-    this._pausing = true;
+    this._reads = true;
     this._set(root.navigator?.onLine === false ? 'offline' : 'waiting', {retryIn, error});
     return retryIn;
   }
@@ -382,7 +381,7 @@ export class Halley {
   _serves() { /* likewise */ }
   _leave() {
     if (this._yield) this._yield();
-    else if (this._shares) Halley.transports.tab.leave(this);
+    else if (this._shares) this._transports.tab.leave(this);
   }
 }
 

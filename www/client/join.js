@@ -9,7 +9,7 @@ import {failure, later, refused, sleep} from './tools.js';
 export async function join(halley, signal) {
   const all = halley._channels, bad = new Map();
   let alone = false, some = false;
-  halley._joining = true;
+  halley._reads = true;
   try {
     for (;;) {
       const due = halley._names().filter(name => all.get(name).since && !bad.has(name)), known = halley._known();
@@ -34,7 +34,7 @@ export async function join(halley, signal) {
     for (const [name, error] of bad) halley._refuse(name, error);
     halley._quick = false;
   } finally {
-    halley._joining = false;
+    halley._reads = false;
   }
   halley._tell();
 }

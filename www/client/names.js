@@ -1,4 +1,5 @@
 /* Ids, cursors and patterns: what the client reads of them (fcgi-app/PROTOCOL.md, "Words"). */
+import {attempt} from './tools.js';
 
 /* Whether a message is later than what was noted of its channel; then it is noted. Ids are `<epoch>-<n>`. */
 export function isNew(last, {channel, id}) {
@@ -12,7 +13,7 @@ export function isNew(last, {channel, id}) {
 
 /* A cursor's items by their channels, or patterns. */
 export function placesOf(cursor) {
-  const name = item => { try { return decodeURIComponent(item.split('@')[0].replace(/~/g, '%')); } catch (e) { return item; } };
+  const name = item => attempt(() => decodeURIComponent(item.split('@')[0].replace(/~/g, '%')), item);
   return new Map(cursor.split(',').filter(Boolean).map(item => [name(item), item]));
 }
 

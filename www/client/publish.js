@@ -18,7 +18,7 @@ export async function publish(halley, channel, data, options) {
     halley._unsent--;
     forget();
   });
-  return Promise.race([sent, over]);
+  return Promise.race([over, sent]);
 }
 
 async function post(halley, job, o, signal) {
@@ -26,7 +26,7 @@ async function post(halley, job, o, signal) {
   const headers = {'Content-Type': raw ? body.type || 'application/octet-stream' : 'application/json', 'Idempotency-Key': key};
   for (let n = 0; ; n++) {
     try {
-      const said = await (halley._send?.(job) || call(halley, url, {method: 'POST', headers, body}, o.patience, signal));
+      const said = await (halley._send?.(job) || call(halley, url, signal, {method: 'POST', headers, body}, o.patience));
       if (!said?.id) throw foreign(200);
       return said;
     } catch (e) {

@@ -33,7 +33,7 @@ function lead(client, free) {
     if (!m.want) return;
     const was = client._dozes(), fresh = m.want.filter(name => !client._channels.has(name));
     // More than one request may ask for: that tab has to go alone.
-    if (fresh.length + client._channels.size > (client._limits().max_channels || 64)) return bus.postMessage({full: m.from});
+    if (fresh.length + client._channels.size > client._limits.max_channels) return bus.postMessage({full: m.from});
     tabs.set(m.from, m);
     fresh.forEach(name => client._channels.set(name, {subs: [], since: 'now'}));
     const gone = client._prune();

@@ -1,10 +1,10 @@
 /* Who speaks: the token that `options.token` gives. It is asked for anew before it expires, and after
  * a 401; of tabs that share a connection the one that leads asks, and hands it on. */
 
+import {attempt} from './tools.js';
+
 /* What a JWT says, as far as this client reads it: nothing, of a token that is none. */
-function claims(text) {
-  try { return JSON.parse(atob(text.split('.')[1].replace(/-/g, '+').replace(/_/g, '/'))); } catch (e) { return {}; }
-}
+const claims = text => attempt(() => JSON.parse(atob(text.split('.')[1].replace(/-/g, '+').replace(/_/g, '/'))), {});
 
 /* A token that counts from now on. */
 export function takeToken(halley, text) {

@@ -1,6 +1,11 @@
 /* What several parts of the client need. */
 export const root = globalThis;
 
+/* What it gives; something else where it fails. */
+export function attempt(fn, other) {
+  try { return fn(); } catch (e) { return other; }
+}
+
 /* Whether asking again would be answered alike. */
 export const refused = e => e.status >= 400 && e.status < 500 && ![408, 425, 429].includes(e.status);
 
@@ -28,5 +33,5 @@ export const sleep = (ms, signal) => new Promise(done => {
 export const newKey = () => Date.now().toString(36) + Math.random().toString(36).slice(1);
 
 /* The values by their keys. A page may have no storage, or not be let at it. */
-export const kept = key => { try { return sessionStorage.getItem(key); } catch (e) { /* none */ } };
-export const keep = (key, text) => { try { sessionStorage.setItem(key, text); } catch (e) { /* none */ } };
+export const kept = key => attempt(() => sessionStorage.getItem(key));
+export const keep = (key, text) => attempt(() => sessionStorage.setItem(key, text));

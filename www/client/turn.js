@@ -6,7 +6,7 @@ import {when} from './tools.js';
  * watched besides (watch.js). */
 export async function hold(halley, name, signal) {
   const transport = halley._transports[name], control = new AbortController(), o = halley.options;
-  const keep = (halley._limits().keepalive || 15) * 1000, own = control.signal;
+  const keep = halley._limits.keepalive * 1000, own = control.signal;
   const parts = halley._parts(halley._names()), watch = transport.streams === true ? halley.constructor.watch : transport.streams;
   let end, fail;
   const over = new Promise((yes, no) => { end = yes; fail = no; });

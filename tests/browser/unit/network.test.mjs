@@ -36,7 +36,7 @@ test('another kind of network is another network', async () => {
   halley.subscribe('chat');
   await sockets.open(0);
   change.handleEvent({type: 'change'});
-  assert.deepEqual(sockets[0].sent, [{ping: 1, ref: 'ping'}], 'the same kind: it is asked whether it lives');
+  assert.deepEqual(sockets[0].sent, [{ping: 1, ref: '#1'}], 'the same kind: it is asked whether it lives');
   navigator.connection.type = 'cellular';
   change.handleEvent({type: 'change'});
   await sockets.open(1);

@@ -104,7 +104,7 @@ test('what was left alone is tried again later', async () => {
   const halley = client({blocked: 50});
   halley.subscribe('chat');
   (await sockets.next(0)).onclose({code: 1006});
-  await isOpen(halley, 'wait');
+  await until(() => halley.states.some(s => s.state === 'open' && s.transport === 'wait'));
   (await sockets.next(1)).onopen();
   await isOpen(halley, 'ws');
 });
