@@ -11,10 +11,9 @@ import {publish} from './publish.js';
 import {history, messages} from './reading.js';
 import {call, urlOf} from './requests.js';
 import {tokenOf} from './token.js';
-import {attempt, failure, foreign, givenUp, keep, kept, later, newKey, refused, root, sleep, warn, when} from './tools.js';
+import {attempt, failure, foreign, givenUp, isPage, keep, kept, later, newKey, refused, root, sleep, warn, when} from './tools.js';
 import {hold} from './turn.js';
 
-const TYPES = ['message', 'gap', 'state', 'error'];
 /* The list at a key; it begins empty. */
 const listed = (on, type) => on[type] || (on[type] = []);
 const ORDER = ['ws', 'events', 'stream', 'wait', 'poll']; // the best come first
@@ -49,7 +48,7 @@ export class Halley {
     this.base = (base || '/comet').replace(/\/+$/, '');
     this.state = 'closed';
     this._start = /^(now|start|-\d+)$/.test(o.since) ? o.since : 'now';
-    this._on = {};
+    this._on = {message: [], gap: [], state: [], error: []};
     this._channels = new Map(); // name -> {subs, since}; since is '' once the cursor knows it
     this._last = new Map();     // channel -> id of its last message
     this._fails = 0;            // turns failed in a row
@@ -80,7 +79,7 @@ export class Halley {
   /* ---- events ---- */
 
   _fns(type) {
-    if (!TYPES.includes(type)) warn('there is no event ' + type);
+    if (!this._on[type]) warn('there is no event ' + type);
     return listed(this._on, type);
   }
   on(type, fn) { this._fns(type).push(fn); return this; }
@@ -176,7 +175,8 @@ export class Halley {
     this._emit('error', Object.assign(error, {channel: name}), subs);
     this._lose(subs, error);
   }
-  _gap(channels) {
+  _gap(names = []) {
+    const channels = names.filter(name => this._takers(name).length);
     if (channels.length) this._emit('gap', {channels});
     for (const name of channels) this._fire(this._takers(name), 'gap', {channels: [name]});
   }
@@ -283,11 +283,11 @@ export class Halley {
   async _pick(signal) {
     const {_transports: T, options: o} = this, parts = this._parts(this._names());
     const url = urlOf(this, '', parts[0], this.cursor);
-    const has = t => T[t] && (parts.length < 4 || /ws|poll/.test(t));
-    const fit = t => has(t) && (!T[t].fits || T[t].fits(url, o)) && !(this._until[t] > Date.now());
+    const fit = t => (!T[t].fits || T[t].fits(url, o)) && !(this._until[t] > Date.now());
     if (this._shares && !this._yield && parts.length < 2 && fit('tab')) return 'tab';
-    const offer = o.transports || (await this._info(signal)).transports, names = o.transports || ORDER.filter(t => offer.includes(t));
-    return names.find(fit) || names.filter(has).pop() || 'poll';
+    const offer = o.transports || (await this._info(signal)).transports, order = o.transports || ORDER.filter(t => offer.includes(t));
+    const names = order.filter(t => T[t] && (parts.length < 4 || /ws|poll/.test(t)));
+    return names.find(fit) || names.pop() || 'poll';
   }
 
   _failed(error) {
@@ -321,13 +321,13 @@ export class Halley {
   _batch(signal, batch, past) {
     if (signal.aborted) throw new Error('abandoned');
     if (batch?.error) throw failure(batch.error);
-    if (!Array.isArray(batch?.messages) || batch.cursor === undefined) throw foreign();
+    if (!isPage(batch) || batch.cursor === undefined) throw foreign();
     this._worked = true;
     if (!past) {
       this._retry = batch.retry;
       this._tell(batch);
     }
-    this._gap((batch.gap || []).filter(name => this._takers(name).length));
+    this._gap(batch.gap);
     let n = 0;
     for (const m of batch.messages) {
       if (!this._wants(m.channel) || !isNew(this._last, m)) continue;

@@ -23,7 +23,7 @@ export async function call(halley, url, signal, init, ms = halley.options.patien
   const forget = when(signal, () => control.abort(signal.reason));
   let timer, res, bad;
   const ask = (own, redirect) => fetch.call(root, url,
-    {cache: 'no-store', signal: control.signal, redirect, ...init, headers: own, ...credentials && {credentials}});
+    {cache: 'no-store', signal: control.signal, redirect, credentials, ...init, headers: own});
   try {
     for (let token; ; bad = token) {
       token = await tokenOf(halley, bad);

@@ -13,6 +13,8 @@ export const refused = e => e.status >= 400 && e.status < 500 && ![408, 425, 429
 export const failure = p => Object.assign(new Error(p.detail ? p.title + ': ' + p.detail : p.title),
   {retryAfter: p.retry_after * 1000 || undefined}, p);
 export const foreign = status => failure({title: 'not an answer of Halley', status});
+/* Whether an answer has messages. */
+export const isPage = answer => Array.isArray(answer?.messages);
 export const warn = text => console.warn('Halley: ' + text);
 export const givenUp = () => new DOMException('given up', 'AbortError');
 
@@ -30,7 +32,7 @@ export const sleep = (ms, signal) => new Promise(done => {
   when(signal, () => { clearTimeout(timer); done(); });
 });
 
-export const newKey = () => Date.now().toString(36) + Math.random().toString(36).slice(1);
+export const newKey = () => Date.now() + '-' + Math.random();
 
 /* The values by their keys. A page may have no storage, or not be let at it. */
 export const kept = key => attempt(() => sessionStorage.getItem(key));
