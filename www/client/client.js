@@ -19,17 +19,19 @@ const listed = (on, type) => on[type] || (on[type] = []);
 const ORDER = ['ws', 'events', 'stream', 'wait', 'poll']; // the best come first
 const net = () => root.navigator?.connection;
 
-/* The page is hidden, shown, gone, back; the network is lost, back, another one. */
+/* The network is another one, or changes otherwise. */
+function changed(halley, {type}) {
+  if (net().type === halley._net) halley._check?.(type);
+  else halley._anew();
+}
+
+/* The page is hidden, shown, gone, back; the network is lost, back. */
 const HEARD = {
   beforeunload(halley) { halley._parted = Date.now(); },
   pagehide(halley) { halley._leave(); },
   pageshow(halley, {persisted}) { if (persisted || halley._lost()) halley.wake(); },
   offline(halley) { halley._set('offline'); },
   online(halley) { halley._anew(); }, // what was open before leads nowhere, whatever it looks like
-  change(halley, {type}) {
-    if (net().type === halley._net) halley._check?.(type);
-    else halley._anew();
-  },
   visibilitychange(halley, {type}) {
     clearTimeout(halley._doze);
     const {hidden} = halley.options;
@@ -64,6 +66,7 @@ export class Halley {
     this._same = 'halley:' + this.base + (o.params || o.headers ? JSON.stringify([o.params, o.headers]) : '');
     this._id = newKey();
     this._shares = o.share !== false && !o.transports && T.tab?.fits();
+    this._kept = o.persist === 'session' && this._same + ' cursor';
     this.cursor = o.since !== this._start ? o.since : this._begin();
     this._until = JSON.parse(kept(this._same) || '{}'); // transport -> until when it is left alone
   }
@@ -72,9 +75,9 @@ export class Halley {
   _begin() {
     const at = root.document?.querySelector?.('[data-halley-cursor]');
     // What was to put it there may have failed.
-    return attempt(() => at.getAttribute('data-halley-cursor') || JSON.parse(at.textContent).cursor) || this.options.persist === 'session' && kept(this._same + ' cursor') || '';
+    return attempt(() => at.getAttribute('data-halley-cursor') || JSON.parse(at.textContent).cursor) || this._kept && kept(this._kept) || '';
   }
-  _store() { if (this.options.persist === 'session') keep(this._same + ' cursor', this.cursor); }
+  _store() { if (this._kept) keep(this._kept, this.cursor); }
 
   /* ---- events ---- */
 
@@ -362,7 +365,7 @@ export class Halley {
     this._emit('state', {state, transport, ...more}, this._all());
   }
 
-  handleEvent(event) { HEARD[event.type](this, event); }
+  handleEvent(event) { (HEARD[event.type] || changed)(this, event); }
   _lost() { return /waiting|offline|closed/.test(this.state); }
   /* Whatever is open is left, and all channels are read at once. */
   _anew() {

@@ -17,6 +17,7 @@ test('offline is said at once; online opens everything anew', async () => {
   halley.subscribe('chat');
   await sockets.open(0);
   await isOpen(halley, 'ws');
+  fire('change'); // a field of some form
   fire('offline');
   assert.equal(halley.state, 'offline');
   server.publish('chat', 1); // the WebSocket is a black hole
