@@ -58,7 +58,9 @@ export interface HalleyState {
    * because the server refused (`error`) before anything had worked: then until the channels
    * change, the page is shown, or `wake()`. What had worked and is refused is `waiting`, and
    * tried again after ten times `backoff` (5 s), doubling to `maxBackoff`. `waiting` without
-   * `retryIn`: the connection stands, but the server is cut off from Redis (`error` 503).
+   * `retryIn`: the connection stands, but the server is cut off from Redis (`error` 503). Where something
+   * else answers, a login page say, also behind a redirect to another origin, `error` says
+   * `not an answer of Halley`, and it is tried again like all that fails.
    */
   state: 'connecting' | 'open' | 'waiting' | 'offline' | 'closed';
   /** What brings the messages, here or in the tab of this browser that holds the connection. */
@@ -185,7 +187,7 @@ export interface HalleyTransportObject {
   /** Resolves when the server ended in good order, rejects when it failed. */
   run(turn: HalleyTurn): Promise<unknown>;
   /** Its first bytes come at once, and its silence is watched. */
-  streams?: boolean | ((turn: any, transport: any) => () => void);
+  streams?: boolean | ((turn: any, transport: any) => void);
   /** Its own signs of life are heard. */
   ticks?: boolean;
   /** Whether this browser has it, and it can ask for that address. */

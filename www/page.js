@@ -11,7 +11,8 @@ function wordsOf({state, transport, retryIn, error}, left) {
   if (state === 'offline') return 'This device has no network';
   if (state === 'closed') return error ? 'The server refuses this page' : 'Not connected';
   if (retryIn === undefined) return 'The server is cut off from Redis';
-  const what = error && error.status === 503 ? 'The server cannot serve just now' :
+  const what = error && error.title === 'not an answer of Halley' ? 'What answers is not Halley (a login page?)' :
+    error && error.status === 503 ? 'The server cannot serve just now' :
     error && error.status ? `The server answers ${error.status}` : 'No answer';
   return `${what}, next try ${left > 0 ? `in ${left} s` : 'now'}`;
 }

@@ -6,9 +6,9 @@
  *
  *   node build.mjs [--site FOLDER]      FOLDER: the site's scripts go there, and nothing else is built
  *
- * esbuild is npm's: of this package, or of the browser tests, or fetched for the occasion. */
+ * esbuild and terser are npm's: of this package, or of the browser tests, or fetched for the occasion. */
 import {execFileSync} from 'node:child_process';
-import {mkdtempSync, readFileSync, rmSync} from 'node:fs';
+import {mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {createRequire} from 'node:module';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
@@ -27,7 +27,7 @@ function find(name) {
     {stdio: ['ignore', 'ignore', 'inherit']});
   return createRequire(join(folder, 'package.json'))(name);
 }
-const esbuild = find('esbuild');
+const esbuild = find('esbuild'), terser = find('terser');
 
 /* Members that begin with "_" are this client's own, and shortened alike in all files, but those that tests look at. */
 let mangleCache = {};
@@ -37,17 +37,25 @@ async function build(options) {
     mangleProps: /^_/, reserveProps: /^_(emit|yield|tell)$/, mangleCache, ...options
   });
   ({mangleCache} = made);
+  return made.outputFiles;
 }
 
 const site = process.argv[2] === '--site' ? process.argv[3] : www, modules = ['index', 'core', 'streams', 'legacy'];
-const says = name => ({js: `/* ${name} of Halley ${pack.version}: built of www/client by "make client"; halley.d.ts says what it does. */\n"use strict";`});
-const required = {js: 'if(typeof module=="object"&&module.exports)module.exports=globalThis.Halley;'};
-await build({entryPoints: {halley: 'global.js'}, outdir: site, format: 'iife', banner: says('The client'), footer: required});
-await build({entryPoints: {'halley-legacy': 'legacy-global.js'}, outdir: site, format: 'iife', banner: says('Further transports')});
+const required = 'try{module.exports=Halley}catch(e){}\n';
+
+/* A script of a site, which nothing shortens further: the names that terser gives what is local compress better. */
+async function script(file, entry, what, footer = '') {
+  const [{text}] = await build({entryPoints: [entry], format: 'iife', write: false});
+  const {code} = await terser.minify(text, {ecma: 2020, toplevel: true});
+  const says = `/* Halley ${pack.version}${what}, built of www/client by "make client" */\n"use strict";`;
+  writeFileSync(join(site, file), says + code + '\n' + footer);
+}
+await script('halley.js', 'global.js', '', required);
+await script('halley-legacy.js', 'legacy-global.js', ', further transports');
 if (site === www) {
   const outdir = join(www, 'dist'), common = {outdir, sourcemap: true, entryPoints: modules.map(name => `${name}.js`)};
   rmSync(outdir, {recursive: true, force: true});
   await build({...common, format: 'esm', splitting: true, outExtension: {'.js': '.mjs'}});
   await build({...common, format: 'cjs', outExtension: {'.js': '.cjs'}});
-  await build({...common, entryPoints: {global: 'global.js', 'legacy.global': 'legacy-global.js'}, format: 'iife', footer: required});
+  await build({...common, entryPoints: {global: 'global.js', 'legacy.global': 'legacy-global.js'}, format: 'iife', footer: {js: required.trim()}});
 }

@@ -4,29 +4,53 @@
  * failure, for a new channel; join.js), then the best transport until that ends or fails (turn.js).
  * The cursor goes along, so nothing is lost; the last id of each channel drops what is double.
  */
-import {isNew, isPattern, matches, nameOf, placesOf} from './names.js';
+import {covers, isNew, nameOf, placesOf} from './names.js';
 import {check} from './options.js';
 import {join, past} from './join.js';
 import {publish} from './publish.js';
 import {history, messages} from './reading.js';
 import {call, urlOf} from './requests.js';
-import {renewing, tokenOf} from './token.js';
-import {failure, foreign, givenUp, keep, kept, later, newKey, refused, root, sleep, when} from './tools.js';
+import {tokenOf} from './token.js';
+import {attempt, failure, foreign, givenUp, isPage, keep, kept, later, newKey, refused, root, sleep, warn, when} from './tools.js';
 import {hold} from './turn.js';
 
-const TYPES = ['message', 'gap', 'state', 'error'];
+/* The list at a key; it begins empty. */
+const listed = (on, type) => on[type] || (on[type] = []);
 const ORDER = ['ws', 'events', 'stream', 'wait', 'poll']; // the best come first
-const EVENTS = ['online', 'offline', 'visibilitychange', 'beforeunload', 'pagehide', 'pageshow'];
 const net = () => root.navigator?.connection;
+
+/* The network is another one, or changes otherwise. */
+function changed(halley, {type}) {
+  if (net().type === halley._net) halley._check?.(type);
+  else halley._anew();
+}
+
+/* The page is hidden, shown, gone, back; the network is lost, back. */
+const HEARD = {
+  beforeunload(halley) { halley._parted = Date.now(); },
+  pagehide(halley) { halley._leave(); },
+  pageshow(halley, {persisted}) { if (persisted || halley._lost()) halley.wake(); },
+  offline(halley) { halley._set('offline'); },
+  online(halley) { halley._anew(); }, // what was open before leads nowhere, whatever it looks like
+  visibilitychange(halley, {type}) {
+    clearTimeout(halley._doze);
+    const {hidden} = halley.options;
+    if (root.document?.hidden) {
+      if (hidden) halley._doze = setTimeout(() => { halley._asleep = true; halley.wake(); }, hidden);
+    } else if (halley._asleep || halley._lost()) {
+      halley._asleep = false;
+      halley.wake();
+    } else if (Date.now() - halley._heard > 15000) halley._check ? halley._check(type) : halley._anew();
+  }
+};
 
 export class Halley {
   constructor(base, options) {
-    const o = this.options = check(options, Halley.transports);
-    this._transports = Halley.transports;
+    const T = this._transports = Halley.transports, o = this.options = check(options, T);
     this.base = (base || '/comet').replace(/\/+$/, '');
     this.state = 'closed';
     this._start = /^(now|start|-\d+)$/.test(o.since) ? o.since : 'now';
-    this._on = {};
+    this._on = {message: [], gap: [], state: [], error: []};
     this._channels = new Map(); // name -> {subs, since}; since is '' once the cursor knows it
     this._last = new Map();     // channel -> id of its last message
     this._fails = 0;            // turns failed in a row
@@ -34,13 +58,15 @@ export class Halley {
     this._refusals = 0;         // turns refused in a row
     this._parted = 0;           // when this page was last about to be left
     this._quick = true;         // the next turn begins with a quick read
+    this._limits = {max_channels: 64, max_message: 16384, keepalive: 15}; // until the server says others
     this._bad = {};             // transport -> how badly it failed
-    this._out = [];             // publishes that wait for their turn
+    this._sent = Promise.resolve(); // settled when all is sent that was published
+    this._unsent = 0;
     // Who asks for the same thing in the same way shares it.
-    this._same = 'halley:' + this.base + [o.params, o.headers].map(x => x ? ' ' + JSON.stringify(Object.entries(x).sort()) : '').join('');
+    this._same = 'halley:' + this.base + (o.params || o.headers ? JSON.stringify([o.params, o.headers]) : '');
     this._id = newKey();
-    this._tabs = new Map();     // for the tab that leads: what the others want
-    this._shares = o.share !== false && !o.transports && Halley.transports.tab && root.BroadcastChannel && root.navigator?.locks;
+    this._shares = o.share !== false && !o.transports && T.tab?.fits();
+    this._kept = o.persist === 'session' && this._same + ' cursor';
     this.cursor = o.since !== this._start ? o.since : this._begin();
     this._until = JSON.parse(kept(this._same) || '{}'); // transport -> until when it is left alone
   }
@@ -48,19 +74,16 @@ export class Halley {
   /* What the page says where it begins, or what a page before it has kept. */
   _begin() {
     const at = root.document?.querySelector?.('[data-halley-cursor]');
-    try {
-      if (at) return at.getAttribute('data-halley-cursor') || JSON.parse(at.textContent).cursor || '';
-    } catch (e) { /* what was to put it there has failed */ }
-    return this.options.persist === 'session' && kept(this._same + ' cursor') || '';
+    // What was to put it there may have failed.
+    return attempt(() => at.getAttribute('data-halley-cursor') || JSON.parse(at.textContent).cursor) || this._kept && kept(this._kept) || '';
   }
-  _store() { if (this.options.persist === 'session') keep(this._same + ' cursor', this.cursor); }
-  get _key() { return this._same + (this._who ? ' ' + this._who : ''); }
+  _store() { if (this._kept) keep(this._kept, this.cursor); }
 
   /* ---- events ---- */
 
   _fns(type) {
-    if (!TYPES.includes(type)) console.warn('Halley: there is no event ' + type);
-    return this._on[type] || (this._on[type] = []);
+    if (!this._on[type]) warn('there is no event ' + type);
+    return listed(this._on, type);
   }
   on(type, fn) { this._fns(type).push(fn); return this; }
   off(type, fn) { this._on[type] = this._fns(type).filter(f => f !== fn && f.once !== fn); return this; }
@@ -75,7 +98,10 @@ export class Halley {
   /* To all, and to those who listen at one of these subscriptions. */
   _emit(type, event, subs = []) {
     if (this.options.debug) console.debug('Halley', type, event);
-    for (const {_on: on} of [this, ...subs]) for (const fn of [...on[type] || []]) this._call(fn, event);
+    this._fire([this, ...subs], type, event);
+  }
+  _fire(these, type, event) {
+    for (const {_on: on} of these) for (const fn of [...on[type] || []]) this._call(fn, event);
   }
 
   /* ---- what is asked for ---- */
@@ -86,7 +112,7 @@ export class Halley {
     const leave = () => this._leaveOne(name, s => s === sub);
     leave.ready = new Promise((yes, no) => { sub.placed = yes; sub.lost = no; });
     leave.ready.catch(() => {}); // whoever waits for it hears of it
-    leave.on = (type, fn) => { (sub._on[type] = sub._on[type] || []).push(fn); return leave; };
+    leave.on = (type, fn) => { listed(sub._on, type).push(fn); return leave; };
     if (signal?.aborted) {
       sub.lost(givenUp());
       return leave;
@@ -105,7 +131,8 @@ export class Halley {
     return leave;
   }
   unsubscribe(channel, fn) {
-    this._leaveOne(nameOf(channel), s => arguments.length < 2 || s.fn === fn, arguments.length < 2);
+    const all = arguments.length < 2;
+    this._leaveOne(nameOf(channel), s => all || s.fn === fn, all);
   }
   _subs(name) { return this._channels.get(name)?.subs || []; }
   _leaveOne(name, is, all) {
@@ -117,36 +144,31 @@ export class Halley {
     for (const sub of subs) {
       sub.lost(error);
       sub.forget();
-      sub._on.end?.[0]();
+      this._fire([sub], 'end');
     }
   }
   /* Drops the channels that neither this page nor another tab wants, and their places. */
   _prune() {
-    const gone = this._names().filter(name => !this._mine(name) && !this._serves(t => t.want.includes(name)));
+    const gone = this._names().filter(name => !this._subs(name).length && !this._serves(t => t.want.includes(name)));
     gone.forEach(name => this._channels.delete(name));
-    if (gone.length) this._forget(name => gone.some(g => g === name || matches(g, name)) && !this._wants(name));
+    if (gone.length) this._forget(name => gone.some(g => covers(g, name)) && !this._wants(name));
     return gone.length;
   }
   _forget(is) {
-    for (const map of [this._places, this._last]) [...map.keys()].filter(is).forEach(name => map.delete(name));
+    for (const map of [this._places, this._last]) map.forEach((at, name) => is(name) && map.delete(name));
     this._store();
   }
   _all() { return this._names().flatMap(name => this._subs(name)); }
-  _serves(fn) { return [...this._tabs.values()].some(fn); }
   _names() { return [...this._channels.keys()]; }
   _known() { return this._names().filter(name => !this._channels.get(name).since); }
-  _mine(name) { return this._subs(name).length; }
-  _wants(name) { return this._channels.has(name) || this._names().some(pattern => matches(pattern, name)); }
-  _takers(channel) {
-    const all = this._subs(channel).slice();
-    for (const [name, c] of this._channels) if (name !== channel && matches(name, channel)) all.push(...c.subs);
-    return all;
-  }
+  _wants(channel) { return this._names().some(name => covers(name, channel)); }
+  _takers(channel) { return this._names().flatMap(name => covers(name, channel) ? this._subs(name) : []); }
   _placed(names) {
     for (const name of names) {
-      if (!this._channels.has(name)) continue;
-      this._channels.get(name).since = '';
-      this._subs(name).forEach(sub => sub.held || sub.placed());
+      const c = this._channels.get(name);
+      if (!c) continue;
+      c.since = '';
+      c.subs.forEach(sub => sub.held || sub.placed());
     }
   }
   /* One channel is left out, and the others go on. */
@@ -156,9 +178,10 @@ export class Halley {
     this._emit('error', Object.assign(error, {channel: name}), subs);
     this._lose(subs, error);
   }
-  _gap(channels) {
+  _gap(names = []) {
+    const channels = names.filter(name => this._takers(name).length);
     if (channels.length) this._emit('gap', {channels});
-    for (const name of channels) for (const {_on: {gap}} of this._takers(name)) gap?.forEach(fn => this._call(fn, {channels: [name]}));
+    for (const name of channels) this._fire(this._takers(name), 'gap', {channels: [name]});
   }
 
   close() {
@@ -184,24 +207,26 @@ export class Halley {
     this._turn?.abort();
     if (this._looping) return;
     this._looping = true;
-    Promise.resolve().then(() => this._loop());
+    this._loop();
   }
 
   /* Other channels are wanted. A quick read that is on its way, or due, finds them by itself. */
   _changed() {
-    if (this._looping && this._channels.size && (this._joining || this._pausing)) return;
+    if (this._looping && this._channels.size && this._reads) return;
     if (this._sync) this._sync();
     else this.wake();
   }
 
   _listen(verb) {
-    EVENTS.forEach(type => root[verb]?.(type, this));
+    for (const type in HEARD) root[verb]?.(type, this);
     net()?.[verb]?.('change', this);
   }
 
   async _loop() {
+    await null; // what is asked for in one go is asked for at once
     this._listen('addEventListener');
-    this.handleEvent({});
+    this._net = net()?.type;
+    this.handleEvent({type: 'visibilitychange'});
     while (this._channels.size) {
       const {signal} = this._turn = new AbortController();
       let ms = 0;
@@ -222,7 +247,6 @@ export class Halley {
 
   async _go(signal) {
     const o = this.options;
-    this._pausing = false;
     if (this.state !== 'open') this._set('connecting');
     await tokenOf(this);
     if (this._channels.size > 64 && !o.transports) await this._info(signal);
@@ -233,8 +257,8 @@ export class Halley {
       this._quick = true;
       this._set('open');
     } else {
-      const at = this.cursor, stop = name === 'tab' ? () => {} : renewing(this);
-      await hold(this, name, signal).finally(stop);
+      const at = this.cursor;
+      await hold(this, name, signal);
       this._bad[name] = 0;
       // An end without news, at once: something is amiss, do not turn in circles.
       const idle = name !== 'tab' && at === this.cursor && Date.now() - this._began < 1000;
@@ -246,27 +270,27 @@ export class Halley {
   }
 
   async _info(signal) {
-    const said = this._offer || await call(this, this.base + '/info', {}, this.options.patience, signal);
-    if (!Array.isArray(said.transports)) throw foreign(200);
+    const said = this._offer || await call(this, this.base + '/info', signal);
+    if (!Array.isArray(said?.transports)) throw foreign(200);
+    Object.assign(this._limits, said.limits);
     return (this._offer = said);
   }
-  _limits() { return this._offer?.limits || {}; }
 
   /* As many requests as the server wants for so many channels. */
   _parts(names) {
-    const parts = [], most = this._limits().max_channels || 64;
+    const parts = [], most = this._limits.max_channels;
     for (let i = 0; i < names.length; i += most) parts.push(names.slice(i, i + most));
     return parts;
   }
 
   async _pick(signal) {
-    const T = Halley.transports, o = this.options, parts = this._parts(this._names());
+    const {_transports: T, options: o} = this, parts = this._parts(this._names());
     const url = urlOf(this, '', parts[0], this.cursor);
-    const has = t => T[t] && (parts.length < 4 || /ws|poll/.test(t));
-    const fit = t => has(t) && (!T[t].fits || T[t].fits(url, o)) && !(this._until[t] > Date.now());
+    const fit = t => (!T[t].fits || T[t].fits(url, o)) && !(this._until[t] > Date.now());
     if (this._shares && !this._yield && parts.length < 2 && fit('tab')) return 'tab';
-    const offer = o.transports || (await this._info(signal)).transports, names = (o.transports || ORDER).filter(t => offer.includes(t));
-    return names.find(fit) || names.filter(has).pop() || 'poll';
+    const offer = o.transports || (await this._info(signal)).transports, order = o.transports || ORDER.filter(t => offer.includes(t));
+    const names = order.filter(t => T[t] && (parts.length < 4 || /ws|poll/.test(t)));
+    return names.find(fit) || names.pop() || 'poll';
   }
 
   _failed(error) {
@@ -291,7 +315,7 @@ export class Halley {
     }
     // What had worked and is refused now may be a deploy, or a portal's page: slowly, but for ever.
     const retryIn = no ? Math.min(o.maxBackoff, o.backoff * 10 * 2 ** this._refusals++) : later(error, this._fails++, o);
-    this._pausing = true;
+    this._reads = true;
     this._set(root.navigator?.onLine === false ? 'offline' : 'waiting', {retryIn, error});
     return retryIn;
   }
@@ -300,13 +324,13 @@ export class Halley {
   _batch(signal, batch, past) {
     if (signal.aborted) throw new Error('abandoned');
     if (batch?.error) throw failure(batch.error);
-    if (!Array.isArray(batch?.messages) || batch.cursor === undefined) throw foreign();
+    if (!isPage(batch) || batch.cursor === undefined) throw foreign();
     this._worked = true;
     if (!past) {
       this._retry = batch.retry;
       this._tell(batch);
     }
-    this._gap((batch.gap || []).filter(name => this._takers(name).length));
+    this._gap(batch.gap);
     let n = 0;
     for (const m of batch.messages) {
       if (!this._wants(m.channel) || !isNew(this._last, m)) continue;
@@ -341,31 +365,13 @@ export class Halley {
     this._emit('state', {state, transport, ...more}, this._all());
   }
 
-  /* The page is hidden, shown, gone, back; the network is lost, back, another one. */
-  handleEvent({type, persisted}) {
-    const lost = /waiting|offline|closed/.test(this.state), kind = net()?.type, check = event => {
-      if (this._check) return this._check(event);
-      this._quick = true;
-      this.wake();
-    };
-    if (type === 'beforeunload') return void (this._parted = Date.now());
-    if (type === 'pagehide') return this._leave();
-    if (type === 'pageshow') return (persisted || lost) && this.wake();
-    if (type === 'offline') return this._set('offline');
-    const other = type === 'change' && kind !== this._net;
-    this._net = kind;
-    if (type === 'online' || other) { // what was open before leads nowhere, whatever it looks like
-      this._quick = true;
-      return this.wake();
-    }
-    if (type === 'change') return this._check?.(type);
-    clearTimeout(this._doze);
-    if (root.document?.hidden) {
-      if (this.options.hidden) this._doze = setTimeout(() => { this._asleep = true; this.wake(); }, this.options.hidden);
-    } else if (this._asleep || type && lost) {
-      this._asleep = false;
-      this.wake();
-    } else if (type && Date.now() - this._heard > 15000) check(type);
+  handleEvent(event) { (HEARD[event.type] || changed)(this, event); }
+  _lost() { return /waiting|offline|closed/.test(this.state); }
+  /* Whatever is open is left, and all channels are read at once. */
+  _anew() {
+    this._net = net()?.type;
+    this._quick = true;
+    this.wake();
   }
   /* Nobody looks at this page, nor at a tab that it serves: no need to hold a connection. */
   _dozes() {
@@ -375,9 +381,10 @@ export class Halley {
   /* ---- tabs of one browser: one leads, and holds the connection for all (tabs.js) ---- */
 
   _tell() { /* nobody, unless this tab leads */ }
+  _serves() { /* likewise */ }
   _leave() {
     if (this._yield) this._yield();
-    else if (this._shares) Halley.transports.tab.leave(this);
+    else if (this._shares) this._transports.tab.leave(this);
   }
 }
 

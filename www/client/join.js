@@ -1,7 +1,7 @@
 /* How channels get their places: the quick reads that a turn begins with. */
 import {read} from './requests.js';
 import {isNew} from './names.js';
-import {failure, later, refused, sleep} from './tools.js';
+import {failure, isPage, later, refused, sleep} from './tools.js';
 
 /* Gives every channel its place in the cursor. A new one that wants its past is read once
  * more after that, alone: what both reads have is dropped. One bad name shall not cost the
@@ -9,7 +9,7 @@ import {failure, later, refused, sleep} from './tools.js';
 export async function join(halley, signal) {
   const all = halley._channels, bad = new Map();
   let alone = false, some = false;
-  halley._joining = true;
+  halley._reads = true;
   try {
     for (;;) {
       const due = halley._names().filter(name => all.get(name).since && !bad.has(name)), known = halley._known();
@@ -34,7 +34,7 @@ export async function join(halley, signal) {
     for (const [name, error] of bad) halley._refuse(name, error);
     halley._quick = false;
   } finally {
-    halley._joining = false;
+    halley._reads = false;
   }
   halley._tell();
 }
@@ -57,10 +57,9 @@ async function place(halley, signal, names, fresh, since) {
 
 /* The server does not take the cursor: what was owed is lost, once, and all begins anew. */
 function beginAnew(halley) {
-  const channels = halley._names().filter(name => halley._mine(name));
   halley._places.clear();
   halley._channels.forEach(channel => { channel.since = 'now'; });
-  halley._gap(channels);
+  halley._gap(halley._names());
 }
 
 /* A further listener that wants the past: what comes meanwhile waits until that is read. */
@@ -70,7 +69,7 @@ export async function past(halley, name, sub, since) {
   for (let from = since, n = 0; halley._subs(name).includes(sub);) {
     try {
       const batch = await read(halley, undefined, 'poll', [name], from);
-      if (!Array.isArray(batch.messages)) throw failure(batch);
+      if (!isPage(batch)) throw failure(batch);
       batch.messages.forEach(give);
       if (!batch.messages.length && !halley._channels.get(name).since) break;
       if (!batch.messages.length) await sleep(halley.options.backoff); // the channel itself has no place yet

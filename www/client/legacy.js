@@ -38,13 +38,13 @@ function callback(fn) {
 
 export const jsonp = {
   /* In the place of fetch, for quick reads too. A script shows no status: it comes or it does not. */
-  ask(url, init, ms, signal) {
+  ask(halley, url, signal, init, ms) {
     const control = new AbortController();
     let script;
     when(signal, () => control.abort());
     const answer = new Promise((done, fail) => {
       const name = callback(done), over = () => { delete root[name]; };
-      const query = init.body ? '?' + init.body : url.slice(url.indexOf('?'));
+      const query = init ? '?' + init.body : url.slice(url.indexOf('?'));
       const now = /\/poll(\?|$)/.test(url) ? '&timeout=0' : '';
       script = scriptOf(url.replace(/\/\w+(\?.*)?$/, '/jsonp') + query + now + '&callback=' + name);
       script.onload = over;

@@ -1,4 +1,6 @@
 /* The options, and what is said of those that cannot be meant (halley.d.ts says what each is for). */
+import {warn} from './tools.js';
+
 const DEFAULTS = {
   since: 'now', timeout: 25, interval: 3000, patience: 15000, firstByte: 4000, silence: 0, hidden: 60000,
   blocked: 600000, backoff: 500, maxBackoff: 30000, tries: 5, queue: 1000, transports: undefined, share: true, params: undefined,
@@ -6,12 +8,12 @@ const DEFAULTS = {
 };
 
 export function check(options, known) {
-  const {transports: names} = options || {}, unknown = Object.keys(options || {}).filter(key => !(key in DEFAULTS));
+  const o = {...DEFAULTS, ...options}, names = o.transports, unknown = Object.keys(o).filter(key => !(key in DEFAULTS));
   if (names !== undefined) {
-    if (!Array.isArray(names) || !names.length) throw new TypeError('transports: must be a list of names');
+    if (!Array.isArray(names) || !names.length) throw new TypeError('transports: wants a list of names');
     const odd = names.find(name => !known[name]);
     if (odd !== undefined) throw new TypeError(`transports: there is no ${odd}; there are ${Object.keys(known).join(', ')}`);
   }
-  if (unknown.length) console.warn('Halley: unknown options: ' + unknown.join(', '));
-  return {...DEFAULTS, ...options};
+  if (unknown.length) warn('unknown options: ' + unknown.join(', '));
+  return o;
 }

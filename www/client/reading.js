@@ -1,6 +1,6 @@
 /* Further ways of reading: an async iterator, and pages of history. */
-import {call, queryOf} from './requests.js';
-import {failure, foreign} from './tools.js';
+import {call, urlOf} from './requests.js';
+import {failure, foreign, isPage} from './tools.js';
 
 /* What comes on a channel, for `for await`. It begins with the call; it ends with the signal, with
  * close(), or in an error where the channel is refused, or more wait to be read than `queue`. */
@@ -34,8 +34,7 @@ export function messages(halley, channel, options) {
 
 /* A page of what a channel's history holds. */
 export async function history(halley, channel, options) {
-  const {limit, before, after, signal} = options || {}, query = queryOf(Object.entries({channel, limit, before, after, ...halley.options.params}));
-  const page = await call(halley, `${halley.base}/history?${query}`, {}, halley.options.patience, signal);
-  if (!Array.isArray(page?.messages)) throw foreign(200);
+  const {signal, ...which} = options || {}, page = await call(halley, urlOf(halley, 'history', [channel], undefined, which), signal);
+  if (!isPage(page)) throw foreign(200);
   return page;
 }

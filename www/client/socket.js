@@ -1,42 +1,46 @@
 /* The WebSocket, whose channels change with those that are wanted, without a new one. */
-import {isPattern, matches} from './names.js';
+import {covers, isPattern} from './names.js';
 import {failure, root, when} from './tools.js';
 
 export function socket(turn, done, fail) {
-  const {client, names} = turn, on = new Set(names), asked = new Map(), joined = new Set();
+  const {client, names} = turn, on = new Set(names), asked = new Map(), joined = new Set(), joins = [];
   const {_channels: all, _places: places} = client, token = client._token;
   const url = new URL(turn.url('ws'), root.document?.baseURI || root.location?.href);
   const ws = new WebSocket(url.href.replace(/^http/, 'ws'), token ? ['halley', 'bearer.' + token] : []);
   let open = false, due = false, count = 0;
 
-  const say = (text, ref, answer) => {
+  /* Answers come under the `ref` of what was said. */
+  const send = (text, ref, answer) => {
     asked.set(ref, m => { asked.delete(ref); answer(m); });
     ws.send(text);
   };
-  const post = ({channel, body, key}) => new Promise((yes, no) => {
+  const say = (what, answer) => {
+    const ref = '#' + ++count;
+    send(JSON.stringify({...what, ref}), ref, answer);
+    return ref;
+  };
+  /* What is larger than a WebSocket may carry is not for it. */
+  const long = text => text.length > 4096 && new TextEncoder().encode(text).length > client._limits.max_message;
+  const post = ({channel, raw, body, key}) => !raw && !long(body) && new Promise((yes, no) => {
     const timer = setTimeout(no, client.options.patience, new Error('no answer'));
-    say(`{"publish":{"channel":${JSON.stringify(channel)},"data":${body},"key":${JSON.stringify(key)}},"ref":${JSON.stringify(key)}}`, key, m => {
+    send(`{"publish":{"channel":${JSON.stringify(channel)},"data":${body},"key":${JSON.stringify(key)}},"ref":${JSON.stringify(key)}}`, key, m => {
       clearTimeout(timer);
       m.published ? yes(m.published) : no(failure(m.error));
     });
   });
   /* Whoever speaks goes on under another token. */
-  const speak = token => {
-    const ref = 'token ' + ++count;
-    say(JSON.stringify({token, ref}), ref, ({error}) => error?.status && turn.fail(failure(error)));
-  };
+  const speak = token => say({token}, ({error}) => error?.status && turn.fail(failure(error)));
 
   /* One bad name shall not cost the others: it is found, and left out. */
   function join(list, since) {
-    const ref = 'join ' + ++count;
     list.forEach(name => on.add(name));
-    say(JSON.stringify({[isPattern(list[0]) ? 'pattern' : 'subscribe']: list, since, ref}), ref, ({error}) => {
+    joins.push(say({[isPattern(list[0]) ? 'pattern' : 'subscribe']: list, since}, ({error}) => {
       if (!error?.status) return; // the connection is lost, and with it nothing else
       if (error.status >= 500 || error.status === 429) return turn.fail(failure(error));
       list.forEach(name => on.delete(name));
       if (list.length > 1) return list.forEach(name => join([name], since));
       client._refuse(list[0], failure(error));
-    });
+    }));
   }
   function sync() {
     due = false;
@@ -47,7 +51,7 @@ export function socket(turn, done, fail) {
     if (!all.size || client._parts([...all.keys()]).length > 1) return client.wake();
     if (gone.length) ws.send(JSON.stringify({unsubscribe: gone}));
     // With a pattern goes all that it stood for, what is named as well too: that is asked for anew.
-    for (const name of on) if (!isPattern(name) && gone.some(left => matches(left, name))) fresh.push(name);
+    for (const name of on) if (!isPattern(name) && gone.some(left => covers(left, name))) fresh.push(name);
     const groups = new Map();
     for (const name of fresh) {
       const since = client._places.get(name) || all.get(name).since || 'now', key = since + (isPattern(name) ? ' ' : '');
@@ -76,9 +80,9 @@ export function socket(turn, done, fail) {
       joined.delete(name);
       client._placed([name]);
     }
-    if (!joined.size) for (const ref of [...asked.keys()]) if (/^join /.test(ref)) asked.delete(ref);
+    if (!joined.size) joins.splice(0).forEach(ref => asked.delete(ref)); // only a refusal is answered
   };
-  turn.probe(() => new Promise(yes => open ? say('{"ping":1,"ref":"ping"}', 'ping', () => yes()) : yes()));
+  turn.probe(() => new Promise(yes => open ? say({ping: 1}, () => yes()) : yes()));
   const closed = ws.onclose = ({code}) => {
     client._send = client._speak = null;
     asked.forEach(answer => answer({error: {title: 'connection lost'}}));

@@ -1,26 +1,30 @@
 /* Tabs of one browser share one connection: one leads, and holds it for all. */
-import {failure, when} from './tools.js';
+import {failure, root, when} from './tools.js';
 import {takeToken} from './token.js';
 import {watch} from './watch.js';
 
+/* Where those meet who ask for the same thing, and may. */
+const keyOf = client => client._same + (client._who ? ' ' + client._who : '');
+
 /* Says to the tab that leads what this one wants. */
 function want(client, names) {
-  const bus = new BroadcastChannel(client._key);
+  const bus = new BroadcastChannel(keyOf(client));
   bus.postMessage({from: client._id, want: names, asleep: client._asleep});
   bus.close();
 }
 
 /* Leads from now on, until the function that it returns is called. */
 function lead(client, free) {
-  const bus = new BroadcastChannel(client._key);
+  const bus = new BroadcastChannel(keyOf(client)), tabs = new Map(); // what the others want
+  client._serves = fn => [...tabs.values()].some(fn);
   client._tell = batch => {
     const {state, transport, _error: e, _token: token} = client, error = e && {title: e.message, status: e.status};
     bus.postMessage({from: client._id, names: client._known(), state, transport, error, token, batch});
   };
   client._yield = () => {
     delete client._tell;
+    delete client._serves;
     client._yield = null;
-    client._tabs.clear();
     client._prune();
     bus.close();
     free();
@@ -29,8 +33,8 @@ function lead(client, free) {
     if (!m.want) return;
     const was = client._dozes(), fresh = m.want.filter(name => !client._channels.has(name));
     // More than one request may ask for: that tab has to go alone.
-    if (fresh.length + client._channels.size > (client._limits().max_channels || 64)) return bus.postMessage({full: m.from});
-    client._tabs.set(m.from, m);
+    if (fresh.length + client._channels.size > client._limits.max_channels) return bus.postMessage({full: m.from});
+    tabs.set(m.from, m);
     fresh.forEach(name => client._channels.set(name, {subs: [], since: 'now'}));
     const gone = client._prune();
     if (was !== client._dozes()) client.wake();
@@ -46,9 +50,18 @@ function lead(client, free) {
  * is not heard although it was asked, it is taken. */
 export const tab = {
   streams: watch,
+  fits: () => root.BroadcastChannel && root.navigator?.locks,
   leave: client => want(client, []),
+  /* Tabs share where the same may speak for both. */
+  speaks(client, {sub, subscribe, publish}) {
+    const who = JSON.stringify([sub, subscribe, publish]), other = client._who && client._who !== who;
+    client._who = who;
+    if (!other) return;
+    client._yield?.();
+    client.wake();
+  },
   run: turn => new Promise(done => {
-    const {client} = turn, key = client._key, bus = new BroadcastChannel(key), ask = () => want(client, client._names());
+    const {client} = turn, key = keyOf(client), bus = new BroadcastChannel(key), ask = () => want(client, client._names());
     const patience = 7 + Math.random() * 2; // seconds
     let leader, covered, missed = 0, queue = Promise.resolve();
     const next = fn => { queue = queue.then(fn).catch(turn.fail); };

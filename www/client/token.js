@@ -1,22 +1,17 @@
 /* Who speaks: the token that `options.token` gives. It is asked for anew before it expires, and after
  * a 401; of tabs that share a connection the one that leads asks, and hands it on. */
 
-/* What a JWT says, as far as this client reads it: nothing, of a token that is none. */
-function claims(text) {
-  try { return JSON.parse(atob(text.split('.')[1].replace(/-/g, '+').replace(/_/g, '/'))); } catch (e) { return {}; }
-}
+import {attempt} from './tools.js';
 
-/* A token that counts from now on. Tabs share where the same may speak for both. */
+/* What a JWT says, as far as this client reads it: nothing, of a token that is none. */
+const claims = text => attempt(() => JSON.parse(atob(text.split('.')[1].replace(/-/g, '+').replace(/_/g, '/'))), {});
+
+/* A token that counts from now on. */
 export function takeToken(halley, text) {
-  const {exp, sub, subscribe, publish} = claims(text), left = exp * 1000 - Date.now() || Infinity;
-  const who = JSON.stringify([sub, subscribe, publish]), other = halley._who && halley._who !== who;
-  halley._who = who;
+  const said = claims(text), left = said.exp * 1000 - Date.now() || Infinity;
   halley._token = text;
   halley._renewAt = Date.now() + Math.max(1000, left - Math.min(30000, left / 10));
-  if (other) {
-    halley._yield?.();
-    halley.wake();
-  }
+  halley._transports.tab?.speaks(halley, said);
   return text;
 }
 
@@ -24,31 +19,9 @@ export function takeToken(halley, text) {
 export function tokenOf(halley, bad) {
   const {token} = halley.options;
   if (!token || halley._token && halley._token !== bad && Date.now() < halley._renewAt) return halley._token;
-  const over = () => { halley._asking = null; };
   if (!halley._asking) {
-    halley._asking = Promise.resolve().then(token).then(text => takeToken(halley, text || ''));
-    halley._asking.then(over, over);
+    halley._asking = Promise.resolve().then(token).then(text => takeToken(halley, text || ''))
+      .finally(() => { halley._asking = null; });
   }
   return halley._asking;
-}
-
-/* Keeps what is held by a token held: an open WebSocket is told the next one, all else asks anew. */
-export function renewing(halley) {
-  let timer;
-  const next = () => {
-    const ms = halley._renewAt - Date.now();
-    if (ms < Infinity && halley.options.token) timer = setTimeout(renew, Math.min(ms, 2 ** 31 - 1));
-  };
-  const renew = async () => {
-    if (Date.now() < halley._renewAt) return next();
-    try {
-      const text = await tokenOf(halley);
-      if (!halley._speak) return halley.wake();
-      halley._speak(text);
-      halley._tell();
-      next();
-    } catch (e) { halley.wake(); } // what it asks next says why
-  };
-  next();
-  return () => clearTimeout(timer);
 }

@@ -6,7 +6,7 @@ import {when} from './tools.js';
  * watched besides (watch.js). */
 export async function hold(halley, name, signal) {
   const transport = halley._transports[name], control = new AbortController(), o = halley.options;
-  const keep = (halley._limits().keepalive || 15) * 1000, own = control.signal;
+  const keep = halley._limits.keepalive * 1000, own = control.signal;
   const parts = halley._parts(halley._names()), watch = transport.streams === true ? halley.constructor.watch : transport.streams;
   let end, fail;
   const over = new Promise((yes, no) => { end = yes; fail = no; });
@@ -41,7 +41,7 @@ export async function hold(halley, name, signal) {
   };
   halley._heard = halley._fed = 0;
   halley._began = Date.now();
-  const stop = watch?.(shared, transport);
+  watch?.(shared, transport);
   if (!transport.streams) shared.alive();
   try {
     await Promise.race([over, ...parts.map(names => transport.run({
@@ -49,7 +49,6 @@ export async function hold(halley, name, signal) {
       ask: (...args) => ask(names, ...args), held: endpoint => held(names, endpoint)
     }))]);
   } finally {
-    stop?.();
     forget();
     control.abort();
     halley._check = halley._via = halley._sync = null;

@@ -100,10 +100,10 @@ export class PaperServer {
     const [path, search = ''] = req.url.split('?');
     let body = '';
     for await (const piece of req) body += piece;
-    const endpoint = path.replace('/comet/', '');
+    const endpoint = path.replace('/comet/', '').replace(/^moved\//, ''), moved = path.includes('/moved/');
     const form = (req.headers['content-type'] || '').startsWith('application/x-www-form-urlencoded');
     const query = new URLSearchParams(form ? body : search);
-    const request = {method: req.method, endpoint, query, body, headers: req.headers, url: req.url,
+    const request = {method: req.method, endpoint, moved, query, body, headers: req.headers, url: req.url,
       channels: query.getAll('channel'), since: query.get('since')};
     this.requests.push(request);
     const send = (status, value, headers) => {

@@ -17,7 +17,7 @@ function page() {
   const patience = (fn, ms, ...args) => ms < LONG && setTimeout(fn, ms, ...args);
   vm.runInNewContext(LEGACY, {self: root, document, AbortController, setTimeout: patience});
   const control = new AbortController();
-  const ask = ms => root.Halley.transports.jsonp.ask('/comet/wait?channel=chat', {}, ms, control.signal);
+  const ask = ms => root.Halley.transports.jsonp.ask(null, '/comet/wait?channel=chat', control.signal, undefined, ms);
   // As a browser does: the script is run, whether it is still in the page or not, then it has loaded.
   const comes = (script, batch) => {
     const name = /callback=(\w+)$/.exec(script.src)[1];

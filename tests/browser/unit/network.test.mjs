@@ -17,6 +17,7 @@ test('offline is said at once; online opens everything anew', async () => {
   halley.subscribe('chat');
   await sockets.open(0);
   await isOpen(halley, 'ws');
+  fire('change'); // a field of some form
   fire('offline');
   assert.equal(halley.state, 'offline');
   server.publish('chat', 1); // the WebSocket is a black hole
@@ -36,7 +37,7 @@ test('another kind of network is another network', async () => {
   halley.subscribe('chat');
   await sockets.open(0);
   change.handleEvent({type: 'change'});
-  assert.deepEqual(sockets[0].sent, [{ping: 1, ref: 'ping'}], 'the same kind: it is asked whether it lives');
+  assert.deepEqual(sockets[0].sent, [{ping: 1, ref: '#1'}], 'the same kind: it is asked whether it lives');
   navigator.connection.type = 'cellular';
   change.handleEvent({type: 'change'});
   await sockets.open(1);
@@ -159,3 +160,14 @@ for (const [what, body] of [['a login page', '<!doctype html><title>log in</titl
     await assert.rejects(halley.publish('chat', 1, {tries: 1}), /not an answer of Halley/);
   });
 }
+
+test('a redirect within reach is followed, with what was posted', async () => {
+  server.before = r => r.moved ? undefined : {status: 307, headers: {Location: r.url.replace('/comet/', '/comet/moved/')}};
+  const halley = paper.client();
+  halley.subscribe('chat', null, {since: 'start'});
+  await isOpen(halley, 'wait');
+  await halley.publish('chat', 1);
+  await got(halley, 1);
+  assert.deepEqual(halley.got, [1]);
+  assert.ok(!halley.states.some(s => s.error));
+});

@@ -142,10 +142,10 @@ test('a page whose user becomes another one leaves the connection of the first',
   const halley = paper.client({share: true, token: () => jwt({sub: user, exp: soon(3600)}), firstByte: 60000});
   halley.subscribe('chat');
   await isOpen(halley, 'stream');
-  const key = halley._key;
+  const key = halley._who;
   user = 'bert';
   server.before = r => JSON.parse(Buffer.from(bearer(r).split('.')[1], 'base64url')).sub === 'anna' ? {status: 401} : undefined;
   for (const held of server.streams) held.res.destroy();
-  await until(() => halley._key !== key && halley.state === 'open' && server.streams.size === 1 && halley._yield);
+  await until(() => halley._who !== key && halley.state === 'open' && server.streams.size === 1 && halley._yield);
   assert.equal(JSON.parse(Buffer.from(bearer([...server.streams][0].request).split('.')[1], 'base64url')).sub, 'bert');
 });
