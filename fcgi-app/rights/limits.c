@@ -272,7 +272,7 @@ bool limits_admit(struct limits *limits, const char *address, const struct ident
     const char *user = counted_user(limits, who);
     char network[ADDRESS_TEXT];
 
-    if (address == NULL)
+    if (address == NULL || (most_address == 0 && user == NULL))
         return true;
     address_network(address, network);
     if (most_address > 0 &&
@@ -297,7 +297,7 @@ struct stake limits_hold(struct limits *limits, const char *address, const struc
     struct stake stake = {NULL, NULL};
     char network[ADDRESS_TEXT];
 
-    if (address == NULL)
+    if (address == NULL || (limits->config->max_waiters_address == 0 && user == NULL))
         return stake;
     address_network(address, network);
     if (limits->config->max_waiters_address > 0)

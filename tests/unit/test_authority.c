@@ -40,6 +40,10 @@ START_TEST(an_address_is_taken_apart) {
 }
 END_TEST
 
+#define LONG_SOCKET                                                                                \
+    "unix:/a-socket-whose-path-is-longer-than-the-107-bytes-that-"                                 \
+    "every-socket-may-have-so-that-nobody-can-listen-there.sock:/"
+
 static const char *const bad[] = {"",
                                   "/may.php",
                                   "127.0.0.1/may.php",
@@ -64,8 +68,7 @@ static const char *const bad[] = {"",
                                   "unix:",
                                   "unix:run/site.sock:/",
                                   "unix:/run/site.sock",
-                                  "unix:/a-socket-whose-path-is-longer-than-the-107-bytes-that-"
-                                  "every-socket-may-have-so-that-nobody-can-listen-there.sock:/",
+                                  LONG_SOCKET,
                                   "unix:/run/site.sock:may"};
 
 START_TEST(what_is_no_address_is_refused) {
