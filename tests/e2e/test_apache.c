@@ -163,6 +163,17 @@ START_TEST(the_shipped_figures_of_mod_fcgid_add_up_under_each_mpm) {
 }
 END_TEST
 
+/* Under mpm_event a process takes new connections while it has fewer than ThreadsPerChild and the
+ * factor times its idle threads: with one idle thread, a page that polls for each thread. */
+START_TEST(the_shipped_figures_let_pages_that_poll_keep_their_connections) {
+    static const char *const names[] = {"halley.conf", "halley-fcgid.conf"};
+
+    const char *section = section_of(shipped(names[_i]), "event");
+    ck_assert_int_ge(figure(section, "AsyncRequestWorkerFactor"),
+                     2 * figure(section, "ThreadsPerChild"));
+}
+END_TEST
+
 static struct flight *post_begin(const char *path, const char *type, const char *body) {
     const struct request request = {.method = "POST",
                                     .path = path,
