@@ -2,7 +2,6 @@
  */
 #include "worker/ingest.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,8 +34,7 @@ static void make_digest(const struct config *config, char out[2 * DIGEST_BYTES +
     for (size_t i = 0; i < config->ingest_count; i++)
         buf_printf(&text, "%s\n", patterns[i]);
     crypto_sha1(text.data, text.len, digest);
-    for (int i = 0; i < DIGEST_BYTES; i++)
-        snprintf(out + 2 * i, 3, "%02x", digest[i]);
+    crypto_hex(out, digest, DIGEST_BYTES);
     buf_free(&text);
 }
 

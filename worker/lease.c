@@ -13,6 +13,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "core/base/crypto.h"
 #include "core/base/log.h"
 
 #define PATIENCE_FIRST 0.01 /* seconds */
@@ -32,8 +33,7 @@ static void make_secret(char secret[LEASE_SECRET]) {
 
     if (getrandom(bytes, sizeof bytes, 0) != (ssize_t)sizeof bytes)
         log_warning("sequencer.random", "there is no randomness: others can sign what workers say");
-    for (size_t i = 0; i < sizeof bytes; i++)
-        snprintf(secret + 2 * i, 3, "%02x", bytes[i]);
+    crypto_hex(secret, bytes, sizeof bytes);
 }
 
 void lease_init(struct lease *lease, const char *name, const char *prefix, int milliseconds) {

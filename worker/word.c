@@ -4,7 +4,6 @@
  */
 #include "worker/word.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "core/base/buf.h"
@@ -40,8 +39,7 @@ static bool is_signed(const char *text, size_t len, const char *secret) {
     buf_printf(&said, "%s %.*s", secret, (int)(len - SIGN), text);
     crypto_sha1(said.data, said.len, digest);
     buf_free(&said);
-    for (int i = 0; i < SIGN / 2; i++)
-        snprintf(sign + 2 * i, 3, "%02x", digest[i]);
+    crypto_hex(sign, digest, SIGN / 2);
     return text[len - SIGN] == ' ' && memcmp(text + len - SIGN + 1, sign, SIGN - 1) == 0;
 }
 

@@ -17,6 +17,16 @@ void crypto_base64(struct buf *out, const void *data, size_t len) {
     out->len += (size_t)EVP_EncodeBlock((unsigned char *)to, data, (int)len);
 }
 
+void crypto_hex(char *out, const unsigned char *bytes, size_t len) {
+    static const char digits[] = "0123456789abcdef";
+
+    for (size_t i = 0; i < len; i++) {
+        *out++ = digits[bytes[i] >> 4];
+        *out++ = digits[bytes[i] & 15];
+    }
+    *out = '\0';
+}
+
 void crypto_sha1(const void *data, size_t len, unsigned char out[CRYPTO_SHA1]) {
     unsigned size = CRYPTO_SHA1;
     if (EVP_Digest(data, len, out, &size, EVP_sha1(), NULL) != 1)

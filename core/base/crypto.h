@@ -13,6 +13,9 @@
 /* Appends `len` bytes as padded base64 (RFC 4648 §4). Any thread. */
 void crypto_base64(struct buf *out, const void *data, size_t len);
 
+/* Writes `len` bytes as twice as many lower-case hexadecimal digits, and a NUL. Any thread. */
+void crypto_hex(char *out, const unsigned char *bytes, size_t len);
+
 /* The SHA-1 digest of `len` bytes, which the WebSocket handshake asks for. Any thread. */
 enum { CRYPTO_SHA1 = 20 };
 void crypto_sha1(const void *data, size_t len, unsigned char out[CRYPTO_SHA1]);

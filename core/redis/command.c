@@ -56,14 +56,56 @@ static void on_reply(redisAsyncContext *hiredis, void *reply, void *ctx) {
     free(pending);
 }
 
+/* Bytes at most that stand around a word: "$", its length, two line ends. */
+enum { WORD_FRAME = 26 };
+
+static char *put(char *to, const char *bytes, size_t len) {
+    if (len > 0) /* `bytes` may be NULL else */
+        memcpy(to, bytes, len);
+    memcpy(to + len, "\r\n", 2);
+    return to + len + 2;
+}
+
+static char *put_length(char *to, char kind, size_t length) {
+    char digits[20];
+    size_t at = sizeof digits;
+
+    do {
+        digits[--at] = (char)('0' + length % 10);
+        length /= 10;
+    } while (length > 0);
+    *to = kind;
+    return put(to + 1, digits + at, sizeof digits - at);
+}
+
+/* A command as Redis reads it (RESP, an array of bulk strings). hiredis would format each word with
+ * a printf of its own, for every poll of every session. */
+static void add_command(struct buf *text, int argc, const char **argv, const size_t *lens) {
+    size_t size = WORD_FRAME;
+
+    for (int i = 0; i < argc; i++)
+        size += WORD_FRAME + lens[i];
+    char *to = buf_reserve(text, size);
+    to = put_length(to, '*', (size_t)argc);
+    for (int i = 0; i < argc; i++) {
+        to = put_length(to, '$', lens[i]);
+        to = put(to, argv[i], lens[i]);
+    }
+    text->len = (size_t)(to - text->data);
+}
+
 enum err redis_command(struct redis *redis, redis_reply_fn *reply, void *ctx, int argc,
                        const char **argv, const size_t *lens) {
     if (!redis_speaks(redis))
         return ERR_REDIS;
     struct pending *pending = mem_new(sizeof *pending);
     *pending = (struct pending){.fn = reply, .ctx = ctx, .redis = redis};
+    struct buf text = buf_make(SIZE_MAX / 2);
     redis_asked(redis);
-    if (redisAsyncCommandArgv(redis->hiredis, on_reply, pending, argc, argv, lens) != REDIS_OK) {
+    add_command(&text, argc, argv, lens);
+    int sent = redisAsyncFormattedCommand(redis->hiredis, on_reply, pending, text.data, text.len);
+    buf_free(&text);
+    if (sent != REDIS_OK) {
         free(pending);
         return ERR_REDIS;
     }
@@ -82,19 +124,9 @@ enum err redis_command(struct redis *redis, redis_reply_fn *reply, void *ctx, in
  * know that there are any; for Redis they are nothing new.
  */
 enum {
-    JOIN_COMMANDS = 5, /* MULTI, the command, CLIENT ID, SUBSCRIBE, EXEC; and a PSUBSCRIBE for each
-                        * pattern, since a list of replies has one for each command */
-    JOIN_MAX = 65536
+    JOIN_COMMANDS = 5 /* MULTI, the command, CLIENT ID, SUBSCRIBE, EXEC; and a PSUBSCRIBE for each
+                       * pattern, since a list of replies has one for each command */
 };
-
-static void add_command(struct buf *text, int argc, const char **argv, const size_t *lens) {
-    char *command = NULL;
-    long long len = redisFormatCommandArgv(&command, argc, argv, lens);
-
-    if (len > 0)
-        buf_add(text, command, (size_t)len);
-    redisFreeCommand(command);
-}
 
 static void add_words(struct buf *text, const char *verb, const char *word) {
     const char *argv[] = {verb, word};
@@ -147,7 +179,7 @@ enum err redis_join(struct redis *redis, redis_reply_fn *reply, void *ctx, int a
         return ERR_REDIS;
     struct pending *pending = mem_new(sizeof *pending);
     *pending = (struct pending){.fn = reply, .ctx = ctx, .redis = redis};
-    struct buf text = buf_make(JOIN_MAX);
+    struct buf text = buf_make(SIZE_MAX / 2);
     unsigned commands = JOIN_COMMANDS + (unsigned)count;
     add_words(&text, "MULTI", NULL);
     add_command(&text, argc, argv, lens);

@@ -54,8 +54,7 @@ void session_id(char out[SESSION_ID_TEXT], const char *service, size_t service_l
     memcpy(both + service_len + 1, client, client_len);
     crypto_sha256(both, service_len + 1 + client_len, digest);
     free(both);
-    for (size_t i = 0; i < SESSION_ID / 2; i++)
-        snprintf(out + 2 * i, 3, "%02x", digest[i]);
+    crypto_hex(out, digest, SESSION_ID / 2);
 }
 
 uint64_t session_number(struct sessions *sessions) {

@@ -83,8 +83,7 @@ void roster_key(char key[ROSTER_KEY], const char *const *texts, size_t count) {
     for (size_t i = 0; i < count; i++)
         buf_add(&text, texts[i], strlen(texts[i]) + 1);
     crypto_sha256(text.data, text.len, digest);
-    for (size_t i = 0; i < ROSTER_KEY / 2; i++)
-        snprintf(key + 2 * i, 3, "%02x", digest[i]);
+    crypto_hex(key, digest, ROSTER_KEY / 2);
     buf_free(&text);
 }
 

@@ -8,31 +8,38 @@
 #include <stdbool.h>
 #include <string.h>
 
-/* What is no address: a name of a proxy's own ("unknown"), or what somebody made up. */
+/* What may stand in an address or in a name; all else strangers made up. */
+static const bool plain[256] = {
+    ['0' ... '9'] = true, ['A' ... 'Z'] = true, ['a' ... 'z'] = true,
+    ['.'] = true,         ['-'] = true,         [':'] = true,
+};
+
+/* What is no IPv6 address, or a name of a proxy's own ("unknown"). */
 static void keep_plain(const char *text, char out[ADDRESS_TEXT]) {
     size_t len = 0;
 
     for (; *text != '\0' && len < ADDRESS_TEXT - 1; text++) {
-        bool plain = (*text >= 'a' && *text <= 'z') || (*text >= 'A' && *text <= 'Z') ||
-                     (*text >= '0' && *text <= '9') || *text == '.' || *text == '-' || *text == ':';
-        if (plain)
-            out[len++] = *text;
+        out[len] = *text;
+        len += plain[(unsigned char)*text];
     }
     if (len == 0)
         out[len++] = '-';
     out[len] = '\0';
 }
 
-/* The bytes of an IPv6 address, without brackets and zone; false: it is none. */
+/* The bytes of an IPv6 address, without brackets and zone; false: it is none. For each request:
+ * what has no colon is not looked at further. */
 static bool parse_six(const char *text, struct in6_addr *six) {
-    char plain[INET6_ADDRSTRLEN];
-    size_t bracket = text[0] == '[', len = strcspn(text + bracket, "]%");
+    char bare[INET6_ADDRSTRLEN];
 
-    if (len >= sizeof plain)
+    if (strchr(text, ':') == NULL)
         return false;
-    memcpy(plain, text + bracket, len);
-    plain[len] = '\0';
-    return inet_pton(AF_INET6, plain, six) == 1;
+    size_t bracket = text[0] == '[', len = strcspn(text + bracket, "]%");
+    if (len >= sizeof bare)
+        return false;
+    memcpy(bare, text + bracket, len);
+    bare[len] = '\0';
+    return inet_pton(AF_INET6, bare, six) == 1;
 }
 
 static void write_address(const char *text, bool network, char out[ADDRESS_TEXT]) {

@@ -48,13 +48,23 @@ const char *head_reason(int status) {
     }
 }
 
+enum { USUAL = 384 }; /* bytes of a head, mostly */
+
+static void put_line(struct buf *out, const char *name, const char *value) {
+    buf_text(out, name);
+    buf_text(out, value);
+    buf_text(out, "\r\n");
+}
+
 /* "none": lighttpd would answer a Range with a part of what is made for who asked now. */
 static void put_lines(const struct head *head, enum head_syntax syntax, struct buf *out) {
+    (void)buf_reserve(out, USUAL);
     buf_text(out, syntax == HEAD_CGI ? "Status: " : "HTTP/1.1 ");
-    buf_printf(out, "%d %s\r\n", head->status, head_reason(head->status));
+    buf_uint(out, (uint64_t)head->status);
+    put_line(out, " ", head_reason(head->status));
     if (head->type != NULL)
-        buf_printf(out, "Content-Type: %s\r\n", head->type);
-    buf_printf(out, "Cache-Control: %s\r\n", head->cache != NULL ? head->cache : "no-store");
+        put_line(out, "Content-Type: ", head->type);
+    put_line(out, "Cache-Control: ", head->cache != NULL ? head->cache : "no-store");
     buf_text(out, "X-Content-Type-Options: nosniff\r\n"
                   "X-Accel-Buffering: no\r\nAccept-Ranges: none\r\n");
     if (head->fields != NULL)

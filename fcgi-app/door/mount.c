@@ -20,16 +20,21 @@
 #include "core/base/mem.h"
 #include "fcgi-app/door/params.h"
 
-const char *mount_path(const char *uri, size_t *len) {
+/* What stands behind the host of a target that is a URL. */
+static const char *behind_host(const char *uri) {
     size_t scheme =
         strspn(uri, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-.");
 
-    if (uri[0] != '/' && scheme > 0 && strncmp(uri + scheme, "://", 3) == 0) {
-        const char *host = uri + scheme + 3;
-        size_t host_len = strcspn(host, "/?#");
-        if (host_len > 0)
-            uri = host + host_len;
-    }
+    if (scheme == 0 || strncmp(uri + scheme, "://", 3) != 0)
+        return uri;
+    const char *host = uri + scheme + 3;
+    size_t host_len = strcspn(host, "/?#");
+    return host_len > 0 ? host + host_len : uri;
+}
+
+const char *mount_path(const char *uri, size_t *len) {
+    if (uri[0] != '/')
+        uri = behind_host(uri);
     *len = strcspn(uri, "?");
     return uri;
 }

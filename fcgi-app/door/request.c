@@ -14,6 +14,8 @@
 #include "core/base/mem.h"
 #include "fcgi-app/door/mount.h"
 
+enum { PATHS_ENDS = 3 }; /* bytes that end the path and the two that are served, said or not */
+
 /* Where their members stand in struct request. */
 static const size_t offsets[SAID_COUNT] = {
 #define OFFSET_PLAIN(member)                         offsetof(struct request, member)
@@ -34,10 +36,13 @@ static const size_t offsets[SAID_COUNT] = {
     | ((said_set)SET_##class(0, 1) << SAID_##name)
 static const said_set all_plain = 0 SAID_LIST(PLAIN_BIT), all_dear = 0 SAID_LIST(DEAR_BIT);
 
-/* Each one `i` of a set. */
-#define FOREACH_SAID(i, set)                                                                       \
-    for (said_set left_ = (set); left_ != 0 && (i = __builtin_ctzll(left_), true);                 \
-         left_ &= left_ - 1)
+/* A request that says nothing. */
+#define SILENT_PLAIN(member) .member = "",
+#define SILENT_DEAR(member)  .member = "",
+#define SILENT_DOORS(member)
+#define SILENT(name, variable, field, member, class) SILENT_##class(member)
+static const struct request silent = {SAID_LIST(SILENT).endpoint = "", .body = ""};
+#undef SILENT
 
 static const char **member_of(const struct request *request, int what) {
     return (const char **)(void *)((char *)(uintptr_t)request + offsets[what]);
@@ -77,6 +82,15 @@ static const char *query_of(const struct said *said) {
     return sign != NULL ? sign + 1 : "";
 }
 
+/* Those of which something is said. */
+static said_set set_said(const struct said *said) {
+    said_set set = 0;
+
+    for (int i = 0; i < SAID_COUNT; i++)
+        set |= (said_set)(said->of[i][0] != '\0') << i;
+    return set;
+}
+
 /* What those of a set need, each with an end byte. */
 static size_t room_for(const struct said *said, said_set set) {
     size_t size = 0;
@@ -88,26 +102,18 @@ static size_t room_for(const struct said *said, said_set set) {
     return size;
 }
 
-/* Fills the members of a set; "" needs no room. */
+/* Fills the members of a set. */
 static void put_all(struct request *request, const struct said *said, said_set set, char **at) {
     int i;
 
     FOREACH_SAID(i, set) {
-        const char *text = said->of[i];
-        *member_of(request, i) = text[0] != '\0' ? put_text(at, text) : "";
+        *member_of(request, i) = put_text(at, said->of[i]);
     }
 }
 
 /* Those of the dear ones that the taker wants are copied. */
-static void take_dear(struct request *request, const struct said *said,
+static void take_dear(struct request *request, const struct said *said, said_set dear,
                       const struct request_taker *taker) {
-    said_set dear = 0;
-    int i;
-
-    FOREACH_SAID(i, all_dear) {
-        *member_of(request, i) = "";
-        dear |= said->of[i][0] != '\0' ? SAID_BIT(i) : 0;
-    }
     if (dear == 0 || taker == NULL || taker->wants == NULL)
         return;
     dear &= taker->wants(taker->ctx, request);
@@ -119,23 +125,24 @@ static void take_dear(struct request *request, const struct said *said,
 
 struct request *request_new(const struct said *said, const struct request_taker *taker) {
     const char *query = query_of(said);
-    size_t room = room_for(said, all_plain | SAID_BIT(SAID_URI) | SAID_BIT(SAID_SCRIPT_NAME) |
-                                     SAID_BIT(SAID_PATH_INFO));
-    struct request *request = mem_new(sizeof *request + room + strlen(query) + 1);
+    said_set set = set_said(said),
+             paths = SAID_BIT(SAID_URI) | SAID_BIT(SAID_SCRIPT_NAME) | SAID_BIT(SAID_PATH_INFO);
+    size_t room = PATHS_ENDS + room_for(said, set & (all_plain | paths)) + strlen(query) + 1;
+    struct request *request = mem_new(sizeof *request + room);
     char *at = request->text;
     size_t path_len;
     const char *path = mount_path(said->of[SAID_URI], &path_len);
 
-    put_all(request, said, all_plain, &at);
+    *request = silent;
+    put_all(request, said, set & all_plain, &at);
     request->path = put(&at, path, path_len);
     request->served = put_served(&at, said->of[SAID_SCRIPT_NAME], said->of[SAID_PATH_INFO]);
     request->query_said = request->query[0] != '\0';
     if (!request->query_said && query[0] != '\0')
         request->query = put_text(&at, query);
-    request->endpoint = request->body = "";
     request->proxied = said_by_a_proxy(said);
     request->credential = said_credential(said);
-    take_dear(request, said, taker);
+    take_dear(request, said, set & all_dear, taker);
     return request;
 }
 

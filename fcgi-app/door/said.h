@@ -12,7 +12,7 @@
 /*
  * name, CGI variable (RFC 3875 §4.1), HTTP field ("": none), member of struct request, and
  * PLAIN: copied for every request;
- * DEAR:  long, and needed by few: copied only for routes that want it;
+ * DEAR:  long or seldom said, and needed by few: copied only for routes that want it;
  * DOORS: only a door itself looks at it, there is no member.
  */
 #define SAID_LIST(X)                                                                               \
@@ -50,7 +50,7 @@
       asked_method, DEAR)                                                                          \
     X(ASKED_HEADERS, "HTTP_ACCESS_CONTROL_REQUEST_HEADERS", "Access-Control-Request-Headers",      \
       asked_headers, DEAR)                                                                         \
-    X(PROTOCOL, "SERVER_PROTOCOL", "", protocol, DEAR)                                             \
+    X(PROTOCOL, "SERVER_PROTOCOL", "", protocol, PLAIN)                                            \
     X(CONNECTION, "HTTP_CONNECTION", "Connection", connection, DEAR)                               \
     X(UPGRADE, "HTTP_UPGRADE", "Upgrade", upgrade, DEAR)                                           \
     X(SOCKET_KEY, "HTTP_SEC_WEBSOCKET_KEY", "Sec-WebSocket-Key", socket_key, DEAR)                 \
@@ -68,6 +68,11 @@ enum said_what {
 /* A set of them, by its bits. */
 typedef uint64_t said_set;
 #define SAID_BIT(what) ((said_set)1 << (what))
+
+/* Each one `i` (an int) of a set. */
+#define FOREACH_SAID(i, set)                                                                       \
+    for (said_set left_ = (set); left_ != 0 && (i = __builtin_ctzll(left_), true);                 \
+         left_ &= left_ - 1)
 
 /*
  * What one request says: "" where it says nothing, never NULL. A field that stands there

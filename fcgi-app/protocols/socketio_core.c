@@ -340,8 +340,10 @@ static void welcome(const struct speech *speech, const struct hub_places *begin,
     struct socketio_state *state = speech->state;
     struct socketio_space *space = state->changing;
     struct buf data = buf_make(SIZE_MAX / 2);
+    char sid[SOCKETIO_ID + 1];
 
-    buf_printf(&data, "{\"sid\":\"%s\"", space->sid);
+    socketio_space_sid(speech, space, sid);
+    buf_printf(&data, "{\"sid\":\"%s\"", sid);
     if (speech->service != NULL && speech->service->recovery) {
         buf_text(&data, ",\"pid\":");
         put_pid(state, begin, &data);
@@ -382,7 +384,7 @@ void socketio_leave(const struct socketio_state *state, const struct socketio_sp
     struct order_names *names = &step->leave.names;
 
     for (size_t i = 0; i < state->count; i++) {
-        const struct socketio_space *other = &state->spaces[i];
+        const struct socketio_space *other = state->spaces[i];
         if (other != space && socketio_space_has(other, name, len))
             return;
     }

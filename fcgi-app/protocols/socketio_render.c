@@ -72,20 +72,26 @@ static void put_all_excluded(struct buf *out, const struct envelope *envelope) {
 
 /* Whether one of these names, each with its NUL, is the session's in that namespace, or a room that
  * it is in. */
-static bool meets(const struct buf *names, const struct socketio_space *space) {
+static bool meets(const struct speech *speech, const struct buf *names,
+                  const struct socketio_space *space) {
+    char sid[SOCKETIO_ID + 1];
+
+    if (names->len > 0)
+        socketio_space_sid(speech, space, sid);
     for (size_t at = 0; at < names->len; at += strlen(names->data + at) + 1) {
         const char *name = names->data + at;
-        if (strcmp(name, space->sid) == 0 || socketio_space_has(space, name, strlen(name)))
+        if (strcmp(name, sid) == 0 || socketio_space_has(space, name, strlen(name)))
             return true;
     }
     return false;
 }
 
-static bool is_excluded(const struct envelope *envelope, const struct socketio_space *space) {
+static bool is_excluded(const struct speech *speech, const struct envelope *envelope,
+                        const struct socketio_space *space) {
     struct buf names = buf_make(SIZE_MAX / 2);
 
     put_all_excluded(&names, envelope);
-    bool excluded = meets(&names, space);
+    bool excluded = meets(speech, &names, space);
     buf_free(&names);
     return excluded;
 }
@@ -123,9 +129,9 @@ unsigned socketio_shape(const struct speech *speech, struct batch *batch) {
 
     if (state->count != 1 || speech->service == NULL)
         return SHAPE_OWN;
-    bool excluded = meets(excluded_of(batch, &own), &state->spaces[0]);
+    bool excluded = meets(speech, excluded_of(batch, &own), state->spaces[0]);
     buf_free(&own);
-    return excluded ? SHAPE_OWN : number_of(speech, &state->spaces[0]);
+    return excluded ? SHAPE_OWN : number_of(speech, state->spaces[0]);
 }
 
 /* ----------------------------------------------------------------------- rendering */
@@ -240,9 +246,9 @@ static void render_message(const struct rendering *rendering, size_t index) {
 
     (void)read_envelope(entry->message, &envelope);
     for (size_t i = 0; i < state->count; i++) {
-        const struct socketio_space *space = &state->spaces[i];
+        const struct socketio_space *space = state->spaces[i];
         if (socketio_space_has(space, channel->name, channel->len) &&
-            !is_excluded(&envelope, space))
+            !is_excluded(rendering->speech, &envelope, space))
             render_entry(rendering, index, &envelope, space);
     }
 }
@@ -269,8 +275,8 @@ static void render_gaps(const struct rendering *rendering) {
 
     for (size_t i = 0; batch_has_gap(rendering->batch) && i < state->count; i++) {
         struct buf list = buf_make(SIZE_MAX / 2);
-        if (put_gaps(rendering, &state->spaces[i], &list))
-            say(rendering, &state->spaces[i], (struct scan_value){list.data, list.len}, NULL);
+        if (put_gaps(rendering, state->spaces[i], &list))
+            say(rendering, state->spaces[i], (struct scan_value){list.data, list.len}, NULL);
         buf_free(&list);
     }
 }

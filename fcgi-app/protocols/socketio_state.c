@@ -80,15 +80,19 @@ bool socketio_token_valid(const struct speech *speech, const char *name, size_t 
 
 static void set_token(const struct speech *speech, struct socketio_space *space,
                       const char *token) {
-    unsigned char sid[CRYPTO_SHA256];
-
     if (token != NULL)
         memcpy(space->token, token, SOCKETIO_ID);
     else
         make_token(speech, space->name, space->len, space->token);
     space->token[SOCKETIO_ID] = '\0';
+}
+
+void socketio_space_sid(const struct speech *speech, const struct socketio_space *space,
+                        char out[SOCKETIO_ID + 1]) {
+    unsigned char sid[CRYPTO_SHA256];
+
     digest(speech, space->name, space->len, "sid", space->token, SOCKETIO_ID, sid);
-    put_id(space->sid, sid, SOCKETIO_ID / 4 * 3);
+    put_id(out, sid, SOCKETIO_ID / 4 * 3);
 }
 
 void socketio_space_renew(const struct speech *speech, struct socketio_space *space) {
@@ -100,8 +104,8 @@ void socketio_space_renew(const struct speech *speech, struct socketio_space *sp
 struct socketio_space *socketio_space_find(struct socketio_state *state, const char *name,
                                            size_t len) {
     for (size_t i = 0; i < state->count; i++) {
-        if (state->spaces[i].len == len && memcmp(state->spaces[i].name, name, len) == 0)
-            return &state->spaces[i];
+        if (state->spaces[i]->len == len && memcmp(state->spaces[i]->name, name, len) == 0)
+            return state->spaces[i];
     }
     return NULL;
 }
@@ -109,8 +113,9 @@ struct socketio_space *socketio_space_find(struct socketio_state *state, const c
 struct socketio_space *socketio_space_add(const struct speech *speech, const char *name, size_t len,
                                           const char *token) {
     struct socketio_state *state = speech->state;
-    struct socketio_space *space = &state->spaces[state->count++];
+    struct socketio_space *space = mem_new(sizeof *space);
 
+    state->spaces[state->count++] = space;
     *space = (struct socketio_space){.name = mem_copy(name, len), .len = len};
     if (speech->service != NULL)
         space->section = config_namespace(speech->config, speech->service, name, len);
@@ -123,13 +128,18 @@ static void space_free(struct socketio_space *space) {
         free(space->joined[i]);
     free(space->joined);
     free(space->name);
+    free(space);
 }
 
 void socketio_space_drop(struct socketio_state *state, struct socketio_space *space) {
-    space_free(space);
+    size_t at = 0;
+
+    while (state->spaces[at] != space)
+        at++;
     state->count--;
-    memmove(space, space + 1,
-            (size_t)(&state->spaces[state->count] - space) * sizeof *state->spaces);
+    memmove(&state->spaces[at], &state->spaces[at + 1],
+            (state->count - at) * sizeof state->spaces[0]);
+    space_free(space);
 }
 
 static bool is_word(const char *words, const char *channel, size_t len) {
@@ -189,7 +199,7 @@ void socketio_state_settle(struct socketio_state *state) {
 static void clear(struct socketio_state *state) {
     socketio_state_settle(state);
     for (size_t i = 0; i < state->count; i++)
-        space_free(&state->spaces[i]);
+        space_free(state->spaces[i]);
     free(state->text);
     texts_free(&state->attachments);
     memset(state, 0, sizeof *state);
@@ -228,7 +238,7 @@ void socketio_state_save(const struct speech *speech, struct buf *out) {
     if (state->deadline > 0)
         buf_printf(out, "d%llu\n", (unsigned long long)state->deadline);
     for (size_t i = 0; i < state->count; i++)
-        save_space(&state->spaces[i], out);
+        save_space(state->spaces[i], out);
     if (state->text != NULL)
         save_event(state, out);
 }
@@ -248,9 +258,6 @@ static bool load_space(const struct speech *speech, const char *line, size_t len
 
     if (len < SOCKETIO_ID + 2 || line[len - SOCKETIO_ID - 1] != ' ' ||
         state->count == SOCKETIO_SPACES)
-        return false;
-    if (!socketio_token_valid(speech, line, len - SOCKETIO_ID - 1, line + len - SOCKETIO_ID,
-                              SOCKETIO_ID))
         return false;
     socketio_space_add(speech, line, len - SOCKETIO_ID - 1, line + len - SOCKETIO_ID);
     return true;
@@ -295,7 +302,7 @@ static bool load_line(const struct speech *speech, char kind, const char *line, 
     case 'j':
         if (state->count == 0 || !channel_valid(line, len))
             return false;
-        socketio_space_join(&state->spaces[state->count - 1], line, len);
+        socketio_space_join(state->spaces[state->count - 1], line, len);
         return true;
     case 'b':
         return load_event(state, line, at, end);

@@ -23,14 +23,13 @@ struct socketio_space {
     size_t len;
     const struct name_space *section; /* NULL: none, which only / can have */
     char token[SOCKETIO_ID + 1];      /* its secret, with which a pid begins */
-    char sid[SOCKETIO_ID + 1];        /* made of the token */
     char **joined;                    /* channels that were joined by event */
     size_t joined_count;
 };
 
 struct socketio_state {
     uint64_t deadline; /* Unix milliseconds; 0: it has joined a namespace */
-    struct socketio_space spaces[SOCKETIO_SPACES];
+    struct socketio_space *spaces[SOCKETIO_SPACES];
     size_t count;
     char *text; /* of an event whose attachments are awaited; NULL: none */
     size_t text_len;
@@ -61,6 +60,10 @@ struct socketio_space *socketio_space_find(struct socketio_state *state, const c
 struct socketio_space *socketio_space_add(const struct speech *speech, const char *name, size_t len,
                                           const char *token);
 void socketio_space_drop(struct socketio_state *state, struct socketio_space *space);
+
+/* Its id, as clients know it: made of its secret whenever it is asked for. */
+void socketio_space_sid(const struct speech *speech, const struct socketio_space *space,
+                        char out[SOCKETIO_ID + 1]);
 
 /* A new secret. */
 void socketio_space_renew(const struct speech *speech, struct socketio_space *space);

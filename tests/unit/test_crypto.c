@@ -40,6 +40,19 @@ START_TEST(base64_past_the_maximum_adds_nothing) {
 }
 END_TEST
 
+START_TEST(each_byte_is_two_digits) {
+    static const unsigned char bytes[] = {0x00, 0x09, 0x0a, 0xf0, 0xff};
+    char text[2 * sizeof bytes + 2];
+
+    memset(text, 'x', sizeof text);
+    crypto_hex(text, bytes, sizeof bytes);
+    ck_assert_str_eq(text, "00090af0ff");
+    ck_assert(text[sizeof text - 1] == 'x');
+    crypto_hex(text, bytes, 0);
+    ck_assert_str_eq(text, "");
+}
+END_TEST
+
 /* RFC 3174 §7.3, and the handshake of RFC 6455 §1.3. */
 START_TEST(sha1_is_that_of_the_standard) {
     static const struct {
@@ -78,5 +91,5 @@ START_TEST(sha256_is_that_of_the_standard) {
 }
 END_TEST
 
-UNIT_MAIN("crypto", base64_is_padded, base64_past_the_maximum_adds_nothing,
+UNIT_MAIN("crypto", base64_is_padded, base64_past_the_maximum_adds_nothing, each_byte_is_two_digits,
           sha1_is_that_of_the_standard, sha256_is_that_of_the_standard)

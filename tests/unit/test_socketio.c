@@ -548,7 +548,7 @@ START_TEST(packets_in_any_order_leave_what_a_simple_model_says) {
             const struct socketio_state *state = speech.state;
             ck_assert_uint_eq(state->count, connected);
             for (int k = 0; connected && !over && k < 2; k++)
-                ck_assert_int_eq(socketio_space_joined(&state->spaces[0], k == 0 ? "a" : "b", 1),
+                ck_assert_int_eq(socketio_space_joined(state->spaces[0], k == 0 ? "a" : "b", 1),
                                  joined >> k & 1);
         }
     }

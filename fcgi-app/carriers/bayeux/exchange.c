@@ -192,8 +192,7 @@ static void make_client(char out[CLIENT_ID + 1]) {
 
     if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
         abort();
-    for (size_t i = 0; i < sizeof random; i++)
-        snprintf(out + 2 * i, 3, "%02x", random[i]);
+    crypto_hex(out, random, sizeof random);
 }
 
 static void open_session(struct exchange *exchange) {
@@ -393,8 +392,7 @@ static void make_key(const struct bayeux_message *message, char out[2 * CRYPTO_S
         buf_add(&all, parts[i].at, parts[i].len);
     }
     crypto_sha256(all.data, all.len, digest);
-    for (size_t i = 0; i < sizeof digest; i++)
-        snprintf(out + 2 * i, 3, "%02x", digest[i]);
+    crypto_hex(out, digest, sizeof digest);
     buf_free(&all);
 }
 

@@ -89,12 +89,11 @@ static void put_page(const char *url, struct buf *out) {
 
 static void put_digest(const struct buf *page, struct buf *out) {
     unsigned char digest[CRYPTO_SHA1];
+    char text[2 * CRYPTO_SHA1 + 1];
 
     crypto_sha1(page->data, page->len, digest);
-    buf_char(out, '"');
-    for (size_t i = 0; i < sizeof digest; i++)
-        buf_printf(out, "%02x", digest[i]);
-    buf_char(out, '"');
+    crypto_hex(text, digest, sizeof digest);
+    buf_printf(out, "\"%s\"", text);
 }
 
 /* As HTTP wants it (RFC 9110 §5.6.7), a year from now. */

@@ -6,9 +6,10 @@
 
 #include <string.h>
 
+/* The last value of each field that is there, and which are there several times. */
 struct found {
-    struct span last;
-    unsigned times;
+    struct span last[SAID_COUNT]; /* of those that are there */
+    said_set there, repeated;
 };
 
 static const char *ended(struct span span) {
@@ -42,40 +43,37 @@ static const char *put_list(const struct parser *parser, int which, struct buf *
     return lists->data + from;
 }
 
-static unsigned find(const struct parser *parser, struct found found[SAID_COUNT]) {
+static void find(const struct parser *parser, struct found *found) {
     struct span name, value;
-    unsigned repeated = 0;
     size_t at = 0;
 
-    memset(found, 0, SAID_COUNT * sizeof *found);
+    found->there = found->repeated = 0;
     while (parser_field(parser, &at, &name, &value)) {
         int which = said_by_field(name.at, name.len);
         if (which < 0)
             continue;
-        found[which].last = value;
-        repeated += found[which].times++ > 0;
+        found->last[which] = value;
+        found->repeated |= found->there & SAID_BIT(which);
+        found->there |= SAID_BIT(which);
     }
-    return repeated;
 }
 
 void fields_say(const struct parser *parser, struct said *said, struct buf *lists) {
     struct span host = parser_authority(parser);
-    struct found found[SAID_COUNT];
-    unsigned repeated = find(parser, found);
+    struct found found;
+    int i;
 
+    find(parser, &found);
     said_nothing(said);
+    said->repeated = found.repeated;
     *lists = buf_make(SIZE_MAX / 2); /* the head's limit is one for these too */
-    if (repeated > 0 || host.len > 0)
+    if (found.repeated != 0 || host.len > 0)
         (void)buf_reserve(lists, 2 * parser->head_len + SAID_COUNT);
-    for (int i = 0; i < SAID_COUNT; i++) {
-        if (found[i].times > 1) {
-            said->of[i] = put_list(parser, i, lists);
-            said->repeated |= SAID_BIT(i);
-        }
+    FOREACH_SAID(i, found.repeated) {
+        said->of[i] = put_list(parser, i, lists);
     }
-    for (int i = 0; i < SAID_COUNT; i++) {
-        if (found[i].times == 1)
-            said->of[i] = ended(found[i].last);
+    FOREACH_SAID(i, found.there & ~found.repeated) {
+        said->of[i] = ended(found.last[i]);
     }
     if (host.len > 0)
         said->of[SAID_HOST] = put(lists, host);

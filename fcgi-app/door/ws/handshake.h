@@ -13,8 +13,8 @@
 
 /* The dear fields that a handshake is told by. */
 #define HANDSHAKE_WANTS                                                                            \
-    (SAID_BIT(SAID_PROTOCOL) | SAID_BIT(SAID_CONNECTION) | SAID_BIT(SAID_UPGRADE) |                \
-     SAID_BIT(SAID_SOCKET_KEY) | SAID_BIT(SAID_SOCKET_VERSION) | SAID_BIT(SAID_SOCKET_PROTOCOL))
+    (SAID_BIT(SAID_CONNECTION) | SAID_BIT(SAID_UPGRADE) | SAID_BIT(SAID_SOCKET_KEY) |              \
+     SAID_BIT(SAID_SOCKET_VERSION) | SAID_BIT(SAID_SOCKET_PROTOCOL))
 
 /* Whether a request is a handshake, of a page that may; else `problem` is what to answer.
  * `origins` is the option of that name. */
