@@ -269,6 +269,8 @@ int main(void) {
     tcase_add_loop_test(figures, the_shipped_figures_leave_places_for_what_a_reload_does_not_end, 0,
                         4);
     tcase_add_test(figures, the_shipped_figures_of_mod_fcgid_add_up_under_each_mpm);
+    tcase_add_loop_test(figures, the_shipped_figures_let_pages_that_poll_keep_their_connections, 0,
+                        2);
     tcase_add_loop_test(figures, every_kind_is_full_and_the_rest_answers, 0, 3);
     return e2e_run(suite);
 }

@@ -63,6 +63,6 @@ function deployed(id, title, server, {may, offered, spawns = false, conf = ''}) 
 export const deployments = [
   deployed('shipped-fcgid', 'Apache, mod_fcgid', 'apache-fcgid', {may: 356, offered: 1070, spawns: true}),
   deployed('shipped-proxy-fcgi', 'Apache, mod_proxy_fcgi', 'apache', {may: 1900, offered: 4000, conf: 'threads = 2048\nreserve = 148\n'}),
-  deployed('shipped-lighttpd', 'lighttpd', 'lighttpd-spawns', {may: 8000, offered: 12000, spawns: true}),
+  deployed('shipped-lighttpd', 'lighttpd', 'lighttpd-spawns', {may: 7000, offered: 12000, spawns: true}),
   deployed('shipped-nginx', 'nginx', 'nginx', {may: 10000, offered: 12000})
 ];
