@@ -5,8 +5,9 @@
 
 /*
  * The rest of a site, asked by a process of its own, so that none of the work of whoever plays the
- * crowd is in its times: a file, a poll of a channel of its own, and a publish of the next number
- * to `channel`, at even intervals, each when the last of its kind has been answered.
+ * crowd is in its times: a file, a poll and a publish, at even intervals, each when the last of its
+ * kind has been answered. One publish a second is the next number, to `channel`; the others are
+ * for nobody.
  */
 enum beside_kind { BESIDE_FILE, BESIDE_POLL, BESIDE_PUBLISH, BESIDE_KINDS };
 

@@ -15,7 +15,7 @@ import {startSite, startVisitors} from '../driver/visits.mjs';
 
 const IDLE_S = 3, FULL_S = 6, MESSAGES = 3, BETWEEN_MS = 1500;
 const RISES_MS = 1000, FULL_MS = 25000; // it holds no more than it did so long ago; how long that may take
-const ALL_MS = 30000; // how long all pages may take to have what was published
+const ALL_MS = 90000; // how long all pages may take to have what was published
 const KERNELS = ['SUnreclaim', 'KernelStack', 'PageTables'];
 
 /* What the kernel keeps for its own, for all of the machine, in bytes. */
