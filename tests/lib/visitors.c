@@ -31,6 +31,7 @@ struct visitors {
     struct visitor *all;
     size_t count;
     struct beside *beside;
+    int64_t since; /* of what was asked before no time is counted */
     struct visits sum;
 };
 
@@ -38,6 +39,11 @@ struct visitors {
 
 static void note_slow(struct visitors *visitors, double ms) {
     visitors->sum.slowest = ms > visitors->sum.slowest ? ms : visitors->sum.slowest;
+}
+
+static void note_visit(struct visitors *visitors, const struct visitor *visitor, double ms) {
+    if (visitor->begun >= visitors->since)
+        note_slow(visitors, ms);
 }
 
 static bool failed(struct visitors *visitors, const struct answer *answer, const char *what) {
@@ -121,7 +127,7 @@ static void landed(struct visitors *visitors, struct visitor *visitor) {
     else
         retry = take(visitors, visitor, answer->json);
     if (visitor->state == POLLS || (visitor->state == STREAMS && !visitor->started))
-        note_slow(visitors, took);
+        note_visit(visitors, visitor, took);
     if (visitor->state == WAITS && took - WAIT_SECONDS * 1000 > visitors->sum.overdue)
         visitors->sum.overdue = took - WAIT_SECONDS * 1000;
     visitor->again = retry > 0;
@@ -142,7 +148,7 @@ static void look_at(struct visitors *visitors, struct visitor *visitor, int64_t 
         const char *so_far = http_so_far(visitor->flight);
         if (!visitor->started && so_far[0] != '\0') {
             visitor->started = true;
-            note_slow(visitors, (double)(now - visitor->begun));
+            note_visit(visitors, visitor, (double)(now - visitor->begun));
         }
         (void)take_lines(visitors, visitor, so_far);
     }
@@ -207,6 +213,7 @@ void visitors_warm(struct visitors *visitors, double seconds) {
     beside_ask(visitors->beside, false);
     beside_forget(visitors->beside);
     visitors->sum.slowest = 0;
+    visitors->since = now_ms();
 }
 
 static void take_beside(struct visitors *visitors) {

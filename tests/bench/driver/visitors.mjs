@@ -5,7 +5,7 @@
  * follow each other, so that each page knows what it has missed.
  *
  * visit() of visits.mjs starts it; told {add}, it has so many pages more, and told {say}, it answers
- * with what has happened so far.
+ * with what has happened so far; told {anew}, it counts the times of what is asked from then on.
  */
 import http from 'node:http';
 import {setTimeout as pause} from 'node:timers/promises';
@@ -15,7 +15,8 @@ const WAIT_S = 55, FAILED_MS = 1000;
 
 const {port, way, channel} = JSON.parse(process.argv[2]);
 const sum = {pages: 0, told: 0, errors: 0, missed: 0, doubled: 0};
-const firsts = []; // ms until an answer began that was not asked to wait
+let firsts = []; // ms until an answer began that was not asked to wait
+let since = 0; // those of requests that are older do not count
 const got = new Map(); // number: {all, held, last}: who has it, of them who was held; when the last of those had it
 let connecting = 0;
 
@@ -32,6 +33,10 @@ function note(number, held) {
   const message = got.get(number);
   message.all++;
   if (held) Object.assign(message, {held: message.held + 1, last: clock()});
+}
+
+function noteFirst(began, ms) {
+  if (began >= since) firsts.push(ms);
 }
 
 function take(page, batch, held) {
@@ -77,11 +82,12 @@ function request(page, path, each) {
 }
 
 async function answered(page, endpoint, more, held) {
+  const began = performance.now();
   let text = '';
   const first = await request(page, `/comet/${endpoint}?channel=${channel}&since=${page.cursor}&limit=1000${more}`,
     piece => { text += piece; });
   take(page, JSON.parse(text), held);
-  if (!held) firsts.push(first);
+  if (!held) noteFirst(began, first);
 }
 
 /* Its lines, as they come. */
@@ -89,7 +95,7 @@ async function streamed(page) {
   const began = performance.now();
   let rest = '', started = false;
   await request(page, `/comet/stream?channel=${channel}&since=${page.cursor}&limit=1000`, piece => {
-    if (!started) firsts.push(performance.now() - began);
+    if (!started) noteFirst(began, performance.now() - began);
     started = true;
     const lines = (rest + piece).split('\n');
     rest = lines.pop();
@@ -128,8 +134,9 @@ function percentile(times, part) {
   return [...times].sort((a, b) => a - b)[Math.floor(times.length * part)];
 }
 
-process.on('message', ({add: more, say}) => {
+process.on('message', ({add: more, say, anew}) => {
   if (more) add(more);
+  if (anew) [firsts, since] = [[], performance.now()];
   if (say) process.send({...sum, first_ms: percentile(firsts, 0.99), slowest_ms: percentile(firsts, 1 - 1e-9), got: [...got]});
 });
 process.on('disconnect', () => process.exit());

@@ -32,6 +32,7 @@ export function startVisitors(port, way, channel) {
   const child = start('visitors.mjs', {port, way, channel});
   return {
     add: count => child.send({add: count}),
+    anew: () => child.send({anew: true}),
     async said() {
       const answer = next(child, 'pages');
       child.send({say: true});

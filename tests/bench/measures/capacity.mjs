@@ -89,6 +89,7 @@ async function measured(started, system, visitors, site) {
   site.watch(true);
   visitors.add(system.offered);
   await filled(site);
+  visitors.anew();
   const full = await site.probed(FULL_S);
   const after = memory(started);
   const held = site.looks.at(-1).held;
