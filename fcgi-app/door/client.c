@@ -56,6 +56,11 @@ void client_add_fields(struct client *client, const char *fields) {
         client->kind->add_fields(client, fields);
 }
 
+void client_leave(struct client *client) {
+    if (client->kind->leave != NULL)
+        client->kind->leave(client);
+}
+
 bool client_can_upgrade(const struct client *client) {
     return client->kind->upgrade != NULL;
 }

@@ -51,7 +51,8 @@ struct client_kind {
     size_t (*backlog)(const struct client *client);
     size_t (*head_size)(const struct client *client, const struct head *head); /* NULL: 0 */
     void (*add_fields)(struct client *client, const char *fields); /* NULL: it has no head */
-    int (*upgrade)(struct client *client, struct buf *early);      /* NULL: it cannot be done */
+    void (*leave)(struct client *client);                     /* NULL: there is nothing to do */
+    int (*upgrade)(struct client *client, struct buf *early); /* NULL: it cannot be done */
 };
 
 /* How many parts may be handed over in one call. */
@@ -95,6 +96,12 @@ void client_refuse(struct client *client, const struct problem *problem);
  * with what: lines, each with its end. Before anything is sent; copied.
  */
 void client_add_fields(struct client *client, const char *fields);
+
+/*
+ * Its answer is the last for a while: the web server should not keep the browser's connection open
+ * behind it, of which it has as many as it can hold (RFC 9110 §7.6.1). Before anything is sent.
+ */
+void client_leave(struct client *client);
 
 /*
  * Whether the connection can be given to another protocol (RFC 9110 §7.8); and that: instead of

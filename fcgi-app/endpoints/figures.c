@@ -95,6 +95,7 @@ static void sum_workers(const struct buf *list, struct figures *figures) {
         const char *close = memchr(at, '}', (size_t)(end - at));
         if (close == NULL)
             continue;
+        figures->workers++;
         figures->dropped += number_behind(at, close, "\"dropped\":");
         figures->queued += number_behind(at, close, "\"queue\":");
         figures->leaders += behind(at, close, "\"state\":\"leading\"") != NULL;

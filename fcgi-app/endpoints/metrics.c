@@ -170,6 +170,8 @@ static void put_of_redis(const struct figures *figures, struct buf *out) {
         return;
     put(out, "worker_dropped", "counter", "publishes of others that could not be understood",
         figures->dropped);
+    put(out, "workers", "gauge", "workers that are at work, those that stand by included",
+        figures->workers);
     put(out, "worker_leader", "gauge", "1 while a worker leads", figures->leaders);
     put(out, "worker_queue", "gauge", "messages that wait in workers", figures->queued);
 }

@@ -95,8 +95,10 @@ static void degrade(struct waiter *waiter) {
     waiter->waits = false;
     waiter->told_to_poll = true;
     hub->stats->answers_retry++;
-    if (!hub->draining)
-        say_full(hub);
+    if (hub->draining)
+        return;
+    client_leave(waiter->client);
+    say_full(hub);
 }
 
 /*

@@ -163,6 +163,17 @@ START_TEST(the_shipped_figures_of_mod_fcgid_add_up_under_each_mpm) {
 }
 END_TEST
 
+/* Under mpm_event a process takes new connections while it has fewer than ThreadsPerChild and the
+ * factor times its idle threads: with one idle thread, a page that polls for each thread. */
+START_TEST(the_shipped_figures_let_pages_that_poll_keep_their_connections) {
+    static const char *const names[] = {"halley.conf", "halley-fcgid.conf"};
+
+    const char *section = section_of(shipped(names[_i]), "event");
+    ck_assert_int_ge(figure(section, "AsyncRequestWorkerFactor"),
+                     2 * figure(section, "ThreadsPerChild"));
+}
+END_TEST
+
 static struct flight *post_begin(const char *path, const char *type, const char *body) {
     const struct request request = {.method = "POST",
                                     .path = path,
@@ -258,6 +269,8 @@ int main(void) {
     tcase_add_loop_test(figures, the_shipped_figures_leave_places_for_what_a_reload_does_not_end, 0,
                         4);
     tcase_add_test(figures, the_shipped_figures_of_mod_fcgid_add_up_under_each_mpm);
+    tcase_add_loop_test(figures, the_shipped_figures_let_pages_that_poll_keep_their_connections, 0,
+                        2);
     tcase_add_loop_test(figures, every_kind_is_full_and_the_rest_answers, 0, 3);
     return e2e_run(suite);
 }

@@ -60,12 +60,16 @@ static int figure(size_t app, const char *name) {
     return (int)json_integer_value(value);
 }
 
-/* A wait that is answered at once says when to come back. */
+/* A wait that is answered at once says when to come back, and leaves its place in the web server to
+ * somebody else meanwhile; a poll goes on over the same connection. */
 static void must_be_told_to_poll(size_t app) {
     const struct answer *answer = fcgi_answer(begin_wait(app));
 
     ck_assert_int_eq(answer->status, 200);
     ck_assert_ptr_nonnull(json_object_get(answer->json, "retry"));
+    ck_assert_pstr_eq(answer_header(answer, "Connection"), "close");
+    answer = fcgi_answer(ask(app, keepf("/comet/poll?channel=%s", channel)));
+    ck_assert_ptr_null(answer_header(answer, "Connection"));
 }
 
 static void hold(size_t app, int count) {
@@ -112,6 +116,7 @@ START_TEST(a_stream_beyond_the_limit_is_sent_what_it_is_owed_and_ends) {
         ck_assert_int_eq(empty->status, 200);
         ck_assert_msg(strstr(empty->body, i == 1 ? "retry: " : rows[i].says) != NULL, "%s: %s",
                       rows[i].endpoint, empty->body);
+        ck_assert_pstr_eq(answer_header(empty, "Connection"), "close");
     }
     store_add(&lab, other, "\"first\"");
     store_add_many(&lab, other, 250); /* several batches */

@@ -67,6 +67,21 @@ START_TEST(whichever_process_is_asked_says_the_same) {
 }
 END_TEST
 
+START_TEST(workers_are_told_of_by_whichever_process_and_one_of_them_leads) {
+    setup("lighttpd-socket", 2);
+    lab_worker(&lab, 1);
+    /* they say how they are every few seconds */
+    until(figure("halley_workers") == 2 && figure("halley_worker_leader") == 1, "%g work, %g lead",
+          figure("halley_workers"), figure("halley_worker_leader"));
+    must_all_say("halley_workers", 2);
+    proc_stop(&lab.worker[0], SIGTERM);
+    until(figure("halley_workers") == 1 && figure("halley_worker_leader") == 1, "%g work, %g lead",
+          figure("halley_workers"), figure("halley_worker_leader"));
+    must_all_say("halley_worker_queue", 0);
+    lab_close(&lab);
+}
+END_TEST
+
 START_TEST(nothing_is_forgotten_when_processes_end) {
     setup("lighttpd-socket", 2);
     poll_often(20);
@@ -168,6 +183,7 @@ int main(void) {
     TCase *tcase = e2e_case(suite, "metrics", NULL, teardown);
 
     tcase_add_test(tcase, whichever_process_is_asked_says_the_same);
+    tcase_add_test(tcase, workers_are_told_of_by_whichever_process_and_one_of_them_leads);
     tcase_add_test(tcase, nothing_is_forgotten_when_processes_end);
     tcase_add_test(tcase, what_is_held_is_told_by_transport_and_goes_with_who_held_it);
     tcase_add_test(tcase, every_process_of_mod_fcgid_is_counted);

@@ -1,6 +1,7 @@
 /* Many pages of one site, in one process: a flight (http.h) for each, and a state. */
 #include "tests/lib/visitors.h"
 
+#include "tests/lib/beside.h"
 #include "tests/lib/http.h"
 #include "tests/lib/keep.h"
 
@@ -8,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PROBES = 3, TIMES_MAX = 100000, PROBE_EVERY = 40, WAIT_SECONDS = 20, CURSOR = 128 };
+enum { WAIT_SECONDS = 20, CURSOR = 128 };
 
 enum state { RESTS, WAITS, STREAMS, POLLS };
 
@@ -24,23 +25,13 @@ struct visitor {
     char cursor[CURSOR];
 };
 
-/* One thing of the site beside them. */
-struct probe {
-    struct flight *flight;
-    int64_t begun;
-    double *times;
-    size_t count;
-};
-
 struct visitors {
     struct lab *lab;
     const char *channel;
     struct visitor *all;
     size_t count;
-    struct probe probes[PROBES];
-    int64_t probe_due;
-    unsigned published;
-    bool publishing;
+    struct beside *beside;
+    int64_t since; /* of what was asked before no time is counted */
     struct visits sum;
 };
 
@@ -48,6 +39,11 @@ struct visitors {
 
 static void note_slow(struct visitors *visitors, double ms) {
     visitors->sum.slowest = ms > visitors->sum.slowest ? ms : visitors->sum.slowest;
+}
+
+static void note_visit(struct visitors *visitors, const struct visitor *visitor, double ms) {
+    if (visitor->begun >= visitors->since)
+        note_slow(visitors, ms);
 }
 
 static bool failed(struct visitors *visitors, const struct answer *answer, const char *what) {
@@ -131,7 +127,7 @@ static void landed(struct visitors *visitors, struct visitor *visitor) {
     else
         retry = take(visitors, visitor, answer->json);
     if (visitor->state == POLLS || (visitor->state == STREAMS && !visitor->started))
-        note_slow(visitors, took);
+        note_visit(visitors, visitor, took);
     if (visitor->state == WAITS && took - WAIT_SECONDS * 1000 > visitors->sum.overdue)
         visitors->sum.overdue = took - WAIT_SECONDS * 1000;
     visitor->again = retry > 0;
@@ -152,81 +148,34 @@ static void look_at(struct visitors *visitors, struct visitor *visitor, int64_t 
         const char *so_far = http_so_far(visitor->flight);
         if (!visitor->started && so_far[0] != '\0') {
             visitor->started = true;
-            note_slow(visitors, (double)(now - visitor->begun));
+            note_visit(visitors, visitor, (double)(now - visitor->begun));
         }
         (void)take_lines(visitors, visitor, so_far);
     }
 }
 
-/* --------------------------------------------------------------- the site beside them */
-
-static void begin_probe(struct visitors *visitors, size_t which) {
-    const char *body = keepf("%u", visitors->published + 1);
-    const struct request requests[PROBES] = {
-        {.path = "/style.css"},
-        {.path = keepf("/comet/poll?channel=%s", keep_fresh("beside"))},
-        {.method = "POST",
-         .path = keepf("/comet/publish?channel=%s", visitors->channel),
-         .body = body,
-         .length = strlen(body),
-         .headers = {"Content-Type: application/json"}}};
-
-    visitors->probes[which].begun = now_ms();
-    visitors->probes[which].flight = http_begin(visitors->lab, &requests[which]);
-}
-
-static void look_at_probe(struct visitors *visitors, size_t which, bool more) {
-    static const char *const words[] = {"a file", "a poll beside", "a publish"};
-    struct probe *probe = &visitors->probes[which];
-
-    if (probe->flight != NULL && http_landed(probe->flight)) {
-        const struct answer *answer = http_land(probe->flight);
-        double took = (double)(now_ms() - probe->begun);
-        probe->flight = NULL;
-        bool good = !failed(visitors, answer, words[which]);
-        note_slow(visitors, took);
-        if (probe->count < TIMES_MAX)
-            probe->times[probe->count++] = took;
-        visitors->published += which == 2 && good;
-    }
-    if (probe->flight == NULL && more)
-        begin_probe(visitors, which);
-}
-
-static int by_value(const void *a, const void *b) {
-    double left = *(const double *)a, right = *(const double *)b;
-    return (left > right) - (left < right);
-}
-
-static double p99(struct probe *probe) {
-    if (probe->count == 0)
-        return 0;
-    qsort(probe->times, probe->count, sizeof *probe->times, by_value);
-    return probe->times[probe->count * 99 / 100];
-}
-
 /* -------------------------------------------------------------------------- all of it */
 
-static void turn(struct visitors *visitors, bool more) {
+static void turn(struct visitors *visitors) {
     int64_t now = now_ms();
-    bool due = more && now >= visitors->probe_due;
 
     http_pump(5);
     for (size_t i = 0; i < visitors->count; i++)
         look_at(visitors, &visitors->all[i], now);
-    for (size_t i = 0; i < PROBES; i++)
-        look_at_probe(visitors, i, due);
-    if (due)
-        visitors->probe_due = now + PROBE_EVERY;
+}
+
+static void turns(struct visitors *visitors, double seconds) {
+    int64_t end = now_ms() + (int64_t)(seconds * 1000);
+
+    while (now_ms() < end)
+        turn(visitors);
 }
 
 static bool waiting(const struct visitors *visitors) {
-    for (size_t i = 0; i < PROBES; i++) {
-        if (visitors->probes[i].flight != NULL)
-            return true;
-    }
+    unsigned published = beside_published(visitors->beside);
+
     for (size_t i = 0; i < visitors->count; i++) {
-        if (visitors->all[i].next <= visitors->published)
+        if (visitors->all[i].next <= published)
             return true;
     }
     return false;
@@ -238,8 +187,7 @@ struct visitors *visitors_begin(struct lab *lab, enum visit what, size_t count,
 
     *visitors = (struct visitors){.lab = lab, .channel = channel, .count = count};
     visitors->all = keep(calloc(count, sizeof *visitors->all));
-    for (size_t i = 0; i < PROBES; i++)
-        visitors->probes[i].times = keep(calloc(TIMES_MAX, sizeof(double)));
+    visitors->beside = beside_begin(lab, channel);
     for (size_t i = 0; i < count; i++) {
         struct visitor *visitor = &visitors->all[i];
         visitor->stream = what == VISIT_STREAMS || (what == VISIT_BOTH && i % 2 == 1);
@@ -250,31 +198,49 @@ struct visitors *visitors_begin(struct lab *lab, enum visit what, size_t count,
     return visitors;
 }
 
-void visitors_warm(struct visitors *visitors, double seconds) {
-    int64_t end = now_ms() + (int64_t)(seconds * 1000);
+void visitors_alone(struct visitors *visitors, double seconds) {
+    beside_ask(visitors->beside, true);
+    pause_ms((int)(seconds * 1000));
+    beside_ask(visitors->beside, false);
+    for (enum beside_kind i = 0; i < BESIDE_KINDS; i++)
+        visitors->sum.alone[i] = beside_p99(visitors->beside, i);
+    beside_forget(visitors->beside);
+}
 
-    while (now_ms() < end)
-        turn(visitors, true);
+void visitors_warm(struct visitors *visitors, double seconds) {
+    beside_ask(visitors->beside, true);
+    turns(visitors, seconds);
+    beside_ask(visitors->beside, false);
+    beside_forget(visitors->beside);
     visitors->sum.slowest = 0;
-    for (size_t i = 0; i < PROBES; i++)
-        visitors->probes[i].count = 0;
+    visitors->since = now_ms();
+}
+
+static void take_beside(struct visitors *visitors) {
+    struct visits *sum = &visitors->sum;
+    const char *what;
+    size_t errors = beside_errors(visitors->beside, &what);
+
+    if (sum->errors == 0)
+        snprintf(sum->what, sizeof sum->what, "%s", what);
+    sum->errors += errors;
+    for (enum beside_kind i = 0; i < BESIDE_KINDS; i++)
+        sum->site[i] = beside_p99(visitors->beside, i);
+    note_slow(visitors, beside_slowest(visitors->beside));
+    sum->asked = beside_count(visitors->beside);
+    sum->published = beside_published(visitors->beside);
 }
 
 struct visits visitors_run(struct visitors *visitors, double seconds, double patience) {
-    int64_t end = now_ms() + (int64_t)(seconds * 1000);
-
-    while (now_ms() < end)
-        turn(visitors, true);
-    end = now_ms() + (int64_t)(patience * 1000);
+    beside_ask(visitors->beside, true);
+    turns(visitors, seconds);
+    beside_ask(visitors->beside, false);
+    int64_t end = now_ms() + (int64_t)(patience * 1000);
     while (waiting(visitors) && now_ms() < end)
-        turn(visitors, false);
+        turn(visitors);
+    take_beside(visitors);
     for (size_t i = 0; i < visitors->count; i++)
-        visitors->sum.missed += visitors->published + 1 - visitors->all[i].next;
-    for (size_t i = 0; i < PROBES; i++) {
-        visitors->sum.site[i] = p99(&visitors->probes[i]);
-        visitors->sum.asked += visitors->probes[i].count;
-    }
-    visitors->sum.published = visitors->published;
+        visitors->sum.missed += visitors->sum.published + 1 - visitors->all[i].next;
     return visitors->sum;
 }
 
@@ -283,4 +249,5 @@ void visitors_end(struct visitors *visitors) {
         if (visitors->all[i].flight != NULL)
             http_abandon(visitors->all[i].flight);
     }
+    beside_end(visitors->beside);
 }

@@ -7,7 +7,7 @@
  * Pages of a site that is offered more than it can hold: each waits for the messages of one
  * channel, as halley.js does: a wait, or a stream, goes on from its cursor; one that is told to
  * come back by polling does that, and then tries again. Beside them the rest of the site is asked
- * for: a file, a poll, a publish, in turn.
+ * for (beside.h).
  */
 enum visit { VISIT_WAITS, VISIT_STREAMS, VISIT_BOTH, VISITS };
 
@@ -20,7 +20,8 @@ struct visits {
     size_t retries;   /* answers that said to come back by polling */
     double slowest;   /* of requests that did not ask to wait, and to a stream's first byte */
     double overdue;   /* of waits: by how much the latest was later than it asked to wait */
-    double site[3];   /* p99 of a file, a poll and a publish beside them */
+    double alone[3];  /* p99 of a file, a poll and a publish, of visitors_alone() */
+    double site[3];   /* and beside them */
     size_t asked;     /* of these */
     size_t published; /* messages */
     size_t missed;    /* of all visitors, of those messages */
@@ -29,6 +30,9 @@ struct visits {
 
 struct visitors *visitors_begin(struct lab *lab, enum visit what, size_t count,
                                 const char *channel);
+
+/* Before they come: asks for the site for so many seconds, with nobody else there. */
+void visitors_alone(struct visitors *visitors, double seconds);
 
 /* Lets them come for so many seconds, of whose times nothing is counted: a web server starts its
  * processes meanwhile. */

@@ -184,13 +184,19 @@ static size_t fcgi_head_size(const struct client *client, const struct head *hea
     return piece.bytes;
 }
 
+/* Apache and lighttpd do so when an application says it; the others have connections enough. */
+static void fcgi_leave(struct client *client) {
+    connection_client_add_fields(client, "Connection: close\r\n");
+}
+
 /* --------------------------------------------------------------------- kinds */
 
 #define KIND                                                                                       \
     {                                                                                              \
         .watch = connection_client_watch, .hold = connection_client_hold, .send = fcgi_send,       \
         .finish = fcgi_finish_with, .drop = fcgi_drop, .backlog = connection_client_backlog,       \
-        .head_size = fcgi_head_size, .add_fields = connection_client_add_fields                    \
+        .head_size = fcgi_head_size, .add_fields = connection_client_add_fields,                   \
+        .leave = fcgi_leave                                                                        \
     }
 
 const struct client_kind client_fcgi_kind = KIND;

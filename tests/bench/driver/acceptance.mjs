@@ -4,6 +4,7 @@
  * median counts: so they may be compared between machines.
  */
 import {FAULTS} from '../measures/figures.mjs';
+import {systemById} from '../systems/index.mjs';
 import {find, median} from './summary.mjs';
 
 const NODE_PEERS = ['socketio', 'sockjs', 'faye'];
@@ -155,6 +156,20 @@ function memory(summary) {
   ];
 }
 
+/* Full, it tells pages to poll, and the rest of the site does not notice. */
+function filled(summary) {
+  const site = run => Math.max(...['file_ms', 'poll_ms', 'publish_ms'].map(name =>
+    run[name] / Math.max(150, 3 * run[`idle_${name}`])));
+  return summary.filter(({measure, runs}) => measure === 'capacity' && runs.length).flatMap(({system, way, runs}) => {
+    const {title, may} = systemById(system);
+    return [
+      line(`${title}, ${way}: held, of the ${may} that its figures allow`, runs.map(({held}) => held / may), '>=', 0.89),
+      line(`${title}, ${way}: p99 of the site then, of 150 ms or three times its own`, runs.map(site), '<=', 1),
+      line(`${title}, ${way}: the slowest first byte of what did not ask to wait, ms`, runs.map(run => run.slowest_ms), '<=', 5000)
+    ];
+  });
+}
+
 function nothingAmiss(summary) {
   const counted = summary.filter(record => Object.keys(record.counts).length);
   const sum = counted.reduce((all, {counts}) => all + FAULTS.reduce((each, fault) => each + (counts[fault] ?? 0), 0), 0);
@@ -172,6 +187,7 @@ export function check(summary, whole) {
     ...besideServers(summary),
     ...memory(summary),
     fairness(summary),
+    ...filled(summary),
     nothingAmiss(summary)
   ].filter(({got}) => whole || got !== null);
 }

@@ -62,7 +62,7 @@ function amiss(summary) {
 }
 
 checkNames([...measures, ...programs].map(({id}) => id), systems.map(({id}) => id));
-const plan = chosen(measures, () => true);
+const plan = chosen(measures, measure => !measure.once);
 const planned = chosen(programs, program => program.usual && whole);
 const records = new Records();
 for (const measure of plan) await measureAll(records, measure);

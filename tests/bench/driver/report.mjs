@@ -14,7 +14,16 @@ const HEADS = {
   cpu_redis_us: 'Redis µs',
   web_bytes: 'web, bytes',
   app_bytes: 'app, bytes',
-  both_bytes: 'together'
+  both_bytes: 'together',
+  to_500_ms: 'to 500 held, ms',
+  to_5000_ms: 'to 5000, ms',
+  first_ms: 'first byte, ms',
+  slowest_ms: 'slowest, ms',
+  file_ms: 'file, ms',
+  poll_ms: 'poll, ms',
+  publish_ms: 'publish, ms',
+  kernel_bytes: 'kernel, bytes',
+  connections: 'of Redis'
 };
 
 const CELLS = new Set(['measure', 'system', 'runs', 'failures', 'median', 'low', 'high', 'counts']);

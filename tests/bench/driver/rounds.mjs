@@ -97,7 +97,8 @@ async function runHeats(records, measure, heats, rounds) {
 }
 
 export async function measureAll(records, measure) {
-  const {heats = [], beside = [], often = 1} = measure;
+  const {heats = [], beside = [], often = 1, once = false} = measure;
+  if (once) return runHeats(records, measure, beside, settings.roundsOfOnce);
   await runHeats(records, measure, heats, settings.rounds * often);
   await runHeats(records, measure, beside, Math.ceil(settings.rounds / 2));
 }

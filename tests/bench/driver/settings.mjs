@@ -41,6 +41,7 @@ export const settings = {
   systems: words('SYSTEMS'),
   waiters: numbers('N', [1000, 5000]),
   rounds: numbers('ROUNDS', [5])[0],
+  roundsOfOnce: numbers('ROUNDS', [1])[0],
   seconds: positive('DURATION', 0.8),
   out: resolve(TOP, process.env.OUT || 'build/bench')
 };

@@ -4,12 +4,14 @@
  *   id, title   what ONLY= names, and what stands above its table
  *   heats       whom it measures: lists of systems that are held against each other
  *   beside      more of them, in fewer rounds; neither need be there
+ *   once        true: by itself in one round, as it is long; and asked for by ONLY= alone
  *   often       how many times ROUNDS the heats are measured, where runs are short; or 1
  *   afresh      true: a system is started anew for each of its cells
  *   cells(system)                what is measured of a system: an object for each run
  *   run(started, system, cell)   one run: an object of figures
  *   columns     the figures that its table shows
  */
+import {capacity} from './capacity.mjs';
 import {coalescing} from './coalescing.mjs';
 import {crowd} from './crowd.mjs';
 import {dialects} from './dialects.mjs';
@@ -23,5 +25,5 @@ import {rate} from './rate.mjs';
 import {scheduling} from './scheduling.mjs';
 
 export const measures = [
-  fanout, dialects, direct, rate, directRate, polls, latency, memory, coalescing, fairness, scheduling, crowd
+  fanout, dialects, direct, rate, directRate, polls, latency, memory, coalescing, fairness, scheduling, crowd, capacity
 ];

@@ -1,4 +1,5 @@
 /* Every system that can be measured. To add one, write its file and name it here. */
+import {deployments} from './deployed.mjs';
 import {floorFcgi, floorHttp} from './floor.mjs';
 import {halley, halleyHttp, halleyProxied, halleySocketio} from './halley.mjs';
 import {nchanMemory, nchanRedis} from './nchan.mjs';
@@ -11,7 +12,8 @@ export const systems = [
   floorFcgi('nginx'),
   halley('lighttpd'), floorFcgi('lighttpd'), floorHttp,
   halleyHttp(), halleyHttp({processes: 2}), halleyHttp({processes: 12}), halleyProxied, halleySocketio,
-  nchanRedis, nchanMemory, socketio, sockjs, faye, ws, php, plain, staticFile
+  nchanRedis, nchanMemory, socketio, sockjs, faye, ws, php, plain, staticFile,
+  ...deployments
 ];
 
 export function systemById(id) {
