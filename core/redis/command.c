@@ -62,7 +62,8 @@ enum { WORD_FRAME = 26 };
 static char *put(char *to, const char *bytes, size_t len) {
     if (len > 0) /* `bytes` may be NULL else */
         memcpy(to, bytes, len);
-    memcpy(to + len, "\r\n", 2);
+    to[len] = '\r';
+    to[len + 1] = '\n';
     return to + len + 2;
 }
 
