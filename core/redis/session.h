@@ -79,7 +79,10 @@ enum session_status {
     SESSION_CONFLICT, /* change: its state is not the one of `version`; the view is filled */
     SESSION_FULL,     /* change: its frames would be more than `max_backlog`; open, attach: there
                        * are `most` sessions already. Nothing is done */
-    SESSION_FOREIGN   /* attach, renew: it is another user's. Nothing is done */
+    SESSION_FOREIGN,  /* attach, renew: it is another user's. Nothing is done */
+    SESSION_KEPT      /* attach: its holder has its positions in memory, and has been told to write
+                       * them down: attach again in a few milliseconds; if that takes long, as
+                       * SESSION_NEWEST */
 };
 
 /*
@@ -173,6 +176,8 @@ enum session_word {
     SESSION_WORD_WAKE, /* something is there for this hold: session_look() */
     SESSION_WORD_OVER, /* a newer request has taken it, or the session was closed for there being
                         * two: answer with the dialect's empty answer or refusal. Not released */
+    SESSION_WORD_BACK, /* another request wants what is kept in memory: session_write(), and be
+                        * done with it */
     SESSION_WORD_COPY  /* the same request once more has taken it (SESSION_SAME). Which of them the
                         * client listens to is not known: break off without an answer, so that it
                         * asks a third time if it was this one. Not released */
@@ -205,8 +210,12 @@ enum err session_open(struct sessions *sessions, const char *id, const struct se
 
 enum session_policy {
     SESSION_NEWEST, /* the request that holds it is told `over`, this one takes it */
-    SESSION_FIRST,  /* SESSION_BUSY while the one that holds it lives */
-    SESSION_BOTH    /* both are over: the session is closed with `reason`: SESSION_CLOSED */
+    SESSION_GENTLE, /* the same; but what that one keeps in memory is to be written down before:
+                     * SESSION_KEPT */
+    SESSION_KEEPS, /* the same, and this one is going to keep it in memory: it marks no answers, and
+                    * says by session_write() where its client stands */
+    SESSION_FIRST, /* SESSION_BUSY while the one that holds it lives */
+    SESSION_BOTH   /* both are over: the session is closed with `reason`: SESSION_CLOSED */
 };
 
 enum session_confirm {
@@ -231,7 +240,7 @@ struct session_attach {
  * A request that can carry messages has come. Where the one that holds the session belongs to a
  * process that does not live any more, there is nobody who holds it.
  *   SESSION_HELD, SESSION_OPENED, SESSION_GONE, SESSION_CLOSED, SESSION_BUSY, SESSION_LOST,
- *   SESSION_FULL, SESSION_FOREIGN
+ *   SESSION_FULL, SESSION_FOREIGN, SESSION_KEPT
  */
 enum err session_attach(struct sessions *sessions, const char *id,
                         const struct session_attach *attach, session_fn *done,
@@ -281,6 +290,27 @@ struct session_change {
     unsigned pulse; /* a pong is in it, and the next ping is due in so many milliseconds; 0 */
     unsigned ttl;   /* milliseconds from now; 0: the time-out stays as it is */
 };
+
+struct session_write {
+    uint64_t number;
+    uint64_t version;             /* of the view that the positions follow */
+    struct session_bytes cursor;  /* all positions that the client is known to have */
+    struct session_bytes sent;    /* those behind the last answer; {NULL, 0}: it is confirmed */
+    uint64_t batch;               /* the number of that answer */
+    struct session_bytes request; /* its client's id for the request; or none */
+    bool numbered;                /* `batch` of later answers says how far they went: so many
+                                   * messages behind what is written here (carriers/bayeux/kept.h) */
+    bool keep;                    /* the session is still held, and kept in memory */
+    unsigned ttl;                 /* milliseconds from now */
+};
+
+/*
+ * Says where the client of a session stands that is kept in memory (SESSION_KEEPS). SESSION_OK;
+ * SESSION_CHANGED: write anew; SESSION_LOST, SESSION_GONE, SESSION_CLOSED. With ERR_REDIS it is not
+ * known whether it was done: do it again.
+ */
+enum err session_write(struct sessions *sessions, const char *id, const struct session_write *write,
+                       session_fn *done, void *ctx) MUST_CHECK;
 
 /*
  * What a request with input did, in one atom. Whoever holds the session is woken.

@@ -17,13 +17,16 @@
 -- and of each process
 --
 --   <prefix>.process:<process> pub/sub: "wake <n>", "over <n>", "copy <n>" (over, by the same request
---                              again), "there <n>" (asks nothing but whether somebody hears it)
+--                              again), "there <n>" (asks nothing but whether somebody hears it),
+--                              "back <n>" (write down what is only in memory, and let go)
 --
 -- The fields:
 --   d      dialect and service
 --   v      version of what an answer is rendered from: state, and which positions there are
 --   s      the protocol's state; absent: ''
 --   h      who holds a request for it, "<process>.<n>"; absent: nobody
+--   m      its holder has its positions in memory, and says what they are by session_write; the positions
+--          that its answers are numbered from, where they are, else ''
 --   p      positions that the client is known to have (a cursor, core/data/cursor.h); absent: ''
 --   q, f   positions, and number of frames, of the last answer; absent once that is confirmed
 --   b, a   number of the last answer that carried something, and the client's id for its request
@@ -45,12 +48,12 @@
 -- To change it: raise VERSION (tests/lint/library-version --update), and SERVES where older programs
 -- cannot go on with it (core/redis/halley.lua).
 
-local VERSION = 10
+local VERSION = 11
 local SERVES = 9 -- the lowest number of a text whose programs can work with this one
 local DIGEST = '' -- of this text, which the build puts in here (Makefile)
 
 -- The words of core/redis/session.c, by their place there.
-local HELD, OPENED, OK, EXISTS, GONE, CLOSED, BUSY, LOST, CHANGED, CONFLICT, FULL, FOREIGN = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
+local HELD, OPENED, OK, EXISTS, GONE, CLOSED, BUSY, LOST, CHANGED, CONFLICT, FULL, FOREIGN, KEPT = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12
 
 -- What a call uses often. Each name that is not the library's own is looked up through two tables
 -- whenever it is used, and while the library is loaded there are none: the first call takes them.
@@ -403,15 +406,39 @@ local function is_stale(s, id)
   return false
 end
 
+-- Answers of a holder that kept the positions in memory, and did not write them down before it died or was
+-- stopped: by their numbers alone it is known how far each went. The number of one is that of the last
+-- that was written, and above it, with so many bits for each of the channels, how many messages it is
+-- behind the positions that were written then (fcgi-app/carriers/bayeux/kept.c).
+local NUMBERED = 24 -- bits
+
+local function find_unwritten(s, number)
+  local ahead, names, places = number - (s.b or 0), {}, {}
+  if s.m == '' or ahead <= 0 then return end
+  for name, epoch, n in string.gmatch(s.m, '([^@,]+)@(%d+)%-(%d+)') do names[#names + 1] = { name, epoch, n } end
+  local most = 2 ^ math.floor(NUMBERED / #names)
+  for _, place in ipairs(names) do
+    local step = ahead % most
+    if step > 0 then places[place[1]] = string.format('%s-%.0f', place[2], place[3] + step) end
+    ahead = math.floor(ahead / most)
+  end
+  s.q = string.gsub(s.q or s.p or '', '([^@,]+)@[^,]+', function(name)
+    return places[name] and name .. '@' .. places[name]
+  end)
+  s.b = number
+end
+
 local UNPOLLED = 10000 -- milliseconds that a session lives that was opened and never polled
 
 local CONFIRMS = { next = true, id = true, ack = true }
 
+-- Policies: newest, first, both; gentle: as newest, but what its holder has in memory is waited for; keeps:
+-- the same, and whoever asks is going to keep it in memory himself.
 -- in:  sid; "<process>.<n>", prefix, policy, ttl, confirm, its id or number, reason; where it may be
 --      made also: hold or loose ('' where it may not be), dialect, state, cursor, pulse, most sessions or
 --      0; as of speak(): who, ends, reason
 -- out: HELD or OPENED with a view, GONE, CLOSED reason, BUSY, LOST (a newer request was here), FULL,
---      FOREIGN
+--      FOREIGN, KEPT (its holder has it in memory, and has been asked for it)
 local function session_attach(keys, args)
   local sid, token, prefix, policy, ttl = keys[1], args[1], args[2], args[3], tonumber(args[4])
   if not CONFIRMS[args[5]] then return redis.error_reply('ERR confirm: next, id or ack') end
@@ -424,6 +451,8 @@ local function session_attach(keys, args)
   if not s.c and not speak(s, args[14], args[15], args[16], true) then return { FOREIGN } end
   local copy = args[5] == 'id' and args[6] ~= '' and args[6] == s.i
   if args[5] == 'id' and is_stale(s, args[6]) then return { LOST } end
+  local asks = policy == 'gentle' or policy == 'keeps'
+  if s.m and asks and s.h and s.h ~= token and not is_over(s) and tell(s, prefix, 'back') then return { KEPT } end
   if s.h and s.h ~= token and not is_over(s) and
     tell(s, prefix, policy == 'first' and 'there' or copy and 'copy' or 'over') then
     if policy == 'first' then return { BUSY } end
@@ -434,10 +463,11 @@ local function session_attach(keys, args)
       return { CLOSED, s.c }
     end
   end
+  if s.m and args[5] == 'ack' then find_unwritten(s, tonumber(args[6])) end
   local again = settle(sid, s, args[5], args[6])
   if is_over(s) then return say_closed(sid, s) end
   local loose = status == OPENED and args[8] == 'loose'
-  s.h = not loose and token or nil
+  s.h, s.m = not loose and token or nil, policy == 'keeps' and '' or nil
   local now = save(sid, s, s.c and 0 or loose and math.min(ttl, UNPOLLED) or ttl)
   return view_or_gone(sid, s, status, again, now)
 end
@@ -482,7 +512,7 @@ local function session_answer(keys, args)
     if frames > 0 then s.f = sent(s) + frames end
     if args[8] ~= '' then s.q = args[8] end
   end
-  if args[5] ~= 'keep' then s.h = nil end
+  if args[5] ~= 'keep' then s.h, s.m = nil, nil end
   if pong > 0 and not s.c then
     s.x = 0
     save_until(sid, s, now_ms(), pong)
@@ -510,12 +540,32 @@ local function session_answers(keys, args)
       else
         s.b, s.a, s.q = (s.b or 0) + 1, nil, cursor
       end
-      s.h = nil
+      s.h, s.m = nil, nil
       save(sid, s, s.c and 0 or ttl, now)
       said[i] = s.b or 0
     end
   end
   return said
+end
+
+-- What a holder had in memory: where its client stands by now.
+-- in:  sid; "<process>.<n>", version, ttl, keep or done, numbered or plain, positions that the client has,
+--      those behind the last answer or '', its number, the client's id for its request or ''
+-- out: OK batch, CHANGED with a view, LOST, GONE, CLOSED reason
+local function session_write(keys, args)
+  local sid = keys[1]
+  local s = read(sid)
+  local why_not = unanswerable(sid, s, args[1], args[2])
+  if why_not then return why_not end
+  s.p, s.q = args[6] ~= '' and args[6] or nil, args[7] ~= '' and args[7] or nil
+  s.b, s.a, s.r, s.l = tonumber(args[8]), args[9] ~= '' and args[9] or nil, nil, nil
+  if args[4] == 'keep' then
+    s.m = args[5] == 'numbered' and (s.q or s.p) or ''
+  else
+    s.h, s.m = nil, nil
+  end
+  save(sid, s, s.c and 0 or tonumber(args[3]))
+  return { OK, s.b }
 end
 
 -- in:  sid; "<process>.<n>", ttl (0 stays)
@@ -525,7 +575,7 @@ local function session_release(keys, args)
   local s = read(sid)
   if not s then return { GONE } end
   if s.h ~= args[1] then return { LOST } end
-  s.h = nil
+  s.h, s.m = nil, nil
   save(sid, s, s.c and 0 or tonumber(args[2]))
   return { OK }
 end
@@ -634,6 +684,7 @@ offer('answers', session_answers, {})
 offer('change', session_change, {})
 offer('renew', session_renew, {})
 -- In a full Redis what makes room must still be possible.
+offer('write', session_write, { 'allow-oom' })
 offer('release', session_release, { 'allow-oom' })
 offer('close', session_close, { 'allow-oom' })
 offer('remove', session_remove, { 'allow-oom' })

@@ -5,6 +5,13 @@
  *
  * Another request of the session, in whichever process, may change the session, close it or take
  * it: a word takes this one out of the hub, to look. While Redis is asked a word is only noted.
+ *
+ * A WebSocket's connect keeps the session: it stays attached from one request of its client to the
+ * next (HOLD_RESTING), and where the client stands is in memory (kept.h), so that a delivery asks
+ * Redis nothing. Whoever else wants the session is told to wait, this one to give it back: it
+ * writes down what it knows (giving.c). What a process that was killed had not written yet is found
+ * by what the client acknowledges; one that does not acknowledge is given again what it got since
+ * the last tick.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +19,12 @@
 #include "core/base/mem.h"
 #include "fcgi-app/carriers/bayeux/_hold.h"
 #include "fcgi-app/rights/identity.h"
+
+/* Seconds: after which a session whose client does not ask again is kept no longer, and Redis told
+ * where it stands; between two tries to attach while another process keeps it. */
+#define TICK  5.0
+#define RETRY 0.01
+enum { TRIES = 200 /* then its process is stopped: it is gone without */ };
 
 static void look(struct hold *hold);
 
@@ -35,10 +48,21 @@ static void over(struct hold *hold, enum hold_end end) {
 }
 
 static void let_go(struct hold *hold) {
-    if (hold->owns)
+    if (hold->owns && hold->keeps)
+        giving_begin(hold->bayeux, hold->id, hold->number, hold->version, &hold->kept);
+    else if (hold->owns)
         session_release(sessions_of(hold), hold->id, hold->number, hold_ttl(app_of(hold)), NULL,
                         NULL);
-    hold->owns = false;
+    hold->owns = hold->keeps = false;
+}
+
+/* Whether another request wants it: then it is over. */
+static bool gives_back(struct hold *hold) {
+    if (!hold->back || !hold->owns)
+        return false;
+    let_go(hold);
+    over(hold, hold->copied ? HOLD_COPY : HOLD_OVER);
+    return true;
 }
 
 void hold_end_away(struct hold *hold, const struct session_view *view) {
@@ -134,8 +158,18 @@ static void on_drained(void *ctx) {
         client_events_drained(hold->watcher, hold->watcher_ctx);
 }
 
+/* A session that is kept, as Redis is told of it; the hold may end meanwhile. */
+struct touching {
+    struct hold *hold; /* NULL: it has ended */
+};
+
 void hold_unmake(struct hold *hold) {
     ev_timer_stop(app_of(hold)->loop, &hold->wake);
+    ev_timer_stop(app_of(hold)->loop, &hold->retry);
+    ev_timer_stop(app_of(hold)->loop, &hold->tick);
+    if (hold->touching != NULL)
+        hold->touching->hold = NULL;
+    kept_free(&hold->kept);
     HASH_DEL(hold->bayeux->holds, hold);
     hub_places_free(&hold->places);
     identity_free(hold->read.who);
@@ -220,6 +254,12 @@ static void expire(struct hold *hold) {
         hold_end_away(hold, NULL);
 }
 
+/* Back to where the client stands. */
+static void go_back(struct hold *hold) {
+    hub_places_free(&hold->places);
+    hold->places = kept_copy(&hold->kept);
+}
+
 static void on_taken(struct hub_holder *holder, struct batch *batch, struct hub_places *places) {
     struct hold *hold = (struct hold *)holder;
     bool nothing = batch == NULL || (batch_size(batch) == 0 && !batch_has_gap(batch));
@@ -227,10 +267,14 @@ static void on_taken(struct hub_holder *holder, struct batch *batch, struct hub_
     hold->state = HOLD_IDLE;
     hub_places_free(&hold->places);
     hold->places = *places;
-    if (nothing && hold->owns && identity_over(hold->read.who, ev_now(app_of(hold)->loop)))
+    if (hold->keeps && hold->woken) { /* nothing is marked: what was changed is heeded here */
+        go_back(hold);
+        look(hold);
+    } else if (nothing && hold->owns && identity_over(hold->read.who, ev_now(app_of(hold)->loop))) {
         expire(hold);
-    else
+    } else {
         hold->kind->taken(hold, batch);
+    }
 }
 
 static void wait_in_hub(struct hold *hold) {
@@ -260,6 +304,8 @@ static void on_patterns(void *ctx, bool known) {
         over(hold, HOLD_LEFT);
     } else if (!known) {
         hold_end_away(hold, NULL);
+    } else if (gives_back(hold)) {
+        return;
     } else if (hold->woken) {
         look(hold);
     } else {
@@ -268,6 +314,8 @@ static void on_patterns(void *ctx, bool known) {
 }
 
 void hold_wait(struct hold *hold) {
+    if (gives_back(hold))
+        return;
     if (hold->woken) {
         look(hold);
         return;
@@ -283,6 +331,8 @@ static void take_view(struct hold *hold, const struct session_view *view) {
     hold->batch = view->batch;
     (void)speaker_take(app_of(hold), &hold->read.who, view, false);
     places_follow(&hold->places, view->cursor);
+    if (hold->keeps)
+        kept_follow(&hold->kept, view->cursor);
     if (!speaker_keeps(app_of(hold)->config, hold->read.who, view, &hold->places)) {
         expire(hold);
         return;
@@ -381,21 +431,215 @@ void hold_release(struct hold *hold, unsigned ttl, void (*released)(struct hold 
     session_release(sessions_of(hold), hold->id, hold->number, ttl, on_released, releasing);
 }
 
+/* ------------------------------------------------------------------ what is kept */
+
+struct sending {
+    struct hold *hold;
+    struct session_bytes request;
+    void (*marked)(struct hold *hold, uint64_t batch);
+};
+
+static void on_sent(void *ctx, const struct session_view *view) {
+    struct sending sending = *(struct sending *)ctx;
+    struct hold *hold = sending.hold;
+
+    free(ctx);
+    if (ended_by(hold, view))
+        return;
+    if (view->status == SESSION_CHANGED) { /* nothing is written: anew */
+        go_back(hold);
+        take_view(hold, view);
+        return;
+    }
+    hold->state = HOLD_IDLE;
+    if (gives_back(hold))
+        return;
+    kept_send(&hold->kept, &hold->places, view->batch, sending.request);
+    kept_write(&hold->kept);
+    hold->told = ev_now(app_of(hold)->loop);
+    sending.marked(hold, view->batch);
+}
+
+/* How long it lives while it is kept: also where its process dies. */
+static unsigned kept_ttl(const struct hold *hold) {
+    return (unsigned)app_of(hold)->config->timeout * 1000 + hold_ttl(app_of(hold));
+}
+
+static struct session_write writing(const struct hold *hold) {
+    return (struct session_write){.number = hold->number,
+                                  .version = hold->version,
+                                  .numbered = hold->numbered,
+                                  .keep = true,
+                                  .ttl = kept_ttl(hold)};
+}
+
+/* Writes down what is about to be sent, which is as if it were. */
+static void write_first(struct hold *hold, struct session_bytes request,
+                        void (*marked)(struct hold *hold, uint64_t batch)) {
+    struct sending *sending = mem_new(sizeof *sending);
+    const struct session_write wanted = writing(hold);
+    struct kept then = hold->kept;
+
+    *sending = (struct sending){hold, request, marked};
+    then.sent = (struct hub_places){0};
+    kept_send(&then, &hold->places, kept_next(&hold->kept), request);
+    hold->state = HOLD_ASKING;
+    enum err err = kept_tell(&then, sessions_of(hold), hold->id, &wanted, on_sent, sending);
+    hub_places_free(&then.sent);
+    if (err == ERR_OK)
+        return;
+    free(sending);
+    hold_end_away(hold, NULL);
+}
+
+void hold_send(struct hold *hold, struct session_bytes request,
+               void (*marked)(struct hold *hold, uint64_t batch)) {
+    uint64_t number = kept_next(&hold->kept);
+
+    if (gives_back(hold))
+        return;
+    if (hold->numbered && !kept_number(&hold->kept, &hold->places, &number)) {
+        write_first(hold, request, marked);
+        return;
+    }
+    kept_send(&hold->kept, &hold->places, number, request);
+    marked(hold, number);
+}
+
+void hold_send_nothing(struct hold *hold, void (*marked)(struct hold *hold, uint64_t batch)) {
+    if (!gives_back(hold))
+        marked(hold, hold->kept.batch);
+}
+
+static void end_rest(struct hold *hold) {
+    let_go(hold);
+    over(hold, HOLD_LEFT);
+}
+
+bool hold_rest(struct hold *hold) {
+    if (!hold->keeps || hold->back || hold->word != SESSION_WORD_NONE ||
+        hub_draining(app_of(hold)->hub)) {
+        let_go(hold);
+        return false;
+    }
+    hub_places_free(&hold->places);
+    hold->outlet = NULL;
+    hold->state = HOLD_RESTING;
+    hold->tired = false;
+    return true;
+}
+
+bool hold_can_go_on(const struct hold *hold, struct session_bytes request, long ack) {
+    return hold->state == HOLD_RESTING && !hold->back && hold->word == SESSION_WORD_NONE &&
+           kept_arrived(&hold->kept, request, ack);
+}
+
+void hold_go_on(struct hold *hold) {
+    outlet_watch(hold->outlet, on_left, on_drained, hold);
+    kept_settle(&hold->kept);
+    go_back(hold);
+    hold->state = HOLD_IDLE;
+    hold_wait(hold);
+}
+
+static void leave_hub(struct hold *hold) {
+    hub_places_free(&hold->places);
+    hold->places = hub_release(hold->holder.waiter);
+}
+
+void hold_give_back(struct hold *hold, bool copy) {
+    hold->back = true;
+    hold->copied = copy;
+    if (hold->state == HOLD_RESTING) {
+        end_rest(hold);
+    } else if (hold->state == HOLD_WAITING && hold->holder.waiter != NULL && hold->owns) {
+        leave_hub(hold);
+        (void)gives_back(hold);
+    }
+}
+
+/* --------------------------------------------------------------- what Redis is told of it */
+
+static void wake(struct hold *hold);
+
+static void on_touched(void *ctx, const struct session_view *view) {
+    struct touching *touching = ctx;
+    struct hold *hold = touching->hold;
+
+    free(touching);
+    if (hold == NULL)
+        return;
+    hold->touching = NULL;
+    if (view->err == ERR_OK && view->status == SESSION_OK)
+        hold->told = ev_now(app_of(hold)->loop);
+    else
+        hold->kept.moved = true;
+    if (view->err == ERR_OK && view->status != SESSION_OK)
+        wake(hold);
+}
+
+/* One that acknowledges numbers its answers from what was written last: nothing else is. */
+static void touch(struct hold *hold) {
+    const struct session_write wanted = writing(hold);
+    const struct session_change nothing = {.ttl = wanted.ttl};
+    struct touching *touching = mem_new(sizeof *touching);
+
+    touching->hold = hold;
+    hold->touching = touching;
+    hold->kept.moved = false;
+    enum err err =
+        hold->numbered
+            ? session_change(sessions_of(hold), hold->id, &nothing, on_touched, touching)
+            : kept_tell(&hold->kept, sessions_of(hold), hold->id, &wanted, on_touched, touching);
+    if (err == ERR_OK)
+        return;
+    hold->touching = NULL;
+    hold->kept.moved = true;
+    free(touching);
+}
+
+static void on_tick(struct ev_loop *loop, struct ev_timer *timer, int events) {
+    struct hold *hold = timer->data;
+    (void)events;
+
+    if (hold->state == HOLD_RESTING && hold->tired) {
+        end_rest(hold);
+        return;
+    }
+    hold->tired = true;
+    if (hold->state != HOLD_WAITING || !hold->owns || !hold->keeps || hold->touching != NULL)
+        return;
+    bool due = ev_now(loop) - hold->told >= app_of(hold)->config->timeout / 2.0;
+    if (due || (hold->kept.moved && !hold->numbered))
+        touch(hold);
+}
+
+static void begin_keeping(struct hold *hold, const struct session_view *view) {
+    struct ev_loop *loop = app_of(hold)->loop;
+
+    kept_begin(&hold->kept, view->cursor, view->batch);
+    hold->keeps = true;
+    hold->told = ev_now(loop);
+    ev_timer_start(loop, &hold->tick);
+}
+
 /* ---------------------------------------------------------------------- words */
 
 static void on_wake(struct ev_loop *loop, struct ev_timer *timer, int events) {
     struct hold *hold = timer->data;
     (void)loop, (void)events;
 
+    if (hold->state == HOLD_RESTING && (hold->back || hold->word != SESSION_WORD_NONE))
+        end_rest(hold);
     if (hold->state != HOLD_WAITING || hold->holder.waiter == NULL || !hold->owns)
         return; /* it is asked after when what is under way has ended */
-    hub_places_free(&hold->places);
-    hold->places = hub_release(hold->holder.waiter);
-    look(hold);
+    leave_hub(hold);
+    if (!gives_back(hold))
+        look(hold);
 }
 
 static void wake(struct hold *hold) {
-    hold->woken = true;
+    hold->woken = hold->woken || !hold->back;
     if (!ev_is_active(&hold->wake))
         ev_timer_start(app_of(hold)->loop, &hold->wake);
 }
@@ -407,7 +651,9 @@ void bayeux_word(void *ctx, enum session_word word, uint64_t number) {
     HASH_FIND(hh, bayeux->holds, &number, sizeof number, hold);
     if (hold == NULL)
         return;
-    if (word != SESSION_WORD_WAKE)
+    if (word == SESSION_WORD_BACK)
+        hold->back = true;
+    else if (word != SESSION_WORD_WAKE)
         hold->word = word;
     wake(hold);
 }
@@ -425,24 +671,50 @@ void bayeux_again(void *ctx) {
 static void on_attached(void *ctx, const struct session_view *view) {
     struct hold *hold = ctx;
 
+    if (view->err == ERR_OK && view->status == SESSION_KEPT) {
+        ev_timer_start(app_of(hold)->loop, &hold->retry);
+        return;
+    }
     hold->owns = view->err == ERR_OK && view->status == SESSION_HELD;
+    if (hold->owns && hold->attach.policy == SESSION_KEEPS && !view->again &&
+        view->until.at == NULL)
+        begin_keeping(hold, view);
     if (!ended_by(hold, view))
         take_view(hold, view);
 }
 
-void hold_attach(struct hold *hold, const struct session_attach *wanted) {
-    struct session_attach attach = *wanted;
+static void ask_for(struct hold *hold) {
+    struct session_attach attach = hold->attach;
     struct buf words = buf_make(SESSION_WHO_MAX);
 
     attach.who = speaker_words(hold->read.who, bayeux_expired, &words);
-    attach.number = hold->number;
-    attach.policy = SESSION_NEWEST;
-    hold->same = attach.confirm == SESSION_SAME;
-    hold->state = HOLD_ASKING;
     enum err err = session_attach(sessions_of(hold), hold->id, &attach, on_attached, hold);
     buf_free(&words);
     if (err != ERR_OK)
         hold_end_away(hold, NULL);
+}
+
+/* It was kept by another process, which has been told to write it down. */
+static void on_retry(struct ev_loop *loop, struct ev_timer *timer, int events) {
+    struct hold *hold = timer->data;
+    (void)loop, (void)events;
+
+    if (!outlet_is_there(hold->outlet)) {
+        over(hold, HOLD_LEFT);
+        return;
+    }
+    if (++hold->tries >= TRIES)
+        hold->attach.policy = SESSION_NEWEST;
+    ask_for(hold);
+}
+
+void hold_attach(struct hold *hold, const struct session_attach *wanted) {
+    hold->attach = *wanted;
+    hold->attach.number = hold->number;
+    hold->attach.policy = hold->wants ? SESSION_KEEPS : SESSION_GENTLE;
+    hold->same = wanted->confirm == SESSION_SAME;
+    hold->state = HOLD_ASKING;
+    ask_for(hold);
 }
 
 void hold_make(struct hold *hold, struct app *app, const struct service *service,
@@ -457,7 +729,9 @@ void hold_make(struct hold *hold, struct app *app, const struct service *service
     hold->number = session_number(hub_sessions(app->hub));
     session_id(hold->id, service->path, strlen(service->path), client, client_len);
     ev_timer_init(&hold->wake, on_wake, 0, 0);
-    hold->wake.data = hold;
+    ev_timer_init(&hold->retry, on_retry, RETRY, 0);
+    ev_timer_init(&hold->tick, on_tick, TICK, TICK);
+    hold->wake.data = hold->retry.data = hold->tick.data = hold;
     outlet_watch(hold->outlet, on_left, on_drained, hold);
     HASH_ADD(hh, app->bayeux->holds, number, sizeof hold->number, hold);
 }
