@@ -1053,8 +1053,9 @@ START_TEST(a_poll_takes_the_session_from_a_connect_that_waits_on_a_socket) {
     websock_say(talker.socket, "[]"); /* which is done behind that */
     ck_assert_str_eq(websock_reach_text(talker.socket), "[]");
     struct flight *flight = begin(asks(&talker, next_id()));
-    json_t *got = json_loads(websock_reach(talker.socket, "/meta/connect"), 0, NULL);
-    must_fail(last(got), "409:");
+    until((http_pump(20), websock_turn(talker.socket, 0), websock_next(talker.socket)),
+          "the socket's connect waits on");
+    must_fail(last(json_loads(talker.socket->text, 0, NULL)), "409:");
     store_add(&lab, name, "2");
     must_hear(&talker, objects(http_land(flight)), "2");
     websock_close(talker.socket);
