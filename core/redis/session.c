@@ -219,18 +219,22 @@ enum err session_answer(struct sessions *sessions, const char *id,
 
 enum err session_write(struct sessions *sessions, const char *id, const struct session_write *write,
                        session_fn *done, void *ctx) {
+    static const char *const keeping[] = {"done", "hold", "keep"};
     struct session_words words;
 
     session_words_begin(&words, "halley_session_write", id);
     session_words_hold(&words, sessions, write->number);
     session_words_number(&words, write->version);
     session_words_number(&words, write->ttl);
-    session_words_text(&words, write->keep ? "keep" : "done");
+    session_words_text(&words, keeping[write->keeping]);
     session_words_text(&words, write->numbered ? "numbered" : "plain");
     session_words_bytes(&words, write->cursor, SESSION_CURSOR_MAX);
     session_words_bytes(&words, write->sent, SESSION_CURSOR_MAX);
     session_words_number(&words, write->batch);
     session_words_bytes(&words, write->request, SESSION_REQUEST_MAX);
+    words.range = words.range || write->request_count > SESSION_FRAMES_MAX;
+    for (size_t i = 0; i < write->request_count && i < SESSION_FRAMES_MAX; i++)
+        session_words_bytes(&words, write->requests[i], SESSION_REQUEST_MAX);
     return session_call_next(sessions, &words, take_batch, 0, done, ctx);
 }
 

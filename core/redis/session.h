@@ -81,8 +81,8 @@ enum session_status {
                        * are `most` sessions already. Nothing is done */
     SESSION_FOREIGN,  /* attach, renew: it is another user's. Nothing is done */
     SESSION_KEPT      /* attach: its holder has its positions in memory, and has been told to write
-                       * them down: attach again in a few milliseconds; if that takes long, as
-                       * SESSION_NEWEST */
+                       * them down (SESSION_WORD_BACK): attach again in a few milliseconds; if that takes
+                       * long, as      SESSION_NEWEST */
 };
 
 /*
@@ -176,8 +176,8 @@ enum session_word {
     SESSION_WORD_WAKE, /* something is there for this hold: session_look() */
     SESSION_WORD_OVER, /* a newer request has taken it, or the session was closed for there being
                         * two: answer with the dialect's empty answer or refusal. Not released */
-    SESSION_WORD_BACK, /* another request wants what is kept in memory: session_write(), and be
-                        * done with it */
+    SESSION_WORD_BACK, /* another request wants what is kept in memory: session_write(), and keep
+                        * it there no more; whether it is to have the session is said then */
     SESSION_WORD_COPY  /* the same request once more has taken it (SESSION_SAME). Which of them the
                         * client listens to is not known: break off without an answer, so that it
                         * asks a third time if it was this one. Not released */
@@ -212,10 +212,11 @@ enum session_policy {
     SESSION_NEWEST, /* the request that holds it is told `over`, this one takes it */
     SESSION_GENTLE, /* the same; but what that one keeps in memory is to be written down before:
                      * SESSION_KEPT */
-    SESSION_KEEPS, /* the same, and this one is going to keep it in memory: it marks no answers, and
-                    * says by session_write() where its client stands */
-    SESSION_FIRST, /* SESSION_BUSY while the one that holds it lives */
-    SESSION_BOTH   /* both are over: the session is closed with `reason`: SESSION_CLOSED */
+    SESSION_KEEPS,  /* the same, and unless the view is `again` this one keeps it in memory from now
+                     * on: it marks no answers, and says by session_write() where its client
+                     * stands */
+    SESSION_FIRST,  /* SESSION_BUSY while the one that holds it lives */
+    SESSION_BOTH    /* both are over: the session is closed with `reason`: SESSION_CLOSED */
 };
 
 enum session_confirm {
@@ -300,8 +301,15 @@ struct session_write {
     struct session_bytes request; /* its client's id for the request; or none */
     bool numbered;                /* `batch` of later answers says how far they went: so many
                                    * messages behind what is written here (carriers/bayeux/kept.h) */
-    bool keep;                    /* the session is still held, and kept in memory */
-    unsigned ttl;                 /* milliseconds from now */
+    const struct session_bytes *requests; /* its client's ids of those that came meanwhile, the
+                                           * oldest first: each was newer than all before it */
+    size_t request_count;                 /* at most SESSION_FRAMES_MAX */
+    enum session_keeping {
+        SESSION_DONE, /* it is held no more */
+        SESSION_HOLD, /* it is held, and not in memory: its answers are marked from now on */
+        SESSION_KEEP  /* it is still kept in memory */
+    } keeping;
+    unsigned ttl; /* milliseconds from now */
 };
 
 /*

@@ -390,6 +390,16 @@ end
 
 local IDS = 16 -- that are remembered: a request that is stuck for longer than so many others is taken for new
 
+local function note_request(s, id)
+  if id == s.i then return end
+  if s.i then
+    s.e = s.e or {}
+    table.insert(s.e, 1, s.i)
+    s.e[IDS] = nil
+  end
+  s.i = id
+end
+
 -- Whether a newer request than the one with this id was here already; it was stuck somewhere. Its
 -- client does not wait for it any more.
 local function is_stale(s, id)
@@ -397,12 +407,7 @@ local function is_stale(s, id)
   for _, earlier in ipairs(s.e or NO_FRAMES) do
     if earlier == id then return true end
   end
-  if s.i then
-    s.e = s.e or {}
-    table.insert(s.e, 1, s.i)
-    s.e[IDS] = nil
-  end
-  s.i = id
+  note_request(s, id)
   return false
 end
 
@@ -467,7 +472,7 @@ local function session_attach(keys, args)
   local again = settle(sid, s, args[5], args[6])
   if is_over(s) then return say_closed(sid, s) end
   local loose = status == OPENED and args[8] == 'loose'
-  s.h, s.m = not loose and token or nil, policy == 'keeps' and '' or nil
+  s.h, s.m = not loose and token or nil, policy == 'keeps' and not again and '' or nil
   local now = save(sid, s, s.c and 0 or loose and math.min(ttl, UNPOLLED) or ttl)
   return view_or_gone(sid, s, status, again, now)
 end
@@ -548,9 +553,11 @@ local function session_answers(keys, args)
   return said
 end
 
--- What a holder had in memory: where its client stands by now.
--- in:  sid; "<process>.<n>", version, ttl, keep or done, numbered or plain, positions that the client has,
---      those behind the last answer or '', its number, the client's id for its request or ''
+-- What a holder had in memory: where its client stands by now. It keeps it there, or only holds the
+-- session from now on, or is done.
+-- in:  sid; "<process>.<n>", version, ttl, keep, hold or done, numbered or plain, positions that the client
+--      has, those behind the last answer or '', its number, the client's id for its request or '';
+--      the client's ids of the requests that came meanwhile, the oldest first
 -- out: OK batch, CHANGED with a view, LOST, GONE, CLOSED reason
 local function session_write(keys, args)
   local sid = keys[1]
@@ -562,8 +569,9 @@ local function session_write(keys, args)
   if args[4] == 'keep' then
     s.m = args[5] == 'numbered' and (s.q or s.p) or ''
   else
-    s.h, s.m = nil, nil
+    s.h, s.m = args[4] == 'hold' and s.h or nil, nil
   end
+  for i = 10, #args do note_request(s, args[i]) end
   save(sid, s, s.c and 0 or tonumber(args[3]))
   return { OK, s.b }
 end

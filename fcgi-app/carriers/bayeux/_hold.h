@@ -59,7 +59,8 @@ struct hold {
     bool keeps;       /* its places are in memory: nothing is marked, Redis is told now and then */
     bool wants;       /* it is to be kept so, */
     bool numbered;    /* its answers' numbers say where its client stands, */
-    bool back;        /* it is to be given back, since another request wants it */
+    bool back;        /* another request wants what is in memory */
+    bool replaced;    /* another of the same socket is to have the session, */
     bool copied;      /* which is the same one */
     bool tired;       /* it has rested since the last tick */
     unsigned tries;   /* to attach, while another process keeps it */
@@ -104,13 +105,13 @@ void hold_send_nothing(struct hold *hold, void (*marked)(struct hold *hold, uint
  * if it does not come soon the hold ends, its outlet being none. False: it cannot be, and the
  * session is given back. */
 bool hold_rest(struct hold *hold) MUST_CHECK;
-void hold_go_on(struct hold *hold);
+void hold_go_on(struct hold *hold, struct session_bytes request);
 
 /* Whether a request that says this (kept_arrived()) can go on with a hold that rests. */
-bool hold_can_go_on(const struct hold *hold, struct session_bytes request, long ack);
+bool hold_can_go_on(const struct hold *hold, long ack);
 
-/* Gives a session that is kept back to whoever wants it: now, or when what is under way has ended.
- * `copy`: it is the same request once more. */
+/* Lets go of a session for another request that came the same way: now, or when what is under way
+ * has ended. `copy`: it is the same one once more. */
 void hold_give_back(struct hold *hold, bool copy);
 
 /* Gives the session back, with the time that it lives on; `released` likewise, or NULL: nobody

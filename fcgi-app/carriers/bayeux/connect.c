@@ -91,7 +91,7 @@ static void answer(struct connect *connect) {
 static void answer_and_rest(struct connect *connect) {
     outlet_answer(connect->hold.outlet, &connect->out);
     if (connect->berth == NULL)
-        connect->hold.back = connect->hold.owns;
+        connect->hold.replaced = connect->hold.owns;
     if (!connect->hold.owns || !hold_rest(&connect->hold))
         connect_free(connect);
 }
@@ -393,13 +393,14 @@ static bool is_known(const struct connect *connect, const struct connect_request
 }
 
 static void go_on(struct connect *connect, const struct connect_request *request) {
+    static const struct session_bytes none = {NULL, 0};
     forget_request(connect);
     buf_free(&connect->out);
     buf_free(&connect->gaps);
     take_request(connect, request);
     connect->seen = !connect->hold.woken; /* else it is asked after first */
     connect->hold.read.timeout = wait_of(request);
-    hold_go_on(&connect->hold);
+    hold_go_on(&connect->hold, request->message->ack < 0 ? connect->request : none);
 }
 
 /* Whether the request goes on with the connect that rests in its socket's berth; one that it cannot
@@ -407,12 +408,11 @@ static void go_on(struct connect *connect, const struct connect_request *request
 static bool rested(const struct connect_request *request) {
     struct connect *connect = request->berth != NULL ? request->berth->connect : NULL;
     const struct bayeux_message *message = request->message;
-    const struct session_bytes id = {message->id.at, message->id.len};
 
     if (connect == NULL || !is_of(connect, request))
         return false;
     if (bayeux_type(message->type) != BAYEUX_EVENTSOURCE && is_known(connect, request) &&
-        hold_can_go_on(&connect->hold, id, message->ack)) {
+        hold_can_go_on(&connect->hold, message->ack)) {
         go_on(connect, request);
         return true;
     }

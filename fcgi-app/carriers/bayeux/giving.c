@@ -58,8 +58,10 @@ static void on_written(void *ctx, const struct session_view *view) {
 }
 
 static void tell(struct giving *giving) {
-    const struct session_write wanted = {
-        .number = giving->number, .version = giving->version, .ttl = hold_ttl(giving->bayeux->app)};
+    const struct session_write wanted = {.number = giving->number,
+                                         .version = giving->version,
+                                         .keeping = SESSION_DONE,
+                                         .ttl = hold_ttl(giving->bayeux->app)};
     struct sessions *sessions = hub_sessions(giving->bayeux->app->hub);
 
     if (kept_tell(&giving->kept, sessions, giving->id, &wanted, on_written, giving) != ERR_OK)

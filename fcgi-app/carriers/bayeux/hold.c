@@ -8,10 +8,10 @@
  *
  * A WebSocket's connect keeps the session: it stays attached from one request of its client to the
  * next (HOLD_RESTING), and where the client stands is in memory (kept.h), so that a delivery asks
- * Redis nothing. Whoever else wants the session is told to wait, this one to give it back: it
- * writes down what it knows (giving.c). What a process that was killed had not written yet is found
- * by what the client acknowledges; one that does not acknowledge is given again what it got since
- * the last tick.
+ * * Redis nothing. Whoever else wants the session is told to wait, this one to write down what it
+ * knows: then it is held as any session is, or given back (giving.c) if nobody asks just now. What
+ * a process that was killed had not written yet is found by what the client acknowledges; one that
+ * does not acknowledge is given again what it got since the last tick.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +27,7 @@
 enum { TRIES = 200 /* then its process is stopped: it is gone without */ };
 
 static void look(struct hold *hold);
+static void unkeep(struct hold *hold);
 
 static struct app *app_of(const struct hold *hold) {
     return hold->bayeux->app;
@@ -56,9 +57,9 @@ static void let_go(struct hold *hold) {
     hold->owns = hold->keeps = false;
 }
 
-/* Whether another request wants it: then it is over. */
-static bool gives_back(struct hold *hold) {
-    if (!hold->back || !hold->owns)
+/* Whether another request of the same socket is to have it: then it is over. */
+static bool gives_way(struct hold *hold) {
+    if (!hold->replaced || !hold->owns)
         return false;
     let_go(hold);
     over(hold, hold->copied ? HOLD_COPY : HOLD_OVER);
@@ -138,7 +139,7 @@ static void write_places(struct hold *hold) {
 static void on_left(void *ctx) {
     struct hold *hold = ctx;
 
-    if (hold->state == HOLD_ASKING)
+    if (hold->state == HOLD_ASKING && !ev_is_active(&hold->retry))
         return; /* the answer finds nobody */
     if (hold->state == HOLD_WAITING && hold->holder.waiter != NULL) {
         hub_places_free(&hold->places);
@@ -161,6 +162,7 @@ static void on_drained(void *ctx) {
 /* A session that is kept, as Redis is told of it; the hold may end meanwhile. */
 struct touching {
     struct hold *hold; /* NULL: it has ended */
+    size_t requests;   /* that are told of */
 };
 
 void hold_unmake(struct hold *hold) {
@@ -304,8 +306,10 @@ static void on_patterns(void *ctx, bool known) {
         over(hold, HOLD_LEFT);
     } else if (!known) {
         hold_end_away(hold, NULL);
-    } else if (gives_back(hold)) {
+    } else if (gives_way(hold)) {
         return;
+    } else if (hold->keeps && hold->back) {
+        unkeep(hold);
     } else if (hold->woken) {
         look(hold);
     } else {
@@ -314,8 +318,12 @@ static void on_patterns(void *ctx, bool known) {
 }
 
 void hold_wait(struct hold *hold) {
-    if (gives_back(hold))
+    if (gives_way(hold))
         return;
+    if (hold->keeps && hold->back) {
+        unkeep(hold);
+        return;
+    }
     if (hold->woken) {
         look(hold);
         return;
@@ -379,7 +387,10 @@ static void on_marked(void *ctx, const struct session_view *view) {
     }
     hold->owns = false;
     hold->state = HOLD_IDLE;
-    marking.marked(hold, view->batch);
+    if (hold->replaced && (hold->copied || hold->numbered)) /* the other is given it again */
+        over(hold, hold->copied ? HOLD_COPY : HOLD_OVER);
+    else
+        marking.marked(hold, view->batch);
 }
 
 void hold_mark(struct hold *hold, const struct session_answer *wanted,
@@ -452,7 +463,7 @@ static void on_sent(void *ctx, const struct session_view *view) {
         return;
     }
     hold->state = HOLD_IDLE;
-    if (gives_back(hold))
+    if (gives_way(hold))
         return;
     kept_send(&hold->kept, &hold->places, view->batch, sending.request);
     kept_write(&hold->kept);
@@ -469,7 +480,7 @@ static struct session_write writing(const struct hold *hold) {
     return (struct session_write){.number = hold->number,
                                   .version = hold->version,
                                   .numbered = hold->numbered,
-                                  .keep = true,
+                                  .keeping = SESSION_KEEP,
                                   .ttl = kept_ttl(hold)};
 }
 
@@ -496,7 +507,7 @@ void hold_send(struct hold *hold, struct session_bytes request,
                void (*marked)(struct hold *hold, uint64_t batch)) {
     uint64_t number = kept_next(&hold->kept);
 
-    if (gives_back(hold))
+    if (gives_way(hold))
         return;
     if (hold->numbered && !kept_number(&hold->kept, &hold->places, &number)) {
         write_first(hold, request, marked);
@@ -507,8 +518,33 @@ void hold_send(struct hold *hold, struct session_bytes request,
 }
 
 void hold_send_nothing(struct hold *hold, void (*marked)(struct hold *hold, uint64_t batch)) {
-    if (!gives_back(hold))
+    if (!gives_way(hold))
         marked(hold, hold->kept.batch);
+}
+
+static void on_unkept(void *ctx, const struct session_view *view) {
+    struct hold *hold = ctx;
+
+    if (ended_by(hold, view))
+        return;
+    go_back(hold);
+    if (view->status == SESSION_CHANGED) { /* nothing is written: anew */
+        take_view(hold, view);
+        return;
+    }
+    hold->keeps = hold->back = false;
+    hold->state = HOLD_IDLE;
+    hold_wait(hold);
+}
+
+/* It is a session as any, which this one holds: who else wants it is told what that means. */
+static void unkeep(struct hold *hold) {
+    struct session_write wanted = writing(hold);
+
+    wanted.keeping = SESSION_HOLD;
+    hold->state = HOLD_ASKING;
+    if (kept_tell(&hold->kept, sessions_of(hold), hold->id, &wanted, on_unkept, hold) != ERR_OK)
+        hold_end_away(hold, NULL);
 }
 
 static void end_rest(struct hold *hold) {
@@ -517,7 +553,7 @@ static void end_rest(struct hold *hold) {
 }
 
 bool hold_rest(struct hold *hold) {
-    if (!hold->keeps || hold->back || hold->word != SESSION_WORD_NONE ||
+    if (!hold->keeps || hold->back || hold->replaced || hold->word != SESSION_WORD_NONE ||
         hub_draining(app_of(hold)->hub)) {
         let_go(hold);
         return false;
@@ -529,14 +565,15 @@ bool hold_rest(struct hold *hold) {
     return true;
 }
 
-bool hold_can_go_on(const struct hold *hold, struct session_bytes request, long ack) {
+bool hold_can_go_on(const struct hold *hold, long ack) {
     return hold->state == HOLD_RESTING && !hold->back && hold->word == SESSION_WORD_NONE &&
-           kept_arrived(&hold->kept, request, ack);
+           kept_arrived(&hold->kept, ack);
 }
 
-void hold_go_on(struct hold *hold) {
+void hold_go_on(struct hold *hold, struct session_bytes request) {
     outlet_watch(hold->outlet, on_left, on_drained, hold);
     kept_settle(&hold->kept);
+    kept_note(&hold->kept, request);
     go_back(hold);
     hold->state = HOLD_IDLE;
     hold_wait(hold);
@@ -548,13 +585,13 @@ static void leave_hub(struct hold *hold) {
 }
 
 void hold_give_back(struct hold *hold, bool copy) {
-    hold->back = true;
+    hold->replaced = true;
     hold->copied = copy;
     if (hold->state == HOLD_RESTING) {
         end_rest(hold);
     } else if (hold->state == HOLD_WAITING && hold->holder.waiter != NULL && hold->owns) {
         leave_hub(hold);
-        (void)gives_back(hold);
+        (void)gives_way(hold);
     }
 }
 
@@ -565,13 +602,17 @@ static void wake(struct hold *hold);
 static void on_touched(void *ctx, const struct session_view *view) {
     struct touching *touching = ctx;
     struct hold *hold = touching->hold;
+    size_t requests = touching->requests;
 
     free(touching);
     if (hold == NULL)
         return;
     hold->touching = NULL;
-    if (view->err == ERR_OK && view->status == SESSION_OK)
+    bool done = view->err == ERR_OK && view->status == SESSION_OK;
+    if (done)
         hold->told = ev_now(app_of(hold)->loop);
+    if (done)
+        kept_forget(&hold->kept, requests);
     else
         hold->kept.moved = true;
     if (view->err == ERR_OK && view->status != SESSION_OK)
@@ -585,6 +626,7 @@ static void touch(struct hold *hold) {
     struct touching *touching = mem_new(sizeof *touching);
 
     touching->hold = hold;
+    touching->requests = hold->numbered ? 0 : hold->kept.request_count;
     hold->touching = touching;
     hold->kept.moved = false;
     enum err err =
@@ -634,8 +676,14 @@ static void on_wake(struct ev_loop *loop, struct ev_timer *timer, int events) {
     if (hold->state != HOLD_WAITING || hold->holder.waiter == NULL || !hold->owns)
         return; /* it is asked after when what is under way has ended */
     leave_hub(hold);
-    if (!gives_back(hold))
+    if (gives_way(hold))
+        return;
+    if (hold->keeps && hold->back) {
+        go_back(hold);
+        unkeep(hold);
+    } else {
         look(hold);
+    }
 }
 
 static void wake(struct hold *hold) {

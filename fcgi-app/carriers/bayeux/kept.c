@@ -3,11 +3,14 @@
  */
 #include "fcgi-app/carriers/bayeux/kept.h"
 
+#include <stdlib.h>
 #include <string.h>
 
+#include "core/base/mem.h"
 #include "fcgi-app/carriers/places.h"
 
 void kept_free(struct kept *kept) {
+    kept_forget(kept, kept->request_count);
     hub_places_free(&kept->settled);
     hub_places_free(&kept->sent);
     hub_places_free(&kept->base);
@@ -97,11 +100,8 @@ void kept_send(struct kept *kept, const struct hub_places *places, uint64_t numb
         memcpy(kept->request, request.at, kept->request_len);
 }
 
-bool kept_arrived(const struct kept *kept, struct session_bytes request, long ack) {
-    if (ack >= 0)
-        return (uint64_t)ack >= kept->batch;
-    return !kept->flying || request.len == 0 || request.len != kept->request_len ||
-           memcmp(request.at, kept->request, request.len) != 0;
+bool kept_arrived(const struct kept *kept, long ack) {
+    return ack < 0 || (uint64_t)ack >= kept->batch;
 }
 
 void kept_settle(struct kept *kept) {
@@ -112,6 +112,23 @@ void kept_settle(struct kept *kept) {
     kept->sent = (struct hub_places){0};
     kept->flying = false;
     kept->moved = true;
+}
+
+void kept_note(struct kept *kept, struct session_bytes request) {
+    if (request.len == 0)
+        return;
+    if (kept->request_count == KEPT_REQUESTS)
+        kept_forget(kept, 1);
+    kept->requests[kept->request_count++] =
+        (struct session_bytes){mem_copy(request.at, request.len), request.len};
+}
+
+void kept_forget(struct kept *kept, size_t count) {
+    count = count < kept->request_count ? count : kept->request_count;
+    for (size_t i = 0; i < count; i++)
+        free((char *)(uintptr_t)kept->requests[i].at);
+    kept->request_count -= count;
+    memmove(kept->requests, kept->requests + count, kept->request_count * sizeof *kept->requests);
 }
 
 enum err kept_tell(const struct kept *kept, struct sessions *sessions, const char *id,
@@ -125,6 +142,8 @@ enum err kept_tell(const struct kept *kept, struct sessions *sessions, const cha
     all.sent = (struct session_bytes){sent.data, sent.len};
     all.batch = kept->batch;
     all.request = (struct session_bytes){kept->request, kept->request_len};
+    all.requests = kept->requests;
+    all.request_count = kept->request_count;
     enum err err = session_write(sessions, id, &all, done, ctx);
     buf_free(&settled);
     buf_free(&sent);

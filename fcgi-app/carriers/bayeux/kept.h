@@ -17,7 +17,10 @@
 #include "core/redis/session.h"
 #include "fcgi-app/hub/place.h"
 
-enum { KEPT_BITS = 24 /* of a number, for all channels; 2^53 are safe in JavaScript */ };
+enum {
+    KEPT_BITS = 24,    /* of a number, for all channels; 2^53 are safe in JavaScript */
+    KEPT_REQUESTS = 16 /* that are remembered, as Redis does */
+};
 
 /* Zeroed, there is nothing in it. */
 struct kept {
@@ -27,6 +30,8 @@ struct kept {
     uint64_t batch;                    /* that answer's number */
     char request[SESSION_REQUEST_MAX]; /* its client's id for the request */
     size_t request_len;
+    struct session_bytes requests[KEPT_REQUESTS]; /* ids of those since Redis was told; owned */
+    size_t request_count;
     struct hub_places base; /* what Redis was told, ... */
     uint64_t base_batch;    /* ... with this number, ... */
     bool based;             /* ... and goes on from; else nothing */
@@ -53,12 +58,17 @@ uint64_t kept_next(const struct kept *kept);
 void kept_send(struct kept *kept, const struct hub_places *places, uint64_t number,
                struct session_bytes request);
 
-/* Whether a request says by its id, or by the number that it acknowledges (-1: it does not), that
- * the last answer arrived. */
-bool kept_arrived(const struct kept *kept, struct session_bytes request, long ack);
+/* Whether the last answer arrived, by what the next request says that came the same way behind it:
+ * the number that it acknowledges; -1: it does not, and what was sent this way arrives. */
+bool kept_arrived(const struct kept *kept, long ack);
 
 /* It did. */
 void kept_settle(struct kept *kept);
+
+/* A request came, with that id: Redis is told with the next write, so that it knows an older one
+ * that was stuck. Then they are forgotten: so many of the oldest. */
+void kept_note(struct kept *kept, struct session_bytes request);
+void kept_forget(struct kept *kept, size_t count);
 
 /* Tells Redis: `wanted` says the rest. As session_write(). */
 enum err kept_tell(const struct kept *kept, struct sessions *sessions, const char *id,
