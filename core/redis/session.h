@@ -116,7 +116,8 @@ struct session_view {
     uint64_t batch;              /* number of the last answer; 0: there was none */
     struct session_bytes reason; /* not NULL beside SESSION_HELD: it is closed as soon as these
                                   * frames are sent; there are no positions any more */
-    bool again;                  /* the last answer is taken for lost, and given again */
+    bool again;                  /* the last answer is taken for lost, and given again; or one
+                                  * before it may be */
     /*
      * not NULL (beside `again`, with SESSION_SAME): answer at once with exactly what is between
      * `cursor` and these positions, and these frames: the client may yet have the first copy

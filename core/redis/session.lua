@@ -25,8 +25,9 @@
 --   v      version of what an answer is rendered from: state, and which positions there are
 --   s      the protocol's state; absent: ''
 --   h      who holds a request for it, "<process>.<n>"; absent: nobody
---   m      its holder has its positions in memory, and says what they are by session_write; the positions
---          that its answers are numbered from, where they are, else ''
+--   m, k   its holder has its positions in memory, and says what they are by session_write; the positions
+--          that its answers are numbered from, where they are, else '', and that number
+--   o      such positions and numbers of holders that are gone, {k, m} each, the oldest first
 --   p      positions that the client is known to have (a cursor, core/data/cursor.h); absent: ''
 --   q, f   positions, and number of frames, of the last answer; absent once that is confirmed
 --   b, a   number of the last answer that carried something, and the client's id for its request
@@ -358,7 +359,11 @@ local function acknowledge(sid, s, number)
   if s.q or s.f then answers[#answers + 1] = { b = s.b, q = s.q, f = s.f } end
   local has, left = nil, {}
   for _, answer in ipairs(answers) do
-    if answer.b <= number then has = answer else left[#left + 1] = answer end
+    if answer.b > number then
+      left[#left + 1] = answer
+    elseif not has or answer.b >= has.b then
+      has = answer
+    end
   end
   if has then
     arrived(sid, s, has.q, has.f)
@@ -411,26 +416,48 @@ local function is_stale(s, id)
   return false
 end
 
--- Answers of a holder that kept the positions in memory, and did not write them down before it died or was
--- stopped: by their numbers alone it is known how far each went. The number of one is that of the last
--- that was written, and above it, with so many bits for each of the channels, how many messages it is
--- behind the positions that were written then (fcgi-app/carriers/bayeux/kept.c).
+-- Answers of a holder that kept the positions in memory, and had not written them down when it died or was
+-- passed over: by their numbers alone it is known how far each went. The number of one is that of the last
+-- that was written, and above it, with so many bits for each of the channels, how many messages each was
+-- behind the positions that were written then (fcgi-app/carriers/bayeux/kept.c). The client says later, or
+-- never, whether it has one; so whoever numbers from here on begins above all that there may have been.
 local NUMBERED = 24 -- bits
+local NUMBERS = 2 ^ NUMBERED
 
-local function find_unwritten(s, number)
-  local ahead, names, places = number - (s.b or 0), {}, {}
-  if s.m == '' or ahead <= 0 then return end
-  for name, epoch, n in string.gmatch(s.m, '([^@,]+)@(%d+)%-(%d+)') do names[#names + 1] = { name, epoch, n } end
+-- The positions `ahead` of these, of the channels that the session has now.
+local function went_on(s, written, ahead)
+  local names, places = {}, {}
+  for name, epoch, n in string.gmatch(written, '([^@,]+)@(%d+)%-(%d+)') do names[#names + 1] = { name, epoch, n } end
   local most = 2 ^ math.floor(NUMBERED / #names)
   for _, place in ipairs(names) do
-    local step = ahead % most
-    if step > 0 then places[place[1]] = string.format('%s-%.0f', place[2], place[3] + step) end
+    places[place[1]] = string.format('%s-%.0f', place[2], place[3] + ahead % most)
     ahead = math.floor(ahead / most)
   end
-  s.q = string.gsub(s.q or s.p or '', '([^@,]+)@[^,]+', function(name)
+  return (string.gsub(s.p or '', '([^@,]+)@[^,]+', function(name)
     return places[name] and name .. '@' .. places[name]
-  end)
-  s.b = number
+  end))
+end
+
+-- What the holder of before may have numbered is remembered; and the answer that has this number put to
+-- those that were taken for lost, if it was one of such.
+local function find_unwritten(s, number)
+  local unwritten, left = s.o or {}, {}
+  if s.m and s.m ~= '' then unwritten[#unwritten + 1] = { s.k, s.m } end
+  for i, from in ipairs(unwritten) do
+    local later = unwritten[i + 1]
+    if number > from[1] and number < from[1] + NUMBERS and not (later and number > later[1]) then
+      s.l = s.l or {}
+      table.insert(s.l, 1, { b = number, q = went_on(s, from[2], number - from[1]) })
+    end
+    if number < from[1] + NUMBERS then left[#left + 1] = from end
+  end
+  if #left > LOST_ANSWERS then table.remove(left, 1) end
+  s.o = left[1] and left or nil
+end
+
+-- Behind what is told of the last answer.
+local function skip_unwritten(s)
+  if s.o then s.b = max(s.b or 0, s.o[#s.o][1] + NUMBERS) end
 end
 
 local UNPOLLED = 10000 -- milliseconds that a session lives that was opened and never polled
@@ -468,11 +495,14 @@ local function session_attach(keys, args)
       return { CLOSED, s.c }
     end
   end
-  if s.m and args[5] == 'ack' then find_unwritten(s, tonumber(args[6])) end
+  if args[5] == 'ack' and (s.m or s.o) then find_unwritten(s, tonumber(args[6])) end
   local again = settle(sid, s, args[5], args[6])
+  skip_unwritten(s)
+  again = again or s.l ~= nil or s.o ~= nil
   if is_over(s) then return say_closed(sid, s) end
   local loose = status == OPENED and args[8] == 'loose'
   s.h, s.m = not loose and token or nil, policy == 'keeps' and not again and '' or nil
+  s.k = nil
   local now = save(sid, s, s.c and 0 or loose and math.min(ttl, UNPOLLED) or ttl)
   return view_or_gone(sid, s, status, again, now)
 end
@@ -567,9 +597,9 @@ local function session_write(keys, args)
   s.p, s.q = args[6] ~= '' and args[6] or nil, args[7] ~= '' and args[7] or nil
   s.b, s.a, s.r, s.l = tonumber(args[8]), args[9] ~= '' and args[9] or nil, nil, nil
   if args[4] == 'keep' then
-    s.m = args[5] == 'numbered' and (s.q or s.p) or ''
+    s.m, s.k = args[5] == 'numbered' and (s.q or s.p) or '', s.b
   else
-    s.h, s.m = args[4] == 'hold' and s.h or nil, nil
+    s.h, s.m, s.k = args[4] == 'hold' and s.h or nil, nil, nil
   end
   for i = 10, #args do note_request(s, args[i]) end
   save(sid, s, s.c and 0 or tonumber(args[3]))
