@@ -686,10 +686,14 @@ static void on_wake(struct ev_loop *loop, struct ev_timer *timer, int events) {
     }
 }
 
-static void wake(struct hold *hold) {
-    hold->woken = hold->woken || !hold->back;
+static void stir(struct hold *hold) {
     if (!ev_is_active(&hold->wake))
         ev_timer_start(app_of(hold)->loop, &hold->wake);
+}
+
+static void wake(struct hold *hold) {
+    hold->woken = true;
+    stir(hold);
 }
 
 void bayeux_word(void *ctx, enum session_word word, uint64_t number) {
@@ -699,9 +703,12 @@ void bayeux_word(void *ctx, enum session_word word, uint64_t number) {
     HASH_FIND(hh, bayeux->holds, &number, sizeof number, hold);
     if (hold == NULL)
         return;
-    if (word == SESSION_WORD_BACK)
+    if (word == SESSION_WORD_BACK) {
         hold->back = true;
-    else if (word != SESSION_WORD_WAKE)
+        stir(hold);
+        return;
+    }
+    if (word != SESSION_WORD_WAKE)
         hold->word = word;
     wake(hold);
 }
