@@ -160,7 +160,7 @@ enum err session_open(struct sessions *sessions, const char *id, const struct se
 enum err session_attach(struct sessions *sessions, const char *id,
                         const struct session_attach *attach, session_fn *done, void *ctx) {
     static const char *const policies[] = {"newest", "gentle", "keeps", "first", "both"};
-    static const char *const confirms[] = {"next", "id", "ack"};
+    static const char *const confirms[] = {"next", "id", "late", "ack"};
     struct session_words words;
 
     session_words_begin(&words, "halley_session_attach", id);

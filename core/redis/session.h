@@ -223,6 +223,8 @@ enum session_policy {
 enum session_confirm {
     SESSION_NEXT, /* this request says by coming that the last answer came */
     SESSION_SAME, /* it did not if this request's `request` is the one that it was given to */
+    SESSION_LATE, /* the same, of a request that was told SESSION_KEPT before: SESSION_LOST if
+                   * it came once more meanwhile */
     SESSION_ACK   /* it did if `ack` is its number, or above */
 };
 

@@ -35,7 +35,7 @@
 --   l      answers that were taken for lost and given again, {b, q, f} each, the oldest first: the client
 --          may say later that it has one of them
 --   e      the client's ids of the requests before the last, the newest first
---   i      its id of the last request that attached
+--   i, j   its id of the last request, and whether that attached: it was not only told of
 --   n, w   number and bytes of its frames in the list
 --   c, o   why it is closed; whether only one is told
 --   g, t   the count that it is in, and the tick of the clock at which it ends there
@@ -462,10 +462,12 @@ end
 
 local UNPOLLED = 10000 -- milliseconds that a session lives that was opened and never polled
 
-local CONFIRMS = { next = true, id = true, ack = true }
+local CONFIRMS = { next = true, id = true, late = true, ack = true }
 
 -- Policies: newest, first, both; gentle: as newest, but what its holder has in memory is waited for; keeps:
 -- the same, and whoever asks is going to keep it in memory himself.
+-- Confirm as late: as id, of a request that was told KEPT before; where the same one has attached meanwhile,
+-- its client may wait for that.
 -- in:  sid; "<process>.<n>", prefix, policy, ttl, confirm, its id or number, reason; where it may be
 --      made also: hold or loose ('' where it may not be), dialect, state, cursor, pulse, most sessions or
 --      0; as of speak(): who, ends, reason
@@ -473,7 +475,9 @@ local CONFIRMS = { next = true, id = true, ack = true }
 --      FOREIGN, KEPT (its holder has it in memory, and has been asked for it)
 local function session_attach(keys, args)
   local sid, token, prefix, policy, ttl = keys[1], args[1], args[2], args[3], tonumber(args[4])
-  if not CONFIRMS[args[5]] then return redis.error_reply('ERR confirm: next, id or ack') end
+  if not CONFIRMS[args[5]] then return redis.error_reply('ERR confirm: next, id, late or ack') end
+  local late = args[5] == 'late'
+  if late then args[5] = 'id' end
   local s, status = read(sid), HELD
   if not s then
     if not args[8] or args[8] == '' then return { GONE } end
@@ -482,6 +486,7 @@ local function session_attach(keys, args)
   end
   if not s.c and not speak(s, args[14], args[15], args[16], true) then return { FOREIGN } end
   local copy = args[5] == 'id' and args[6] ~= '' and args[6] == s.i
+  if late and copy and s.j then return { LOST } end
   if args[5] == 'id' and is_stale(s, args[6]) then return { LOST } end
   local asks = policy == 'gentle' or policy == 'keeps'
   if s.m and asks and s.h and s.h ~= token and not is_over(s) and tell(s, prefix, 'back') then return { KEPT } end
@@ -495,6 +500,7 @@ local function session_attach(keys, args)
       return { CLOSED, s.c }
     end
   end
+  s.j = args[5] == 'id' or nil
   if args[5] == 'ack' and (s.m or s.o) then find_unwritten(s, tonumber(args[6])) end
   local again = settle(sid, s, args[5], args[6])
   skip_unwritten(s)
@@ -601,7 +607,10 @@ local function session_write(keys, args)
   else
     s.h, s.m, s.k = args[4] == 'hold' and s.h or nil, nil, nil
   end
-  for i = 10, #args do note_request(s, args[i]) end
+  for i = 10, #args do
+    note_request(s, args[i])
+    s.j = nil
+  end
   save(sid, s, s.c and 0 or tonumber(args[3]))
   return { OK, s.b }
 end

@@ -105,6 +105,7 @@ static struct {
     unsigned version;
     int p, q, b; /* q: -1: it is confirmed */
     int a, i, e[IDS];
+    bool attached; /* the request with the id `i`, not only told of */
     bool again;
     struct lost_answer l[ANSWERS + 2];
     int lost_count;
@@ -234,7 +235,7 @@ static bool settle(const struct session_attach *attach, int request) {
         int number = (int)attach->ack;
         if (world.lost_count > 0 || (flying && number < world.b))
             return acknowledge(number);
-    } else if (attach->confirm == SESSION_SAME) {
+    } else if (attach->confirm == SESSION_SAME || attach->confirm == SESSION_LATE) {
         lost = flying && request == world.a;
     }
     if (lost) {
@@ -308,7 +309,7 @@ enum err session_attach(struct sessions *sessions, const char *id,
                         const struct session_attach *attach, session_fn *done, void *ctx) {
     int process = process_of(sessions), request = number_of(attach->request);
     struct call *call = call_new(process, attach->number, done, ctx);
-    bool same = attach->confirm == SESSION_SAME;
+    bool same = attach->confirm == SESSION_SAME || attach->confirm == SESSION_LATE;
     (void)id;
 
     if (!exists()) {
@@ -316,6 +317,10 @@ enum err session_attach(struct sessions *sessions, const char *id,
         return ERR_OK;
     }
     bool copy = same && request != 0 && request == world.i;
+    if (copy && attach->confirm == SESSION_LATE && world.attached) {
+        answer_with(call, SESSION_LOST);
+        return ERR_OK;
+    }
     if (same && is_stale(request)) {
         answer_with(call, SESSION_LOST);
         return ERR_OK;
@@ -327,6 +332,7 @@ enum err session_attach(struct sessions *sessions, const char *id,
     }
     if (same && request != 0)
         note_request(request);
+    world.attached = same;
     if (others && tell(copy ? "copy" : "over"))
         forget_unwritten();
     if (attach->confirm == SESSION_ACK)
@@ -412,6 +418,7 @@ static void keep_in_redis(const struct session_write *write) {
     world.holder = write->keeping != SESSION_DONE ? world.holder : 0;
     for (size_t i = 0; i < write->request_count; i++)
         note_request(number_of(write->requests[i]));
+    world.attached = world.attached && write->request_count == 0;
     world.expires = world.now + write->ttl;
 }
 

@@ -758,6 +758,8 @@ static void on_retry(struct ev_loop *loop, struct ev_timer *timer, int events) {
         over(hold, HOLD_LEFT);
         return;
     }
+    if (hold->attach.confirm == SESSION_SAME)
+        hold->attach.confirm = SESSION_LATE;
     if (++hold->tries >= TRIES)
         hold->attach.policy = SESSION_NEWEST;
     ask_for(hold);
