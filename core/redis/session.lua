@@ -27,7 +27,7 @@
 --   h      who holds a request for it, "<process>.<n>"; absent: nobody
 --   m, k   its holder has its positions in memory, and says what they are by session_write; the positions
 --          that its answers are numbered from, where they are, else '', and that number
---   o      such positions and numbers of holders that are gone, {k, m} each, the oldest first
+--   km     such positions and numbers of holders that are gone, {k, m} each, the oldest first
 --   p      positions that the client is known to have (a cursor, core/data/cursor.h); absent: ''
 --   q, f   positions, and number of frames, of the last answer; absent once that is confirmed
 --   b, a   number of the last answer that carried something, and the client's id for its request
@@ -169,7 +169,7 @@ end
 -- ---------------------------------------------------------------------------- keeping one
 
 local function shut(s, reason, once)
-  s.c, s.o, s.v, s.p, s.q, s.x, s.l = reason, once or nil, s.v + 1, nil, nil, nil, nil
+  s.c, s.o, s.v, s.p, s.q, s.x, s.l, s.km = reason, once or nil, s.v + 1, nil, nil, nil, nil, nil
 end
 
 -- What a token opened is closed when that ends, whoever comes then: true behind it says that it was
@@ -441,7 +441,7 @@ end
 -- What the holder of before may have numbered is remembered; and the answer that has this number put to
 -- those that were taken for lost, if it was one of such.
 local function find_unwritten(s, number)
-  local unwritten, left = s.o or {}, {}
+  local unwritten, left = s.km or {}, {}
   if s.m and s.m ~= '' then unwritten[#unwritten + 1] = { s.k, s.m } end
   for i, from in ipairs(unwritten) do
     local later = unwritten[i + 1]
@@ -452,12 +452,12 @@ local function find_unwritten(s, number)
     if number < from[1] + NUMBERS then left[#left + 1] = from end
   end
   if #left > LOST_ANSWERS then table.remove(left, 1) end
-  s.o = left[1] and left or nil
+  s.km = left[1] and left or nil
 end
 
 -- Behind what is told of the last answer.
 local function skip_unwritten(s)
-  if s.o then s.b = max(s.b or 0, s.o[#s.o][1] + NUMBERS) end
+  if s.km then s.b = max(s.b or 0, s.km[#s.km][1] + NUMBERS) end
 end
 
 local UNPOLLED = 10000 -- milliseconds that a session lives that was opened and never polled
@@ -501,10 +501,10 @@ local function session_attach(keys, args)
     end
   end
   s.j = args[5] == 'id' or nil
-  if args[5] == 'ack' and (s.m or s.o) then find_unwritten(s, tonumber(args[6])) end
+  if args[5] == 'ack' and (s.m or s.km) then find_unwritten(s, tonumber(args[6])) end
   local again = settle(sid, s, args[5], args[6])
   skip_unwritten(s)
-  again = again or s.l ~= nil or s.o ~= nil
+  again = again or s.l ~= nil or s.km ~= nil
   if is_over(s) then return say_closed(sid, s) end
   local loose = status == OPENED and args[8] == 'loose'
   s.h, s.m = not loose and token or nil, policy == 'keeps' and not again and '' or nil
