@@ -62,6 +62,7 @@ struct hold {
     bool back;        /* another request wants what is in memory */
     bool replaced;    /* another of the same socket is to have the session, */
     bool copied;      /* which is the same one */
+    bool spoken;      /* a token says who its client is */
     bool tired;       /* it has rested since the last tick */
     unsigned tries;   /* to attach, while another process keeps it */
     double told;      /* when Redis was told last how long it lives */

@@ -334,6 +334,12 @@ void hold_wait(struct hold *hold) {
 
 /* -------------------------------------------------------------- what Redis tells */
 
+/* Whether who its client is may read what the session reads, as things are by now. */
+static bool may_go_on(const struct hold *hold) {
+    const struct session_view view = {.who.len = hold->spoken ? 1 : 0};
+    return speaker_keeps(app_of(hold)->config, hold->read.who, &view, &hold->places);
+}
+
 static void take_view(struct hold *hold, const struct session_view *view) {
     hold->version = view->version;
     hold->batch = view->batch;
@@ -341,7 +347,8 @@ static void take_view(struct hold *hold, const struct session_view *view) {
     places_follow(&hold->places, view->cursor);
     if (hold->keeps)
         kept_follow(&hold->kept, view->cursor);
-    if (!speaker_keeps(app_of(hold)->config, hold->read.who, view, &hold->places)) {
+    hold->spoken = view->who.len > 0;
+    if (!may_go_on(hold)) {
         expire(hold);
         return;
     }
@@ -576,7 +583,10 @@ void hold_go_on(struct hold *hold, struct session_bytes request) {
     kept_note(&hold->kept, request);
     go_back(hold);
     hold->state = HOLD_IDLE;
-    hold_wait(hold);
+    if (may_go_on(hold))
+        hold_wait(hold);
+    else
+        expire(hold);
 }
 
 static void leave_hub(struct hold *hold) {
