@@ -179,10 +179,10 @@ bool bayeux_socket(struct app *app, const struct service *service, const struct 
 
 struct kept;
 
-/* Writes down what was kept of a session, and lets go of it, whatever that takes. `kept` is moved.
- */
+/* Writes down what was kept of a session, and lets go of it, whatever that takes: it lives `ttl`
+ * milliseconds longer. `kept` is moved. */
 void giving_begin(struct bayeux *bayeux, const char *id, uint64_t number, uint64_t version,
-                  struct kept *kept);
+                  unsigned ttl, struct kept *kept);
 void givings_free(struct bayeux *bayeux);
 
 /* --- hold.c: what other processes say (struct hub_ears) --- */

@@ -7,7 +7,8 @@
 
 #include "core/base/collections.h"
 #include "core/base/mem.h"
-#include "fcgi-app/carriers/bayeux/_hold.h"
+#include "fcgi-app/carriers/bayeux/_bayeux.h"
+#include "fcgi-app/carriers/bayeux/kept.h"
 
 /* Redis being away it is tried so often, each so many seconds: then it has lost the session, or
  * goes on with what it was told last. */
@@ -19,6 +20,7 @@ struct giving {
     struct bayeux *bayeux;
     char id[SESSION_ID_TEXT];
     uint64_t number, version;
+    unsigned ttl;
     struct kept kept;
     unsigned tries;
     struct ev_timer later;
@@ -52,7 +54,7 @@ static void on_written(void *ctx, const struct session_view *view) {
     } else {
         if (view->err != ERR_OK) /* it goes on with what it was told last */
             session_release(hub_sessions(giving->bayeux->app->hub), giving->id, giving->number,
-                            hold_ttl(giving->bayeux->app), NULL, NULL);
+                            giving->ttl, NULL, NULL);
         giving_free(giving); /* it is done, or nobody's any more */
     }
 }
@@ -61,7 +63,7 @@ static void tell(struct giving *giving) {
     const struct session_write wanted = {.number = giving->number,
                                          .version = giving->version,
                                          .keeping = SESSION_DONE,
-                                         .ttl = hold_ttl(giving->bayeux->app)};
+                                         .ttl = giving->ttl};
     struct sessions *sessions = hub_sessions(giving->bayeux->app->hub);
 
     if (kept_tell(&giving->kept, sessions, giving->id, &wanted, on_written, giving) != ERR_OK)
@@ -74,11 +76,11 @@ static void on_later(struct ev_loop *loop, struct ev_timer *timer, int events) {
 }
 
 void giving_begin(struct bayeux *bayeux, const char *id, uint64_t number, uint64_t version,
-                  struct kept *kept) {
+                  unsigned ttl, struct kept *kept) {
     struct giving *giving = mem_new(sizeof *giving);
 
-    *giving =
-        (struct giving){.bayeux = bayeux, .number = number, .version = version, .kept = *kept};
+    *giving = (struct giving){
+        .bayeux = bayeux, .number = number, .version = version, .ttl = ttl, .kept = *kept};
     snprintf(giving->id, sizeof giving->id, "%s", id);
     *kept = (struct kept){0};
     ev_timer_init(&giving->later, on_later, AFTER, 0);

@@ -50,7 +50,8 @@ static void over(struct hold *hold, enum hold_end end) {
 
 static void let_go(struct hold *hold) {
     if (hold->owns && hold->keeps)
-        giving_begin(hold->bayeux, hold->id, hold->number, hold->version, &hold->kept);
+        giving_begin(hold->bayeux, hold->id, hold->number, hold->version, hold_ttl(app_of(hold)),
+                     &hold->kept);
     else if (hold->owns)
         session_release(sessions_of(hold), hold->id, hold->number, hold_ttl(app_of(hold)), NULL,
                         NULL);
