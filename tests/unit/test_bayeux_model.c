@@ -65,6 +65,7 @@ struct wire {
     struct wire *next;
     int process;
     bool broken; /* the process has not noticed yet */
+    bool busy;   /* a request on it is being taken: it lives on until that is done */
     struct berth berth;
     struct line *lines;
 };
@@ -712,7 +713,8 @@ static void close_wire(struct wire *wire) {
         free(line);
     }
     berth_close(&wire->berth);
-    free(wire);
+    if (!wire->busy)
+        free(wire);
 }
 
 /* All that is asked on it fails. */
@@ -833,7 +835,13 @@ static void ask(void) {
                                             .message = &message,
                                             .replies = &none,
                                             .now = chance(10)};
+    if (wire != NULL)
+        wire->busy = true;
     connect_begin(&request);
+    if (wire != NULL && wire->berth.closed)
+        free(wire);
+    else if (wire != NULL)
+        wire->busy = false;
 }
 
 /* ------------------------------------------------------------------------- turns */

@@ -682,8 +682,10 @@ static void on_wake(struct ev_loop *loop, struct ev_timer *timer, int events) {
     struct hold *hold = timer->data;
     (void)loop, (void)events;
 
-    if (hold->state == HOLD_RESTING && (hold->back || hold->word != SESSION_WORD_NONE))
+    if (hold->state == HOLD_RESTING && (hold->back || hold->word != SESSION_WORD_NONE)) {
         end_rest(hold);
+        return;
+    }
     if (hold->state != HOLD_WAITING || hold->holder.waiter == NULL || !hold->owns)
         return; /* it is asked after when what is under way has ended */
     leave_hub(hold);
