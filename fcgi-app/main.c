@@ -163,7 +163,8 @@ static void on_done(struct ev_loop *loop, struct ev_prepare *prepare, int events
         drain(program);
     }
     bool ending = program->draining || program->once;
-    if (ending && program->stats.clients == 0 && connections_idle(program->connections))
+    if (ending && program->stats.clients == 0 && connections_idle(program->connections) &&
+        bayeux_idle(program->app.bayeux))
         ev_break(loop, EVBREAK_ALL);
 }
 

@@ -81,8 +81,10 @@ enum session_word session_hear(const struct sessions *sessions, const char *chan
     static const struct {
         const char *text;
         enum session_word word;
-    } words[] = {
-        {"wake ", SESSION_WORD_WAKE}, {"over ", SESSION_WORD_OVER}, {"copy ", SESSION_WORD_COPY}};
+    } words[] = {{"wake ", SESSION_WORD_WAKE},
+                 {"over ", SESSION_WORD_OVER},
+                 {"copy ", SESSION_WORD_COPY},
+                 {"back ", SESSION_WORD_BACK}};
 
     *number = 0;
     if (channel_len != strlen(sessions->channel) ||
@@ -156,8 +158,8 @@ enum err session_open(struct sessions *sessions, const char *id, const struct se
 
 enum err session_attach(struct sessions *sessions, const char *id,
                         const struct session_attach *attach, session_fn *done, void *ctx) {
-    static const char *const policies[] = {"newest", "first", "both"};
-    static const char *const confirms[] = {"next", "id", "ack"};
+    static const char *const policies[] = {"newest", "gentle", "keeps", "first", "both"};
+    static const char *const confirms[] = {"next", "id", "late", "ack"};
     struct session_words words;
 
     session_words_begin(&words, "halley_session_attach", id);
@@ -212,6 +214,27 @@ enum err session_answer(struct sessions *sessions, const char *id,
     session_words_bytes(&words, answer->cursor, SESSION_CURSOR_MAX);
     return (may_be_together(answer) ? session_call_together : session_call_next)(
         sessions, &words, take_batch, answer->number, done, ctx);
+}
+
+enum err session_write(struct sessions *sessions, const char *id, const struct session_write *write,
+                       session_fn *done, void *ctx) {
+    static const char *const keeping[] = {"done", "hold", "keep"};
+    struct session_words words;
+
+    session_words_begin(&words, "halley_session_write", id);
+    session_words_hold(&words, sessions, write->number);
+    session_words_number(&words, write->version);
+    session_words_number(&words, write->ttl);
+    session_words_text(&words, keeping[write->keeping]);
+    session_words_text(&words, write->numbered ? "numbered" : "plain");
+    session_words_bytes(&words, write->cursor, SESSION_CURSOR_MAX);
+    session_words_bytes(&words, write->sent, SESSION_CURSOR_MAX);
+    session_words_number(&words, write->batch);
+    session_words_bytes(&words, write->request, SESSION_REQUEST_MAX);
+    words.range = words.range || write->request_count > SESSION_FRAMES_MAX;
+    for (size_t i = 0; i < write->request_count && i < SESSION_FRAMES_MAX; i++)
+        session_words_bytes(&words, write->requests[i], SESSION_REQUEST_MAX);
+    return session_call_next(sessions, &words, take_batch, 0, done, ctx);
 }
 
 void session_release(struct sessions *sessions, const char *id, uint64_t number, unsigned ttl,

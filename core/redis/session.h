@@ -79,7 +79,10 @@ enum session_status {
     SESSION_CONFLICT, /* change: its state is not the one of `version`; the view is filled */
     SESSION_FULL,     /* change: its frames would be more than `max_backlog`; open, attach: there
                        * are `most` sessions already. Nothing is done */
-    SESSION_FOREIGN   /* attach, renew: it is another user's. Nothing is done */
+    SESSION_FOREIGN,  /* attach, renew: it is another user's. Nothing is done */
+    SESSION_KEPT      /* attach: its holder has its positions in memory, and has been told to write
+                       * them down (SESSION_WORD_BACK): attach again in a few milliseconds; if that takes
+                       * long, as      SESSION_NEWEST */
 };
 
 /*
@@ -113,7 +116,8 @@ struct session_view {
     uint64_t batch;              /* number of the last answer; 0: there was none */
     struct session_bytes reason; /* not NULL beside SESSION_HELD: it is closed as soon as these
                                   * frames are sent; there are no positions any more */
-    bool again;                  /* the last answer is taken for lost, and given again */
+    bool again;                  /* the last answer is taken for lost, and given again; or one
+                                  * before it may be */
     /*
      * not NULL (beside `again`, with SESSION_SAME): answer at once with exactly what is between
      * `cursor` and these positions, and these frames: the client may yet have the first copy
@@ -173,6 +177,8 @@ enum session_word {
     SESSION_WORD_WAKE, /* something is there for this hold: session_look() */
     SESSION_WORD_OVER, /* a newer request has taken it, or the session was closed for there being
                         * two: answer with the dialect's empty answer or refusal. Not released */
+    SESSION_WORD_BACK, /* another request wants what is kept in memory: session_write(), and keep
+                        * it there no more; whether it is to have the session is said then */
     SESSION_WORD_COPY  /* the same request once more has taken it (SESSION_SAME). Which of them the
                         * client listens to is not known: break off without an answer, so that it
                         * asks a third time if it was this one. Not released */
@@ -205,6 +211,11 @@ enum err session_open(struct sessions *sessions, const char *id, const struct se
 
 enum session_policy {
     SESSION_NEWEST, /* the request that holds it is told `over`, this one takes it */
+    SESSION_GENTLE, /* the same; but what that one keeps in memory is to be written down before:
+                     * SESSION_KEPT */
+    SESSION_KEEPS,  /* the same, and unless the view is `again` this one keeps it in memory from now
+                     * on: it marks no answers, and says by session_write() where its client
+                     * stands */
     SESSION_FIRST,  /* SESSION_BUSY while the one that holds it lives */
     SESSION_BOTH    /* both are over: the session is closed with `reason`: SESSION_CLOSED */
 };
@@ -212,6 +223,8 @@ enum session_policy {
 enum session_confirm {
     SESSION_NEXT, /* this request says by coming that the last answer came */
     SESSION_SAME, /* it did not if this request's `request` is the one that it was given to */
+    SESSION_LATE, /* the same, of a request that was told SESSION_KEPT before: SESSION_LOST if
+                   * it came once more meanwhile */
     SESSION_ACK   /* it did if `ack` is its number, or above */
 };
 
@@ -231,7 +244,7 @@ struct session_attach {
  * A request that can carry messages has come. Where the one that holds the session belongs to a
  * process that does not live any more, there is nobody who holds it.
  *   SESSION_HELD, SESSION_OPENED, SESSION_GONE, SESSION_CLOSED, SESSION_BUSY, SESSION_LOST,
- *   SESSION_FULL, SESSION_FOREIGN
+ *   SESSION_FULL, SESSION_FOREIGN, SESSION_KEPT
  */
 enum err session_attach(struct sessions *sessions, const char *id,
                         const struct session_attach *attach, session_fn *done,
@@ -281,6 +294,34 @@ struct session_change {
     unsigned pulse; /* a pong is in it, and the next ping is due in so many milliseconds; 0 */
     unsigned ttl;   /* milliseconds from now; 0: the time-out stays as it is */
 };
+
+struct session_write {
+    uint64_t number;
+    uint64_t version;             /* of the view that the positions follow */
+    struct session_bytes cursor;  /* all positions that the client is known to have */
+    struct session_bytes sent;    /* those behind the last answer; {NULL, 0}: it is confirmed */
+    uint64_t batch;               /* the number of that answer */
+    struct session_bytes request; /* its client's id for the request; or none */
+    bool numbered;                /* `batch` of later answers says how far they went: so many
+                                   * messages behind what is written here (carriers/bayeux/kept.h) */
+    const struct session_bytes *requests; /* its client's ids of those that came meanwhile, the
+                                           * oldest first: each was newer than all before it */
+    size_t request_count;                 /* at most SESSION_FRAMES_MAX */
+    enum session_keeping {
+        SESSION_DONE, /* it is held no more */
+        SESSION_HOLD, /* it is held, and not in memory: its answers are marked from now on */
+        SESSION_KEEP  /* it is still kept in memory */
+    } keeping;
+    unsigned ttl; /* milliseconds from now */
+};
+
+/*
+ * Says where the client of a session stands that is kept in memory (SESSION_KEEPS). SESSION_OK;
+ * SESSION_CHANGED: write anew; SESSION_LOST, SESSION_GONE, SESSION_CLOSED. With ERR_REDIS it is not
+ * known whether it was done: do it again.
+ */
+enum err session_write(struct sessions *sessions, const char *id, const struct session_write *write,
+                       session_fn *done, void *ctx) MUST_CHECK;
 
 /*
  * What a request with input did, in one atom. Whoever holds the session is woken.

@@ -17,13 +17,17 @@
 -- and of each process
 --
 --   <prefix>.process:<process> pub/sub: "wake <n>", "over <n>", "copy <n>" (over, by the same request
---                              again), "there <n>" (asks nothing but whether somebody hears it)
+--                              again), "there <n>" (asks nothing but whether somebody hears it),
+--                              "back <n>" (write down what is only in memory, and let go)
 --
 -- The fields:
 --   d      dialect and service
 --   v      version of what an answer is rendered from: state, and which positions there are
 --   s      the protocol's state; absent: ''
 --   h      who holds a request for it, "<process>.<n>"; absent: nobody
+--   m, k   its holder has its positions in memory, and says what they are by session_write; the positions
+--          that its answers are numbered from, where they are, else '', and that number
+--   km     such positions and numbers of holders that are gone, {k, m} each, the oldest first
 --   p      positions that the client is known to have (a cursor, core/data/cursor.h); absent: ''
 --   q, f   positions, and number of frames, of the last answer; absent once that is confirmed
 --   b, a   number of the last answer that carried something, and the client's id for its request
@@ -31,7 +35,7 @@
 --   l      answers that were taken for lost and given again, {b, q, f} each, the oldest first: the client
 --          may say later that it has one of them
 --   e      the client's ids of the requests before the last, the newest first
---   i      its id of the last request that attached
+--   i, j   its id of the last request, and whether that attached: it was not only told of
 --   n, w   number and bytes of its frames in the list
 --   c, o   why it is closed; whether only one is told
 --   g, t   the count that it is in, and the tick of the clock at which it ends there
@@ -45,12 +49,12 @@
 -- To change it: raise VERSION (tests/lint/library-version --update), and SERVES where older programs
 -- cannot go on with it (core/redis/halley.lua).
 
-local VERSION = 10
+local VERSION = 11
 local SERVES = 9 -- the lowest number of a text whose programs can work with this one
 local DIGEST = '' -- of this text, which the build puts in here (Makefile)
 
 -- The words of core/redis/session.c, by their place there.
-local HELD, OPENED, OK, EXISTS, GONE, CLOSED, BUSY, LOST, CHANGED, CONFLICT, FULL, FOREIGN = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
+local HELD, OPENED, OK, EXISTS, GONE, CLOSED, BUSY, LOST, CHANGED, CONFLICT, FULL, FOREIGN, KEPT = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12
 
 -- What a call uses often. Each name that is not the library's own is looked up through two tables
 -- whenever it is used, and while the library is loaded there are none: the first call takes them.
@@ -165,7 +169,7 @@ end
 -- ---------------------------------------------------------------------------- keeping one
 
 local function shut(s, reason, once)
-  s.c, s.o, s.v, s.p, s.q, s.x, s.l = reason, once or nil, s.v + 1, nil, nil, nil, nil
+  s.c, s.o, s.v, s.p, s.q, s.x, s.l, s.km = reason, once or nil, s.v + 1, nil, nil, nil, nil, nil
 end
 
 -- What a token opened is closed when that ends, whoever comes then: true behind it says that it was
@@ -355,7 +359,11 @@ local function acknowledge(sid, s, number)
   if s.q or s.f then answers[#answers + 1] = { b = s.b, q = s.q, f = s.f } end
   local has, left = nil, {}
   for _, answer in ipairs(answers) do
-    if answer.b <= number then has = answer else left[#left + 1] = answer end
+    if answer.b > number then
+      left[#left + 1] = answer
+    elseif not has or answer.b >= has.b then
+      has = answer
+    end
   end
   if has then
     arrived(sid, s, has.q, has.f)
@@ -387,6 +395,16 @@ end
 
 local IDS = 16 -- that are remembered: a request that is stuck for longer than so many others is taken for new
 
+local function note_request(s, id)
+  if id == s.i then return end
+  if s.i then
+    s.e = s.e or {}
+    table.insert(s.e, 1, s.i)
+    s.e[IDS] = nil
+  end
+  s.i = id
+end
+
 -- Whether a newer request than the one with this id was here already; it was stuck somewhere. Its
 -- client does not wait for it any more.
 local function is_stale(s, id)
@@ -394,27 +412,72 @@ local function is_stale(s, id)
   for _, earlier in ipairs(s.e or NO_FRAMES) do
     if earlier == id then return true end
   end
-  if s.i then
-    s.e = s.e or {}
-    table.insert(s.e, 1, s.i)
-    s.e[IDS] = nil
-  end
-  s.i = id
+  note_request(s, id)
   return false
+end
+
+-- Answers of a holder that kept the positions in memory, and had not written them down when it died or was
+-- passed over: by their numbers alone it is known how far each went. The number of one is that of the last
+-- that was written, and above it, with so many bits for each of the channels, how many messages each was
+-- behind the positions that were written then (fcgi-app/carriers/bayeux/kept.c). The client says later, or
+-- never, whether it has one; so whoever numbers from here on begins above all that there may have been.
+local NUMBERED = 24 -- bits
+local NUMBERS = 2 ^ NUMBERED
+
+-- The positions `ahead` of these, of the channels that the session has now.
+local function went_on(s, written, ahead)
+  local names, places = {}, {}
+  for name, epoch, n in string.gmatch(written, '([^@,]+)@(%d+)%-(%d+)') do names[#names + 1] = { name, epoch, n } end
+  local most = 2 ^ math.floor(NUMBERED / #names)
+  for _, place in ipairs(names) do
+    places[place[1]] = string.format('%s-%.0f', place[2], place[3] + ahead % most)
+    ahead = math.floor(ahead / most)
+  end
+  return (string.gsub(s.p or '', '([^@,]+)@[^,]+', function(name)
+    return places[name] and name .. '@' .. places[name]
+  end))
+end
+
+-- What the holder of before may have numbered is remembered; and the answer that has this number put to
+-- those that were taken for lost, if it was one of such.
+local function find_unwritten(s, number)
+  local unwritten, left = s.km or {}, {}
+  if s.m and s.m ~= '' then unwritten[#unwritten + 1] = { s.k, s.m } end
+  for i, from in ipairs(unwritten) do
+    local later = unwritten[i + 1]
+    if number > from[1] and number < from[1] + NUMBERS and not (later and number > later[1]) then
+      s.l = s.l or {}
+      table.insert(s.l, 1, { b = number, q = went_on(s, from[2], number - from[1]) })
+    end
+    if number < from[1] + NUMBERS then left[#left + 1] = from end
+  end
+  if #left > LOST_ANSWERS then table.remove(left, 1) end
+  s.km = left[1] and left or nil
+end
+
+-- Behind what is told of the last answer.
+local function skip_unwritten(s)
+  if s.km then s.b = max(s.b or 0, s.km[#s.km][1] + NUMBERS) end
 end
 
 local UNPOLLED = 10000 -- milliseconds that a session lives that was opened and never polled
 
-local CONFIRMS = { next = true, id = true, ack = true }
+local CONFIRMS = { next = true, id = true, late = true, ack = true }
 
+-- Policies: newest, first, both; gentle: as newest, but what its holder has in memory is waited for; keeps:
+-- the same, and whoever asks is going to keep it in memory himself.
+-- Confirm as late: as id, of a request that was told KEPT before; where the same one has attached meanwhile,
+-- its client may wait for that.
 -- in:  sid; "<process>.<n>", prefix, policy, ttl, confirm, its id or number, reason; where it may be
 --      made also: hold or loose ('' where it may not be), dialect, state, cursor, pulse, most sessions or
 --      0; as of speak(): who, ends, reason
 -- out: HELD or OPENED with a view, GONE, CLOSED reason, BUSY, LOST (a newer request was here), FULL,
---      FOREIGN
+--      FOREIGN, KEPT (its holder has it in memory, and has been asked for it)
 local function session_attach(keys, args)
   local sid, token, prefix, policy, ttl = keys[1], args[1], args[2], args[3], tonumber(args[4])
-  if not CONFIRMS[args[5]] then return redis.error_reply('ERR confirm: next, id or ack') end
+  if not CONFIRMS[args[5]] then return redis.error_reply('ERR confirm: next, id, late or ack') end
+  local late = args[5] == 'late'
+  if late then args[5] = 'id' end
   local s, status = read(sid), HELD
   if not s then
     if not args[8] or args[8] == '' then return { GONE } end
@@ -423,7 +486,10 @@ local function session_attach(keys, args)
   end
   if not s.c and not speak(s, args[14], args[15], args[16], true) then return { FOREIGN } end
   local copy = args[5] == 'id' and args[6] ~= '' and args[6] == s.i
+  if late and copy and s.j then return { LOST } end
   if args[5] == 'id' and is_stale(s, args[6]) then return { LOST } end
+  local asks = policy == 'gentle' or policy == 'keeps'
+  if s.m and asks and s.h and s.h ~= token and not is_over(s) and tell(s, prefix, 'back') then return { KEPT } end
   if s.h and s.h ~= token and not is_over(s) and
     tell(s, prefix, policy == 'first' and 'there' or copy and 'copy' or 'over') then
     if policy == 'first' then return { BUSY } end
@@ -434,10 +500,15 @@ local function session_attach(keys, args)
       return { CLOSED, s.c }
     end
   end
+  s.j = args[5] == 'id' or nil
+  if args[5] == 'ack' and (s.m or s.km) then find_unwritten(s, tonumber(args[6])) end
   local again = settle(sid, s, args[5], args[6])
+  skip_unwritten(s)
+  again = again or s.l ~= nil or s.km ~= nil
   if is_over(s) then return say_closed(sid, s) end
   local loose = status == OPENED and args[8] == 'loose'
-  s.h = not loose and token or nil
+  s.h, s.m = not loose and token or nil, policy == 'keeps' and not again and '' or nil
+  s.k = nil
   local now = save(sid, s, s.c and 0 or loose and math.min(ttl, UNPOLLED) or ttl)
   return view_or_gone(sid, s, status, again, now)
 end
@@ -482,7 +553,7 @@ local function session_answer(keys, args)
     if frames > 0 then s.f = sent(s) + frames end
     if args[8] ~= '' then s.q = args[8] end
   end
-  if args[5] ~= 'keep' then s.h = nil end
+  if args[5] ~= 'keep' then s.h, s.m = nil, nil end
   if pong > 0 and not s.c then
     s.x = 0
     save_until(sid, s, now_ms(), pong)
@@ -510,12 +581,38 @@ local function session_answers(keys, args)
       else
         s.b, s.a, s.q = (s.b or 0) + 1, nil, cursor
       end
-      s.h = nil
+      s.h, s.m = nil, nil
       save(sid, s, s.c and 0 or ttl, now)
       said[i] = s.b or 0
     end
   end
   return said
+end
+
+-- What a holder had in memory: where its client stands by now. It keeps it there, or only holds the
+-- session from now on, or is done.
+-- in:  sid; "<process>.<n>", version, ttl, keep, hold or done, numbered or plain, positions that the client
+--      has, those behind the last answer or '', its number, the client's id for its request or '';
+--      the client's ids of the requests that came meanwhile, the oldest first
+-- out: OK batch, CHANGED with a view, LOST, GONE, CLOSED reason
+local function session_write(keys, args)
+  local sid = keys[1]
+  local s = read(sid)
+  local why_not = unanswerable(sid, s, args[1], args[2])
+  if why_not then return why_not end
+  s.p, s.q = args[6] ~= '' and args[6] or nil, args[7] ~= '' and args[7] or nil
+  s.b, s.a, s.r, s.l = tonumber(args[8]), args[9] ~= '' and args[9] or nil, nil, nil
+  if args[4] == 'keep' then
+    s.m, s.k = args[5] == 'numbered' and (s.q or s.p) or '', s.b
+  else
+    s.h, s.m, s.k = args[4] == 'hold' and s.h or nil, nil, nil
+  end
+  for i = 10, #args do
+    note_request(s, args[i])
+    s.j = nil
+  end
+  save(sid, s, s.c and 0 or tonumber(args[3]))
+  return { OK, s.b }
 end
 
 -- in:  sid; "<process>.<n>", ttl (0 stays)
@@ -525,7 +622,7 @@ local function session_release(keys, args)
   local s = read(sid)
   if not s then return { GONE } end
   if s.h ~= args[1] then return { LOST } end
-  s.h = nil
+  s.h, s.m = nil, nil
   save(sid, s, s.c and 0 or tonumber(args[2]))
   return { OK }
 end
@@ -634,6 +731,7 @@ offer('answers', session_answers, {})
 offer('change', session_change, {})
 offer('renew', session_renew, {})
 -- In a full Redis what makes room must still be possible.
+offer('write', session_write, { 'allow-oom' })
 offer('release', session_release, { 'allow-oom' })
 offer('close', session_close, { 'allow-oom' })
 offer('remove', session_remove, { 'allow-oom' })

@@ -184,7 +184,7 @@ static void take_answer(struct session_call *call, const redis_reply *reply) {
     int64_t status = redis_integer(redis_item(reply, 0), -1);
 
     view.status = (enum session_status)status;
-    if (status < 0 || status > SESSION_FOREIGN) {
+    if (status < 0 || status > SESSION_KEPT) {
         view.err = ERR_REFUSED;
         view.why = "its answer is not understood";
     } else if (status == SESSION_OK) {

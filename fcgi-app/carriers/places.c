@@ -72,6 +72,17 @@ void places_put(const struct hub_places *places, struct buf *out) {
     }
 }
 
+struct hub_places places_copy(const struct hub_places *places) {
+    struct hub_places copy = *places;
+
+    copy.channels = mem_new((places->count + 1) * sizeof *copy.channels);
+    for (size_t i = 0; i < places->count; i++) {
+        copy.channels[i] = places->channels[i];
+        copy.channels[i].name = mem_copy(places->channels[i].name, places->channels[i].len);
+    }
+    return copy;
+}
+
 bool places_have(const struct hub_places *places, const char *name, size_t len) {
     for (size_t i = 0; i < places->count; i++) {
         const struct hub_channel *channel = &places->channels[i];

@@ -20,6 +20,9 @@ void places_follow(struct hub_places *places, struct session_bytes cursor);
 /* Appends the places as a cursor; what has no position yet is left out. */
 void places_put(const struct hub_places *places, struct buf *out);
 
+/* A copy, the caller's to free with hub_places_free(). */
+struct hub_places places_copy(const struct hub_places *places);
+
 /* Whether a channel is among the places. */
 bool places_have(const struct hub_places *places, const char *name, size_t len);
 

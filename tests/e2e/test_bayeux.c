@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 static const char conf[] = "mount = /comet\n"
@@ -894,6 +895,246 @@ START_TEST(a_process_that_stops_answers_its_connects) {
 }
 END_TEST
 
+/* ------------------------------------------------------------- what a socket costs Redis */
+
+/* A client that shook hands on a socket, and whether it acknowledges. */
+struct talker {
+    struct websock *socket;
+    const char *client;
+    bool acks;
+    long long ack; /* the last number that it was told */
+};
+
+static struct talker talk(bool acks) {
+    struct talker talker = {.socket = socket_open(PATH), .acks = acks};
+
+    ck_assert_int_eq(websock_reach_status(talker.socket), 101);
+    websock_say(talker.socket, keepf("[{\"channel\":\"/meta/handshake\",\"version\":\"1.0\","
+                                     "\"supportedConnectionTypes\":[\"websocket\"]%s}]",
+                                     acks ? ",\"ext\":{\"ack\":true}" : ""));
+    json_t *array = json_loads(websock_reach(talker.socket, "/meta/handshake"), 0, NULL);
+    talker.client = keepf("%s", text(at(array, 0), "clientId"));
+    return talker;
+}
+
+static const char *asks(const struct talker *talker, const char *id) {
+    return connect_text(talker->client, id,
+                        talker->acks ? keepf(",\"ext\":{\"ack\":%lld}", talker->ack) : "");
+}
+
+/* An answer to a connect has these numbers, in this order; "1,2". */
+static void must_hear(struct talker *talker, json_t *got, const char *numbers) {
+    const char *heard = "";
+
+    for (size_t i = 0; i + 1 < json_array_size(got); i++)
+        heard = keepf("%s%s%lld", heard, i > 0 ? "," : "",
+                      (long long)json_integer_value(get(at(got, i), "data")));
+    ck_assert_msg(strcmp(heard, numbers) == 0, "not %s: %s", numbers, json_dumps(got, 0));
+    must_succeed(last(got), true);
+    if (talker->acks)
+        talker->ack = json_integer_value(get(last(got), "ext.ack"));
+}
+
+static void socket_asks(struct talker *talker) {
+    websock_say(talker->socket, asks(talker, next_id()));
+}
+
+static void socket_hears(struct talker *talker, const char *numbers) {
+    json_t *got = json_loads(websock_reach(talker->socket, "/meta/connect"), 0, NULL);
+    must_hear(talker, got, numbers);
+    json_decref(got);
+}
+
+/* The same client polls. */
+static void poll_hears(struct talker *talker, const char *id, const char *numbers) {
+    must_hear(talker, ask(asks(talker, id)), numbers);
+}
+
+/* From here on Redis keeps every function that is called. */
+static void note_calls(void) {
+    store_do(&lab, "CONFIG SET slowlog-max-len 100000");
+    store_do(&lab, "CONFIG SET slowlog-log-slower-than 0");
+    store_do(&lab, "SLOWLOG RESET");
+}
+
+/* What sessions and readers ask, not what a process asks for itself, every second. */
+static bool is_of_somebody(const char *function) {
+    return strcmp(function, "halley_session_version") != 0 &&
+           (strncmp(function, "halley_session_", 15) == 0 || strcmp(function, "halley_read") == 0);
+}
+
+/* These since then, with a blank behind each. */
+static const char *calls_noted(size_t *count) {
+    const redisReply *log = store_do(&lab, "SLOWLOG GET -1");
+    const char *all = "";
+
+    *count = 0;
+    for (size_t i = 0; i < log->elements; i++) {
+        const redisReply *words = log->element[i]->element[3];
+        if (strncasecmp(words->element[0]->str, "FCALL", 5) != 0 ||
+            !is_of_somebody(words->element[1]->str))
+            continue;
+        ++*count;
+        all = keepf("%s%s ", all, words->element[1]->str);
+    }
+    store_do(&lab, "CONFIG SET slowlog-log-slower-than -1");
+    return all;
+}
+
+/* Nothing for a delivery, but on a slow machine what is said now and then. */
+static void must_have_asked_nothing(void) {
+    size_t count;
+    const char *calls = calls_noted(&count);
+    ck_assert_msg(count < 20, "%zu: %.300s", count, calls);
+}
+
+enum { DELIVERIES = 100 };
+
+static void deliver_to_socket(bool acks) {
+    struct talker talker = talk(acks);
+    const char *name = room();
+
+    must_subscribe(talker.client, keepf("[\"/%s\",\"/%s/b\"]", name, name));
+    for (int i = 0; i < DELIVERIES + 2; i++) {
+        if (i == 2) /* by now it is kept */
+            note_calls();
+        socket_asks(&talker);
+        store_add(&lab, i % 3 == 0 ? name : keepf("%s/b", name), keepf("%d", i));
+        socket_hears(&talker, keepf("%d", i));
+    }
+    must_have_asked_nothing();
+    websock_close(talker.socket);
+}
+
+START_TEST(a_delivery_to_a_socket_asks_redis_nothing) {
+    deliver_to_socket(false);
+    deliver_to_socket(true);
+}
+END_TEST
+
+START_TEST(a_delivery_to_a_stream_asks_redis_nothing) {
+    const char *client = fresh_client(), *name = room();
+
+    must_subscribe(client, keepf("\"/%s\"", name));
+    struct flight *stream = open_stream(client, "");
+    reach(stream, "retry: ");
+    note_calls();
+    for (int i = 0; i < DELIVERIES; i++) {
+        store_add(&lab, name, keepf("\"<%d>\"", i));
+        reach(stream, keepf("\"<%d>\"", i));
+    }
+    must_have_asked_nothing();
+    http_abandon(stream);
+}
+END_TEST
+
+static void move_about(bool acks) {
+    struct talker talker = talk(acks);
+    const char *name = room();
+
+    must_subscribe(talker.client, keepf("\"/%s\"", name));
+    for (int i = 0; i < 3; i++) {
+        socket_asks(&talker);
+        store_add(&lab, name, keepf("%d", i));
+        socket_hears(&talker, keepf("%d", i));
+    }
+    /* the socket is still there, and waits; what is said elsewhere counts */
+    socket_asks(&talker);
+    store_add(&lab, name, "3");
+    socket_hears(&talker, "3");
+    store_add(&lab, name, "4");
+    poll_hears(&talker, next_id(), "4");
+    must_subscribe(talker.client, keepf("\"/%s/b\"", name));
+    socket_asks(&talker);
+    store_add(&lab, keepf("%s/b", name), "5");
+    socket_hears(&talker, "5");
+    /* the answer did not arrive: it is asked for again, where the socket is not */
+    const char *id = next_id();
+    long long had = talker.ack;
+    websock_say(talker.socket, asks(&talker, id));
+    store_add(&lab, name, "6");
+    socket_hears(&talker, "6");
+    talker.ack = had;
+    websock_close(talker.socket);
+    poll_hears(&talker, id, "6");
+    store_add(&lab, name, "7");
+    poll_hears(&talker, next_id(), "7");
+}
+
+START_TEST(a_client_goes_from_its_socket_to_polling_and_back) {
+    move_about(false);
+    move_about(true);
+}
+END_TEST
+
+START_TEST(a_poll_takes_the_session_from_a_connect_that_waits_on_a_socket) {
+    struct talker talker = talk(false);
+    const char *name = room();
+
+    must_subscribe(talker.client, keepf("\"/%s\"", name));
+    socket_asks(&talker);
+    store_add(&lab, name, "1");
+    socket_hears(&talker, "1");
+    socket_asks(&talker);
+    websock_say(talker.socket, "[]"); /* which is done behind that */
+    ck_assert_str_eq(websock_reach_text(talker.socket), "[]");
+    struct flight *flight = begin(asks(&talker, next_id()));
+    until((http_pump(20), websock_turn(talker.socket, 0), websock_next(talker.socket)),
+          "the socket's connect waits on");
+    must_fail(last(json_loads(talker.socket->text, 0, NULL)), "409:");
+    store_add(&lab, name, "2");
+    must_hear(&talker, objects(http_land(flight)), "2");
+    websock_close(talker.socket);
+}
+END_TEST
+
+START_TEST(who_acknowledges_loses_nothing_with_a_process) {
+    setup("http");
+    struct talker talker = talk(true);
+    const char *name = room();
+
+    must_subscribe(talker.client, keepf("[\"/%s\",\"/%s/b\",\"/%s/c\"]", name, name, name));
+    for (int i = 0; i < 20; i++) {
+        socket_asks(&talker);
+        store_add(&lab, i % 4 == 0 ? name : keepf("%s/%c", name, "bc"[i % 2]), keepf("%d", i));
+        socket_hears(&talker, keepf("%d", i));
+    }
+    socket_asks(&talker);
+    long long had = talker.ack;
+    store_add(&lab, name, "20");
+    socket_hears(&talker, "20"); /* as if it had not */
+    talker.ack = had;
+    lab_signal_apps(&lab, SIGKILL);
+    websock_close(talker.socket);
+    lab_app_again(&lab);
+    poll_hears(&talker, next_id(), "20");
+    store_add(&lab, keepf("%s/b", name), "21");
+    poll_hears(&talker, next_id(), "21");
+    teardown();
+}
+END_TEST
+
+START_TEST(a_process_that_stops_writes_down_what_it_kept) {
+    setup("http");
+    struct talker talker = talk(false);
+    const char *name = room();
+
+    must_subscribe(talker.client, keepf("\"/%s\"", name));
+    for (int i = 0; i < 5; i++) {
+        socket_asks(&talker);
+        store_add(&lab, name, keepf("%d", i));
+        socket_hears(&talker, keepf("%d", i));
+    }
+    lab_signal_apps(&lab, SIGTERM);
+    (void)websock_reach_close(talker.socket);
+    websock_close(talker.socket);
+    lab_app_again(&lab);
+    store_add(&lab, name, "5");
+    poll_hears(&talker, next_id(), "5");
+    teardown();
+}
+END_TEST
+
 static void add_tests(TCase *tests) {
     tcase_add_test(tests, a_handshake_gives_an_id_and_what_there_is);
     tcase_add_test(tests, a_handshake_that_cannot_be_is_told_why);
@@ -924,6 +1165,8 @@ static void add_tests(TCase *tests) {
     tcase_add_test(tests, a_connect_beside_a_stream_is_only_kept_waiting);
     tcase_add_test(tests, a_websocket_carries_the_same_arrays);
     tcase_add_test(tests, no_websocket_where_a_service_has_none);
+    tcase_add_test(tests, a_client_goes_from_its_socket_to_polling_and_back);
+    tcase_add_test(tests, a_poll_takes_the_session_from_a_connect_that_waits_on_a_socket);
 }
 
 static void on_nginx(void) {
@@ -937,7 +1180,12 @@ int main(void) {
     TCase *once = e2e_case(suite, "once", on_nginx, teardown);
     tcase_add_test(once, a_session_that_never_connects_is_forgotten);
     tcase_add_test(once, a_stream_that_is_read_late_has_everything);
+    tcase_add_test(once, a_delivery_to_a_socket_asks_redis_nothing);
+    tcase_add_test(once, a_delivery_to_a_stream_asks_redis_nothing);
     tcase_add_test(e2e_case(suite, "end", on_nginx, teardown),
                    a_process_that_stops_answers_its_connects);
+    TCase *gone = e2e_case(suite, "gone", NULL, NULL);
+    tcase_add_test(gone, who_acknowledges_loses_nothing_with_a_process);
+    tcase_add_test(gone, a_process_that_stops_writes_down_what_it_kept);
     return e2e_run(suite);
 }

@@ -353,6 +353,79 @@ START_TEST(what_a_stuck_request_released_is_not_given_twice) {
 }
 END_TEST
 
+/* --------------------------------------------------------------- what is kept in memory */
+
+/* Says where the client of a session stands that is kept. */
+static const char *write_down(const char *hold, const char *keeping, const char *numbered,
+                              const char *cursor, const char *sent, const char *batch,
+                              const char *request) {
+    return CALL("write", hold, "1", "60000", keeping, numbered, cursor, sent, batch, request);
+}
+
+START_TEST(what_is_kept_in_memory_is_asked_for_before_it_is_taken) {
+    server_start(false);
+    live("p");
+    open_at("a@1-0");
+    IS(attach("p.1", "keeps", "id", "1"), "[0 ");
+    ck_assert_str_eq(attach("q.1", "gentle", "id", "9"), "[12]");
+    HAS(heard(1), "back 1");
+    ck_assert_str_eq(attach("q.1", "keeps", "id", "9"), "[12]");
+    ck_assert_str_eq(write_down("p.1", "done", "plain", "a@1-3", "a@1-4", "7", "8"), "[2 7]");
+    HAS(attach("q.1", "gentle", "id", "9"), " a@1-4 7 ");
+}
+END_TEST
+
+START_TEST(what_is_only_held_from_now_on_is_taken_as_ever) {
+    server_start(false);
+    live("p");
+    open_at("a@1-0");
+    attach("p.1", "keeps", "id", "1");
+    ck_assert_str_eq(
+        CALL("write", "p.1", "1", "60000", "hold", "plain", "a@1-3", "", "7", "", "2", "3"),
+        "[2 7]");
+    (void)heard(0);
+    ck_assert_str_eq(attach("q.1", "gentle", "id", "2"), "[7]"); /* it was stuck */
+    IS(attach("q.2", "gentle", "id", "3"), "[0 ");
+    HAS(heard(1), "copy 1");
+    IS(attach("q.3", "gentle", "id", "4"), "[0 ");
+    ck_assert_str_eq(attach("q.4", "gentle", "late", "4"), "[7]"); /* it came once more */
+}
+END_TEST
+
+START_TEST(who_does_not_give_back_what_he_keeps_loses_it) {
+    server_start(false);
+    live("p");
+    open_at("a@1-0");
+    attach("p.1", "keeps", "id", "1");
+    IS(attach("q.1", "newest", "id", "2"), "[0 ");
+    HAS(heard(1), "over 1");
+    ck_assert_str_eq(write_down("p.1", "done", "plain", "a@1-3", "", "7", ""), "[7]");
+}
+END_TEST
+
+START_TEST(what_was_not_written_down_is_found_by_the_number) {
+    server_start(false);
+    open_at("a@1-5,b@1-7");
+    attach("p.1", "keeps", "ack", "0");
+    write_down("p.1", "keep", "numbered", "a@1-5,b@1-7", "a@1-6,b@1-7", "1", "");
+    /* nobody hears for `p`: two messages of the first, and three of the second */
+    HAS(attach("q.1", "gentle", "ack", keepf("%d", 1 + 2 + 3 * (1 << 12))), " a@1-8,b@1-10 ");
+}
+END_TEST
+
+START_TEST(a_number_that_was_not_written_down_is_never_given_again) {
+    enum { WRITTEN = 4, NUMBERS = 1 << 24 };
+    server_start(false);
+    open_at("a@1-5");
+    attach("p.1", "keeps", "ack", "0");
+    write_down("p.1", "keep", "numbered", "a@1-5", "", keepf("%d", WRITTEN), "");
+    HAS(attach("q.1", "keeps", "ack", keepf("%d", WRITTEN)), " a@1-5 "); /* it was stuck */
+    ck_assert_str_eq(answer("q.1", "1", "0", "", "a@1-9"), keepf("[2 %d]", WRITTEN + NUMBERS + 1));
+    HAS(attach("q.2", "keeps", "ack", keepf("%d", WRITTEN + 2)), " a@1-7 ");
+    HAS(attach("q.3", "keeps", "ack", keepf("%d", WRITTEN + NUMBERS + 1)), " a@1-9 ");
+}
+END_TEST
+
 START_TEST(answers_that_are_taken_for_lost_are_kept_to_a_number) {
     server_start(false);
     open_at("a@1-0");
@@ -920,6 +993,10 @@ UNIT_MAIN(
     an_answer_is_given_again_until_its_number_is_acknowledged,
     an_answer_that_was_taken_for_lost_may_be_acknowledged_later,
     what_a_stuck_request_released_is_not_given_twice,
+    what_is_kept_in_memory_is_asked_for_before_it_is_taken,
+    what_is_only_held_from_now_on_is_taken_as_ever, who_does_not_give_back_what_he_keeps_loses_it,
+    what_was_not_written_down_is_found_by_the_number,
+    a_number_that_was_not_written_down_is_never_given_again,
     answers_that_are_taken_for_lost_are_kept_to_a_number,
     a_reply_and_its_new_position_become_visible_in_one_atom_the_reply_in_front,
     the_number_of_an_answer_is_given_when_it_is_marked, an_answer_without_anything_has_no_number,

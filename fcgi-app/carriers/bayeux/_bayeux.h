@@ -8,6 +8,8 @@
  *   joining.c   subscribing and unsubscribing, on the session in Redis
  *   state.c     what a session keeps beside its places
  *   patterns.c  the channels that a session's patterns stand for
+ *   kept.c      what is kept in memory of a WebSocket's session
+ *   giving.c    and is written back when that ends
  *   hold.c      whoever waits for a session's messages: it holds its session meanwhile
  *   connect.c   a /meta/connect, which is held
  *   stream.c    Faye's event stream, which is held too
@@ -15,7 +17,9 @@
  *   outlet.c    where an answer goes
  *
  * A session is in Redis whatever carries it, WebSockets too: clients change what carries them in
- * the midst of a session, and come back to the other when it fails.
+ * the midst of a session, and come back to the other when it fails. But while a WebSocket carries
+ * it, its process keeps in memory where it stands, and answers without asking Redis: it writes that
+ * down when the socket ends, when another request wants the session, and now and then.
  */
 #ifndef HALLEY_BAYEUX_PRIVATE_H
 #define HALLEY_BAYEUX_PRIVATE_H
@@ -44,8 +48,20 @@ static const struct session_bytes bayeux_expired = {BAYEUX_EXPIRED, sizeof BAYEU
 
 struct bayeux {
     struct app *app;
-    struct hold *holds; /* by their numbers */
+    struct hold *holds;     /* by their numbers */
+    struct giving *givings; /* what is being written back */
 };
+
+struct connect;
+
+/* Where a WebSocket's connect rests between two requests of its client. */
+struct berth {
+    struct connect *connect; /* or NULL */
+    bool closed;
+};
+
+/* The socket is gone. */
+void berth_close(struct berth *berth);
 
 /* --- outlet.c --- */
 
@@ -96,6 +112,7 @@ struct exchange_request {
     struct outlet *outlet;           /* taken over */
     const char *who;                 /* the client's address */
     const struct identity *identity; /* whose rights; NULL: nobody known; borrowed */
+    struct berth *berth;             /* of a WebSocket, until it is done; or NULL */
     void (*done)(void *ctx); /* but for a connect that is held all is done; NULL: nobody minds */
     void *ctx;
 };
@@ -142,6 +159,7 @@ struct connect_request {
     const char *who;                      /* the client's address; likewise */
     const struct identity *identity;      /* whose rights; NULL: nobody known; likewise */
     struct buf *replies;                  /* to the messages beside it, moved */
+    struct berth *berth;                  /* of a WebSocket, until it is closed; or NULL */
     bool now;                             /* it is not to be held */
 };
 void connect_begin(const struct connect_request *request);
@@ -156,6 +174,16 @@ void stream_begin(struct app *app, const struct service *service, const struct r
 
 bool bayeux_socket(struct app *app, const struct service *service, const struct request *request,
                    struct client *client, struct problem *problem);
+
+/* --- giving.c --- */
+
+struct kept;
+
+/* Writes down what was kept of a session, and lets go of it, whatever that takes: it lives `ttl`
+ * milliseconds longer. `kept` is moved. */
+void giving_begin(struct bayeux *bayeux, const char *id, uint64_t number, uint64_t version,
+                  unsigned ttl, struct kept *kept);
+void givings_free(struct bayeux *bayeux);
 
 /* --- hold.c: what other processes say (struct hub_ears) --- */
 

@@ -6,11 +6,13 @@
 #define HALLEY_BAYEUX_HOLD_H
 
 #include "fcgi-app/carriers/bayeux/_bayeux.h"
+#include "fcgi-app/carriers/bayeux/kept.h"
 
 enum hold_state {
-    HOLD_ASKING, /* Redis or the hub has been asked something, and calls back */
-    HOLD_IDLE,   /* its owner decides what is done next */
-    HOLD_WAITING /* in the hub */
+    HOLD_ASKING,  /* Redis or the hub has been asked something, and calls back */
+    HOLD_IDLE,    /* its owner decides what is done next */
+    HOLD_WAITING, /* in the hub */
+    HOLD_RESTING  /* its client was answered and is about to ask again; with `keeps` */
 };
 
 enum hold_end {
@@ -51,17 +53,30 @@ struct hold {
     enum hold_state state;
     uint64_t number; /* of the hold, among this process's */
     char id[SESSION_ID_TEXT];
-    bool owns;    /* it holds the session */
-    bool woken;   /* look at the session before anything else */
-    bool streams; /* nothing is marked before its end: its places are written then */
-    bool partly;  /* it has taken a part of an answer, from where the session stands */
-    bool same;    /* who loses the session may have lost it to the same request once more */
+    bool owns;        /* it holds the session */
+    bool woken;       /* look at the session before anything else */
+    bool streams;     /* nothing is marked before its end: its places are written then */
+    bool keeps;       /* its places are in memory: nothing is marked, Redis is told now and then */
+    bool wants;       /* it is to be kept so, */
+    bool numbered;    /* its answers' numbers say where its client stands, */
+    bool back;        /* another request wants what is in memory */
+    bool replaced;    /* another of the same socket is to have the session, */
+    bool copied;      /* which is the same one */
+    bool spoken;      /* a token says who its client is */
+    bool tired;       /* it has rested since the last tick */
+    unsigned tries;   /* to attach, while another process keeps it */
+    double told;      /* when Redis was told last how long it lives */
+    struct kept kept; /* with `keeps` */
+    bool partly;      /* it has taken a part of an answer, from where the session stands */
+    bool same;        /* who loses the session may have lost it to the same request once more */
     enum session_word word; /* by which it has lost the session */
     uint64_t version;       /* of the session, as it was seen */
     uint64_t batch;         /* number of its last answer */
     struct hub_places places;
     struct problem problem;
-    struct ev_timer wake;
+    struct session_attach attach;
+    struct touching *touching; /* what Redis is told meanwhile, and has not answered; or NULL */
+    struct ev_timer wake, retry, tick;
     UT_hash_handle hh;
 };
 
@@ -69,7 +84,8 @@ struct hold {
 void hold_make(struct hold *hold, struct app *app, const struct service *service,
                const char *client, size_t client_len);
 
-/* Attaches, once Redis can be asked. `attach` is borrowed, what it points to must live on. */
+/* Attaches, once Redis can be asked. `attach` is borrowed, what it points to must live on. With
+ * `wants` the session is then kept in memory, if it can be (`keeps`). */
 void hold_attach(struct hold *hold, const struct session_attach *attach);
 
 /* Waits in the hub where it stands. */
@@ -79,6 +95,25 @@ void hold_wait(struct hold *hold);
  * sent now, with the answer's number. */
 void hold_mark(struct hold *hold, const struct session_answer *answer,
                void (*marked)(struct hold *hold, uint64_t batch));
+
+/* The same for a session that is kept: `marked` is called at once, mostly. `request` must live on.
+ * And for an answer without anything, which is no answer to be confirmed. */
+void hold_send(struct hold *hold, struct session_bytes request,
+               void (*marked)(struct hold *hold, uint64_t batch));
+void hold_send_nothing(struct hold *hold, void (*marked)(struct hold *hold, uint64_t batch));
+
+/* The client was answered, and the session is kept for its next request, which hold_go_on() begins;
+ * if it does not come soon the hold ends, its outlet being none. False: it cannot be, and the
+ * session is given back. */
+bool hold_rest(struct hold *hold) MUST_CHECK;
+void hold_go_on(struct hold *hold, struct session_bytes request);
+
+/* Whether a request that says this (kept_arrived()) can go on with a hold that rests. */
+bool hold_can_go_on(const struct hold *hold, long ack);
+
+/* Lets go of a session for another request that came the same way: now, or when what is under way
+ * has ended. `copy`: it is the same one once more. */
+void hold_give_back(struct hold *hold, bool copy);
 
 /* Gives the session back, with the time that it lives on; `released` likewise, or NULL: nobody
  * minds how that ends. */

@@ -197,6 +197,12 @@ struct bayeux *bayeux_new(struct app *app) {
     return bayeux;
 }
 
+bool bayeux_idle(const struct bayeux *bayeux) {
+    return bayeux == NULL || bayeux->givings == NULL;
+}
+
 void bayeux_free_all(struct bayeux *bayeux) {
+    if (bayeux != NULL)
+        givings_free(bayeux);
     free(bayeux);
 }

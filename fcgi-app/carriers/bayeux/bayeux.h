@@ -18,6 +18,9 @@ struct bayeux *bayeux_new(struct app *app);
 /* After the hub: nobody is held any more. Safe on NULL. */
 void bayeux_free_all(struct bayeux *bayeux);
 
+/* Whether nothing is being written back to Redis that only this process knows. */
+bool bayeux_idle(const struct bayeux *bayeux);
+
 /* The dialect (carriers/services.h). */
 bool bayeux_serve(struct app *app, const struct service_request *found, struct request *request,
                   struct client *client, struct problem *problem);

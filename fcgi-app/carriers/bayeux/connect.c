@@ -6,6 +6,9 @@
  * where it acknowledges, by the number of the answer that it has; else by the id of its request:
  * the same one once more says that its answer was lost, and it is given the same again.
  *
+ * A WebSocket's connect, once it is answered, rests in the berth of its socket: the next one goes
+ * on with it, and Redis is not asked (hold.c).
+ *
  * A connect that says `eventsource` has a stream beside it (stream.c), which holds the session: it
  * is only kept waiting, so that its client does not ask in circles.
  */
@@ -14,10 +17,13 @@
 
 #include "core/base/mem.h"
 #include "fcgi-app/carriers/bayeux/_hold.h"
+#include "fcgi-app/rights/identity.h"
 #include "fcgi-app/transports/bayeux.h"
 
 struct connect {
     struct hold hold;              /* first */
+    struct berth *berth;           /* where it rests; NULL: nowhere */
+    const struct identity *asker;  /* whose rights its socket has; only with `berth` */
     struct bayeux_message message; /* its id, client and channel are the connect's own */
     char *id;
     struct buf out;  /* objects that are to be sent; first the replies to what stood beside it */
@@ -36,11 +42,27 @@ static struct app *app_of(const struct connect *connect) {
     return connect->hold.bayeux->app;
 }
 
-static void connect_free(struct connect *connect) {
-    hold_unmake(&connect->hold);
+/* What it has of one request. */
+static void forget_request(struct connect *connect) {
     bayeux_free(&connect->message, 1);
     free(connect->id);
     free(connect->until);
+    connect->until = NULL;
+    connect->id = NULL;
+    connect->request = (struct session_bytes){NULL, 0};
+}
+
+static void leave_berth(struct connect *connect) {
+    if (connect->berth != NULL)
+        connect->berth->connect = NULL;
+    connect->berth = NULL;
+}
+
+static void connect_free(struct connect *connect) {
+    hold_unmake(&connect->hold);
+    leave_berth(connect);
+    identity_free(connect->asker);
+    forget_request(connect);
     buf_free(&connect->out);
     buf_free(&connect->gaps);
     free(connect);
@@ -65,6 +87,15 @@ static void answer(struct connect *connect) {
     connect_free(connect);
 }
 
+/* The same, but a WebSocket's stays for the next one; the socket may be gone by then. */
+static void answer_and_rest(struct connect *connect) {
+    outlet_answer(connect->hold.outlet, &connect->out);
+    if (connect->berth == NULL)
+        connect->hold.replaced = connect->hold.owns;
+    if (!connect->hold.owns || !hold_rest(&connect->hold))
+        connect_free(connect);
+}
+
 /* Answers with what there is, and a good reply behind it. */
 static void succeed(struct connect *connect, uint64_t batch) {
     const struct bayeux_message *message = &connect->message;
@@ -75,7 +106,7 @@ static void succeed(struct connect *connect, uint64_t batch) {
                         (long)app_of(connect)->config->timeout * 1000);
     put_ext(connect, batch, &connect->out);
     bayeux_reply_end(&connect->out);
-    answer(connect);
+    answer_and_rest(connect);
 }
 
 static void fail(struct connect *connect, int code, const char *words, const char *reconnect,
@@ -108,6 +139,10 @@ static void fail_away(struct connect *connect) {
 static void over(struct hold *hold, enum hold_end end) {
     struct connect *connect = (struct connect *)hold;
 
+    if (hold->outlet == NULL) { /* it rested */
+        connect_free(connect);
+        return;
+    }
     connect->out.len = connect->before < connect->out.len ? connect->before : connect->out.len;
     if (end == HOLD_CLOSED && connect->seen) {
         fail(connect, 401, "Unknown client", "none", 0);
@@ -134,7 +169,10 @@ static void on_marked(struct hold *hold, uint64_t batch) {
 
 static void mark(struct connect *connect) {
     const struct session_answer wanted = {.request = connect->request};
-    hold_mark(&connect->hold, &wanted, on_marked);
+    if (connect->hold.keeps)
+        hold_send(&connect->hold, connect->request, on_marked);
+    else
+        hold_mark(&connect->hold, &wanted, on_marked);
 }
 
 static void on_released(struct hold *hold) {
@@ -144,7 +182,9 @@ static void on_released(struct hold *hold) {
 
 /* Nothing is to be sent: the session is given back, and the client told to come again. */
 static void end_empty(struct connect *connect) {
-    if (connect->hold.owns)
+    if (connect->hold.keeps)
+        hold_send_nothing(&connect->hold, on_marked);
+    else if (connect->hold.owns)
         hold_release(&connect->hold, hold_ttl(app_of(connect)), on_released);
     else
         succeed(connect, 0);
@@ -233,7 +273,7 @@ static void seen(struct hold *hold, const struct session_view *view) {
     connect->out.len = connect->before;
     buf_clear(&connect->gaps);
     state_parse(&state, view->state.at, view->state.len);
-    connect->acks = state.acks;
+    connect->acks = hold->numbered = state.acks;
     connect->again = connect->again || (view->again && connect->ack >= 0);
     state_free(&state);
     free(connect->until);
@@ -300,6 +340,19 @@ static void copy_message(struct connect *connect, const struct bayeux_message *m
         connect->request = (struct session_bytes){connect->id, message->id.len};
 }
 
+/* --------------------------------------------------------------------- resting */
+
+void berth_close(struct berth *berth) {
+    struct connect *connect = berth->connect;
+
+    berth->closed = true;
+    if (connect == NULL)
+        return;
+    leave_berth(connect);
+    if (connect->hold.state == HOLD_RESTING)
+        hold_give_back(&connect->hold, false);
+}
+
 static double wait_of(const struct connect_request *request) {
     double longest = request->app->config->timeout;
     long wanted = request->message->timeout;
@@ -309,19 +362,86 @@ static double wait_of(const struct connect_request *request) {
     return wanted >= 0 && (double)wanted / 1000 < longest ? (double)wanted / 1000 : longest;
 }
 
-void connect_begin(const struct connect_request *request) {
-    const struct bayeux_message *message = request->message;
-    struct connect *connect = mem_new(sizeof *connect);
-    struct app *app = request->app;
-
-    copy_message(connect, message);
+/* What a request says, and where it is answered. */
+static void take_request(struct connect *connect, const struct connect_request *request) {
+    copy_message(connect, request->message);
     connect->out = *request->replies;
     connect->before = connect->out.len;
     connect->gaps = buf_make(SIZE_MAX / 2);
-    connect->ack = message->ack;
+    connect->ack = request->message->ack;
+    connect->again = false;
+    connect->interval = 0;
     *request->replies = buf_make(SIZE_MAX / 2);
-    connect->hold.kind = &kind;
     connect->hold.outlet = request->outlet;
+}
+
+/* Whether the request is about the session of the connect that rests there. */
+static bool is_of(const struct connect *connect, const struct connect_request *request) {
+    return connect->message.client_len == request->message->client_len &&
+           memcmp(connect->message.client, request->message->client, connect->message.client_len) ==
+               0;
+}
+
+static bool same_id(const struct connect *connect, const struct connect_request *request) {
+    return connect->request.len > 0 && connect->request.len == request->message->id.len &&
+           memcmp(connect->request.at, request->message->id.at, connect->request.len) == 0;
+}
+
+/* A token that this one says is the session's by now; another that was said before may not be. */
+static bool is_known(const struct connect *connect, const struct connect_request *request) {
+    return connect->asker == request->identity || request->message->token.at != NULL;
+}
+
+static void go_on(struct connect *connect, const struct connect_request *request) {
+    static const struct session_bytes none = {NULL, 0};
+    forget_request(connect);
+    buf_free(&connect->out);
+    buf_free(&connect->gaps);
+    take_request(connect, request);
+    connect->seen = !connect->hold.woken; /* else it is asked after first */
+    connect->hold.read.timeout = wait_of(request);
+    hold_go_on(&connect->hold, request->message->ack < 0 ? connect->request : none);
+}
+
+/* Whether the request goes on with the connect that rests in its socket's berth; one that it cannot
+ * go on with gives the session back, in front of it. */
+static bool rested(const struct connect_request *request) {
+    struct connect *connect = request->berth != NULL ? request->berth->connect : NULL;
+    const struct bayeux_message *message = request->message;
+
+    if (connect == NULL || !is_of(connect, request))
+        return false;
+    if (bayeux_type(message->type) != BAYEUX_EVENTSOURCE && is_known(connect, request) &&
+        hold_can_go_on(&connect->hold, message->ack)) {
+        go_on(connect, request);
+        return true;
+    }
+    bool copy = same_id(connect, request);
+    leave_berth(connect);
+    hold_give_back(&connect->hold, copy);
+    return false;
+}
+
+static void take_berth(struct connect *connect, const struct connect_request *request) {
+    struct berth *berth = request->berth;
+
+    if (berth == NULL || berth->closed || berth->connect != NULL)
+        return;
+    connect->berth = berth;
+    berth->connect = connect;
+    connect->asker = identity_hold(request->identity);
+    connect->hold.wants = true;
+}
+
+void connect_begin(const struct connect_request *request) {
+    const struct bayeux_message *message = request->message;
+    struct app *app = request->app;
+
+    if (rested(request))
+        return;
+    struct connect *connect = mem_new(sizeof *connect);
+    take_request(connect, request);
+    connect->hold.kind = &kind;
     connect->hold.read = (struct hub_read){.transport = &transport_bayeux,
                                            .options.config = app->config,
                                            .limit = BAYEUX_LIMIT,
@@ -333,6 +453,7 @@ void connect_begin(const struct connect_request *request) {
         touch(connect);
         return;
     }
+    take_berth(connect, request);
     struct session_attach attach = {.ttl = (unsigned)(connect->hold.read.timeout * 1000) +
                                            hold_ttl(app)};
     set_confirm(connect, message->ack, &attach);

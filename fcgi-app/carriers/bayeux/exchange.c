@@ -30,6 +30,7 @@ struct exchange {
     struct outlet *outlet;
     char *who;
     const struct identity *identity;
+    struct berth *berth;
     void (*done)(void *ctx);
     void *ctx;
     char *text;
@@ -72,6 +73,7 @@ static void finish(struct exchange *exchange) {
                                             .who = exchange->who,
                                             .identity = exchange->identity,
                                             .replies = &exchange->replies,
+                                            .berth = exchange->berth,
                                             .now = exchange->count > 1};
 
     outlet_watch(exchange->outlet, NULL, NULL, NULL);
@@ -593,6 +595,7 @@ enum bayeux_input exchange_begin(const struct exchange_request *request, const c
     exchange->outlet = request->outlet;
     exchange->who = mem_string(request->who);
     exchange->identity = identity_hold(request->identity);
+    exchange->berth = request->berth;
     exchange->done = request->done;
     exchange->ctx = request->ctx;
     exchange->replies = buf_make(SIZE_MAX / 2);

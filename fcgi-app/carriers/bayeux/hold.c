@@ -5,6 +5,13 @@
  *
  * Another request of the session, in whichever process, may change the session, close it or take
  * it: a word takes this one out of the hub, to look. While Redis is asked a word is only noted.
+ *
+ * A WebSocket's connect keeps the session: it stays attached from one request of its client to the
+ * next (HOLD_RESTING), and where the client stands is in memory (kept.h), so that a delivery asks
+ * * Redis nothing. Whoever else wants the session is told to wait, this one to write down what it
+ * knows: then it is held as any session is, or given back (giving.c) if nobody asks just now. What
+ * a process that was killed had not written yet is found by what the client acknowledges; one that
+ * does not acknowledge is given again what it got since the last tick.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +21,14 @@
 #include "fcgi-app/rights/identity.h"
 #include "fcgi-app/rights/rights.h"
 
+/* Seconds: after which a session whose client does not ask again is kept no longer, and Redis told
+ * where it stands; between two tries to attach while another process keeps it. */
+#define TICK  5.0
+#define RETRY 0.01
+enum { TRIES = 200 /* then its process is stopped: it is gone without */ };
+
 static void look(struct hold *hold);
+static void unkeep(struct hold *hold);
 
 static struct app *app_of(const struct hold *hold) {
     return hold->bayeux->app;
@@ -36,10 +50,22 @@ static void over(struct hold *hold, enum hold_end end) {
 }
 
 static void let_go(struct hold *hold) {
-    if (hold->owns)
+    if (hold->owns && hold->keeps)
+        giving_begin(hold->bayeux, hold->id, hold->number, hold->version, hold_ttl(app_of(hold)),
+                     &hold->kept);
+    else if (hold->owns)
         session_release(sessions_of(hold), hold->id, hold->number, hold_ttl(app_of(hold)), NULL,
                         NULL);
-    hold->owns = false;
+    hold->owns = hold->keeps = false;
+}
+
+/* Whether another request of the same socket is to have it: then it is over. */
+static bool gives_way(struct hold *hold) {
+    if (!hold->replaced || !hold->owns)
+        return false;
+    let_go(hold);
+    over(hold, hold->copied ? HOLD_COPY : HOLD_OVER);
+    return true;
 }
 
 void hold_end_away(struct hold *hold, const struct session_view *view) {
@@ -115,7 +141,7 @@ static void write_places(struct hold *hold) {
 static void on_left(void *ctx) {
     struct hold *hold = ctx;
 
-    if (hold->state == HOLD_ASKING)
+    if (hold->state == HOLD_ASKING && !ev_is_active(&hold->retry))
         return; /* the answer finds nobody */
     if (hold->state == HOLD_WAITING && hold->holder.waiter != NULL) {
         hub_places_free(&hold->places);
@@ -135,8 +161,19 @@ static void on_drained(void *ctx) {
         client_events_drained(hold->watcher, hold->watcher_ctx);
 }
 
+/* A session that is kept, as Redis is told of it; the hold may end meanwhile. */
+struct touching {
+    struct hold *hold; /* NULL: it has ended */
+    size_t requests;   /* that are told of */
+};
+
 void hold_unmake(struct hold *hold) {
     ev_timer_stop(app_of(hold)->loop, &hold->wake);
+    ev_timer_stop(app_of(hold)->loop, &hold->retry);
+    ev_timer_stop(app_of(hold)->loop, &hold->tick);
+    if (hold->touching != NULL)
+        hold->touching->hold = NULL;
+    kept_free(&hold->kept);
     HASH_DEL(hold->bayeux->holds, hold);
     hub_places_free(&hold->places);
     identity_free(hold->read.who);
@@ -233,6 +270,12 @@ static bool is_barred(const struct hold *hold) {
     return barred;
 }
 
+/* Back to where the client stands. */
+static void go_back(struct hold *hold) {
+    hub_places_free(&hold->places);
+    hold->places = kept_copy(&hold->kept);
+}
+
 static void on_taken(struct hub_holder *holder, struct batch *batch, struct hub_places *places) {
     struct hold *hold = (struct hold *)holder;
     bool nothing = batch == NULL || (batch_size(batch) == 0 && !batch_has_gap(batch));
@@ -240,10 +283,14 @@ static void on_taken(struct hub_holder *holder, struct batch *batch, struct hub_
     hold->state = HOLD_IDLE;
     hub_places_free(&hold->places);
     hold->places = *places;
-    if (nothing && hold->owns && is_barred(hold))
+    if (hold->keeps && hold->woken) { /* nothing is marked: what was changed is heeded here */
+        go_back(hold);
+        look(hold);
+    } else if (nothing && hold->owns && is_barred(hold)) {
         expire(hold);
-    else
+    } else {
         hold->kind->taken(hold, batch);
+    }
 }
 
 static void wait_in_hub(struct hold *hold) {
@@ -273,6 +320,10 @@ static void on_patterns(void *ctx, bool known) {
         over(hold, HOLD_LEFT);
     } else if (!known) {
         hold_end_away(hold, NULL);
+    } else if (gives_way(hold)) {
+        return;
+    } else if (hold->keeps && hold->back) {
+        unkeep(hold);
     } else if (hold->woken) {
         look(hold);
     } else {
@@ -281,6 +332,12 @@ static void on_patterns(void *ctx, bool known) {
 }
 
 void hold_wait(struct hold *hold) {
+    if (gives_way(hold))
+        return;
+    if (hold->keeps && hold->back) {
+        unkeep(hold);
+        return;
+    }
     if (hold->woken) {
         look(hold);
         return;
@@ -291,12 +348,21 @@ void hold_wait(struct hold *hold) {
 
 /* -------------------------------------------------------------- what Redis tells */
 
+/* Whether who its client is may read what the session reads, as things are by now. */
+static bool may_go_on(const struct hold *hold) {
+    const struct session_view view = {.who.len = hold->spoken ? 1 : 0};
+    return speaker_keeps(app_of(hold)->config, hold->read.who, &view, &hold->places);
+}
+
 static void take_view(struct hold *hold, const struct session_view *view) {
     hold->version = view->version;
     hold->batch = view->batch;
     (void)speaker_take(app_of(hold), &hold->read.who, view, false);
     places_follow(&hold->places, view->cursor);
-    if (!speaker_keeps(app_of(hold)->config, hold->read.who, view, &hold->places)) {
+    if (hold->keeps)
+        kept_follow(&hold->kept, view->cursor);
+    hold->spoken = view->who.len > 0;
+    if (!may_go_on(hold)) {
         expire(hold);
         return;
     }
@@ -342,7 +408,10 @@ static void on_marked(void *ctx, const struct session_view *view) {
     }
     hold->owns = false;
     hold->state = HOLD_IDLE;
-    marking.marked(hold, view->batch);
+    if (hold->replaced && (hold->copied || hold->numbered)) /* the other is given it again */
+        over(hold, hold->copied ? HOLD_COPY : HOLD_OVER);
+    else
+        marking.marked(hold, view->batch);
 }
 
 void hold_mark(struct hold *hold, const struct session_answer *wanted,
@@ -394,23 +463,263 @@ void hold_release(struct hold *hold, unsigned ttl, void (*released)(struct hold 
     session_release(sessions_of(hold), hold->id, hold->number, ttl, on_released, releasing);
 }
 
+/* ------------------------------------------------------------------ what is kept */
+
+struct sending {
+    struct hold *hold;
+    struct session_bytes request;
+    void (*marked)(struct hold *hold, uint64_t batch);
+};
+
+static void on_sent(void *ctx, const struct session_view *view) {
+    struct sending sending = *(struct sending *)ctx;
+    struct hold *hold = sending.hold;
+
+    free(ctx);
+    if (ended_by(hold, view))
+        return;
+    if (view->status == SESSION_CHANGED) { /* nothing is written: anew */
+        go_back(hold);
+        take_view(hold, view);
+        return;
+    }
+    hold->state = HOLD_IDLE;
+    if (gives_way(hold))
+        return;
+    kept_send(&hold->kept, &hold->places, view->batch, sending.request);
+    kept_write(&hold->kept);
+    hold->told = ev_now(app_of(hold)->loop);
+    sending.marked(hold, view->batch);
+}
+
+/* How long it lives while it is kept: also where its process dies. */
+static unsigned kept_ttl(const struct hold *hold) {
+    return (unsigned)app_of(hold)->config->timeout * 1000 + hold_ttl(app_of(hold));
+}
+
+static struct session_write writing(const struct hold *hold) {
+    return (struct session_write){.number = hold->number,
+                                  .version = hold->version,
+                                  .numbered = hold->numbered,
+                                  .keeping = SESSION_KEEP,
+                                  .ttl = kept_ttl(hold)};
+}
+
+/* Writes down what is about to be sent, which is as if it were. */
+static void write_first(struct hold *hold, struct session_bytes request,
+                        void (*marked)(struct hold *hold, uint64_t batch)) {
+    struct sending *sending = mem_new(sizeof *sending);
+    const struct session_write wanted = writing(hold);
+    struct kept then = hold->kept;
+
+    *sending = (struct sending){hold, request, marked};
+    then.sent = (struct hub_places){0};
+    kept_send(&then, &hold->places, kept_next(&hold->kept), request);
+    hold->state = HOLD_ASKING;
+    enum err err = kept_tell(&then, sessions_of(hold), hold->id, &wanted, on_sent, sending);
+    hub_places_free(&then.sent);
+    if (err == ERR_OK)
+        return;
+    free(sending);
+    hold_end_away(hold, NULL);
+}
+
+void hold_send(struct hold *hold, struct session_bytes request,
+               void (*marked)(struct hold *hold, uint64_t batch)) {
+    uint64_t number = kept_next(&hold->kept);
+
+    if (gives_way(hold))
+        return;
+    if (hold->numbered && !kept_number(&hold->kept, &hold->places, &number)) {
+        write_first(hold, request, marked);
+        return;
+    }
+    kept_send(&hold->kept, &hold->places, number, request);
+    marked(hold, number);
+}
+
+void hold_send_nothing(struct hold *hold, void (*marked)(struct hold *hold, uint64_t batch)) {
+    if (!gives_way(hold))
+        marked(hold, hold->kept.batch);
+}
+
+static void on_unkept(void *ctx, const struct session_view *view) {
+    struct hold *hold = ctx;
+
+    if (ended_by(hold, view))
+        return;
+    go_back(hold);
+    if (view->status == SESSION_CHANGED) { /* nothing is written: anew */
+        take_view(hold, view);
+        return;
+    }
+    hold->keeps = hold->back = false;
+    hold->state = HOLD_IDLE;
+    hold_wait(hold);
+}
+
+/* It is a session as any, which this one holds: who else wants it is told what that means. */
+static void unkeep(struct hold *hold) {
+    struct session_write wanted = writing(hold);
+
+    wanted.keeping = SESSION_HOLD;
+    hold->state = HOLD_ASKING;
+    if (kept_tell(&hold->kept, sessions_of(hold), hold->id, &wanted, on_unkept, hold) != ERR_OK)
+        hold_end_away(hold, NULL);
+}
+
+static void end_rest(struct hold *hold) {
+    let_go(hold);
+    over(hold, HOLD_LEFT);
+}
+
+bool hold_rest(struct hold *hold) {
+    if (!hold->keeps || hold->back || hold->replaced || hold->word != SESSION_WORD_NONE ||
+        hub_draining(app_of(hold)->hub)) {
+        let_go(hold);
+        return false;
+    }
+    hub_places_free(&hold->places);
+    hold->outlet = NULL;
+    hold->state = HOLD_RESTING;
+    hold->tired = false;
+    return true;
+}
+
+bool hold_can_go_on(const struct hold *hold, long ack) {
+    return hold->state == HOLD_RESTING && !hold->back && hold->word == SESSION_WORD_NONE &&
+           kept_arrived(&hold->kept, ack);
+}
+
+void hold_go_on(struct hold *hold, struct session_bytes request) {
+    outlet_watch(hold->outlet, on_left, on_drained, hold);
+    kept_settle(&hold->kept);
+    kept_note(&hold->kept, request);
+    go_back(hold);
+    hold->state = HOLD_IDLE;
+    if (may_go_on(hold))
+        hold_wait(hold);
+    else
+        expire(hold);
+}
+
+static void leave_hub(struct hold *hold) {
+    hub_places_free(&hold->places);
+    hold->places = hub_release(hold->holder.waiter);
+}
+
+void hold_give_back(struct hold *hold, bool copy) {
+    hold->replaced = true;
+    hold->copied = copy;
+    if (hold->state == HOLD_RESTING) {
+        end_rest(hold);
+    } else if (hold->state == HOLD_WAITING && hold->holder.waiter != NULL && hold->owns) {
+        leave_hub(hold);
+        (void)gives_way(hold);
+    }
+}
+
+/* --------------------------------------------------------------- what Redis is told of it */
+
+static void wake(struct hold *hold);
+
+static void on_touched(void *ctx, const struct session_view *view) {
+    struct touching *touching = ctx;
+    struct hold *hold = touching->hold;
+    size_t requests = touching->requests;
+
+    free(touching);
+    if (hold == NULL)
+        return;
+    hold->touching = NULL;
+    bool done = view->err == ERR_OK && view->status == SESSION_OK;
+    if (done)
+        hold->told = ev_now(app_of(hold)->loop);
+    if (done)
+        kept_forget(&hold->kept, requests);
+    else
+        hold->kept.moved = true;
+    if (view->err == ERR_OK && view->status != SESSION_OK)
+        wake(hold);
+}
+
+/* One that acknowledges numbers its answers from what was written last: nothing else is. */
+static void touch(struct hold *hold) {
+    const struct session_write wanted = writing(hold);
+    const struct session_change nothing = {.ttl = wanted.ttl};
+    struct touching *touching = mem_new(sizeof *touching);
+
+    touching->hold = hold;
+    touching->requests = hold->numbered ? 0 : hold->kept.request_count;
+    hold->touching = touching;
+    hold->kept.moved = false;
+    enum err err =
+        hold->numbered
+            ? session_change(sessions_of(hold), hold->id, &nothing, on_touched, touching)
+            : kept_tell(&hold->kept, sessions_of(hold), hold->id, &wanted, on_touched, touching);
+    if (err == ERR_OK)
+        return;
+    hold->touching = NULL;
+    hold->kept.moved = true;
+    free(touching);
+}
+
+static void on_tick(struct ev_loop *loop, struct ev_timer *timer, int events) {
+    struct hold *hold = timer->data;
+    (void)events;
+
+    if (hold->state == HOLD_RESTING && hold->tired) {
+        end_rest(hold);
+        return;
+    }
+    hold->tired = true;
+    if (hold->state != HOLD_WAITING || !hold->owns || !hold->keeps || hold->touching != NULL)
+        return;
+    bool due = ev_now(loop) - hold->told >= app_of(hold)->config->timeout / 2.0;
+    if (due || (hold->kept.moved && !hold->numbered))
+        touch(hold);
+}
+
+static void begin_keeping(struct hold *hold, const struct session_view *view) {
+    struct ev_loop *loop = app_of(hold)->loop;
+
+    kept_begin(&hold->kept, view->cursor, view->batch);
+    hold->keeps = true;
+    hold->told = ev_now(loop);
+    ev_timer_start(loop, &hold->tick);
+}
+
 /* ---------------------------------------------------------------------- words */
 
 static void on_wake(struct ev_loop *loop, struct ev_timer *timer, int events) {
     struct hold *hold = timer->data;
     (void)loop, (void)events;
 
+    if (hold->state == HOLD_RESTING && (hold->back || hold->word != SESSION_WORD_NONE)) {
+        end_rest(hold);
+        return;
+    }
     if (hold->state != HOLD_WAITING || hold->holder.waiter == NULL || !hold->owns)
         return; /* it is asked after when what is under way has ended */
-    hub_places_free(&hold->places);
-    hold->places = hub_release(hold->holder.waiter);
-    look(hold);
+    leave_hub(hold);
+    if (gives_way(hold))
+        return;
+    if (hold->keeps && hold->back) {
+        go_back(hold);
+        unkeep(hold);
+    } else {
+        look(hold);
+    }
+}
+
+static void stir(struct hold *hold) {
+    if (!ev_is_active(&hold->wake))
+        ev_timer_start(app_of(hold)->loop, &hold->wake);
 }
 
 static void wake(struct hold *hold) {
     hold->woken = true;
-    if (!ev_is_active(&hold->wake))
-        ev_timer_start(app_of(hold)->loop, &hold->wake);
+    stir(hold);
 }
 
 void bayeux_word(void *ctx, enum session_word word, uint64_t number) {
@@ -420,6 +729,11 @@ void bayeux_word(void *ctx, enum session_word word, uint64_t number) {
     HASH_FIND(hh, bayeux->holds, &number, sizeof number, hold);
     if (hold == NULL)
         return;
+    if (word == SESSION_WORD_BACK) {
+        hold->back = true;
+        stir(hold);
+        return;
+    }
     if (word != SESSION_WORD_WAKE)
         hold->word = word;
     wake(hold);
@@ -438,24 +752,52 @@ void bayeux_again(void *ctx) {
 static void on_attached(void *ctx, const struct session_view *view) {
     struct hold *hold = ctx;
 
+    if (view->err == ERR_OK && view->status == SESSION_KEPT) {
+        ev_timer_start(app_of(hold)->loop, &hold->retry);
+        return;
+    }
     hold->owns = view->err == ERR_OK && view->status == SESSION_HELD;
+    if (hold->owns && hold->attach.policy == SESSION_KEEPS && !view->again &&
+        view->until.at == NULL)
+        begin_keeping(hold, view);
     if (!ended_by(hold, view))
         take_view(hold, view);
 }
 
-void hold_attach(struct hold *hold, const struct session_attach *wanted) {
-    struct session_attach attach = *wanted;
+static void ask_for(struct hold *hold) {
+    struct session_attach attach = hold->attach;
     struct buf words = buf_make(SESSION_WHO_MAX);
 
     attach.who = speaker_words(hold->read.who, bayeux_expired, &words);
-    attach.number = hold->number;
-    attach.policy = SESSION_NEWEST;
-    hold->same = attach.confirm == SESSION_SAME;
-    hold->state = HOLD_ASKING;
     enum err err = session_attach(sessions_of(hold), hold->id, &attach, on_attached, hold);
     buf_free(&words);
     if (err != ERR_OK)
         hold_end_away(hold, NULL);
+}
+
+/* It was kept by another process, which has been told to write it down. */
+static void on_retry(struct ev_loop *loop, struct ev_timer *timer, int events) {
+    struct hold *hold = timer->data;
+    (void)loop, (void)events;
+
+    if (!outlet_is_there(hold->outlet)) {
+        over(hold, HOLD_LEFT);
+        return;
+    }
+    if (hold->attach.confirm == SESSION_SAME)
+        hold->attach.confirm = SESSION_LATE;
+    if (++hold->tries >= TRIES)
+        hold->attach.policy = SESSION_NEWEST;
+    ask_for(hold);
+}
+
+void hold_attach(struct hold *hold, const struct session_attach *wanted) {
+    hold->attach = *wanted;
+    hold->attach.number = hold->number;
+    hold->attach.policy = hold->wants ? SESSION_KEEPS : SESSION_GENTLE;
+    hold->same = wanted->confirm == SESSION_SAME;
+    hold->state = HOLD_ASKING;
+    ask_for(hold);
 }
 
 void hold_make(struct hold *hold, struct app *app, const struct service *service,
@@ -470,7 +812,9 @@ void hold_make(struct hold *hold, struct app *app, const struct service *service
     hold->number = session_number(hub_sessions(app->hub));
     session_id(hold->id, service->path, strlen(service->path), client, client_len);
     ev_timer_init(&hold->wake, on_wake, 0, 0);
-    hold->wake.data = hold;
+    ev_timer_init(&hold->retry, on_retry, RETRY, 0);
+    ev_timer_init(&hold->tick, on_tick, TICK, TICK);
+    hold->wake.data = hold->retry.data = hold->tick.data = hold;
     outlet_watch(hold->outlet, on_left, on_drained, hold);
     HASH_ADD(hh, app->bayeux->holds, number, sizeof hold->number, hold);
 }

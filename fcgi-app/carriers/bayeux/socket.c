@@ -40,6 +40,7 @@ struct pipe {
     char *who;
     const struct identity *identity;
     bool busy; /* a text is being done */
+    struct berth berth;
     struct later *later;
     size_t waiting; /* bytes of those */
     struct outlet *outlets[HELD_MAX];
@@ -71,6 +72,7 @@ static void on_closed(void *ctx) {
     pipe->later = NULL;
     while (pipe->outlet_count > 0)
         outlet_gone(pipe->outlets[--pipe->outlet_count]);
+    berth_close(&pipe->berth);
     free_if_done(pipe);
 }
 
@@ -121,6 +123,7 @@ static void take(struct pipe *pipe, const char *text, size_t len) {
                                              .outlet = outlet,
                                              .who = pipe->who,
                                              .identity = pipe->identity,
+                                             .berth = &pipe->berth,
                                              .done = on_done,
                                              .ctx = pipe};
 
