@@ -37,7 +37,11 @@ export async function hold(halley, name, signal) {
     },
     hears() {},
     probe() {},
-    read: () => ask(halley._names(), 'poll').then(b => halley._batch(own, b))
+    async read() { // all of it: what comes after it is taken to follow it
+      let n = 0, b;
+      do n += halley._batch(own, b = await ask(halley._names(), 'poll')); while (b.more);
+      return n;
+    }
   };
   halley._heard = halley._fed = 0;
   halley._began = Date.now();
