@@ -17,7 +17,7 @@ import {sleep, until} from '../lib/until.mjs';
 import {Network} from './network.mjs';
 
 const CLIENT = fileURLToPath(new URL('../../../www/halley.js', import.meta.url));
-const CHANNEL = 'soak', HISTORY = '1000000', TABS = 5;
+const CHANNEL = 'soak', HISTORY = '1000000', FEW_TABS = 3, MANY_TABS = 5;
 const RATE_MS = 50, LOOK_MS = 500;
 const TRANSIT_MS = 3000;  // what was published before that ought to be there
 const UNTRUE_MS = 15000;  // for so long `open` may be said of a connection that is none
@@ -27,13 +27,27 @@ const HEAP_MORE = 1 << 20, LISTENERS_MORE = 8;
 const SERVER = {HALLEY_KEEPALIVE: '3'};
 const OPTIONS = {backoff: 100, maxBackoff: 2000, interval: 500, blocked: 5000, hidden: 1500};
 
-/* In the page: listens, and keeps count of what is not as it should be. */
+/* In the page: listens, and keeps count of what is not as it should be, with what led to it. */
 function listenIn([channel, options]) {
-  const heard = window.heard = {first: 0, last: 0, wrong: [], gaps: 0};
+  const heard = window.heard = {first: 0, last: 0, wrong: [], gaps: 0}, story = [], {_batch, handleEvent} = Halley.prototype;
+  const tell = text => story.push(`${(Date.now() / 1000 % 1000).toFixed(2)} ${text}`) > 40 && story.shift();
+  Object.assign(Halley.prototype, {
+    _batch(signal, batch, past) {
+      const {messages = [], cursor, more} = batch;
+      tell(`${this._name}${this._yield ? ' leading' : ''}${this._joining ? ' joins' : ''}: ${messages[0]?.data}..${messages.at(-1)?.data}${
+        more ? ' and more' : ''}${signal.aborted ? ', too late' : ''}, ${cursor}`);
+      return _batch.call(this, signal, batch, past);
+    },
+    handleEvent(event) {
+      tell(event.type);
+      return handleEvent.call(this, event);
+    }
+  });
   window.halley = new Halley('/comet', options);
+  window.halley.on('state', ({state, transport}) => tell(`${state} ${transport}`));
   window.halley.on('gap', () => { heard.gaps++; });
   window.halley.subscribe(channel, ({data: n}) => {
-    if (heard.last && n !== heard.last + 1) heard.wrong.push(`${heard.last} was followed by ${n}`);
+    if (heard.last && n !== heard.last + 1) heard.wrong.push(`${heard.last} was followed by ${n}:\n  ${story.join('\n  ')}`);
     heard.first = heard.first || n;
     heard.last = n;
   });
@@ -217,7 +231,7 @@ export class Soak {
     const steady = await this.open();
     await until(() => steady.seen.last > 100, 'the first tab hears', 60);
     this.before = await steady.weight();
-    while (this.tabs.length < 3) await this.open();
+    while (this.tabs.length < FEW_TABS) await this.open();
   }
 
   /* By who is on time: what is late is not made up for. */
@@ -262,8 +276,8 @@ export class Soak {
 
   async #step() {
     const {network, random} = this, what = this.#next();
-    if (this.tabs.length > TABS) await this.lose(true, this.tabs[1]);
-    if (this.tabs.length < 2) await this.open();
+    if (this.tabs.length > MANY_TABS) await this.lose(true, this.tabs[1]);
+    if (this.tabs.length < FEW_TABS) await this.open();
     if (TABS_DEEDS[what]) {
       await TABS_DEEDS[what](this);
     } else {
