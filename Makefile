@@ -106,7 +106,7 @@ PROGRAMS = $(BUILD)/halley.fcgi $(BUILD)/halley-worker $(BUILD)/halley
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all help deps client soak run test test-programs lint check-warnings format fuzz fuzzers faults bench deb \
+.PHONY: all help deps client soak run test test-http2 test-programs lint check-warnings format fuzz fuzzers faults bench deb \
         test-packages install uninstall clean unit-tests e2e-tests FORCE
 
 all: $(PROGRAMS)
@@ -120,14 +120,16 @@ help:
 	@echo '                  TEST=1: with the services that the suites of other systems want'
 	@echo 'make client       www/halley.js and the package halley-client, of www/client (npm)'
 	@echo 'make test         install what is missing, build, run every test'
+	@echo 'make test-http2   the pages in Chromium and Firefox over TLS with HTTP/2: SERVERS="lighttpd nginx apache caddy"'
 	@echo 'make lint         format, clang-tidy, shellcheck, the laws of includes and of calls'
 	@echo 'make format       let clang-format write the C files'
 	@echo 'make deb          packages for Debian 12, in build/deb; make test-packages tries them (root)'
 	@echo 'make fuzz         the fuzz targets, FUZZ_SECONDS=60 each (clang)'
 	@echo 'make faults       SECONDS=60 SEED= SERVER=lighttpd|nginx|apache: everything that can fail,'
 	@echo '                  at random, and nothing may be lost, doubled, reordered or untrue'
-	@echo 'make soak         SECONDS=60 SEED=: the same for the client alone: tabs that come, hang and go, a network'
-	@echo '                  that fails; nothing lost, doubled or reordered, and no state that is not so'
+	@echo 'make soak         SECONDS=60 SEED= SERVER=lighttpd|nginx|apache|caddy|paper: the same for the client: tabs of a'
+	@echo '                  browser that come, hang, freeze and go, a network that fails; nothing lost, doubled or'
+	@echo '                  reordered, no state that is not so (paper: in one process, without a browser)'
 	@echo 'make bench        the measurements, beside other programs; a part of them with'
 	@echo '                  ONLY= SERVER= SYSTEMS= N= ROUNDS= (tests/bench/README.md)'
 	@echo 'make deps         install what building, running and testing need'
@@ -276,6 +278,11 @@ test:
 	$(Q)deploy/install-deps build run lighttpd apache nginx caddy haproxy tls deb test fuzz
 	$(Q)MAKE='$(MAKE)' exec tests/run
 
+# What browsers do, once more, over TLS with HTTP/2; `make test` does a part of it so.
+test-http2:
+	$(Q)deploy/install-deps build run lighttpd apache nginx caddy tls test
+	$(Q)HTTP2=1 MAKE='$(MAKE)' exec tests/run pages firefox
+
 # Faults at random, from a seed that it prints.
 faults:
 	$(Q)deploy/install-deps build run lighttpd apache nginx caddy haproxy tls test
@@ -285,9 +292,14 @@ faults:
 	$(Q)HALLEY_BIN_DIR=$(BUILD) SECONDS=$(or $(SECONDS),60) SEED=$(SEED) \
 	    SERVER=$(or $(SERVER),lighttpd) exec node tests/faults/main.mjs
 
-# Tabs, a network and people at random, from a seed that it prints, against a server of paper.
+# Tabs, a network and people at random, from a seed that it prints.
 soak:
-	$(Q)SECONDS=$(or $(SECONDS),60) SEED=$(SEED) exec node tests/browser/soak/soak.mjs
+	$(Q)deploy/install-deps build run lighttpd apache nginx caddy test
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)[ tests/browser/node_modules/.package-lock.json -nt tests/browser/package-lock.json ] || \
+	    (cd tests/browser && npm ci --no-audit --no-fund)
+	$(Q)HALLEY_BIN_DIR=$(BUILD) SECONDS=$(or $(SECONDS),60) SEED=$(SEED) SERVER=$(or $(SERVER),lighttpd) \
+	    exec node tests/browser/soak/main.mjs
 
 # The measurements, beside other programs: ONLY=, SERVER=, N=, ROUNDS= and more, see
 # tests/bench/README.md.

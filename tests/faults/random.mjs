@@ -28,3 +28,6 @@ export class Random {
     return list.find(one => (at -= one.weight) < 0) || list[list.length - 1];
   }
 }
+
+/* What somebody has said, or any. */
+export const seedOf = text => Number(text) || Math.floor(Math.random() * 2 ** 31);

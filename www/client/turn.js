@@ -37,7 +37,10 @@ export async function hold(halley, name, signal) {
     },
     hears() {},
     probe() {},
-    read: () => ask(halley._names(), 'poll').then(b => halley._batch(own, b))
+    read: () => ask(halley._names(), 'poll').then(b => { // all of it: what comes after it is taken to follow it
+      const n = halley._batch(own, b);
+      return b.more ? shared.read() : n;
+    })
   };
   halley._heard = halley._fed = 0;
   halley._began = Date.now();

@@ -181,7 +181,7 @@ describe('the client in Firefox', () => {
   test('where the WebSocket does not come through it steps down to the event stream', async () => {
     const page = await firefox.bare(halley.url);
     await page.evaluate(() => {
-      window.WebSocket = class extends WebSocket { constructor() { super(`ws://${location.host}/nothing-here`); } };
+      window.WebSocket = class extends WebSocket { constructor() { super(`${location.origin.replace('http', 'ws')}/nothing-here`); } };
     });
     await listen(page, 'chat-down', {share: false});
     await page.isOpen('events');

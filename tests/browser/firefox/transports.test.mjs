@@ -28,7 +28,7 @@ describe('transports in Firefox', () => {
 
       before(async () => {
         halley = await Running.start(server, {HALLEY_JSONP: 'on', HALLEY_TAIL: '2'});
-        wire = await Wire.to(halley.port);
+        wire = await Wire.to(halley.url);
         pages = await Promise.all(ALL.map(async (transport, i) => {
           const page = await firefox.again(tabs[i], wire.url);
           page.transport = transport;

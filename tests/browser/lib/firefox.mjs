@@ -8,6 +8,7 @@
  *   await firefox.stop();                               // fails if a page has complained
  */
 import puppeteer from 'puppeteer-core';
+import {HTTP2} from './running.mjs';
 import {sleep, until} from './until.mjs';
 
 /* Firefox's own words for a WebSocket that does not open, or not before its page goes: no page's fault. */
@@ -36,7 +37,7 @@ export class Firefox {
     firefox.errors = [];  // what pages throw, and say at the console as errors or warnings
     firefox.refusals = []; // answers of 400 and above
     firefox.browser = await puppeteer.launch({
-      browser: 'firefox', protocol: 'webDriverBiDi', executablePath: '/usr/bin/firefox-esr', headless: true,
+      browser: 'firefox', protocol: 'webDriverBiDi', executablePath: '/usr/bin/firefox-esr', headless: true, acceptInsecureCerts: HTTP2,
       timeout: 120000, protocolTimeout: 120000
     });
     return firefox;

@@ -18,6 +18,13 @@ import {freePort} from '../../lib/free-port.mjs';
 
 const TOP = fileURLToPath(new URL('../../../', import.meta.url));
 
+/* Whether browsers come over TLS with HTTP/2 (HTTP2=1), to a certificate that nobody has signed, or over HTTP/1.1. */
+export const HTTP2 = Boolean(process.env.HTTP2);
+if (HTTP2) process.env.NODE_TLS_REJECT_UNAUTHORIZED = '0'; // what the tests themselves ask
+
+/* By what name a browser calls it: the nextHopProtocol of its timings. */
+export const PROTOCOL = HTTP2 ? 'h2' : 'http/1.1';
+
 /* Which servers the page tests run on: all, or those named in SERVERS. */
 export const SERVERS = (process.env.SERVERS || 'lighttpd nginx apache caddy').split(/[ ,]+/);
 
@@ -26,7 +33,8 @@ export class Running {
     const halley = new Running();
     halley.dir = mkdtempSync(join(tmpdir(), 'halley-browser-'));
     halley.port = await freePort();
-    halley.url = `http://127.0.0.1:${halley.port}/`;
+    halley.tlsPort = HTTP2 ? await freePort() : '';
+    halley.url = HTTP2 ? `https://127.0.0.1:${halley.tlsPort}/` : `http://127.0.0.1:${halley.port}/`;
     halley.errors = [];
     halley.browsers = [];
     try {
@@ -41,7 +49,7 @@ export class Running {
   async #run(server, environment) {
     this.child = spawn('bash', [join(TOP, 'deploy/run')], {
       cwd: TOP, stdio: ['ignore', 'pipe', 'pipe'],
-      env: {...process.env, ...environment, RUN_DIR: this.dir, PORT: String(this.port), SERVER: server, HOST: '127.0.0.1'}
+      env: {...process.env, ...environment, RUN_DIR: this.dir, PORT: String(this.port), TLS_PORT: String(this.tlsPort), SERVER: server, HOST: '127.0.0.1'}
     });
     this.ended = new Promise(done => this.child.on('close', done));
     const said = [];
@@ -98,7 +106,7 @@ export class Running {
         '--disable-component-update', '--disable-sync', '--disable-background-timer-throttling', '--disable-dev-shm-usage']
     });
     this.browsers.push(browser);
-    const context = await browser.newContext(options);
+    const context = await browser.newContext({ignoreHTTPSErrors: HTTP2, ...options});
     context.setDefaultTimeout(60000);
     context.on('weberror', said => this.errors.push(String(said.error().stack || said.error())));
     return context;

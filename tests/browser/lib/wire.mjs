@@ -7,13 +7,15 @@
 import net from 'node:net';
 
 export class Wire {
-  static async to(port) {
-    const wire = new Wire();
+  /* To the server of a URL; wire.url is the same through the wire. */
+  static async to(url) {
+    const wire = new Wire(), there = new URL(url), {port} = there;
     wire.pairs = new Set();
     wire.mode = 'works';
     wire.server = net.createServer(near => wire.#take(near, port));
     await new Promise(done => wire.server.listen(0, '127.0.0.1', done));
-    wire.url = `http://127.0.0.1:${wire.server.address().port}/`;
+    there.port = wire.server.address().port;
+    wire.url = there.href;
     return wire;
   }
 

@@ -13,7 +13,7 @@ let halley, wire;
 
 before(async () => {
   halley = await Running.start(SERVERS[0], {HALLEY_JSONP: 'on'});
-  wire = await Wire.to(halley.port);
+  wire = await Wire.to(halley.url);
 });
 after(async () => {
   if (wire) wire.close();

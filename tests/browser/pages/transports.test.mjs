@@ -2,7 +2,7 @@
  * and whatever is killed in the middle, all have arrived afterwards, once and in order. */
 import assert from 'node:assert/strict';
 import {after, before, describe, test} from 'node:test';
-import {Running, SERVERS} from '../lib/running.mjs';
+import {PROTOCOL, Running, SERVERS} from '../lib/running.mjs';
 import {until} from '../lib/until.mjs';
 import {Wire} from '../lib/wire.mjs';
 
@@ -43,7 +43,7 @@ for (const server of SERVERS) {
 
     before(async () => {
       halley = await Running.start(server, {HALLEY_JSONP: 'on'});
-      wire = await Wire.to(halley.port);
+      wire = await Wire.to(halley.url);
       pages = await Promise.all(ALL.map(async transport => {
         // Browsers of their own: one alone would run out of connections.
         const page = await listen(await bare(halley, null, wire.url), 'chat',
@@ -75,6 +75,11 @@ for (const server of SERVERS) {
     test('info offers them', async () => {
       const {transports} = await halley.get('comet/info');
       for (const name of ALL) if (name !== 'xhr') assert.ok(transports.includes(name), name);
+    });
+
+    test(`pages and client come over ${PROTOCOL}`, async () => {
+      const protocols = () => performance.getEntries().map(entry => entry.nextHopProtocol).filter(Boolean);
+      for (const page of pages) assert.deepEqual([...new Set(await page.evaluate(protocols))], [PROTOCOL], page.transport);
     });
 
     test('each delivers', async () => {
@@ -144,7 +149,7 @@ for (const server of SERVERS) {
       const context = await halley.browser();
       await context.addInitScript(() => {
         window.tried = 0;
-        window.WebSocket = class extends WebSocket { constructor() { super(`ws://${location.host}/nothing-here`); window.tried++; } };
+        window.WebSocket = class extends WebSocket { constructor() { super(`${location.origin.replace('http', 'ws')}/nothing-here`); window.tried++; } };
       });
       const page = await listen(await bare(halley, context), 'chat', {since: '-1', share: false});
       await isOpen(page, 'events');
@@ -155,6 +160,16 @@ for (const server of SERVERS) {
       await listen(await loaded(page), 'chat', {share: false});
       await isOpen(page, 'events');
       assert.equal(await page.evaluate(() => window.tried), 0);
+    });
+
+    test("the WebSockets of other systems' clients are told at once what becomes of them", async () => {
+      const page = await bare(halley);
+      const become = path => page.evaluate(url => new Promise(done => {
+        const socket = new WebSocket(url);
+        for (const type of ['open', 'error']) socket.addEventListener(type, () => done(type));
+      }), halley.url.replace('http', 'ws') + path);
+      assert.equal(await become('bayeux'), 'open');
+      assert.equal(await become('comet/poll?channel=chat'), 'error');
     });
 
     test('patterns come and go on one open WebSocket, and history is read beside it', async () => {

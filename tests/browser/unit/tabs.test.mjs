@@ -53,6 +53,23 @@ test('ten tabs hold one connection, and each hears everything once', async () =>
   assert.equal(server.streams.size, 1);
 });
 
+test('a tab that is far behind when the leader begins to speak for it misses nothing', async () => {
+  const a = tab(), b = tab();
+  let go;
+  const held = new Promise(done => { go = done; }), isLeaders = r => r.endpoint === 'poll' && r.channels.length === 2;
+  a.subscribe('one');
+  await isOpen(a);
+  server.before = r => isLeaders(r) ? held : undefined;
+  b.subscribe('two');
+  await until(() => server.requests.some(isLeaders), 'the leader asks for the other channel');
+  server.publish('two', ...range(1, 250)); // more than two reads bring
+  go();
+  await isOpen(a, b);
+  server.publish('two', 251);
+  await has(251, b);
+  assert.deepEqual(b.got, range(1, 251));
+});
+
 test('when the leader closes another takes over, and nothing is lost or doubled', async () => {
   const all = await open(4);
   let n = 0;
