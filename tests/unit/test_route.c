@@ -18,18 +18,21 @@ static const struct request_taker taker = {app_take, app_wants, &app};
 
 static void begin(const char *origins) {
     char *argv[] = {keepf("unit"), keepf("-f"), keepf("tests/unit/config/valid/open.conf"),
-                    keepf("-o"), keepf("origins=%s", origins)};
+                    keepf("-o"), keepf("origins=%s", origins), keepf("-o"),
+                    keepf("redis=unix:/nowhere.sock")};
     struct config_command command;
     char problem[CONFIG_PROBLEM];
 
-    ck_assert_msg(config_load(&config, &command, 5, argv, problem) == 0, "%s", problem);
+    ck_assert_msg(config_load(&config, &command, 7, argv, problem) == 0, "%s", problem);
     app = (struct app){.config = &config, .stats = &stats, .loop = ev_loop_new(0)};
+    app.hub = hub_new(app.loop, &config, &stats);
     connections = connections_new(app.loop, &stats, 1000);
 }
 
 static void end(void) {
     connections_free(connections);
     ck_assert_uint_eq(stats.connections, 0);
+    hub_free(app.hub);
     ev_loop_destroy(app.loop);
     config_free(&config);
 }
