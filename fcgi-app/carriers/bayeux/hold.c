@@ -8,7 +8,7 @@
  *
  * A WebSocket's connect keeps the session: it stays attached from one request of its client to the
  * next (HOLD_RESTING), and where the client stands is in memory (kept.h), so that a delivery asks
- * * Redis nothing. Whoever else wants the session is told to wait, this one to write down what it
+ * Redis nothing. Whoever else wants the session is told to wait, this one to write down what it
  * knows: then it is held as any session is, or given back (giving.c) if nobody asks just now. What
  * a process that was killed had not written yet is found by what the client acknowledges; one that
  * does not acknowledge is given again what it got since the last tick.
