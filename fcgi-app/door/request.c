@@ -209,7 +209,8 @@ bool request_same(const struct request *one, const struct request *other, said_s
     int i;
 
     FOREACH_SAID(i, of & (all_plain | all_dear)) {
-        if (strcmp(*member_of(one, i), *member_of(other, i)) != 0)
+        const char *text = *member_of(one, i), *same = *member_of(other, i);
+        if (text != same && strcmp(text, same) != 0) /* mostly both are the one "" */
             return false;
     }
     return true;

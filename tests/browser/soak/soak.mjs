@@ -29,14 +29,12 @@ const OPTIONS = {backoff: 100, maxBackoff: 2000, interval: 500, blocked: 5000, h
 
 /* In the page: listens, and keeps count of what is not as it should be, with what led to it. */
 function listenIn([channel, options]) {
-  const heard = window.heard = {first: 0, last: 0, wrong: [], gaps: 0}, story = [], {_batch, handleEvent} = Halley.prototype;
+  const heard = window.heard = {first: 0, last: 0, wrong: [], gaps: 0}, story = [], {_emit, handleEvent} = Halley.prototype;
   const tell = text => story.push(`${(Date.now() / 1000 % 1000).toFixed(2)} ${text}`) > 40 && story.shift();
   Object.assign(Halley.prototype, {
-    _batch(signal, batch, past) {
-      const {messages = [], cursor, more} = batch;
-      tell(`${this._name}${this._yield ? ' leading' : ''}${this._joining ? ' joins' : ''}: ${messages[0]?.data}..${messages.at(-1)?.data}${
-        more ? ' and more' : ''}${signal.aborted ? ', too late' : ''}, ${cursor}`);
-      return _batch.call(this, signal, batch, past);
+    _emit(event, of, ...more) {
+      tell(`${this.transport}${this._yield ? ' leading' : ''}: ${event} ${of.data || of.state || of.channels || of.message}`);
+      return _emit.call(this, event, of, ...more);
     },
     handleEvent(event) {
       tell(event.type);
@@ -44,7 +42,6 @@ function listenIn([channel, options]) {
     }
   });
   window.halley = new Halley('/comet', options);
-  window.halley.on('state', ({state, transport}) => tell(`${state} ${transport}`));
   window.halley.on('gap', () => { heard.gaps++; });
   window.halley.subscribe(channel, ({data: n}) => {
     if (heard.last && n !== heard.last + 1) heard.wrong.push(`${heard.last} was followed by ${n}:\n  ${story.join('\n  ')}`);
