@@ -8,8 +8,8 @@
  * on requests of this site's own pages, and of `origins` that are listed word for word; what comes
  * from elsewhere is from somebody whom nobody knows.
  *
- * Tokens that were verified are remembered by their digests, the oldest first to go: a poller sends
- * the same one with each request.
+ * Tokens that were verified are remembered, the oldest first to go: a poller sends the same one
+ * with each request. Long ones are by their digests, which costs more than to compare a short one.
  */
 #include "fcgi-app/rights/credential.h"
 
@@ -30,10 +30,19 @@
 #define ASKED_WANTS (SAID_BIT(SAID_COOKIE) | SAID_BIT(SAID_AUTHORIZATION) | SAID_BIT(SAID_REFERER))
 #define TOKEN_WANTS (SAID_BIT(SAID_AUTHORIZATION) | SAID_BIT(SAID_SOCKET_PROTOCOL))
 
+enum { SHORT = 1024 }; /* bytes of a token that is remembered as it is */
+
+/* What a token is remembered by: itself, or its digest, which is shorter than any of the others. */
+struct remembered {
+    const void *at;
+    size_t len;
+    unsigned char digest[CRYPTO_SHA256];
+};
+
 struct verified {
     UT_hash_handle hh; /* in the order in which they came */
-    unsigned char digest[CRYPTO_SHA256];
     struct identity *who;
+    char key[];
 };
 
 struct credentials {
@@ -146,11 +155,21 @@ said_set credentials_want(const struct credentials *credentials) {
 
 /* ------------------------------------------------------------------------- tokens */
 
-static struct identity *recall(struct credentials *credentials,
-                               const unsigned char digest[CRYPTO_SHA256], double now) {
+static void make_key(struct remembered *key, const char *token, size_t len) {
+    key->at = token;
+    key->len = len;
+    if (len > CRYPTO_SHA256 && len <= SHORT)
+        return;
+    crypto_sha256(token, len, key->digest);
+    key->at = key->digest;
+    key->len = sizeof key->digest;
+}
+
+static struct identity *recall(struct credentials *credentials, const struct remembered *key,
+                               double now) {
     struct verified *verified;
 
-    HASH_FIND(hh, credentials->verified, digest, CRYPTO_SHA256, verified);
+    HASH_FIND(hh, credentials->verified, key->at, key->len, verified);
     if (verified == NULL)
         return NULL;
     if (verified->who->expires > now)
@@ -159,15 +178,15 @@ static struct identity *recall(struct credentials *credentials,
     return NULL;
 }
 
-static void remember(struct credentials *credentials, const unsigned char digest[CRYPTO_SHA256],
+static void remember(struct credentials *credentials, const struct remembered *key,
                      const struct identity *who) {
-    struct verified *verified = mem_new(sizeof *verified);
+    struct verified *verified = mem_new(sizeof *verified + key->len);
 
     if (HASH_COUNT(credentials->verified) >= CREDENTIALS_MAX)
         forget(credentials, credentials->verified);
-    memcpy(verified->digest, digest, sizeof verified->digest);
+    memcpy(verified->key, key->at, key->len);
     verified->who = identity_hold(who);
-    HASH_ADD(hh, credentials->verified, digest, sizeof verified->digest, verified);
+    HASH_ADD_KEYPTR(hh, credentials->verified, verified->key, key->len, verified);
 }
 
 void credentials_know(struct credentials *credentials, struct identity *who, double now) {
@@ -177,11 +196,11 @@ void credentials_know(struct credentials *credentials, struct identity *who, dou
 
 struct identity *credentials_token(struct credentials *credentials, const char *token, size_t len,
                                    double now, struct problem *problem) {
-    unsigned char digest[CRYPTO_SHA256];
     enum token_fault fault = TOKEN_BAD;
+    struct remembered key;
 
-    crypto_sha256(token, len, digest);
-    struct identity *who = recall(credentials, digest, now);
+    make_key(&key, token, len);
+    struct identity *who = recall(credentials, &key, now);
     if (who != NULL)
         return who;
     who = token_read(credentials->config, credentials->keys, token, len, now, &fault);
@@ -195,7 +214,7 @@ struct identity *credentials_token(struct credentials *credentials, const char *
         identity_free(who);
         return NULL;
     }
-    remember(credentials, digest, who);
+    remember(credentials, &key, who);
     return who;
 }
 
@@ -229,14 +248,14 @@ static void look_in_list(struct found *found, const char *list, const char *word
 /* Fields that stand there twice are one list (RFC 9110 §5.3); a scheme is followed by blanks. */
 static void look_in_field(struct found *found, const char *field) {
     for (const char *at = field; *at != '\0'; at += strspn(at, ", \t")) {
-        size_t end = strcspn(at, ",");
+        size_t element = strcspn(at, ","), end = element;
         if (end > 7 && strncasecmp(at, "Bearer ", 7) == 0) {
             size_t skipped = 7 + strspn(at + 7, " ");
             while (end > skipped && (at[end - 1] == ' ' || at[end - 1] == '\t'))
                 end--;
             note(found, at + skipped, end - skipped);
         }
-        at += strcspn(at, ",");
+        at += element;
     }
 }
 

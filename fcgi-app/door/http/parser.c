@@ -411,7 +411,7 @@ bool parser_field(const struct parser *parser, size_t *at, struct span *name, st
     if (len == 0)
         return false;
     *at += len + 2;
-    (void)strict_field(line, len, name, value);
+    strict_split(line, len, name, value);
     return true;
 }
 

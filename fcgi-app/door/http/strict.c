@@ -83,9 +83,15 @@ static bool is_blank(char c) {
     return c == ' ' || c == '\t';
 }
 
-/* How many bytes at the beginning are of a class. */
+/* How many bytes at the beginning are of a class; four at a time: each byte of a head comes here.
+ */
 static size_t run_of(int class, const char *text, size_t len) {
+    const unsigned char *at = (const unsigned char *)text;
     size_t i = 0;
+
+    while (i + 4 <= len && (classes[at[i]] & classes[at[i + 1]] & classes[at[i + 2]] &
+                            classes[at[i + 3]] & class) != 0)
+        i += 4;
     while (i < len && is(text[i], class))
         i++;
     return i;
@@ -145,8 +151,20 @@ struct fault strict_request_line(const char *line, size_t len, struct strict_req
 
 /* ---------------------------------------------------------------- fields */
 
+void strict_split(const char *line, size_t len, struct span *name, struct span *value) {
+    size_t token = (size_t)((const char *)memchr(line, ':', len) - line), from = token + 1,
+           to = len;
+
+    while (from < to && is_blank(line[from]))
+        from++;
+    while (to > from && is_blank(line[to - 1]))
+        to--;
+    *name = (struct span){line, token};
+    *value = (struct span){line + from, to - from};
+}
+
 struct fault strict_field(const char *line, size_t len, struct span *name, struct span *value) {
-    size_t token = run_of(TOKEN, line, len), from = token + 1, to = len;
+    size_t token = run_of(TOKEN, line, len), from = token + 1;
 
     if (len > 0 && is_blank(line[0]))
         return bad("header: a field may not go on in another line");
@@ -154,12 +172,7 @@ struct fault strict_field(const char *line, size_t len, struct span *name, struc
         return bad("header: a field must be a name, a colon and a value");
     if (run_of(TEXT, line + from, len - from) < len - from)
         return bad("header: a value may have no control characters");
-    while (from < to && is_blank(line[from]))
-        from++;
-    while (to > from && is_blank(line[to - 1]))
-        to--;
-    *name = (struct span){line, token};
-    *value = (struct span){line + from, to - from};
+    strict_split(line, len, name, value);
     return GOOD;
 }
 
