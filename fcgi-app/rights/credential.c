@@ -34,8 +34,9 @@ enum { SHORT = 1024 }; /* bytes of a token that is remembered as it is */
 
 /* What a token is remembered by: itself, or its digest, which is shorter than any of the others. */
 struct remembered {
-    const void *at;
+    const char *at;
     size_t len;
+    unsigned hash;
     unsigned char digest[CRYPTO_SHA256];
 };
 
@@ -155,21 +156,31 @@ said_set credentials_want(const struct credentials *credentials) {
 
 /* ------------------------------------------------------------------------- tokens */
 
+/* Of its end, which is of a signature: that of the tokens that are remembered is as good as random,
+ * and nobody can choose it. */
+static unsigned hash_of(const char *key, size_t len) {
+    uint64_t end;
+
+    memcpy(&end, key + len - sizeof end, sizeof end);
+    return (unsigned)(end * UINT64_C(0x9E3779B97F4A7C15) >> 32);
+}
+
 static void make_key(struct remembered *key, const char *token, size_t len) {
     key->at = token;
     key->len = len;
-    if (len > CRYPTO_SHA256 && len <= SHORT)
-        return;
-    crypto_sha256(token, len, key->digest);
-    key->at = key->digest;
-    key->len = sizeof key->digest;
+    if (len <= CRYPTO_SHA256 || len > SHORT) {
+        crypto_sha256(token, len, key->digest);
+        key->at = (const char *)key->digest;
+        key->len = sizeof key->digest;
+    }
+    key->hash = hash_of(key->at, key->len);
 }
 
 static struct identity *recall(struct credentials *credentials, const struct remembered *key,
                                double now) {
     struct verified *verified;
 
-    HASH_FIND(hh, credentials->verified, key->at, key->len, verified);
+    HASH_FIND_BYHASHVALUE(hh, credentials->verified, key->at, key->len, key->hash, verified);
     if (verified == NULL)
         return NULL;
     if (verified->who->expires > now)
@@ -186,7 +197,8 @@ static void remember(struct credentials *credentials, const struct remembered *k
         forget(credentials, credentials->verified);
     memcpy(verified->key, key->at, key->len);
     verified->who = identity_hold(who);
-    HASH_ADD_KEYPTR(hh, credentials->verified, verified->key, key->len, verified);
+    HASH_ADD_KEYPTR_BYHASHVALUE(hh, credentials->verified, verified->key, key->len, key->hash,
+                                verified);
 }
 
 void credentials_know(struct credentials *credentials, struct identity *who, double now) {
