@@ -194,6 +194,30 @@ START_TEST(no_forged_token_is_believed) {
 }
 END_TEST
 
+/* Tokens that were verified are remembered, a long one in another way than a short one. */
+START_TEST(what_is_like_a_remembered_token_is_none) {
+    static const char path[] = "/comet/poll?since=start&channel=mine/bob";
+
+    for (int longer = 0; longer < 2; longer++) {
+        const char *good = token_of(KEY, keepf("{\"sub\":\"bob\",\"exp\":%ld,\"x\":\"%0*d\"}",
+                                               (long)time(NULL) + 600, longer ? 2000 : 1, 0));
+        size_t len = strlen(good), places[] = {0, len / 2, len - 20, len - 2};
+
+        for (int i = 0; i < 2; i++)
+            ck_assert_int_eq(ask_as(good, path)->status, 200);
+        for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+            char *other = keepf("%s", good);
+            other[places[i]] = other[places[i]] == 'A' ? 'B' : 'A';
+            const struct answer *answer = ask_as(other, path);
+            ck_assert_msg(answer->status == 401, "byte %zu: %s", places[i], answer_text(answer));
+        }
+        ck_assert_int_eq(ask_as(keepf("%.*s", (int)len - 1, good), path)->status, 401);
+        ck_assert_int_eq(ask_as(good + 1, path)->status, 401);
+        ck_assert_int_eq(ask_as(good, path)->status, 200);
+    }
+}
+END_TEST
+
 START_TEST(two_credentials_that_differ_are_nobody) {
     const char *alice = token_for("alice"), *bob = token_for("bob");
     const struct request fields = {.path = "/comet/poll?since=start&channel=mine/bob",
@@ -423,6 +447,7 @@ static void add_tests(TCase *tcase) {
     tcase_add_test(tcase, no_spelling_of_a_name_is_another_ones_channel);
     tcase_add_test(tcase, a_cursor_of_another_channel_opens_nothing);
     tcase_add_test(tcase, no_forged_token_is_believed);
+    tcase_add_test(tcase, what_is_like_a_remembered_token_is_none);
     tcase_add_test(tcase, two_credentials_that_differ_are_nobody);
     tcase_add_test(tcase, the_next_user_of_a_kept_connection_inherits_nothing);
     tcase_add_test(tcase, a_page_of_another_site_does_nothing_with_its_visitors_cookie);
