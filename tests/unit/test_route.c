@@ -17,8 +17,12 @@ static struct connections *connections;
 static const struct request_taker taker = {app_take, app_wants, &app};
 
 static void begin(const char *origins) {
-    char *argv[] = {keepf("unit"), keepf("-f"), keepf("tests/unit/config/valid/open.conf"),
-                    keepf("-o"), keepf("origins=%s", origins), keepf("-o"),
+    char *argv[] = {keepf("unit"),
+                    keepf("-f"),
+                    keepf("tests/unit/config/valid/open.conf"),
+                    keepf("-o"),
+                    keepf("origins=%s", origins),
+                    keepf("-o"),
                     keepf("redis=unix:/nowhere.sock")};
     struct config_command command;
     char problem[CONFIG_PROBLEM];
