@@ -62,7 +62,8 @@ void visitors_bury(struct visitors *visitors, size_t line);
 /*
  * Uses `spent` of a rate that has `burst`, both as the microseconds in which so much comes back;
  * `now` is in microseconds. 0: it may. Else microseconds after which it might. More than the burst
- * may be spent when nothing of it is used. `*crowded` is set where another visitor had to be
+ * may be spent when nothing of it is used. Processes to which a new visitor comes at the same
+ * moment may each let him do so once more. `*crowded` is set where another visitor had to be
  * forgotten: of those who stand in the way the one who has used least.
  */
 int64_t visitors_use(struct visitors *visitors, uint64_t visitor, int64_t spent, int64_t burst,
