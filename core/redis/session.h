@@ -81,8 +81,8 @@ enum session_status {
                        * are `most` sessions already. Nothing is done */
     SESSION_FOREIGN,  /* attach, renew: it is another user's. Nothing is done */
     SESSION_KEPT      /* attach: its holder has its positions in memory, and has been told to write
-                       * them down (SESSION_WORD_BACK): attach again in a few milliseconds; if that takes
-                       * long, as      SESSION_NEWEST */
+                       * them down (SESSION_WORD_BACK): attach again in a few milliseconds;
+                       * if that takes long, as SESSION_NEWEST */
 };
 
 /*

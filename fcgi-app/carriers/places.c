@@ -10,6 +10,16 @@
 #include "core/data/cursor.h"
 #include "fcgi-app/door/params.h"
 
+const struct hub_channel *places_find(const struct hub_places *places, const char *name,
+                                      size_t len) {
+    for (size_t i = 0; i < places->count; i++) {
+        const struct hub_channel *channel = &places->channels[i];
+        if (channel->len == len && memcmp(channel->name, name, len) == 0)
+            return channel;
+    }
+    return NULL;
+}
+
 static void drop_others(struct hub_places *places, const struct cursor *cursor) {
     size_t left = 0;
 
@@ -23,16 +33,6 @@ static void drop_others(struct hub_places *places, const struct cursor *cursor) 
     places->count = left;
 }
 
-static bool stands_in(const struct hub_places *places, const struct cursor_item *item) {
-    for (size_t i = 0; i < places->count; i++) {
-        const struct hub_channel *channel = &places->channels[i];
-        if (channel->len == item->channel_len &&
-            memcmp(channel->name, item->channel, channel->len) == 0)
-            return true;
-    }
-    return false;
-}
-
 static void add_new(struct hub_places *places, const struct cursor *cursor) {
     size_t before = places->count;
     struct hub_places old = {.channels = places->channels, .count = before};
@@ -42,7 +42,7 @@ static void add_new(struct hub_places *places, const struct cursor *cursor) {
     old.channels = places->channels;
     for (size_t i = 0; i < cursor->count; i++) {
         const struct cursor_item *item = &cursor->items[i];
-        if (before > 0 && stands_in(&old, item))
+        if (places_have(&old, item->channel, item->channel_len))
             continue;
         places->channels[places->count++] =
             (struct hub_channel){.name = mem_copy(item->channel, item->channel_len),
@@ -84,12 +84,7 @@ struct hub_places places_copy(const struct hub_places *places) {
 }
 
 bool places_have(const struct hub_places *places, const char *name, size_t len) {
-    for (size_t i = 0; i < places->count; i++) {
-        const struct hub_channel *channel = &places->channels[i];
-        if (channel->len == len && memcmp(channel->name, name, len) == 0)
-            return true;
-    }
-    return false;
+    return places_find(places, name, len) != NULL;
 }
 
 struct batch *places_batch(const struct hub_places *places) {

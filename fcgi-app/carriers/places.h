@@ -23,7 +23,9 @@ void places_put(const struct hub_places *places, struct buf *out);
 /* A copy, the caller's to free with hub_places_free(). */
 struct hub_places places_copy(const struct hub_places *places);
 
-/* Whether a channel is among the places. */
+/* A channel among the places; NULL: it is not. And whether it is. */
+const struct hub_channel *places_find(const struct hub_places *places, const char *name,
+                                      size_t len);
 bool places_have(const struct hub_places *places, const char *name, size_t len);
 
 /* The batch without messages of somebody who stands there. One reference. */

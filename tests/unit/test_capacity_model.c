@@ -234,20 +234,15 @@ static void play(unsigned seed, unsigned steps) {
     }
 }
 
-static unsigned number_from(const char *name, unsigned otherwise) {
-    const char *text = getenv(name);
-    return text != NULL && text[0] != '\0' ? (unsigned)strtoul(text, NULL, 10) : otherwise;
-}
-
 START_TEST(whatever_befalls_processes_all_count_what_those_hold_that_live) {
-    unsigned one = number_from("HALLEY_MODEL_SEED", 0), first = one != 0 ? one : 1;
-    unsigned worlds = WORLDS / number_from("CK_TIMEOUT_MULTIPLIER", 1);
+    unsigned one = unit_number("HALLEY_MODEL_SEED", 0), first = one != 0 ? one : 1;
+    unsigned worlds = WORLDS / unit_number("CK_TIMEOUT_MULTIPLIER", 1);
 
     log_open("model", LOG_ERROR);
     snprintf(dir, sizeof dir, "/tmp/halley-capacity.XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(dir));
     for (unsigned seed = first; seed < first + (one != 0 ? 1 : worlds + 1); seed++)
-        play(seed, number_from("HALLEY_MODEL_STEPS", STEPS));
+        play(seed, unit_number("HALLEY_MODEL_STEPS", STEPS));
     ck_assert_msg(rmdir(dir) == 0, "%s is not empty", dir);
 }
 END_TEST

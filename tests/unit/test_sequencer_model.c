@@ -14,11 +14,6 @@
 
 enum { WORLDS = 500, STEPS = 700, SHORT = 60 };
 
-static unsigned number_from(const char *name, unsigned fallback) {
-    const char *text = getenv(name);
-    return text != NULL ? (unsigned)atoi(text) : fallback;
-}
-
 static void add(struct model_counts *sum, const struct model_counts *counts) {
     sum->published += counts->published;
     sum->history += counts->history;
@@ -33,12 +28,12 @@ static void add(struct model_counts *sum, const struct model_counts *counts) {
 
 /* Each world has a seed of its own; a slow tool (valgrind) sees fewer of them. */
 static void play(int workers, unsigned steps) {
-    unsigned one = number_from("HALLEY_MODEL_SEED", 0), first = one != 0 ? one : 1;
+    unsigned one = unit_number("HALLEY_MODEL_SEED", 0), first = one != 0 ? one : 1;
     unsigned worlds =
-        number_from("HALLEY_MODEL_WORLDS", WORLDS / number_from("CK_TIMEOUT_MULTIPLIER", 1));
+        unit_number("HALLEY_MODEL_WORLDS", WORLDS / unit_number("CK_TIMEOUT_MULTIPLIER", 1));
     struct model_counts sum = {0};
 
-    if (number_from("HALLEY_MODEL_WORKERS", (unsigned)workers) != (unsigned)workers)
+    if (unit_number("HALLEY_MODEL_WORKERS", (unsigned)workers) != (unsigned)workers)
         return;
     log_open("model", LOG_ERROR);
     for (unsigned number = first; number < first + (one != 0 ? 1 : worlds); number++) {

@@ -140,18 +140,13 @@ static void play(unsigned seed, unsigned steps) {
     }
 }
 
-static unsigned number_from(const char *name, unsigned otherwise) {
-    const char *text = getenv(name);
-    return text != NULL && text[0] != '\0' ? (unsigned)strtoul(text, NULL, 10) : otherwise;
-}
-
 START_TEST(whatever_befalls_processes_what_those_hold_that_live_is_seen) {
-    unsigned one = number_from("HALLEY_MODEL_SEED", 0), first = one != 0 ? one : 1;
-    unsigned worlds = WORLDS / number_from("CK_TIMEOUT_MULTIPLIER", 1);
+    unsigned one = unit_number("HALLEY_MODEL_SEED", 0), first = one != 0 ? one : 1;
+    unsigned worlds = WORLDS / unit_number("CK_TIMEOUT_MULTIPLIER", 1);
 
     visitors = mem_new(sizeof *visitors);
     for (unsigned seed = first; seed < first + (one != 0 ? 1 : worlds); seed++)
-        play(seed, number_from("HALLEY_MODEL_STEPS", STEPS));
+        play(seed, unit_number("HALLEY_MODEL_STEPS", STEPS));
     free(visitors);
 }
 END_TEST

@@ -33,3 +33,8 @@ int unit_run(const char *name, const TTest *const *tests, size_t count) {
     srunner_free(runner);
     return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
+
+unsigned unit_number(const char *name, unsigned otherwise) {
+    const char *text = getenv(name);
+    return text != NULL && text[0] != '\0' ? (unsigned)strtoul(text, NULL, 10) : otherwise;
+}

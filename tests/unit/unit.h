@@ -14,6 +14,9 @@ int unit_run(const char *name, const TTest *const *tests, size_t count);
         return unit_run(name, tests, sizeof tests / sizeof tests[0]);                              \
     }
 
+/* The number in an environment variable; `otherwise` where there is none. */
+unsigned unit_number(const char *name, unsigned otherwise);
+
 #define ROWS(table) (sizeof(table) / sizeof((table)[0]))
 
 /* `len` bytes are exactly the text `want`; `what` (a row's name) stands in the message. */

@@ -36,21 +36,11 @@ struct hub_places kept_copy(const struct kept *kept) {
     return places_copy(kept->flying ? &kept->sent : &kept->settled);
 }
 
-static const struct hub_channel *find(const struct hub_places *places,
-                                      const struct hub_channel *wanted) {
-    for (size_t i = 0; i < places->count; i++) {
-        const struct hub_channel *channel = &places->channels[i];
-        if (channel->len == wanted->len && memcmp(channel->name, wanted->name, wanted->len) == 0)
-            return channel;
-    }
-    return NULL;
-}
-
 /* How many messages a channel is further than it was; false: so many that `most` are too few, or it
  * is not known. */
 static bool step_of(const struct hub_channel *was, const struct hub_places *places, uint64_t most,
                     uint64_t *step) {
-    const struct hub_channel *is = find(places, was);
+    const struct hub_channel *is = places_find(places, was->name, was->len);
 
     *step = 0;
     if (is == NULL)
@@ -64,7 +54,7 @@ static bool step_of(const struct hub_channel *was, const struct hub_places *plac
 
 static bool has_others(const struct hub_places *base, const struct hub_places *places) {
     for (size_t i = 0; i < places->count; i++) {
-        if (find(base, &places->channels[i]) == NULL)
+        if (!places_have(base, places->channels[i].name, places->channels[i].len))
             return true;
     }
     return false;

@@ -83,8 +83,7 @@ static bool is_blank(char c) {
     return c == ' ' || c == '\t';
 }
 
-/* How many bytes at the beginning are of a class; four at a time: each byte of a head comes here.
- */
+/* How many bytes at the beginning are of a class; four at a time, as all of a head comes here. */
 static size_t run_of(int class, const char *text, size_t len) {
     const unsigned char *at = (const unsigned char *)text;
     size_t i = 0;

@@ -31,10 +31,10 @@ struct strict_request {
 /* Each of these takes a line without its CR LF. */
 struct fault strict_request_line(const char *line, size_t len, struct strict_request *out);
 struct fault strict_field(const char *line, size_t len, struct span *name, struct span *value);
-
-/* The same of a line that was good. */
-void strict_split(const char *line, size_t len, struct span *name, struct span *value);
 struct fault strict_chunk_size(const char *line, size_t len);
+
+/* What strict_field() finds in a line that it has taken before. */
+void strict_split(const char *line, size_t len, struct span *name, struct span *value);
 
 /* Whether a byte may be the first one of a request. */
 bool strict_begins(char c);
