@@ -259,6 +259,9 @@ static bool load_space(const struct speech *speech, const char *line, size_t len
     if (len < SOCKETIO_ID + 2 || line[len - SOCKETIO_ID - 1] != ' ' ||
         state->count == SOCKETIO_SPACES)
         return false;
+    if (!socketio_token_valid(speech, line, len - SOCKETIO_ID - 1, line + len - SOCKETIO_ID,
+                              SOCKETIO_ID))
+        return false;
     socketio_space_add(speech, line, len - SOCKETIO_ID - 1, line + len - SOCKETIO_ID);
     return true;
 }
