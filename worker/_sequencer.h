@@ -46,6 +46,7 @@ struct sequencer {
     double doubted;  /* when it asked last because of a word that was not signed */
     bool closed;     /* draining */
     uint64_t total;  /* as Redis said last */
+    uint64_t untold; /* dropped while it led, which Redis has not been told */
     struct {
         uint64_t heard, ingested, dropped, unjoined, foreign, forged, astray, refused, takeovers,
             cuts, doubts, forgotten, full;

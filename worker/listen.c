@@ -146,7 +146,9 @@ static bool hear_others(struct sequencer *s, const char *name, size_t len, struc
     if (!ingest_read(s->ingest, name, len, heard->payload, heard->payload_len, &meaning))
         return true;
     s->counts.ingested++;
-    s->counts.dropped += meaning.why != NULL ? 1 : meaning.left_out;
+    uint64_t dropped = meaning.why != NULL ? 1 : meaning.left_out;
+    s->counts.dropped += dropped;
+    s->untold += s->lease.held ? dropped : 0;
     if (meaning.why == NULL && meaning.left_out > 0)
         complain(s, "names that no channel can have, or over max_channels, are left out");
     heard->payload = meaning.payload;

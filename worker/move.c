@@ -166,6 +166,22 @@ static void on_lease(void *ctx, const redis_reply *reply) {
     sequencer_move(s);
 }
 
+/* What is dropped is heard by all workers, and counted by the one who leads when he hears it: once,
+ * or not at all where he is killed before he says so. */
+static void tell_dropped(struct sequencer *s) {
+    struct call call;
+
+    if (s->untold == 0 || !s->lease.held)
+        return;
+    call_begin(&call, "halley_dropped");
+    call_text(&call, "1");
+    call_text(&call, s->lease.key);
+    call_text(&call, s->lease.owner);
+    call_number(&call, s->untold);
+    if (s->porter.send(s->porter.ctx, NULL, NULL, &call))
+        s->untold = 0;
+}
+
 /* What it wants of Redis just now. */
 static enum verb verb_of(const struct sequencer *s) {
     if (s->closed && !s->hearing.listening && !s->joining)
@@ -178,6 +194,7 @@ static enum verb verb_of(const struct sequencer *s) {
 static void ask(struct sequencer *s) {
     struct call call;
 
+    tell_dropped(s);
     s->asked = verb_of(s);
     call_begin(&call, "halley_lease");
     lease_report(&s->lease, &call, verbs[s->asked], &s->hearing, &s->queue);

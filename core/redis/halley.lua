@@ -46,7 +46,7 @@
 -- until then must be refused, and not be taken for something else. halley_installation and
 -- halley_session_version are asked by programs of every age.
 
-local VERSION = 27
+local VERSION = 28
 local SERVES = 26 -- the lowest number of a text whose programs can work with this one
 local DIGEST = '' -- of this text, which the build puts in here (Makefile)
 
@@ -1526,6 +1526,17 @@ local function holds(lease_key, owner, now)
   return lease[1] == owner and tonumber(lease[2] or 0) > now
 end
 
+-- All workers hear what none of them understands: who leads counts it, for all who ever led.
+-- in:  lease key; who says so, how many more it dropped
+-- out: how many were dropped since Redis has this count; or 0: somebody else leads
+local function halley_dropped(keys, args)
+  if not holds(keys[1], args[1], now_ms()) then return 0 end
+  local count = keys[1] .. ':dropped'
+  local all = (tonumber(redis.call('GET', count) or 0) or 0) + tonumber(args[2])
+  redis.call('SET', count, text(all))
+  return all
+end
+
 -- Gives a channel's next number to no message, so that each of its readers is told of a gap;
 -- those who listen are told the id. `bare`: the stretch of the bare publish in whose place it is,
 -- or up to which it is told.
@@ -1803,6 +1814,7 @@ redis.register_function { function_name = 'halley_join', callback = halley_join,
 redis.register_function { function_name = 'halley_lease', callback = halley_lease, flags = { 'allow-oom' } }
 redis.register_function { function_name = 'halley_sequence', callback = halley_sequence }
 redis.register_function { function_name = 'halley_aside', callback = halley_aside }
+redis.register_function { function_name = 'halley_dropped', callback = halley_dropped }
 redis.register_function { function_name = 'halley_doubt', callback = halley_doubt }
 redis.register_function { function_name = 'halley_gap', callback = halley_gap }
 redis.register_function { function_name = 'halley_installation', callback = halley_installation, flags = { 'no-writes' } }

@@ -96,7 +96,6 @@ static void sum_workers(const struct buf *list, struct figures *figures) {
         if (close == NULL)
             continue;
         figures->workers++;
-        figures->dropped += number_behind(at, close, "\"dropped\":");
         figures->queued += number_behind(at, close, "\"queue\":");
         figures->leaders += behind(at, close, "\"state\":\"leading\"") != NULL;
     }
@@ -112,13 +111,35 @@ static void on_reports(void *ctx, const struct buf *list) {
     free(asking);
 }
 
-static void on_counted(void *ctx, const struct session_view *view) {
+static void on_dropped(void *ctx, const redis_reply *reply) {
     struct asking *asking = ctx;
     struct report *report = asking->app->report;
+    size_t len;
+    const char *count = redis_text(reply, &len);
+
+    asking->figures.counted = reply != NULL && !redis_is_error(reply);
+    asking->figures.dropped = count != NULL ? strtoull(count, NULL, 10) : 0;
+    if (report == NULL || report_all(report, on_reports, asking) != ERR_OK)
+        on_reports(asking, NULL);
+}
+
+/* A worker's own count ends with it: they count together, in Redis (halley_dropped). */
+static void ask_workers(struct asking *asking) {
+    static const char *argv[] = {"GET", "halley.lease:sequencer:dropped"};
+    const size_t lens[] = {3, strlen(argv[1])};
+
+    if (redis_command(hub_commands(asking->app->hub), on_dropped, asking, 2, argv, lens) != ERR_OK)
+        on_reports(asking, NULL);
+}
+
+static void on_counted(void *ctx, const struct session_view *view) {
+    struct asking *asking = ctx;
 
     asking->figures.known = view->err == ERR_OK && view->status == SESSION_OK;
     asking->figures.sessions = view->sessions;
-    if (!asking->workers || report == NULL || report_all(report, on_reports, asking) != ERR_OK)
+    if (asking->workers)
+        ask_workers(asking);
+    else
         on_reports(asking, NULL);
 }
 

@@ -16,8 +16,9 @@ struct figures {
     uint64_t sessions; /* that there are, of all processes */
     bool reported;     /* it says what the workers reported, where that was asked for */
     uint64_t workers;  /* that are at work, on whichever machine */
-    uint64_t dropped;  /* by the workers that are at work: what others published that could not be
-                        * understood, or that named no channel that there can be */
+    bool counted;      /* it says what `dropped` is, likewise */
+    uint64_t dropped;  /* by all workers that ever led, since Redis counts: what others published
+                        * that could not be understood, or named no channel that there can be */
     uint64_t leaders;  /* workers that lead */
     uint64_t queued;   /* messages that wait in workers */
 };

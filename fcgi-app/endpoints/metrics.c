@@ -166,10 +166,11 @@ static void put_times(const struct stats *stats, struct buf *out) {
 static void put_of_redis(const struct figures *figures, struct buf *out) {
     if (figures->known)
         put(out, "sessions", "gauge", "sessions of polling clients now", figures->sessions);
+    if (figures->counted)
+        put(out, "worker_dropped", "counter", "publishes of others that could not be understood",
+            figures->dropped);
     if (!figures->reported)
         return;
-    put(out, "worker_dropped", "counter", "publishes of others that could not be understood",
-        figures->dropped);
     put(out, "workers", "gauge", "workers that are at work, those that stand by included",
         figures->workers);
     put(out, "worker_leader", "gauge", "1 while a worker leads", figures->leaders);

@@ -124,7 +124,6 @@ START_TEST(what_is_not_understood_is_dropped_and_what_follows_it_is_not) {
     publish("laravel_database_next", event, strlen(event));
     must_arrive("next", event);
     ck_assert_uint_ge(flow_lines(&lab, "worker0", "sequencer.ignored"), 1);
-    /* workers report every few seconds */
     until(dropped() >= 5, "%s", http_get(&lab, "/comet/metrics")->body);
 }
 END_TEST
@@ -182,6 +181,31 @@ START_TEST(a_worker_that_was_stopped_loses_nothing_to_one_with_other_patterns) {
     until(publish("other.b", "2", 1) == 1, "the other does not join when it is dead");
     until(store_held(&lab, "new/b") > 0, "the other does not work");
     ck_assert_int_eq(publish("script.a", "3", 1), 0); /* and publishers are told */
+    lab_close(&lab);
+}
+END_TEST
+
+static void worker_becomes(int index, const char *role) {
+    const char *worker = keepf("worker%d", index);
+    until(flow_lines(&lab, worker, keepf("role=%s", role)) > 0, "%s is not %s", worker, role);
+}
+
+/* All workers hear it, and the one who leads counts it. */
+START_TEST(what_is_dropped_is_counted_once_and_the_count_outlives_workers) {
+    open_alone("dropped");
+    lab_worker(&lab, 0);
+    worker_becomes(0, "leading");
+    lab_worker(&lab, 1);
+    worker_becomes(1, "standby");
+    lab_web(&lab, "nginx", 1);
+    for (int i = 0; i < 2; i++) {
+        worker_becomes(i, "leading");
+        for (int j = 0; j < 3; j++)
+            ck_assert_int_eq(publish("laravel_database_next", "no JSON", 7), 2 - i);
+        until(dropped() == 3 * (i + 1), "%s", http_get(&lab, "/comet/metrics")->body);
+        proc_stop(&lab.worker[i], SIGTERM);
+    }
+    ck_assert_int_eq(dropped(), 6);
     lab_close(&lab);
 }
 END_TEST
@@ -283,6 +307,7 @@ int main(void) {
     tcase_add_test(shared, nobody_reads_laravels_private_channels);
     tcase_add_test(alone, a_worker_that_hears_other_patterns_waits_until_the_last_has_left);
     tcase_add_test(alone, a_worker_that_was_stopped_loses_nothing_to_one_with_other_patterns);
+    tcase_add_test(alone, what_is_dropped_is_counted_once_and_the_count_outlives_workers);
     tcase_add_test(alone, workers_that_die_lose_and_double_nothing_of_it);
     return e2e_run(suite);
 }
