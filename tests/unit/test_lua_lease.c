@@ -127,6 +127,20 @@ START_TEST(one_owner_has_the_lease_at_a_time_and_renews_it) {
 }
 END_TEST
 
+START_TEST(who_has_the_lease_counts_what_is_dropped) {
+    server_start(false);
+    const char *a = lead("a");
+    ck_assert_str_eq(ask("FCALL halley_dropped 1 " KEY " a 2"), "2");
+    join(&(struct says){.owner = "b"});
+    ck_assert_str_eq(ask("FCALL halley_dropped 1 " KEY " b 2"), "0"); /* it heard the same */
+    leave(&(struct says){.owner = "a", .start = a, .deaf = true, .held = true});
+    lead("b");
+    ck_assert_str_eq(ask("FCALL halley_dropped 1 " KEY " a 1"), "0");
+    ck_assert_str_eq(ask("FCALL halley_dropped 1 " KEY " b 1"), "3"); /* and goes on */
+    ck_assert_str_eq(ask("GET " KEY ":dropped"), "3");
+}
+END_TEST
+
 START_TEST(a_lease_that_ran_out_is_anybodys) {
     server_start(false);
     const char *a = join(&(struct says){.owner = "a", .ttl = 20});
@@ -797,7 +811,8 @@ START_TEST(what_redis_refuses_in_one_of_several_channels_waits_in_that_one) {
 END_TEST
 
 UNIT_MAIN("lua_lease", one_owner_has_the_lease_at_a_time_and_renews_it,
-          a_lease_that_ran_out_is_anybodys, who_leaves_frees_the_lease_and_all_are_told,
+          who_has_the_lease_counts_what_is_dropped, a_lease_that_ran_out_is_anybodys,
+          who_leaves_frees_the_lease_and_all_are_told,
           a_barrier_is_told_to_all_and_above_all_that_were_known,
           a_barrier_has_the_number_of_the_publishes_that_are_not_our_own,
           who_holds_something_older_goes_first, who_has_not_heard_the_barrier_yet_is_waited_for,
