@@ -100,11 +100,10 @@ bool change_unsubscribe(const struct config *config, const struct identity *who,
     memset(change, 0, sizeof *change);
     if (!order_names(order->unsubscribe, "unsubscribe", &change->names, problem))
         return false;
-    note_questions(config, who, &change->names);
     for (size_t i = 0; i < change->names.count; i++) {
         const struct order_name *name = &change->names.names[i];
         if (!wildcard_valid(name->name, name->len) &&
-            !reading_allowed(config, who, name->name, name->len, problem))
+            !reading_ends(config, who, name->name, name->len, problem))
             return false;
     }
     return true;

@@ -37,8 +37,8 @@ static void subscribe(const struct speech *speech, struct command *command, stru
 }
 
 static void unsubscribe(const struct speech *speech, struct command *command, struct step *step) {
-    step->leaves = reading_allowed(speech->config, speech->who, command->name, command->name_len,
-                                   &step->problem);
+    step->leaves =
+        reading_ends(speech->config, speech->who, command->name, command->name_len, &step->problem);
     take_name(command, &step->leave);
 }
 

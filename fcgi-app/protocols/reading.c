@@ -12,17 +12,33 @@
 #include "fcgi-app/door/params.h"
 #include "fcgi-app/rights/rights.h"
 
+static bool named(const char *name, size_t len, struct problem *problem) {
+    if (channel_valid(name, len))
+        return true;
+    problem_set(problem, 400,
+                "channel: must be 1 to %d bytes of UTF-8 without control characters or { } *",
+                CHANNEL_MAX);
+    return false;
+}
+
+/* Whether he may; if not, why. */
+static bool judged(bool may, const struct config *config, const struct identity *who,
+                   const char *name, size_t len, struct problem *problem) {
+    if (!may)
+        rights_explain(config, who, RIGHTS_SUBSCRIBE, name, len, problem);
+    return may;
+}
+
 bool reading_allowed(const struct config *config, const struct identity *who, const char *name,
                      size_t len, struct problem *problem) {
-    if (!channel_valid(name, len))
-        problem_set(problem, 400,
-                    "channel: must be 1 to %d bytes of UTF-8 without control characters or { } *",
-                    CHANNEL_MAX);
-    else if (!rights_may(config, who, RIGHTS_SUBSCRIBE, name, len))
-        rights_explain(config, who, RIGHTS_SUBSCRIBE, name, len, problem);
-    else
-        return true;
-    return false;
+    return named(name, len, problem) && judged(rights_may(config, who, RIGHTS_SUBSCRIBE, name, len),
+                                               config, who, name, len, problem);
+}
+
+bool reading_ends(const struct config *config, const struct identity *who, const char *name,
+                  size_t len, struct problem *problem) {
+    return named(name, len, problem) &&
+           judged(rights_may_leave(config, who, name, len), config, who, name, len, problem);
 }
 
 bool reading_pattern(const char *pattern, size_t len, struct problem *problem) {

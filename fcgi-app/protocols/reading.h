@@ -17,6 +17,10 @@
 bool reading_allowed(const struct config *config, const struct identity *who, const char *name,
                      size_t len, struct problem *problem);
 
+/* Whether he may leave it; if not, why. The site is not asked. */
+bool reading_ends(const struct config *config, const struct identity *who, const char *name,
+                  size_t len, struct problem *problem);
+
 enum { PATTERNS_MAX = 8 }; /* that somebody reads at once */
 
 /* Whether it is a pattern, and whether there may be so many; if not, why. */

@@ -59,6 +59,13 @@ static bool site_says_yes(struct asked *asked, enum rights_verb verb, const char
     return asked_verdict(asked, verb, channel, len) == VERDICT_YES;
 }
 
+/* Of what a channel's reader does with it the site is told nothing but that he reads it. */
+static bool site_is_not_asked(struct asked *asked, enum rights_verb verb, const char *channel,
+                              size_t len) {
+    (void)asked, (void)verb, (void)channel, (void)len;
+    return true;
+}
+
 static bool may(const struct config *config, const struct identity *who, enum rights_verb verb,
                 const char *name, size_t len, site_fn *site) {
     const struct channel_policy *policy = config_channel(config, name, len);
@@ -85,6 +92,11 @@ bool rights_banned(const struct config *config, const struct identity *who, enum
 bool rights_may(const struct config *config, const struct identity *who, enum rights_verb verb,
                 const char *name, size_t len) {
     return may(config, who, verb, name, len, site_says_yes);
+}
+
+bool rights_may_leave(const struct config *config, const struct identity *who, const char *name,
+                      size_t len) {
+    return may(config, who, RIGHTS_SUBSCRIBE, name, len, site_is_not_asked);
 }
 
 bool rights_keeps(const struct config *config, const struct identity *who, const char *name,

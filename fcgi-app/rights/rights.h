@@ -19,6 +19,11 @@
 bool rights_may(const struct config *config, const struct identity *who, enum rights_verb verb,
                 const char *name, size_t len);
 
+/* Whether he may say that he does not read it any more: the same, but that the site is not asked,
+ * which let him in. */
+bool rights_may_leave(const struct config *config, const struct identity *who, const char *name,
+                      size_t len);
+
 /* Whether he may still read what he was let read: what the site said then holds until it says
  * another thing. */
 bool rights_keeps(const struct config *config, const struct identity *who, const char *name,

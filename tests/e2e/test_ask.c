@@ -393,6 +393,22 @@ START_TEST(publishes_of_a_socket_keep_their_order) {
 }
 END_TEST
 
+START_TEST(the_site_is_not_asked_about_who_leaves) {
+    struct websock *socket = socket_as("alice", "/comet/ws?channel=open");
+
+    ck_assert(websock_say(socket, "{\"subscribe\":[\"left\"],\"ref\":1}"));
+    websock_reach(socket, "left@");
+    size_t before = asked("");
+    proc_stop(&site, SIGKILL);
+    ck_assert(websock_say(socket, "{\"unsubscribe\":[\"left\",\"never\"]}"));
+    ck_assert_ptr_null(strstr(websock_reach(socket, "\"messages\":[]"), "left@"));
+    ck_assert(websock_say(socket, "{\"unsubscribe\":\"a*\",\"ref\":3}"));
+    must_have(websock_reach(socket, "\"ref\":3"), "400");
+    ck_assert_uint_eq(asked(""), before);
+    websock_close(socket);
+}
+END_TEST
+
 START_TEST(who_waits_for_the_site_is_answered_when_the_process_ends) {
     const struct request request = {.path = "/comet/poll?channel=slow",
                                     .headers = {"Cookie: session=alice"}};
@@ -657,6 +673,7 @@ int main(void) {
     tcase_add_test(tests, publishes_of_a_socket_keep_their_order);
     tcase_add_test(tests, who_waits_for_the_site_is_answered_when_the_process_ends);
     tcase_add_test(tests, a_session_ends_when_the_site_says_no);
+    tcase_add_test(tests, the_site_is_not_asked_about_who_leaves);
     tcase_add_test(tests, a_pattern_stands_for_what_the_site_lets_read);
     tcase_add_test(tests, a_stream_of_events_is_told_to_come_back_when_the_site_is_in_trouble);
     tcase_add_test(tests, a_pattern_on_a_socket_stands_for_what_the_site_lets_read);
