@@ -18,6 +18,14 @@ void channels_set_defaults(void) {
     options_set_defaults(&channel_options, &default_policy);
 }
 
+static enum pattern_kind kind_of(const char *pattern) {
+    const char *special = strpbrk(pattern, "*?[\\");
+
+    if (special == NULL)
+        return PATTERN_NAME;
+    return strcmp(special, "*") == 0 ? PATTERN_BEGINNING : PATTERN_ANY;
+}
+
 struct channel_policy *channels_section(struct config *config, const char *pattern) {
     for (size_t i = 0; i < config->channel_count; i++) {
         if (strcmp(config->channels[i].pattern, pattern) == 0)
@@ -29,7 +37,19 @@ struct channel_policy *channels_section(struct config *config, const char *patte
     *policy = (struct channel_policy){.pattern = NULL};
     options_set_defaults(&channel_options, policy);
     policy->pattern = mem_string(pattern);
+    policy->matches = kind_of(pattern);
     return policy;
+}
+
+static bool matches(const struct channel_policy *policy, const char *name) {
+    switch (policy->matches) {
+    case PATTERN_NAME:
+        return strcmp(policy->pattern, name) == 0;
+    case PATTERN_BEGINNING:
+        return strncmp(policy->pattern, name, strlen(policy->pattern) - 1) == 0;
+    default:
+        return fnmatch(policy->pattern, name, 0) == 0;
+    }
 }
 
 const struct channel_policy *config_channel(const struct config *config, const char *name,
@@ -42,7 +62,7 @@ const struct channel_policy *config_channel(const struct config *config, const c
     if (len > 0) /* a name of nothing may be no text at all */
         memcpy(text, name, len);
     text[len] = '\0';
-    while (i < config->channel_count && fnmatch(config->channels[i].pattern, text, 0) != 0)
+    while (i < config->channel_count && !matches(&config->channels[i], text))
         i++;
     if (config->guards != NULL && ingests_private(config, text))
         return &config->guards[i];

@@ -19,9 +19,13 @@ enum { PROCESSES_MAX = 64 };
 /* Who may see what a process says of itself. */
 enum viewers { STATUS_NONE, STATUS_ANYONE, STATUS_LOCAL };
 
+/* Most sections have a name, or a beginning of names: these are no matter for fnmatch(3). */
+enum pattern_kind { PATTERN_ANY, PATTERN_NAME, PATTERN_BEGINNING };
+
 /* What holds for the channels that match `pattern`; the first match wins. */
 struct channel_policy {
-    char *pattern; /* fnmatch(3) */
+    char *pattern;             /* fnmatch(3) */
+    enum pattern_kind matches; /* what that takes */
     struct access subscribe;
     bool subscribe_said;      /* and the file says so */
     struct access publish;    /* from the web: Redis's own clients are Redis's matter */

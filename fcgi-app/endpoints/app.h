@@ -65,10 +65,15 @@ void app_refuse(struct app *app, struct client *client, const struct problem *pr
 void app_no_endpoint(struct app *app, const struct request *request, struct problem *problem);
 
 /*
- * Whether a request says what the app's `last` said, and may have what that was given
- * (read.c). `wants`: what its route asks for to decide that.
+ * Whether a request says what the app's `last` said (read.c), whoever it is from. `wants`: what its
+ * route asks for to decide that.
  */
 bool app_repeats(const struct app *app, const struct request *request, said_set wants);
+
+/* Of one that repeats: whether nothing says who it is from, nor said so then; and whether he who it
+ * is from may have what that was given. */
+bool app_repeats_openly(const struct app *app, const struct request *request);
+bool app_may_repeat(const struct app *app, const struct request *request);
 
 /* Frees what was kept of the last request. */
 void app_forget(struct app *app);

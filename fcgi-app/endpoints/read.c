@@ -258,19 +258,39 @@ void read_note_questions(const struct app *app, const struct request *request) {
 /* -------------------------------------------------------------------- repetitions */
 
 /*
- * Who waited for a message, and has it, comes back with the same query as all the others:
- * it is checked for the first of them. What made a problem, or brought more than a query,
- * is not kept; nor what came with a credential, or from somebody who is known: what that may
- * read is asked each time.
+ * Who waited for a message, and has it, comes back with the same query as all the others: it is
+ * taken apart for the first of them. Whose it is is found out each time where it brings something
+ * that says so, and what that one may read is asked each time; where neither says who he is, the
+ * answer is the same. What made a problem, or brought more than a query, is not kept; nor what
+ * says in its query who it is from, or what the site is asked about.
  */
 bool app_repeats(const struct app *app, const struct request *request, said_set wants) {
     const struct request *last = app->last;
 
-    return last != NULL && !request->credential && request_same(request, last, wants) &&
+    return last != NULL && request_same(request, last, wants) &&
            request->last_event_id[0] == '\0' && request->body_len == 0 &&
            strcmp(request->query, last->query) == 0 &&
            strcmp(request->endpoint, last->endpoint) == 0 &&
            strcmp(request->method, last->method) == 0;
+}
+
+/* Whether it may be from somebody who is known. */
+static bool says_who(const struct request *request) {
+    return request->credential || request->cookie[0] != '\0';
+}
+
+bool app_repeats_openly(const struct app *app, const struct request *request) {
+    return !says_who(request) && app->last->who == NULL;
+}
+
+bool app_may_repeat(const struct app *app, const struct request *request) {
+    const struct hub_read *read = app->last_read;
+    bool may = true;
+
+    for (size_t i = 0; may && i < read->channel_count; i++)
+        may = rights_may(app->config, request->who, RIGHTS_SUBSCRIBE, read->channels[i].name,
+                         read->channels[i].len);
+    return may;
 }
 
 void app_forget(struct app *app) {
@@ -282,13 +302,19 @@ void app_forget(struct app *app) {
     app->last = NULL;
 }
 
-/* Takes over the request and the channels that were read from it. */
+/* Whether it may be kept; a pattern may stand for more the next time. */
+static bool keeps(const struct request *request) {
+    const struct params *params = &request->params;
+
+    return request->last_event_id[0] == '\0' && request->body_len == 0 &&
+           identity_asked(request->who) == NULL && params_find(params, "token") == NULL &&
+           params_count(params, "pattern") == 0;
+}
+
+/* Takes over the request, if it is kept, and the channels that were read from it. */
 static void keep(struct app *app, struct request *request, const struct hub_read *read,
                  bool plain) {
-    plain = plain && request->who == NULL &&
-            params_count(&request->params, "pattern") == 0; /* it may stand for more */
-    if (!plain || request->credential || request->last_event_id[0] != '\0' ||
-        request->body_len > 0) {
+    if (!plain || !keeps(request)) {
         free((void *)(uintptr_t)read->channels);
         return;
     }
@@ -361,6 +387,7 @@ bool endpoint_read(struct app *app, struct request *request, struct client *clie
         read.early = request->early_header;
         if (!read.heartbeat_said)
             read.heartbeat = usual_heartbeat(app, request);
+        read.who = request->who;
         read.address = request->remote_addr;
     } else if (!read_parse(app, request, &read, problem)) {
         return put_off_unread(app, request, client, problem);

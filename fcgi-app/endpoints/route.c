@@ -414,19 +414,37 @@ static void refuse(struct app *app, const struct route *route, const struct requ
         app_refuse(app, client, problem);
 }
 
+/*
+ * Takes a request apart as far as it does not say what the last one said, and finds out from whom it
+ * is.
+ */
+static bool find_what(struct app *app, const struct route *route, struct request *request,
+                      struct problem *problem) {
+    bool reads = reads_only(route), again = reads && app_repeats(app, request, route->wants);
+
+    if (again && app_repeats_openly(app, request)) {
+        request->repeats = true;
+        return true;
+    }
+    if (!again)
+        return parse_params(request, reads, problem) && find_who(app, route, request, problem);
+    if (!find_who(app, route, request, problem))
+        return false;
+    asked_begin(asked_of(request));
+    request->repeats = app_may_repeat(app, request);
+    return request->repeats || parse_params(request, reads, problem);
+}
+
 /* Whether the request is kept. */
 static bool run(struct app *app, const struct route *route, struct request *request,
                 struct client *client) {
     struct problem problem = {0};
-    bool reads = reads_only(route);
 
     if (!may_read(app, route, request, &problem)) {
         refuse(app, route, request, client, &problem);
         return false;
     }
-    request->repeats = reads && app_repeats(app, request, route->wants);
-    bool good = request->repeats ||
-                (parse_params(request, reads, &problem) && find_who(app, route, request, &problem));
+    bool good = find_what(app, route, request, &problem);
     if (good && !request->repeats && waits_for_patterns(app, route, request, client))
         return true;
     if (good && !request->repeats)

@@ -327,6 +327,32 @@ START_TEST(a_nul_is_nowhere) {
 }
 END_TEST
 
+/* A head, with one byte put into it somewhere in the midst of many others. */
+static bool is_taken(const char *before, int byte, int at, const char *behind) {
+    const char *many = "0123456789abcdef0123456789";
+    const char *head = keepf("%s%.*s%c%s%s", before, at, many, byte, many + at, behind);
+    struct buf out = read_all(head, strlen(head), strlen(head), strlen(head));
+    bool taken = strncmp(out.data, "400 ", 4) != 0;
+
+    buf_free(&out);
+    return taken;
+}
+
+/* RFC 9110 §5.5, RFC 3986 §3: bytes are looked at several at a time. */
+START_TEST(each_byte_counts_wherever_it_stands) {
+    for (int byte = 1; byte < 256; byte++) {
+        bool text = byte == '\t' || (byte >= ' ' && byte != 0x7f);
+        for (int at = 0; at < 20 && byte != '\n' && byte != '\r'; at++) {
+            ck_assert_msg(is_taken(GET HOST "X: ", byte, at, "\r\n\r\n") == text,
+                          "a value with %d at %d", byte, at);
+            ck_assert_msg(is_taken("GET /", byte, at, " HTTP/1.1\r\n" HOST "\r\n") ==
+                              (text && byte > ' ' && byte != '#'),
+                          "a target with %d at %d", byte, at);
+        }
+    }
+}
+END_TEST
+
 START_TEST(a_request_line_is_nothing_else) {
     static const struct row rows[] = {
         {"GET /\r\n", "400 request line"}, /* HTTP/0.9: nothing more may come */
@@ -529,6 +555,7 @@ END_TEST
 UNIT_MAIN("http_parser", a_request_is_what_it_says, requests_follow_one_another,
           the_target_may_be_a_url, the_connection_is_kept_or_not_as_the_version_has_it,
           a_body_comes_in_chunks, what_could_be_smuggled_is_refused, a_nul_is_nowhere,
-          a_request_line_is_nothing_else, a_chunk_is_as_long_as_it_says,
-          a_body_over_its_limit_is_not_read_on, who_waits_for_100_is_told_once,
-          a_head_has_its_limit, trailers_count_as_the_head_does, between_requests_nothing_is_kept)
+          each_byte_counts_wherever_it_stands, a_request_line_is_nothing_else,
+          a_chunk_is_as_long_as_it_says, a_body_over_its_limit_is_not_read_on,
+          who_waits_for_100_is_told_once, a_head_has_its_limit, trailers_count_as_the_head_does,
+          between_requests_nothing_is_kept)
