@@ -256,6 +256,65 @@ START_TEST(the_next_user_of_a_kept_connection_inherits_nothing) {
 }
 END_TEST
 
+/* Who asks: what he brings, and who he is by it. */
+struct visitor {
+    const char *header, *query, *user; /* NULL: nobody; "": his token is not good */
+};
+
+static int status_for(const char *user, const char *owner) {
+    if (user != NULL && *user == '\0')
+        return 401;
+    if (owner == NULL || (user != NULL && strcmp(user, owner) == 0))
+        return 200;
+    return *owner == '\0' || user != NULL ? 403 : 401;
+}
+
+/* Hundreds of queries, most of which were said just before, by somebody else or in another way. */
+START_TEST(whoever_says_again_what_another_said_has_what_is_his) {
+    enum { REQUESTS = 400 };
+    static const struct {
+        const char *query, *owner; /* NULL: everybody's; "": nobody's */
+    } queries[] = {{"channel=open", NULL},
+                   {"channel=mine/bob", "bob"},
+                   {"channel=mine/alice", "alice"},
+                   {"channel=open&channel=mine/bob", "bob"},
+                   {"channel=shut", ""}};
+    static const char *const endpoints[] = {"poll?", "wait?timeout=0&"};
+    const char *alice = token_for("alice"), *bob = token_for("bob");
+    const char *expired = token_of(KEY, "{\"sub\":\"bob\",\"exp\":1}");
+    const struct visitor visitors[] = {
+        {NULL, "", NULL},
+        {NULL, "&token=", ""},
+        {keepf("Authorization: Bearer %s", alice), "", "alice"},
+        {keepf("Authorization: Bearer %s", bob), "", "bob"},
+        {keepf("Authorization: Bearer %s", expired), "", ""},
+        {keepf("Authorization: Bearer %sx", bob), "", ""},
+        {keepf("Cookie: session=%s", bob), "", "bob"},
+        {keepf("Cookie: session=%s", alice), "", "alice"},
+        {NULL, keepf("&token=%s", bob), "bob"},
+        {NULL, keepf("&token=%s", expired), ""},
+    };
+    unsigned seed = (unsigned)getpid();
+
+    for (int i = 0; i < REQUESTS; i++) {
+        const struct visitor *visitor =
+            &visitors[rand_r(&seed) % (sizeof visitors / sizeof *visitors)];
+        size_t query = (size_t)rand_r(&seed) % 5, endpoint = (size_t)rand_r(&seed) % 2;
+        const struct request request = {.path =
+                                            keepf("/comet/%s%s&since=start%s", endpoints[endpoint],
+                                                  queries[query].query, visitor->query),
+                                        .headers = {"Sec-Fetch-Site: same-origin", visitor->header},
+                                        .kept_open = true};
+        const struct answer *answer = http_send(&lab, &request);
+        int status = status_for(visitor->user, queries[query].owner);
+        ck_assert_msg(answer->status == status, "request %d, as %s: %s: %d instead of %d", i,
+                      visitor->user, request.path, answer->status, status);
+        if (status != 200 || queries[query].owner == NULL)
+            must_not_tell(answer, request.path);
+    }
+}
+END_TEST
+
 /* ------------------------------------------------------------- pages of other sites */
 
 START_TEST(a_page_of_another_site_does_nothing_with_its_visitors_cookie) {
@@ -450,6 +509,7 @@ static void add_tests(TCase *tcase) {
     tcase_add_test(tcase, what_is_like_a_remembered_token_is_none);
     tcase_add_test(tcase, two_credentials_that_differ_are_nobody);
     tcase_add_test(tcase, the_next_user_of_a_kept_connection_inherits_nothing);
+    tcase_add_test(tcase, whoever_says_again_what_another_said_has_what_is_his);
     tcase_add_test(tcase, a_page_of_another_site_does_nothing_with_its_visitors_cookie);
     tcase_add_test(tcase, nothing_writes_a_line_of_the_log_or_a_field_of_the_answer);
     tcase_add_test(tcase, a_hundred_thousand_parameters_are_refused);

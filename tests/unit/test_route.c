@@ -212,12 +212,12 @@ START_TEST(a_page_that_may_read_may_read_problems_too) {
 }
 END_TEST
 
-/* Whether `request` may have what `last` was given. */
+/* Whether `request` may have what `last` was given, whoever it is from. */
 static bool repeats(struct request *last, struct request *request, said_set wants) {
     const struct app with = {.last = last};
     request_mount(last, "/comet");
     request_mount(request, "/comet");
-    bool same = app_repeats(&with, request, wants);
+    bool same = app_repeats(&with, request, wants) && app_repeats_openly(&with, request);
 
     request_free(last);
     request_free(request);
