@@ -269,9 +269,19 @@ static int status_for(const char *user, const char *owner) {
     return *owner == '\0' || user != NULL ? 403 : 401;
 }
 
+/* From then on this one of his tokens is not good. */
+static void revoke_bob(const char *token, struct visitor *visitors, size_t count) {
+    store_do(&lab, "FCALL halley_revoke 0 jti repeated");
+    until(ask_as(token, "/comet/poll?channel=mine/bob")->status == 401, "it is not revoked");
+    for (size_t i = 0; i < count; i++) {
+        if (visitors[i].user != NULL && strcmp(visitors[i].user, "bob") == 0)
+            visitors[i].user = "";
+    }
+}
+
 /* Hundreds of queries, most of which were said just before, by somebody else or in another way. */
 START_TEST(whoever_says_again_what_another_said_has_what_is_his) {
-    enum { REQUESTS = 400 };
+    enum { REQUESTS = 400, VISITORS = 10 };
     static const struct {
         const char *query, *owner; /* NULL: everybody's; "": nobody's */
     } queries[] = {{"channel=open", NULL},
@@ -280,9 +290,11 @@ START_TEST(whoever_says_again_what_another_said_has_what_is_his) {
                    {"channel=open&channel=mine/bob", "bob"},
                    {"channel=shut", ""}};
     static const char *const endpoints[] = {"poll?", "wait?timeout=0&"};
-    const char *alice = token_for("alice"), *bob = token_for("bob");
+    const char *alice = token_for("alice");
+    const char *bob = token_of(
+        KEY, keepf("{\"sub\":\"bob\",\"jti\":\"repeated\",\"exp\":%ld}", (long)time(NULL) + 600));
     const char *expired = token_of(KEY, "{\"sub\":\"bob\",\"exp\":1}");
-    const struct visitor visitors[] = {
+    struct visitor visitors[VISITORS] = {
         {NULL, "", NULL},
         {NULL, "&token=", ""},
         {keepf("Authorization: Bearer %s", alice), "", "alice"},
@@ -297,8 +309,9 @@ START_TEST(whoever_says_again_what_another_said_has_what_is_his) {
     unsigned seed = (unsigned)getpid();
 
     for (int i = 0; i < REQUESTS; i++) {
-        const struct visitor *visitor =
-            &visitors[rand_r(&seed) % (sizeof visitors / sizeof *visitors)];
+        if (i == REQUESTS / 2)
+            revoke_bob(bob, visitors, VISITORS);
+        const struct visitor *visitor = &visitors[(size_t)rand_r(&seed) % VISITORS];
         size_t query = (size_t)rand_r(&seed) % 5, endpoint = (size_t)rand_r(&seed) % 2;
         const struct request request = {.path =
                                             keepf("/comet/%s%s&since=start%s", endpoints[endpoint],

@@ -20,7 +20,7 @@
 
 static struct lab lab;
 
-static void setup(enum redis_keeps keeps) {
+static void setup_on(enum redis_keeps keeps, const char *server) {
     memset(&lab, 0, sizeof lab);
     lab_open(&lab, "revocation");
     lab_conf(&lab, keepf("[channel inbox/*]\nsubscribe = owner\npublish = owner\n"
@@ -31,7 +31,11 @@ static void setup(enum redis_keeps keeps) {
     lab_redis(&lab, keeps);
     lab_worker(&lab, 0);
     lab_websockets(&lab);
-    lab_web(&lab, "lighttpd-socket", 2); /* two processes, each has every second request */
+    lab_web(&lab, server, 2); /* two processes, each has every second request */
+}
+
+static void setup(enum redis_keeps keeps) {
+    setup_on(keeps, "lighttpd-socket");
 }
 
 static void teardown(void) {
@@ -95,6 +99,50 @@ START_TEST(a_user_is_revoked_for_all_tokens_issued_by_then) {
     const struct answer *open = http_get(&lab, "/comet/poll?channel=open&token=%s", alice);
     must_be_problem(open, 401, "token"); /* it is a bad one, on an open channel too */
     ck_assert_int_eq(store_held(&lab, "inbox/alice"), 0);
+    teardown();
+}
+END_TEST
+
+/* Somebody has sent half of what he wants when his token is taken back. */
+START_TEST(what_is_half_said_is_judged_when_it_is_whole) {
+    static const struct {
+        const char *line, *fields, *rest;
+    } halves[] = {
+        {"GET /comet/poll?channel=inbox/alice&since=start", "", "\r\n"},
+        {"GET /comet/wait?channel=inbox/alice&since=start", "", "\r\n"},
+        {"GET /comet/history?channel=inbox/alice", "", "\r\n"},
+        {"POST /comet/publish?channel=inbox/alice", "Content-Length: 2\r\n\r\n1", "2"},
+        {"POST /comet/wait",
+         "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: "
+         "31\r\n\r\nchannel=inbox",
+         "/alice&since=start"},
+        {"POST /comet/publish?channel=inbox/alice", "Transfer-Encoding: chunked\r\n\r\n2\r\n1",
+         "2\r\n0\r\n\r\n"},
+    };
+    enum { HALVES = sizeof halves / sizeof *halves };
+    int fds[HALVES];
+
+    setup_on(REDIS_KEEPS_NOTHING, e2e_servers[_i]);
+    const char *token = token_for("alice", "");
+    store_add(&lab, "inbox/alice", "\"hers\"");
+    must_say("inbox/alice", token, 200);
+    for (size_t i = 0; i < HALVES; i++) {
+        const char *text = keepf("%s HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
+                                 "Sec-Fetch-Site: same-origin\r\nAuthorization: Bearer %s\r\n%s",
+                                 halves[i].line, token, halves[i].fields);
+        fds[i] = wire_tcp(lab.port);
+        ck_assert(wire_send(fds[i], text, strlen(text)));
+    }
+    take_back("sub alice");
+    must_say("inbox/alice", token, 401);
+    for (size_t i = 0; i < HALVES; i++) {
+        ck_assert(wire_send(fds[i], halves[i].rest, strlen(halves[i].rest)));
+        const char *answer = wire_read_all(fds[i], NULL);
+        ck_assert_msg(strncmp(answer, "HTTP/1.1 401 ", 13) == 0 && strstr(answer, "hers") == NULL,
+                      "%s, %s: %s", lab.server, halves[i].line, answer);
+        close(fds[i]);
+    }
+    ck_assert_int_eq(store_held(&lab, "inbox/alice"), 1);
     teardown();
 }
 END_TEST
@@ -326,6 +374,7 @@ int main(void) {
     TCase *tcase = e2e_case(suite, "revocation", NULL, NULL);
 
     tcase_add_test(tcase, a_user_is_revoked_for_all_tokens_issued_by_then);
+    tcase_add_loop_test(tcase, what_is_half_said_is_judged_when_it_is_whole, 0, E2E_SERVERS);
     tcase_add_test(tcase, one_token_is_revoked_by_its_name);
     tcase_add_test(tcase, a_channel_is_taken_away_from_a_user);
     tcase_add_test(tcase, what_goes_on_ends);

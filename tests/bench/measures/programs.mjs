@@ -22,6 +22,9 @@ export const programs = [
 export async function output(program) {
   const path = join(BUILD, 'tests/bench', program.id);
   if (!existsSync(path)) throw new Error(`${path} is not there: build it first`);
-  const {stdout} = await run(path, [], {cwd: TOP, timeout: program.limit ?? LIMIT_MS, env: {...process.env, HALLEY_BIN_DIR: BUILD}});
+  const options = {cwd: TOP, timeout: program.limit ?? LIMIT_MS, env: {...process.env, HALLEY_BIN_DIR: BUILD}};
+  const {stdout} = await run(path, [], options).catch(error => {
+    throw new Error(`${error.message}\n${error.stdout}`); // what it has found out so far, and what does not hold
+  });
   return stdout.trimEnd();
 }
