@@ -415,8 +415,8 @@ static void refuse(struct app *app, const struct route *route, const struct requ
 }
 
 /*
- * Takes a request apart as far as it does not say what the last one said, and finds out from whom it
- * is.
+ * Takes a request apart as far as it does not say what the last one said, and finds out from whom
+ * it is.
  */
 static bool find_what(struct app *app, const struct route *route, struct request *request,
                       struct problem *problem) {
