@@ -154,10 +154,9 @@ static void make_program(const struct release *release, const char *name) {
         const char *text = text_of(release, i);
         if (place == NULL)
             continue;
-        ck_assert_uint_le(strlen(text), strlen(texts[i]));
-        size_t len = strlen(text);
-        memset(place, ' ', strlen(texts[i]));
-        memcpy(place, text, len);
+        size_t room = strlen(texts[i]);
+        ck_assert_uint_le(strlen(text), room);
+        memcpy(place, keepf("%-*s", (int)room, text), room);
     }
     FILE *file = fopen(path, "w");
     ck_assert(file != NULL && fwrite(program, 1, length, file) == length && fclose(file) == 0);
