@@ -430,7 +430,6 @@ static bool find_what(struct app *app, const struct route *route, struct request
         return parse_params(request, reads, problem) && find_who(app, route, request, problem);
     if (!find_who(app, route, request, problem))
         return false;
-    asked_begin(asked_of(request));
     request->repeats = app_may_repeat(app, request);
     return request->repeats || parse_params(request, reads, problem);
 }

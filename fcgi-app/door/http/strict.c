@@ -84,8 +84,7 @@ static bool is_blank(char c) {
     return c == ' ' || c == '\t';
 }
 
-/* The same byte eight times; and whether one of eight is below another (of at most 128), or is it.
- */
+/* A byte, eight times; and whether one of eight is below `least` (128 at most), or is `byte`. */
 #define EIGHT(byte) (~(uint64_t)0 / 255 * (byte))
 
 static bool has_below(uint64_t eight, unsigned char least) {
@@ -96,19 +95,23 @@ static bool has(uint64_t eight, unsigned char byte) {
     return has_below(eight ^ EIGHT(byte), 1);
 }
 
-/* How many bytes at the beginning are surely of a class, in steps of eight: nearly all of a head is
- * values and a target, whose classes are all from some byte on, but for one or two. */
+/* Whether eight bytes are surely of a class. Nearly all of a head is values and a target, whose
+ * classes are all from some byte on, but for one or two. */
+static bool are(uint64_t eight, int class) {
+    if (has(eight, 0x7f))
+        return false;
+    return class == TEXT ? !has_below(eight, ' ')
+                         : class == TARGET && !has_below(eight, '!') && !has(eight, '#');
+}
+
+/* How many of them there are at the beginning, in steps of eight. */
 static size_t long_run_of(int class, const char *text, size_t len) {
     size_t i = 0;
     uint64_t eight;
 
     for (; i + sizeof eight <= len; i += sizeof eight) {
         memcpy(&eight, text + i, sizeof eight);
-        bool good = class == TEXT ? !has_below(eight, ' ') && !has(eight, 0x7f)
-                    : class == TARGET
-                        ? !has_below(eight, '!') && !has(eight, '#') && !has(eight, 0x7f)
-                        : false;
-        if (!good)
+        if (!are(eight, class))
             break;
     }
     return i;
