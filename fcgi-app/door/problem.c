@@ -34,6 +34,10 @@ struct problem *problem_later(struct problem *problem, int status, unsigned retr
     return problem;
 }
 
+void problem_short(struct problem *problem) {
+    problem_set(problem, 400, "body: less came than Content-Length says, or it says nothing");
+}
+
 /* The length of a detail without a cut-off sequence at its end. */
 static size_t whole(const char *detail) {
     size_t len = strlen(detail);

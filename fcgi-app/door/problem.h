@@ -30,6 +30,9 @@ struct problem *problem_set(struct problem *problem, int status, const char *fmt
 struct problem *problem_later(struct problem *problem, int status, unsigned retry_after,
                               const char *fmt, ...) PRINTF_LIKE(4, 5);
 
+/* That a body ended before it was as long as the request says. */
+void problem_short(struct problem *problem);
+
 /*
  * The head of an answer whose body, `length` bytes of it, is the problem as problem_put()
  * writes it. What it points to stands in `fields` until that is freed.

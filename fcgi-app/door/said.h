@@ -21,6 +21,8 @@
     X(QUERY, "QUERY_STRING", "", query, PLAIN)                                                     \
     X(CONTENT_TYPE, "CONTENT_TYPE", "Content-Type", content_type, PLAIN)                           \
     X(CONTENT_LENGTH, "CONTENT_LENGTH", "", NOTHING, DOORS)                                        \
+    X(FIELD_LENGTH, "HTTP_CONTENT_LENGTH", "", NOTHING, DOORS)                                     \
+    X(TRANSFER_ENCODING, "HTTP_TRANSFER_ENCODING", "", NOTHING, DOORS)                             \
     X(LAST_EVENT_ID, "HTTP_LAST_EVENT_ID", "Last-Event-ID", last_event_id, PLAIN)                  \
     X(IDEMPOTENCY_KEY, "HTTP_IDEMPOTENCY_KEY", "Idempotency-Key", idempotency_key, PLAIN)          \
     X(REMOTE_ADDR, "REMOTE_ADDR", "", remote_addr, PLAIN)                                          \

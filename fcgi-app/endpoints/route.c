@@ -247,7 +247,7 @@ static void check(struct app *app, const struct route *route, const struct reque
         problem->allow = route->allow;
     } else if (!is_options(request) && passes(app, route->guard, request, problem) &&
                request->body_short) {
-        problem_set(problem, 400, "body: less came than Content-Length says");
+        problem_short(problem);
     }
 }
 

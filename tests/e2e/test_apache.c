@@ -40,13 +40,21 @@ static void write_text(const char *path, const char *text) {
     ck_assert_msg(file != NULL && fputs(text, file) >= 0 && fclose(file) == 0, "%s", path);
 }
 
+/* What the site has in its own configuration; Apache takes it in by and by. */
+static void add_conf(const char *text) {
+    char *conf = keepf("%s/apache-site.conf", lab.dir);
+    char *script = keepf("cat '%s' >>'%s/%s/apache.conf'", conf, lab.dir, lab.server);
+    const char *const append[] = {"sh", "-c", script, NULL};
+
+    write_text(conf, text);
+    ck_assert_int_eq(proc_run(append, environ, -1, NULL, NULL), 0);
+    proc_signal(&lab.web, SIGHUP);
+}
+
 /* A site in a folder of its own: all of it behind a login, and every address that is no file is
  * that of its one script. */
 static void add_site(void) {
     char *root = keepf("%s/site", lab.dir);
-    char *conf = keepf("%s/apache-site.conf", lab.dir);
-    char *script = keepf("cat '%s' >>'%s/%s/apache.conf'", conf, lab.dir, lab.server);
-    const char *const append[] = {"sh", "-c", script, NULL};
 
     ck_assert_int_eq(mkdir(root, 0755), 0);
     write_text(keepf("%s/index.php", root), "the site");
@@ -55,11 +63,10 @@ static void add_site(void) {
     write_text(keepf("%s/users", lab.dir),
                "alice:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=\n"); /* password */
     chmod(root, 0755);
-    write_text(conf, keepf("DocumentRoot %s\n<Directory %s>\n  AllowOverride All\n"
-                           "  AuthType Basic\n  AuthName site\n  AuthUserFile %s/users\n"
-                           "  Require valid-user\n</Directory>\n",
-                           root, root, lab.dir));
-    ck_assert_int_eq(proc_run(append, environ, -1, NULL, NULL), 0);
+    add_conf(keepf("DocumentRoot %s\n<Directory %s>\n  AllowOverride All\n"
+                   "  AuthType Basic\n  AuthName site\n  AuthUserFile %s/users\n"
+                   "  Require valid-user\n</Directory>\n",
+                   root, root, lab.dir));
 }
 
 static int status_of(const char *path, const char *login) {
@@ -82,7 +89,7 @@ static bool wants_login(void) {
     return status_of("/", NULL) == 401;
 }
 
-static const char *const servers[] = {"apache-proxy", "apache"};
+static const char *const servers[] = {"apache-proxy", "apache", "apache-cgi"};
 static const char *const paths[] = {"/comet/poll?channel=open",
                                     "/comet/wait?channel=open&timeout=1", "/comet/info",
                                     "/engine.io/?EIO=4&transport=polling", "/sockjs/room/info"};
@@ -92,7 +99,6 @@ START_TEST(a_login_for_the_sites_folder_is_wanted_for_halley_and_its_rewriting_i
     ck_assert_int_eq(status_of("/comet/info", NULL), 200);
     ck_assert_int_eq(websocket_status(""), 101);
     add_site();
-    proc_signal(&lab.web, SIGHUP);
     until(wants_login(), "the site has no login");
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
         ck_assert_msg(status_of(paths[i], NULL) == 401, "%s without a login", paths[i]);
@@ -103,6 +109,42 @@ START_TEST(a_login_for_the_sites_folder_is_wanted_for_halley_and_its_rewriting_i
     const struct request request = {.path = "/comet/poll?channel=open", .headers = {login, NULL}};
     must_be_batch(http_send(&lab, &request));
     ck_assert_int_eq(status_of("/any/thing", login), 200); /* its own rewriting goes on */
+}
+END_TEST
+
+static bool is_in_force(void) {
+    ck_assert_msg(proc_runs(&lab.web), "Apache ends");
+    return status_of("/halley.js", NULL) == 404;
+}
+
+/* Of a body over LimitRequestBody a program may be told that there is none: refused or taken, but
+ * never half of it. */
+START_TEST(what_the_site_allows_of_a_body_makes_no_message_shorter) {
+    static const char *const limits[] = {"LimitRequestBody 1000",
+                                         "<Location />\nLimitRequestBody 1000\n</Location>",
+                                         "<Directory />\nLimitRequestBody 1000\n</Directory>"};
+    char *body = keepf("\"%02000d\"", 0);
+    long long taken = 0;
+
+    begin(servers[_i % 3], NULL, 0);
+    ck_assert_int_eq(status_of("/halley.js", NULL), 200);
+    add_conf(keepf("%s\nRedirect 404 /halley.js\n", limits[_i / 3]));
+    until(is_in_force(), "the site has no limit");
+    for (int chunked = 0; chunked < 2; chunked++) {
+        const struct request request = {.method = "POST",
+                                        .path = "/comet/publish?channel=open",
+                                        .body = body,
+                                        .length = strlen(body),
+                                        .chunked = chunked == 1};
+        const struct answer *answer = http_send(&lab, &request);
+        ck_assert_msg(answer->status == 200 || answer->status / 100 == 4, "%s",
+                      answer_text(answer));
+        taken += answer->status == 200;
+    }
+    ck_assert_int_eq(store_held(&lab, "open"), taken);
+    const struct answer *all = read_since(&lab, "open", "start");
+    for (long long i = 0; i < taken; i++)
+        ck_assert_str_eq(json_string_value(batch_data(all, (size_t)i)), keepf("%02000d", 0));
 }
 END_TEST
 
@@ -265,6 +307,7 @@ int main(void) {
     tcase_add_checked_fixture(site, NULL, teardown);
     tcase_add_loop_test(
         site, a_login_for_the_sites_folder_is_wanted_for_halley_and_its_rewriting_is_not, 0, 2);
+    tcase_add_loop_test(site, what_the_site_allows_of_a_body_makes_no_message_shorter, 0, 9);
     tcase_add_checked_fixture(figures, NULL, teardown);
     tcase_add_loop_test(figures, the_shipped_figures_leave_places_for_what_a_reload_does_not_end, 0,
                         4);

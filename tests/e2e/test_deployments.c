@@ -113,6 +113,39 @@ static void must_answer_what_waits(enum over over) {
     http_abandon(stream);
 }
 
+static int send_chunks(enum over over, const char *channel, const char *body) {
+    const struct request request = {.method = "POST",
+                                    .path = keepf("/comet/publish?channel=%s", channel),
+                                    .body = body,
+                                    .length = strlen(body),
+                                    .chunked = true,
+                                    .over = over};
+    return http_send(&lab, &request)->status;
+}
+
+/* CGI carries none, lighttpd none of HTTP/2, and to mod_fcgid these are empty. */
+static bool takes_chunks(enum over over) {
+    if (over == OVER_HTTP2 && strncmp(lab.server, "lighttpd", 8) == 0)
+        return false;
+    return strcmp(lab.server, "apache-cgi") != 0 &&
+           (over != OVER_HTTP2 || strcmp(lab.server, "apache") != 0);
+}
+
+/* What does not say how long it is is taken whole, or refused. */
+static void must_take_chunks(enum over over) {
+    const char *const bodies[] = {"1", keepf("\"%03000d\"", 7)};
+
+    for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
+        const char *channel = keep_fresh("open");
+        int status = send_chunks(over, channel, bodies[i]);
+        bool refused = !takes_chunks(over);
+        ck_assert_msg(refused ? status == 0 || status / 100 == 4 : status == 200, "%s, over %d: %d",
+                      lab.server, over, status);
+        const struct answer *all = get(over, keepf("/comet/poll?channel=%s&since=start", channel));
+        ck_assert_str_eq(batch_all_data(must_be_batch(all)), refused ? "" : bodies[i]);
+    }
+}
+
 static void must_carry_websockets(void) {
     const char *channel = keep_fresh("open");
     struct stream *socket = stream_open(&lab, BY_WEB, WS, keepf("channel=%s", channel), NULL);
@@ -132,6 +165,7 @@ START_TEST(what_a_page_does_works) {
     for (enum over over = OVER_PLAIN; over <= OVER_HTTP2; over++) {
         must_serve_pages(over);
         must_answer_what_waits(over);
+        must_take_chunks(over);
     }
     ck_assert_int_eq(get(OVER_HTTP2, "/comet/health")->http2, !deployment->http1);
     if (!deployment->cgi)

@@ -209,6 +209,27 @@ START_TEST(a_form_of_a_megabyte_is_413) {
 }
 END_TEST
 
+/* Whoever notices first, the web server or Halley; nobody reads all of it. */
+START_TEST(a_body_that_is_said_to_be_longer_than_any_is_413) {
+    static const char *const lengths[] = {"17825793", "104857600", "5000000000",
+                                          "9000000000000000000"};
+    static const char some[4096];
+
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        const char *head = keepf("POST /comet/publish?channel=open HTTP/1.1\r\nHost: a\r\n"
+                                 "Content-Length: %s\r\nConnection: close\r\n\r\n",
+                                 lengths[i]);
+        int fd = wire_tcp(lab.port);
+        ck_assert(wire_send(fd, head, strlen(head)));
+        until(wire_stirs(fd, 0) || !wire_send(fd, some, sizeof some), "%s: no answer", lengths[i]);
+        const char *said = wire_read_all(fd, NULL);
+        ck_assert_msg(strncmp(said, "HTTP/1.1 413 ", 13) == 0, "%s on %s: %s", lengths[i],
+                      lab.server, said);
+        close(fd);
+    }
+}
+END_TEST
+
 /* Seconds in Retry-After; fails if there are none. */
 static long retry_after(const struct answer *answer) {
     const char *value = answer_header(answer, "Retry-After");
@@ -253,6 +274,7 @@ static void add_tests(TCase *tcase) {
     tcase_add_test(tcase, a_query_over_8_kib_is_413);
     tcase_add_test(tcase, a_query_over_8_kib_that_the_web_server_lets_through_is_413);
     tcase_add_test(tcase, a_form_of_a_megabyte_is_413);
+    tcase_add_test(tcase, a_body_that_is_said_to_be_longer_than_any_is_413);
     tcase_add_test(tcase, a_rate_that_is_used_up_is_429_whatever_the_channels_are_called);
 }
 

@@ -432,6 +432,28 @@ START_TEST(a_cgi_request_without_a_length_has_no_body) {
 }
 END_TEST
 
+/* The web server may have cut it off, and tells nobody. */
+START_TEST(a_cgi_body_in_chunks_may_not_be_whole) {
+    setenv("HTTP_TRANSFER_ENCODING", "chunked", 1);
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(read_cgi(i == 0 ? NULL : "5", "hello"), ERR_OK);
+        ck_assert(request->body_short == (i == 0));
+        request_free(request);
+    }
+}
+END_TEST
+
+/* CONTENT_LENGTH is what a web server has left of it. */
+START_TEST(a_body_shorter_than_its_field_is_told) {
+    for (int i = 0; i < 3; i++) {
+        setenv("HTTP_CONTENT_LENGTH", i == 0 ? "5" : "2000", 1);
+        ck_assert_int_eq(read_cgi(i == 2 ? "0" : "5", "hello"), ERR_OK);
+        ck_assert(request->body_short == (i > 0));
+        request_free(request);
+    }
+}
+END_TEST
+
 START_TEST(a_cgi_body_shorter_than_its_length_is_told) {
     ck_assert_int_eq(read_cgi("6", "hello"), ERR_OK);
     ck_assert(request->body_short);
@@ -451,4 +473,5 @@ UNIT_MAIN("request", what_is_dear_is_kept_only_if_it_is_wanted,
           names_and_values_of_every_length_form_are_read,
           a_body_larger_than_the_socket_is_read_while_it_comes, freeing_nothing_is_safe,
           a_cgi_request_is_read_from_the_environment_and_standard_input,
-          a_cgi_request_without_a_length_has_no_body, a_cgi_body_shorter_than_its_length_is_told)
+          a_cgi_request_without_a_length_has_no_body, a_cgi_body_shorter_than_its_length_is_told,
+          a_cgi_body_in_chunks_may_not_be_whole, a_body_shorter_than_its_field_is_told)

@@ -145,7 +145,7 @@ static void check(const struct app *app, enum purpose purpose, const struct requ
     } else if (!options && !visitor_may(request, app->config->origins)) {
         problem_set(problem, 403, "Origin: pages of that origin are not allowed (origins)");
     } else if (request->body_short) {
-        problem_set(problem, 400, "body: less came than Content-Length says");
+        problem_short(problem);
     } else if (request->body_over) {
         problem_set(problem, 413, "body: it is longer than messages may be (max_message)");
     }

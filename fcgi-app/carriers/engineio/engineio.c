@@ -121,7 +121,7 @@ static bool post(const struct engineio_call *call, struct problem *problem) {
     const struct request *request = call->request;
 
     if (request->body_short)
-        problem_set(problem, 400, "body: less came than Content-Length says");
+        problem_short(problem);
     else if (request->body_over || request->body_len > (size_t)call->service->max_payload)
         problem_set(problem, 413, "body: the most is %d bytes (max_payload)",
                     call->service->max_payload);

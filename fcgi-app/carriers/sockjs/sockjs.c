@@ -225,7 +225,7 @@ static bool send(const struct sockjs_request *session, bool jsonp, struct proble
     struct texts messages = {0};
 
     if (request->body_short)
-        problem_set(problem, 400, "body: less came than Content-Length says");
+        problem_short(problem);
     else if (request->body_over)
         problem_set(problem, 413, "body: it is longer than messages may be (max_message)");
     if (problem->status != 0)

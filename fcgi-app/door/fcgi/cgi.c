@@ -47,8 +47,18 @@ struct variables {
     size_t header; /* bytes of the browser's header, as HTTP/1.1 */
 };
 
+/* 0: none is said. Caddy says -1 of a body in chunks. */
 static size_t number_of(const struct variables *variables, enum said_what which) {
-    return strtoull(variables->said.of[which], NULL, 10);
+    const char *text = variables->said.of[which];
+    return *text == '-' ? 0 : strtoull(text, NULL, 10);
+}
+
+/* How much of a body has to come. A web server that cuts a body to nothing may say so, too: then
+ * what stands in its field is more (mod_fcgid over LimitRequestBody, deploy/apache). */
+static size_t announced_by(const struct variables *variables) {
+    size_t length = number_of(variables, SAID_CONTENT_LENGTH);
+    size_t field = number_of(variables, SAID_FIELD_LENGTH);
+    return field > length ? field : length;
 }
 
 /* What a variable says of the size of the browser's header: "HTTP_NAME=value" was
@@ -108,8 +118,8 @@ static struct request *request_of(const struct variables *variables,
 typedef long body_fn(void *source, char *out, size_t size);
 
 /* At most `body_max` bytes are kept; the rest is read and forgotten. */
-static enum err take_body(struct request *request, const struct variables *variables,
-                          size_t body_max, body_fn *next, void *source) {
+static enum err take_body(struct request *request, size_t announced, size_t body_max, body_fn *next,
+                          void *source) {
     struct buf body = buf_make(body_max);
     char chunk[CHUNK];
     size_t total = 0;
@@ -120,7 +130,7 @@ static enum err take_body(struct request *request, const struct variables *varia
         buf_add(&body, chunk, (size_t)n < room ? (size_t)n : room);
         total += (size_t)n;
     }
-    request_set_body(request, body, total, number_of(variables, SAID_CONTENT_LENGTH));
+    request_set_body(request, body, total, announced);
     return n < 0 ? ERR_SYNTAX : ERR_OK;
 }
 
@@ -145,10 +155,9 @@ static enum err read_request(int fd, size_t body_max, struct cgi_body *gathered,
         return ERR_SYNTAX; /* libfcgi has closed the descriptor */
     struct variables variables = variables_of(fcgx.envp);
     request = request_of(&variables, taker);
-    err = take_body(request, &variables, body_max, next_from_fcgi, fcgx.in);
+    err = take_body(request, announced_by(&variables), body_max, next_from_fcgi, fcgx.in);
     if (gathered != NULL) {
-        request_set_body(request, gathered->kept, gathered->total,
-                         number_of(&variables, SAID_CONTENT_LENGTH));
+        request_set_body(request, gathered->kept, gathered->total, announced_by(&variables));
         gathered->kept = buf_make(0);
     }
     fcgx.ipcFd = -1;
@@ -190,8 +199,13 @@ enum err cgi_read_environment(size_t body_max, const struct request_taker *taker
                               struct request **out) {
     struct variables variables = variables_of(environ);
     struct request *request = request_of(&variables, taker);
-    size_t left = number_of(&variables, SAID_CONTENT_LENGTH);
-    enum err err = take_body(request, &variables, body_max, next_from_stdin, &left);
+    size_t left = number_of(&variables, SAID_CONTENT_LENGTH), announced = announced_by(&variables);
+
+    /* A body in chunks has no length in CGI (RFC 3875 §4.1.2), and one that the web server has cut
+     * off ends like any other (mod_cgid over LimitRequestBody): it is read, and not believed. */
+    if (variables.said.of[SAID_TRANSFER_ENCODING][0] != '\0' && left == 0)
+        left = announced = SIZE_MAX;
+    enum err err = take_body(request, announced, body_max, next_from_stdin, &left);
 
     if (err != ERR_OK) {
         request_free(request);
