@@ -67,7 +67,7 @@ export function halleyHttp({processes = 1} = {}) {
 async function startProxied(place) {
   const app = await startHttp(place, 1);
   const web = await startNginx(place, {
-    http: `    upstream halley { server 127.0.0.1:${app.port}; keepalive 1024; }`,
+    http: `    upstream halley { server 127.0.0.1:${app.port}; keepalive 8192; }`,
     server: `
         location /comet/ {
             proxy_pass http://halley;
