@@ -7,13 +7,16 @@
  */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
 
+#include "core/base/mem.h"
 #include "operator/channels.h"
 #include "operator/doctor.h"
 #include "operator/fetch.h"
+#include "operator/remedies.h"
 
 enum { ADDRESS = 512, LONG_QUERY = 7000, LONG_FIELD = 20000, CROWD = 200, SHARED = 12 };
 
@@ -33,69 +36,10 @@ struct visit {
     char site[ADDRESS]; /* the server's */
     char channel[64];
     char first[64]; /* the id of the message that was published before; "" none was */
-    int server;     /* a row of servers[] */
-    double end;     /* by fetch_now(), of the whole visit */
-    bool held_back; /* what is sent does not come: how many come says nothing */
+    const struct remedies *remedies; /* of the server */
+    double end;                      /* by fetch_now(), of the whole visit */
+    bool held_back;                  /* what is sent does not come: how many come says nothing */
 };
-
-/* ------------------------------------------------------------------- what mends what */
-
-enum { BUFFERING, IDLE, LAST_EVENT_ID, HEADER_SIZE, LEAVERS, CAPACITY, SOCKETS, PROBLEMS };
-
-static const struct server {
-    const char *name; /* as its field Server begins */
-    const char *fixes[PROBLEMS];
-} servers[] = {
-    {"nginx",
-     {"fastcgi_buffering off; (proxy_buffering off;), and let X-Accel-Buffering pass",
-      "fastcgi_read_timeout 90s; (proxy_read_timeout)",
-      "fastcgi_param HTTP_LAST_EVENT_ID $http_last_event_id if_not_empty;",
-      "large_client_header_buffers 4 32k; in the first server of this address",
-      "fastcgi_ignore_client_abort off; (proxy_ignore_client_abort)",
-      "events { worker_connections 19000; } worker_rlimit_nofile 20000;",
-      "proxy_http_version 1.1; proxy_set_header Upgrade and Connection, see nginx/halley.conf"}},
-    {"lighttpd",
-     {"server.stream-response-body = 2", "\"read-timeout\" of the host, and server.max-write-idle",
-      "a proxy in front of lighttpd drops it: let it pass", "server.max-request-field-size = 65536",
-      "\"tcp-fin-propagate\" => \"enable\" in fastcgi.server",
-      "server.max-fds = 20000, server.max-connections = 9000",
-      "proxy.header = ( \"upgrade\" => \"enable\" ), see lighttpd/50-halley.conf"}},
-    {"Apache",
-     {"mod_proxy_fcgi: flushpackets=on; mod_fcgid: FcgidOutputBufferSize 0",
-      "mod_proxy_fcgi: ProxySet timeout=90; mod_fcgid: FcgidIOTimeout 90",
-      "RequestHeader unset Last-Event-ID stands somewhere: let it pass",
-      "LimitRequestFieldSize 32768, LimitRequestLine 16384",
-      "Apache tells nobody before something is written: halley.conf: a shorter keepalive",
-      "MaxRequestWorkers (a third of ServerLimit x ThreadsPerChild), FcgidMaxProcessesPerClass; "
-      "or a smaller max_waiters",
-      "upgrade=websocket for halley-http.sock, see apache/halley.conf"}},
-    {"Caddy",
-     {"flush_interval -1", "transport fastcgi { read_timeout 90s }",
-      "header_up -Last-Event-ID stands somewhere: let it pass", "max_header_size in servers",
-      "a proxy in front of Caddy keeps connections open", "LimitNOFILE= of caddy.service",
-      "reverse_proxy to halley-http.sock, see caddy/Caddyfile"}},
-    {"",
-     {"let what is sent through at once", "more than 60 s for a request on which nothing is sent",
-      "let the field Last-Event-ID through",
-      "room for a request header of 40 KB (HAProxy: "
-      "tune.bufsize 49152)",
-      "HAProxy notices when something is written: halley.conf: a shorter keepalive",
-      "more connections, threads or processes (HAProxy: maxconn)",
-      "let Upgrade: websocket through, to halley.conf's http ="}},
-};
-
-enum { SERVERS = sizeof servers / sizeof servers[0] };
-
-static void know_server(struct visit *visit, const char *name) {
-    for (visit->server = 0; visit->server < SERVERS - 1; visit->server++)
-        if (strncasecmp(name, servers[visit->server].name, strlen(servers[visit->server].name)) ==
-            0)
-            return;
-}
-
-static const char *fix(const struct visit *visit, int problem) {
-    return servers[visit->server].fixes[problem];
-}
 
 /* ------------------------------------------------------------------------- asking it */
 
@@ -105,6 +49,14 @@ static struct fetch *ask(struct visit *visit, struct transfers *transfers, const
 
     snprintf(url, sizeof url, "%s/%s", visit->base, endpoint);
     return fetch_begin(transfers, url, headers);
+}
+
+/* `body` is borrowed until it is answered. */
+static struct fetch *say(struct visit *visit, const char *endpoint, const char *body, size_t len) {
+    char url[ADDRESS + 64];
+
+    snprintf(url, sizeof url, "%s/%s", visit->base, endpoint);
+    return fetch_post(visit->transfers, url, body, len);
 }
 
 static struct fetch *read_channel(struct visit *visit, struct transfers *transfers, const char *how,
@@ -159,7 +111,7 @@ static bool is_there(struct visit *visit) {
     struct fetch *health = ask(visit, visit->transfers, "health", NULL);
     bool there = comes(visit, health) && health->status == 200;
 
-    know_server(visit, health->server);
+    visit->remedies = remedies_of(health->server);
     if (health->status == 503 && strstr(health->type, "json") != NULL)
         findings_add(visit->findings, FINDING_ERROR, "halley", "health",
                      "see the findings on Redis, and halley.fcgi's log",
@@ -193,12 +145,30 @@ static void look_at_header_size(struct visit *visit) {
     bool answered = comes(visit, with_field) && comes(visit, with_query);
     if (!answered || with_field->status != 200 || with_query->status != 200)
         findings_add(
-            visit->findings, FINDING_ERROR, layer, "header-size", fix(visit, HEADER_SIZE),
+            visit->findings, FINDING_ERROR, layer, "header-size", visit->remedies->of[HEADER_SIZE],
             "a request with %d KB of Last-Event-ID is answered %d, one with a query of %d KB "
             "%d: who reads many channels cannot come back",
             LONG_FIELD / 1000, with_field->status, LONG_QUERY / 1000, with_query->status);
     fetch_end(visit->transfers, with_field);
     fetch_end(visit->transfers, with_query);
+}
+
+/* A body as long as a message may be, for a channel that nobody can have. */
+static void look_at_body_size(struct visit *visit) {
+    size_t size = (size_t)config_longest_message(visit->desk->config);
+    char *body = mem_new(size), endpoint[] = "publish?channel=%7Bdoctor%7D";
+
+    memset(body, 'x', size);
+    struct fetch *post = say(visit, endpoint, body, size);
+    bool answered = comes(visit, post) && strstr(post->type, "json") != NULL;
+    if (!answered || strstr(post->body, "\"body: ") != NULL)
+        findings_add(visit->findings, FINDING_ERROR, layer, "body-size",
+                     visit->remedies->of[BODY_SIZE],
+                     "a message of %zu KB (max_message) does not come to Halley as a whole: it is "
+                     "answered %d%s%s",
+                     size / 1024, post->status, post->why[0] != '\0' ? ", " : "", post->why);
+    fetch_end(visit->transfers, post);
+    free(body);
 }
 
 static void look_at_last_event_id(struct visit *visit) {
@@ -213,7 +183,7 @@ static void look_at_last_event_id(struct visit *visit) {
     struct fetch *poll = ask(visit, visit->transfers, endpoint, headers);
     if (comes(visit, poll) && poll->status == 200 && strstr(poll->body, "behind it") == NULL)
         findings_add(visit->findings, FINDING_ERROR, layer, "last-event-id",
-                     fix(visit, LAST_EVENT_ID),
+                     visit->remedies->of[LAST_EVENT_ID],
                      "the field Last-Event-ID does not reach Halley: an event stream that breaks "
                      "comes back without its place");
     fetch_end(visit->transfers, poll);
@@ -230,7 +200,7 @@ static void look_at_leaving(struct visit *visit) {
             return;
         desk_rest(visit->desk, 0.3);
     }
-    findings_add(visit->findings, FINDING_WARNING, layer, "leavers", fix(visit, LEAVERS),
+    findings_add(visit->findings, FINDING_WARNING, layer, "leavers", visit->remedies->of[LEAVERS],
                  "%.0f s after a browser left its stream is still held: the server does not say so",
                  SOON);
 }
@@ -249,7 +219,8 @@ static void look_at_streams(struct visit *visit) {
     } else if (!begins ||
                (publish(visit, "\"on a stream\"", id) && !brings(visit, stream, "on a stream"))) {
         visit->held_back = true;
-        findings_add(visit->findings, FINDING_ERROR, layer, "buffering", fix(visit, BUFFERING),
+        findings_add(visit->findings, FINDING_ERROR, layer, "buffering",
+                     visit->remedies->of[BUFFERING],
                      "an event stream is held back: %s within %.0f s (status %d)",
                      begins ? "a message did not come" : "nothing came", SOON, stream->status);
     }
@@ -280,7 +251,7 @@ static void look_at_websockets(struct visit *visit) {
         transfers_turn(visit->transfers, 0.1);
     if (socket->status != 101 && socket->status != 401 && socket->status != 403)
         findings_add(
-            visit->findings, FINDING_WARNING, layer, "websocket", fix(visit, SOCKETS),
+            visit->findings, FINDING_WARNING, layer, "websocket", visit->remedies->of[SOCKETS],
             "halley.fcgi serves WebSockets, but a handshake is answered %d: each page tries "
             "in vain before it takes the next best",
             socket->status);
@@ -297,7 +268,7 @@ static void look_at_idle(struct visit *visit, struct fetch *wait, double begun, 
         return;
     if (over && wait->status == 200 && strstr(wait->body, "\"cursor\"") != NULL)
         return;
-    findings_add(visit->findings, FINDING_ERROR, layer, "idle", fix(visit, IDLE),
+    findings_add(visit->findings, FINDING_ERROR, layer, "idle", visit->remedies->of[IDLE],
                  "a request on which nothing was sent was ended after %.0f s with status %d%s%s: "
                  "waits of up to %d s (max_wait) must live",
                  over ? wait->seconds : fetch_now() - begun, wait->status,
@@ -335,13 +306,15 @@ static void look_at_capacity(struct visit *visit) {
     struct fetch *page = fetch_begin(visit->transfers, visit->site, NULL);
     bool answered = fetch_wait(visit->transfers, page, at_most(visit, SOON));
     if (begun < count)
-        findings_add(visit->findings, FINDING_ERROR, layer, "capacity", fix(visit, CAPACITY),
+        findings_add(visit->findings, FINDING_ERROR, layer, "capacity",
+                     visit->remedies->of[CAPACITY],
                      "of %d browsers that wait at the same time %d are held%s; max_waiters = %d "
                      "promises more",
                      count, begun, answered ? "" : ", and then no page of the site comes",
                      config->max_waiters);
     else if (!answered)
-        findings_add(visit->findings, FINDING_ERROR, layer, "capacity", fix(visit, CAPACITY),
+        findings_add(visit->findings, FINDING_ERROR, layer, "capacity",
+                     visit->remedies->of[CAPACITY],
                      "while %d browsers wait no page of the site comes within %.0f s", count, SOON);
     fetch_end(visit->transfers, page);
     transfers_free(crowd);
@@ -385,6 +358,7 @@ static void take_address(struct visit *visit, const char *url, const char *mount
 /* What happens beside a request on which nothing is sent. */
 static void look_beside(struct visit *visit) {
     look_at_header_size(visit);
+    look_at_body_size(visit);
     look_at_streams(visit);
     look_at_websockets(visit);
     if (visit->held_back)
@@ -412,7 +386,7 @@ void doctor_web(struct desk *desk, const char *url, double seconds, struct findi
     struct visit visit = {.desk = desk,
                           .findings = findings,
                           .transfers = transfers_new(false),
-                          .server = SERVERS - 1,
+                          .remedies = remedies_of(""),
                           .end = fetch_now() + ALL};
 
     take_address(&visit, url, desk->config->mount);

@@ -101,8 +101,9 @@ static void set_options(struct transfers *transfers, struct entry *entry, const 
     curl_easy_setopt(easy, CURLOPT_PIPEWAIT, transfers->shared ? 1L : 0L);
 }
 
-struct fetch *fetch_begin(struct transfers *transfers, const char *url,
-                          const char *const headers[]) {
+/* Where it is among the others; it has not begun. */
+static struct entry *enter(struct transfers *transfers, const char *url,
+                           const char *const headers[]) {
     size_t place = 0;
 
     while (place < AT_ONCE - 1 && transfers->entries[place] != NULL)
@@ -114,10 +115,29 @@ struct fetch *fetch_begin(struct transfers *transfers, const char *url,
     entry->fetch.why = "";
     entry->begun = fetch_now();
     set_options(transfers, entry, url, headers);
-    curl_multi_add_handle(transfers->multi, entry->easy);
     transfers->entries[place] = entry;
+    return entry;
+}
+
+static struct fetch *begin(struct transfers *transfers, struct entry *entry) {
+    curl_multi_add_handle(transfers->multi, entry->easy);
     transfers_turn(transfers, 0);
     return &entry->fetch;
+}
+
+struct fetch *fetch_begin(struct transfers *transfers, const char *url,
+                          const char *const headers[]) {
+    return begin(transfers, enter(transfers, url, headers));
+}
+
+struct fetch *fetch_post(struct transfers *transfers, const char *url, const char *body,
+                         size_t len) {
+    static const char *const headers[] = {"Content-Type: text/plain", "Expect:", NULL};
+    struct entry *entry = enter(transfers, url, headers);
+
+    curl_easy_setopt(entry->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)len);
+    curl_easy_setopt(entry->easy, CURLOPT_POSTFIELDS, body);
+    return begin(transfers, entry);
 }
 
 void fetch_end(struct transfers *transfers, struct fetch *fetch) {

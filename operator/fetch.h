@@ -36,6 +36,10 @@ void transfers_free(struct transfers *transfers);
 struct fetch *fetch_begin(struct transfers *transfers, const char *url,
                           const char *const headers[]);
 
+/* The same by POST, text/plain, with a body that is borrowed until it is over. */
+struct fetch *fetch_post(struct transfers *transfers, const char *url, const char *body,
+                         size_t len);
+
 /* Hangs up, if it has not ended, and frees it. Safe on NULL. */
 void fetch_end(struct transfers *transfers, struct fetch *fetch);
 

@@ -224,16 +224,18 @@ START_TEST(an_nginx_that_takes_things_away_is_found) {
     begin_web("nginx", 0);
     misconfigure_nginx("s/fastcgi_read_timeout 90s;/fastcgi_read_timeout 4s;/; "
                        "/HTTP_LAST_EVENT_ID/d; /large_client_header_buffers/d; "
+                       "s/client_max_body_size 17m;/client_max_body_size 1k;/; "
                        "/proxy_set_header Upgrade/d");
     const json_t *said = look(plain(), &code);
     ck_assert_int_eq(code, 1);
     must_find(said, "idle", "error", "fastcgi_read_timeout");
     must_find(said, "last-event-id", "error", "HTTP_LAST_EVENT_ID");
     must_find(said, "header-size", "error", "large_client_header_buffers");
+    must_find(said, "body-size", "error", "client_max_body_size");
     must_find(said, "websocket", "warning", "Upgrade");
     /* on a slow machine the silence is over before a stream is looked at */
     must_find_only(said, (const char *const[]){"buffering", "idle", "last-event-id", "header-size",
-                                               "websocket", "capacity", NULL});
+                                               "body-size", "websocket", "capacity", NULL});
 }
 END_TEST
 
@@ -262,6 +264,20 @@ START_TEST(an_apache_that_holds_streams_back_is_found) {
     ck_assert_int_eq(code, 1);
     must_find(said, "buffering", "error", "flushpackets=on");
     must_find_only(said, (const char *const[]){"buffering", "leavers", NULL});
+}
+END_TEST
+
+/* mod_fcgid says that such a body is empty. */
+START_TEST(an_apache_that_cuts_messages_off_is_found) {
+    int code;
+
+    begin_web("apache", 0);
+    misconfigure("apache.conf",
+                 "s/LimitRequestBody 0/LimitRequestBody 1000/; "
+                 "s/^Define site.*/Header always set X-Again yes\\n&/",
+                 "");
+    must_find(look(plain(), &code), "body-size", "error", "LimitRequestBody");
+    ck_assert_int_eq(code, 1);
 }
 END_TEST
 
@@ -294,6 +310,7 @@ int main(void) {
     tcase_add_test(web, an_nginx_that_takes_things_away_is_found);
     tcase_add_test(web, an_nginx_that_is_too_small_and_deaf_is_found);
     tcase_add_test(web, an_apache_that_holds_streams_back_is_found);
+    tcase_add_test(web, an_apache_that_cuts_messages_off_is_found);
     tcase_add_test(web, an_apache_with_too_few_threads_is_found);
     return e2e_run(suite);
 }
