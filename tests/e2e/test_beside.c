@@ -170,6 +170,8 @@ static const struct site apaches[] = {
     {"LoadModule proxy_module @/mod_proxy.so\n"
      "LoadModule proxy_http_module @/mod_proxy_http.so\n",
      "<VirtualHost *:*>\nProxyPass /site.txt !\nProxyPass / http://127.0.0.1:1/\n</VirtualHost>\n"},
+    {"", "<VirtualHost *:*>\n<Location \"/\">\nSetHandler default-handler\n</Location>\n"
+         "</VirtualHost>\n"},
     {"LoadModule cache_module @/mod_cache.so\n"
      "LoadModule cache_socache_module @/mod_cache_socache.so\n"
      "LoadModule socache_shmcb_module @/mod_socache_shmcb.so\n",
