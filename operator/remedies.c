@@ -26,7 +26,8 @@ static const struct {
        "server.max-fds = 20000, server.max-connections = 9000",
        "proxy.header = ( \"upgrade\" => \"enable\" ), see lighttpd/50-halley.conf"}}},
     {"Apache",
-     {{"mod_proxy_fcgi: flushpackets=on; mod_fcgid: FcgidOutputBufferSize 0",
+     {{"mod_proxy_fcgi: flushpackets=on; mod_fcgid: FcgidOutputBufferSize 0; and no "
+       "ProxyHTMLEnable On for all of a site",
        "mod_proxy_fcgi: ProxySet timeout=90; mod_fcgid: FcgidIOTimeout 90",
        "RequestHeader unset Last-Event-ID stands somewhere: let it pass",
        "LimitRequestFieldSize 32768, LimitRequestLine 16384",
