@@ -734,6 +734,11 @@ void talk_bytes(void *ctx, const char *bytes, size_t len) {
     take_or_put_off(ctx, bytes, len, true);
 }
 
+bool talk_settled(void *ctx) {
+    const struct talk *talk = ctx;
+    return talk->ending || (talk->later == NULL && talk->asking == NULL && !talk->judging);
+}
+
 static void take_later(struct talk *talk, struct later *later) {
     if (later->rest) {
         take_rest(talk, &later->step);

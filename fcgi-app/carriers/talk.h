@@ -54,6 +54,10 @@ void talk_begin(struct talk *talk, struct client *client, const struct hub_read 
 void talk_message(void *talk, const char *text, size_t len);
 void talk_bytes(void *talk, const char *bytes, size_t len);
 
+/* Whether nothing waits to be done of what the client said. What is on its way to Redis is done,
+ * whether the client stays or not. */
+bool talk_settled(void *talk);
+
 /* Ends the connection from here. */
 void talk_close(struct talk *talk, unsigned code, const char *reason);
 

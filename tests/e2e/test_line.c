@@ -444,6 +444,30 @@ START_TEST(a_line_may_have_8192_bytes) {
 }
 END_TEST
 
+/* What was taken is answered as ever, and in its order, though the line behind it ends it all. */
+START_TEST(what_is_wrong_with_a_line_is_told_behind_the_answers) {
+    enum { MANY = 100 };
+    const char *channel = keep_fresh("behind");
+    const char *all = "";
+    char *text = keep(malloc(9001));
+
+    memset(text, 'x', 9000);
+    text[9000] = '\0';
+    for (int i = 0; i < MANY; i++)
+        all = keepf("%sPUBLISH %s %d\n", all, channel, i);
+    for (int end = 0; end < 2; end++) {
+        struct talk *one = talk();
+        say(one, keepf("%sPUBLISH %s %s%s", all, channel, text, end ? "\nPING\n" : ""));
+        for (int i = 0; i < MANY; i++)
+            must_hear(one, "OK");
+        must_hear_of(one, "ERROR 413 ", "8192");
+        must_end(one);
+        hang_up(one);
+        ck_assert_int_eq(store_held(&lab, channel), (end + 1) * MANY);
+    }
+}
+END_TEST
+
 /* --- JSON ------------------------------------------------------------------------------- */
 
 START_TEST(with_json_it_is_as_on_a_websocket) {
@@ -618,9 +642,16 @@ START_TEST(who_sends_nothing_more_is_answered_first) {
     must_hear(one, "OK");
     must_hear(one, "OK");
     must_hear(one, "PONG");
+    must_hear_of(one, "ERROR 400 ", "end"); /* half a line is none, and that is told */
     must_end(one);
     hang_up(one);
-    ck_assert_int_eq(store_held(&lab, channel), 2); /* half a line is none */
+    ck_assert_int_eq(store_held(&lab, channel), 2);
+    one = talk();
+    say(one, "PUBLISH"); /* nothing but half a line */
+    ck_assert_int_eq(shutdown(one->fd, SHUT_WR), 0);
+    must_hear_of(one, "ERROR 400 ", "end");
+    must_end(one);
+    hang_up(one);
     one = talk();
     say(one, keepf("SUBSCRIBE %s start\n", channel));
     ck_assert_int_eq(shutdown(one->fd, SHUT_WR), 0);
@@ -957,6 +988,7 @@ static void add_tests(TCase *tcase) {
     tcase_add_test(tcase, who_comes_back_with_an_id_or_a_cursor_misses_nothing);
     tcase_add_test(tcase, who_publishes_right_behind_his_subscription_hears_himself);
     tcase_add_test(tcase, thousands_of_lines_at_once_are_slowed_down_not_refused);
+    tcase_add_test(tcase, what_is_wrong_with_a_line_is_told_behind_the_answers);
     tcase_add_test(tcase, with_json_it_is_as_on_a_websocket);
     tcase_add_test(tcase, with_json_patterns_are_watched);
     tcase_add_test(tcase, json_cursors_work_on_other_ways_and_gaps_are_told);

@@ -42,11 +42,21 @@ static void on_bytes(void *ctx, const char *bytes, size_t len) {
     socket_say_bytes(client, bytes, len);
 }
 
+static bool settled; /* what was said is done */
+
+static bool is_settled(void *ctx) {
+    (void)ctx;
+    return settled;
+}
+
 static const struct client_events watcher = {.gone = on_gone, .drained = on_drained};
 static const struct socket_events events = {.message = on_message, .closed = on_closed},
                                   with_bytes = {.message = on_message,
                                                 .bytes = on_bytes,
-                                                .closed = on_closed};
+                                                .closed = on_closed},
+                                  with_work = {.message = on_message,
+                                               .settled = is_settled,
+                                               .closed = on_closed};
 
 static void begin_with(const struct socket_events *owner) {
     static const struct socket_limits limits = {
@@ -268,6 +278,48 @@ START_TEST(no_text_comes_behind_a_close_frame) {
 }
 END_TEST
 
+/* The browser says goodbye, and with `leaves` is gone at once. */
+static void say_goodbye(bool leaves) {
+    static const unsigned char frame[] = {0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe8};
+
+    ck_assert_int_eq(send(browser, frame, sizeof frame, 0), sizeof frame);
+    if (leaves)
+        ck_assert_int_eq(shutdown(browser, SHUT_WR), 0);
+    for (int i = 0; i < 5; i++)
+        ev_run(loop, EVRUN_NOWAIT);
+}
+
+static void must_answer_when_done(bool leaves) {
+    static const unsigned char answer[] = {0x88, 0x02, 0x03, 0xe8};
+    unsigned char bytes[100];
+
+    gone = 0;
+    settled = false;
+    begin_with(&with_work);
+    say_goodbye(leaves);
+    socket_say(client, "nothing goes before it", 22);
+    ck_assert_int_eq(client_send(client, NULL, &(struct part){"nor this", 8}, 1), ERR_OK);
+    ck_assert_int_lt(recv(browser, bytes, sizeof bytes, 0), 0);
+    ck_assert_uint_eq(gone, 0);
+    settled = true;
+    socket_hold(client);
+    socket_let_go(client);
+    ck_assert_int_eq(recv(browser, bytes, sizeof bytes, 0), sizeof answer);
+    ck_assert_mem_eq(bytes, answer, sizeof answer);
+    ck_assert_uint_eq(gone, 1);
+    end();
+}
+
+START_TEST(a_goodbye_is_answered_when_all_that_was_said_is_done) {
+    must_answer_when_done(false);
+}
+END_TEST
+
+START_TEST(what_was_said_is_done_where_the_browser_leaves_with_its_goodbye) {
+    must_answer_when_done(true);
+}
+END_TEST
+
 START_TEST(a_small_text_for_who_has_left_says_so) {
     begin();
     close(browser);
@@ -281,6 +333,8 @@ UNIT_MAIN("web_socket", texts_of_every_length_are_framed_alike,
           small_texts_that_are_not_taken_at_once_come_whole_and_in_order,
           what_is_said_while_it_is_held_goes_before_a_text, no_text_comes_behind_a_close_frame,
           a_small_text_for_who_has_left_says_so,
+          a_goodbye_is_answered_when_all_that_was_said_is_done,
+          what_was_said_is_done_where_the_browser_leaves_with_its_goodbye,
           a_socket_whose_owner_knows_bytes_has_binary_messages, any_other_socket_is_closed_by_one,
           who_empties_the_queue_by_what_is_said_between_tells_that_it_is_drained,
           who_empties_it_when_it_is_let_go_tells_so_too, the_loop_tells_so_once)

@@ -12,7 +12,9 @@
 #include <string.h>
 #include <strings.h>
 
+#include "core/base/buf.h"
 #include "core/base/mem.h"
+#include "core/base/scan.h"
 #include "fcgi-app/carriers/bayeux/_bayeux.h"
 #include "fcgi-app/carriers/visitor.h"
 #include "fcgi-app/endpoints/cors.h"
@@ -46,10 +48,8 @@ static bool is(const struct request *request, const char *method) {
 /* ----------------------------------------------------------------------- messages */
 
 static bool begin(struct app *app, const struct service *service, const struct request *request,
-                  struct client *client, const char *callback, const struct param *said,
+                  struct client *client, const char *callback, const char *text, size_t len,
                   struct problem *problem) {
-    const char *text = said != NULL ? said->value : request->body;
-    size_t len = said != NULL ? said->value_len : request->body_len;
     struct outlet *outlet = outlet_http(app, client, callback);
     const struct exchange_request exchange = {
         .app = app,
@@ -86,6 +86,38 @@ static bool is_typed_form(const struct request *request) {
     return strncasecmp(request->content_type, form, sizeof form - 1) == 0;
 }
 
+/* Adds the messages that a form's parameter says, one or an array of them; else what is no JSON. */
+static void add_messages(const struct param *said, struct buf *all) {
+    struct scan_value value, each = {NULL, 0};
+
+    if (!scan_grammar(said->value, said->value_len, &value)) {
+        buf_char(all, '?');
+        return;
+    }
+    if (!scan_is_array(value)) {
+        buf_text(all, all->len > 1 ? "," : "");
+        buf_add(all, value.at, value.len);
+        return;
+    }
+    while (scan_next(value, &each)) {
+        buf_text(all, all->len > 1 ? "," : "");
+        buf_add(all, each.at, each.len);
+    }
+}
+
+/* A form may say `message` more than once: all of them are one request's, in their order. */
+static struct buf join_messages(const struct params *params) {
+    struct buf all = buf_make(SIZE_MAX / 2);
+
+    buf_char(&all, '[');
+    for (size_t i = 0; i < params->count; i++) {
+        if (strcmp(params->items[i].name, "message") == 0)
+            add_messages(&params->items[i], &all);
+    }
+    buf_char(&all, ']');
+    return all;
+}
+
 /* Messages in a form, or in an address as callback polling has them. */
 static bool take_form(struct app *app, const struct service *service, const struct request *request,
                       struct client *client, const char *text, size_t len,
@@ -102,8 +134,12 @@ static bool take_form(struct app *app, const struct service *service, const stru
         problem_set(problem, 400, "message: is required");
     else if (name != NULL && !script_name(name->value, name->value_len))
         problem_set(problem, 400, "jsonp: must be a name of letters, digits, _ $ and dots");
-    bool good = problem->status == 0 && begin(app, service, request, client,
-                                              name != NULL ? name->value : NULL, message, problem);
+    struct buf all = join_messages(&params);
+    bool one = params_count(&params, "message") == 1;
+    bool good = problem->status == 0 &&
+                begin(app, service, request, client, name != NULL ? name->value : NULL,
+                      one ? message->value : all.data, one ? message->value_len : all.len, problem);
+    buf_free(&all);
     params_free(&params);
     return good;
 }
@@ -114,7 +150,8 @@ static bool post(struct app *app, const struct service *service, const struct re
     bool plain = !is_form(request) && (!is_typed_form(request) || request->body_len == 0 ||
                                        strchr("[{ \t\r\n", request->body[0]) != NULL);
 
-    return plain ? begin(app, service, request, client, NULL, NULL, problem)
+    return plain ? begin(app, service, request, client, NULL, request->body, request->body_len,
+                         problem)
                  : take_form(app, service, request, client, request->body, request->body_len,
                              problem);
 }

@@ -176,7 +176,14 @@ static void on_message(void *ctx, const char *text, size_t len) {
     read_on(pipe);
 }
 
-static const struct socket_events events = {.message = on_message, .closed = on_closed};
+/* What is in the midst of being done is done to its end. */
+static bool is_settled(void *ctx) {
+    const struct pipe *pipe = ctx;
+    return pipe->later == NULL;
+}
+
+static const struct socket_events events = {
+    .message = on_message, .settled = is_settled, .closed = on_closed};
 
 /* ------------------------------------------------------------------------ opening */
 

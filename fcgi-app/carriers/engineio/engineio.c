@@ -45,6 +45,11 @@ struct brought {
     bool wrong; /* a client does not send that */
 };
 
+/* Whether a client that polls sends such packets. */
+static bool is_posted(enum engineio_type type) {
+    return type == ENGINEIO_MESSAGE || type == ENGINEIO_PONG || type == ENGINEIO_CLOSE;
+}
+
 /* What stands behind a close is not looked at. */
 static struct brought sort(const struct engineio_payload *payload, struct texts *messages) {
     struct brought brought = {0};
@@ -55,7 +60,7 @@ static struct brought sort(const struct engineio_payload *payload, struct texts 
             (packet->binary ? texts_add_bytes : texts_add)(messages, packet->data, packet->len);
         brought.pong = brought.pong || packet->type == ENGINEIO_PONG;
         brought.close = packet->type == ENGINEIO_CLOSE;
-        brought.wrong = brought.wrong || packet->type == ENGINEIO_PING;
+        brought.wrong = brought.wrong || !is_posted(packet->type);
     }
     return brought;
 }

@@ -238,8 +238,14 @@ static void on_closed(void *ctx) {
     live_free_if_done(live);
 }
 
+/* Before it has taken its session over, what came early waits. */
+static bool is_settled(void *ctx) {
+    const struct live *live = ctx;
+    return live->talk != NULL ? talk_settled(live->talk) : live->early.count == 0;
+}
+
 const struct socket_events live_events = {
-    .message = on_text, .bytes = on_bytes, .closed = on_closed};
+    .message = on_text, .bytes = on_bytes, .settled = is_settled, .closed = on_closed};
 
 struct live *live_new(struct app *app, const struct speech *speech, const char *who) {
     struct live *live = mem_new(sizeof *live);

@@ -62,8 +62,8 @@ static void framed_message(void *talk, const char *text, size_t len) {
     texts_free(&messages);
 }
 
-static const struct socket_events framed_events = {.message = framed_message,
-                                                   .closed = talk_closed};
+static const struct socket_events framed_events = {
+    .message = framed_message, .settled = talk_settled, .closed = talk_closed};
 
 /* ---------------------------------------------------------------------- without */
 
@@ -73,7 +73,8 @@ static const struct talk_carrier raw = {.say = socket_say,
                                         .hold = socket_hold,
                                         .let_go = socket_let_go};
 
-static const struct socket_events raw_events = {.message = talk_message, .closed = talk_closed};
+static const struct socket_events raw_events = {
+    .message = talk_message, .settled = talk_settled, .closed = talk_closed};
 
 /* ---------------------------------------------------------------------- opening */
 

@@ -156,7 +156,8 @@ static void answer_wrong(struct client *client, const char *text) {
     page_answer(client, 500, "text/plain; charset=UTF-8", text);
 }
 
-/* What a form says under that name, with a NUL behind it: the caller's to free(); or NULL. */
+/* What a form says under that name, with a NUL behind it: the caller's to free(); or NULL, also
+ * where it says two things, of which one would be lost. */
 static char *form_value(const char *text, size_t len, const char *name, size_t *value_len) {
     struct params params;
     char *value = NULL;
@@ -164,7 +165,7 @@ static char *form_value(const char *text, size_t len, const char *name, size_t *
     if (params_parse(&params, text, len) != ERR_OK)
         return NULL;
     const struct param *param = params_find(&params, name);
-    if (param != NULL) {
+    if (param != NULL && params_count(&params, name) == 1) {
         value = mem_copy(param->value, param->value_len);
         *value_len = param->value_len;
     }

@@ -285,9 +285,19 @@ static void give_up(struct line_client *client) {
     end(client);
 }
 
+/* Whether the reader has answered all that it took. Else it says when, and lines are looked at
+ * again then: answers come in the order of the lines, also to one that the reader is never given.
+ */
+static bool answered(struct line_client *client) {
+    client->stopped = !client->events->answered(client->ctx);
+    return !client->stopped;
+}
+
 static void refuse_long(struct line_client *client) {
     struct problem problem;
 
+    if (!answered(client))
+        return;
     client->stats->lines_long++;
     put_problem(client, problem_set(&problem, 413, "line: the most is %d bytes", LINE_MAX_BYTES));
     give_up(client);
@@ -297,6 +307,22 @@ static void send_policy(struct line_client *client) {
     client->stats->policies++;
     policy_put(&client->out, client->limits.origins, own_port(client->fd));
     give_up(client);
+}
+
+/* The other side sends nothing more. A line without an end may have been cut off: nothing of it is
+ * done, and that is told. */
+static void take_end(struct line_client *client) {
+    struct problem problem;
+
+    if (lines_part(&client->lines)) {
+        if (!answered(client))
+            return;
+        lines_free(&client->lines);
+        client->lines = lines_make();
+        put_problem(client, problem_set(&problem, 400, "line: it has no end"));
+    }
+    client->told_the_end = client->events->ended(client->ctx);
+    client->stopped = !client->told_the_end;
 }
 
 static bool listens(const struct line_client *client) {
@@ -326,7 +352,7 @@ static void give_lines(struct line_client *client) {
     else if (count == LINES_TURN)
         ev_timer_start(client->loop, &client->go_on);
     else if (client->state == HALF && !client->told_the_end)
-        client->stopped = !(client->told_the_end = client->events->ended(client->ctx));
+        take_end(client);
 }
 
 /* Whether a line has begun to arrive is known when all whole ones are given. */

@@ -222,6 +222,10 @@ bool frames_failed(const struct frames *frames) {
            (wslay_closes(frames) && !wslay_event_get_close_received(frames->wslay));
 }
 
+bool frames_left(const struct frames *frames) {
+    return wslay_event_get_close_received(frames->wslay);
+}
+
 bool frames_over(const struct frames *frames) {
     return wslay_event_get_close_sent(frames->wslay) &&
            wslay_event_get_close_received(frames->wslay);

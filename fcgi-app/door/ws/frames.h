@@ -65,6 +65,9 @@ bool frames_closing(const struct frames *frames);
 /* The other side broke the rules: nothing more is expected of it. */
 bool frames_failed(const struct frames *frames);
 
+/* The other side has said goodbye; the answer is put with the next frames_put(). */
+bool frames_left(const struct frames *frames);
+
 /* Both sides have said goodbye, and ours was put. */
 bool frames_over(const struct frames *frames);
 

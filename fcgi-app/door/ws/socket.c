@@ -7,6 +7,10 @@
  * CLOSE_WAIT seconds to answer) ─► freed. Handling what the browser says may end the
  * client: while `busy`, a drop only marks it `dead`.
  *
+ * A browser that says goodbye relies on what it said before, and may be gone for good a moment
+ * later: what of that still waits is done first, for LEAVE_WAIT seconds at most, and the answer to
+ * its close frame says so. Where it could not be done there is no answer.
+ *
  * A browser that floods us, with pings or anything else, is read no further
  * while more than max_queue bytes wait to be sent to it, or while its session has
  * enough to do. What is said to it while its messages are handled is sent at once for all.
@@ -30,6 +34,7 @@ enum { SMALL = 2048 }; /* bytes of a message that is put together on the stack *
 
 enum { READ_CHUNK = 8192 }; /* the shortest messages in it cost a turn about a millisecond */
 #define CLOSE_WAIT 2.0
+#define LEAVE_WAIT 10.0 /* longer than Redis may take (redis_timeout), as that mostly is */
 
 struct web_socket {
     struct client base;
@@ -42,7 +47,7 @@ struct web_socket {
     struct socket_limits limits;
     struct frames *frames;
     struct ev_io io;
-    struct ev_timer close_wait; /* runs while it is closing */
+    struct ev_timer close_wait; /* runs while it is closing, or leaving */
     int fd;
     struct buf early; /* came with the handshake, not looked at yet */
     struct buf out;   /* framed, not yet taken by the descriptor */
@@ -50,9 +55,10 @@ struct web_socket {
     double arriving;  /* since when a message has been arriving; 0: none is */
     unsigned busy;    /* depth of our own callbacks; see above */
     bool dead;
-    bool queued; /* something was, and its watcher does not know that all of it was taken */
-    bool orphan; /* finished: nobody watches it any more */
-    bool paused; /* the session has enough to do */
+    bool queued;  /* something was, and its watcher does not know that all of it was taken */
+    bool orphan;  /* finished: nobody watches it any more */
+    bool paused;  /* the session has enough to do */
+    bool hung_up; /* the browser is gone, in the midst of its leaving */
 };
 
 static const struct client_kind socket_kind;
@@ -62,7 +68,8 @@ static struct web_socket *of(const struct client *client) {
 }
 
 static void watch(struct web_socket *socket) {
-    bool reading = !socket->paused && socket->out.len <= socket->limits.max_queue;
+    bool reading =
+        !socket->paused && !socket->hung_up && socket->out.len <= socket->limits.max_queue;
     int events = (reading ? EV_READ : 0) | (socket->out.len > 0 ? EV_WRITE : 0);
 
     if (socket->dead || (ev_is_active(&socket->io) && socket->io.events == events))
@@ -117,11 +124,33 @@ static enum err write_some(struct web_socket *socket) {
     return ERR_OK;
 }
 
+/* The browser has said goodbye, and something that it said before is still to be done. */
+static bool is_leaving(const struct web_socket *socket) {
+    return frames_left(socket->frames) && !socket->orphan && !socket->dead &&
+           socket->events->settled != NULL && !socket->events->settled(socket->ctx);
+}
+
+static void expect_end(struct web_socket *socket, double seconds) {
+    if (ev_is_active(&socket->close_wait) && socket->close_wait.repeat == seconds)
+        return;
+    socket->close_wait.repeat = seconds;
+    ev_timer_again(socket->loop, &socket->close_wait);
+}
+
+/* Frames what was said. */
+static void put_frames(struct web_socket *socket) {
+    if (is_leaving(socket)) {
+        expect_end(socket, LEAVE_WAIT);
+        return;
+    }
+    frames_put(socket->frames, &socket->out);
+    if (frames_closing(socket->frames))
+        expect_end(socket, CLOSE_WAIT);
+}
+
 /* Frames what was said, and writes. */
 static enum err flush(struct web_socket *socket) {
-    frames_put(socket->frames, &socket->out);
-    if (frames_closing(socket->frames) && !ev_is_active(&socket->close_wait))
-        ev_timer_again(socket->loop, &socket->close_wait);
+    put_frames(socket);
     if (write_some(socket) != ERR_OK)
         return ERR_GONE;
     socket->queued = socket->queued || socket->out.len > 0;
@@ -140,8 +169,13 @@ static void tell(struct web_socket *socket) {
         client_events_drained(socket->watcher, socket->watcher_ctx);
 }
 
+/* Both sides have said goodbye, and everything was sent. */
+static bool over(const struct web_socket *socket) {
+    return frames_over(socket->frames) && socket->out.len == 0;
+}
+
 static void flush_and_tell(struct web_socket *socket) {
-    if (flush(socket) != ERR_OK)
+    if (flush(socket) != ERR_OK || over(socket))
         leave(socket);
     else
         tell(socket);
@@ -360,11 +394,6 @@ static void handle_messages(struct web_socket *socket) {
     }
 }
 
-/* Both sides have said goodbye, and everything was sent. */
-static bool over(const struct web_socket *socket) {
-    return frames_over(socket->frames) && socket->out.len == 0;
-}
-
 static enum err receive(struct web_socket *socket, const char *data, size_t len) {
     frames_take(socket->frames, data, len);
     handle_messages(socket);
@@ -398,6 +427,13 @@ static enum err read_some(struct web_socket *socket) {
     return receive(socket, chunk, (size_t)n);
 }
 
+/* What it said before it left is done all the same; nothing is sent to it any more. */
+static void hang_up(struct web_socket *socket) {
+    socket->hung_up = true;
+    buf_clear(&socket->out);
+    watch(socket);
+}
+
 static void on_ready(struct ev_loop *loop, struct ev_io *io, int events) {
     struct web_socket *socket = io->data;
     enum err err = ERR_OK;
@@ -413,6 +449,8 @@ static void on_ready(struct ev_loop *loop, struct ev_io *io, int events) {
     socket->busy--;
     if (socket->dead)
         destroy(socket);
+    else if (err != ERR_OK && is_leaving(socket))
+        hang_up(socket);
     else if (err != ERR_OK)
         leave(socket);
     else
@@ -443,7 +481,6 @@ struct client *socket_new(struct ev_loop *loop, struct stats *stats, int fd,
     socket->frames = frames_new(limits->max_message, events->bytes != NULL);
     ev_io_init(&socket->io, on_ready, fd, EV_READ);
     ev_init(&socket->close_wait, on_close_wait);
-    socket->close_wait.repeat = CLOSE_WAIT;
     socket->io.data = socket->close_wait.data = socket;
     stats->clients++;
     stats->sockets++;

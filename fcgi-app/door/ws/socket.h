@@ -19,6 +19,9 @@ struct socket_events {
     void (*message)(void *ctx, const char *text, size_t len);
     /* a binary one, likewise; NULL: they are closed with 1003 */
     void (*bytes)(void *ctx, const char *bytes, size_t len);
+    /* the browser has said goodbye: whether nothing waits any more of what it said before. False:
+     * asked again after socket_let_go(). NULL: nothing ever waits */
+    bool (*settled)(void *ctx);
     /* the client is gone for good; called once, last */
     void (*closed)(void *ctx);
 };

@@ -446,16 +446,18 @@ static void on_silent(void *ctx) {
         begin(session, WORDS);
 }
 
+static bool on_answered(void *ctx) {
+    const struct session *session = ctx;
+    return session->manner == UNKNOWN ||
+           (session->begun && session->publishing == 0 && session->asking == 0);
+}
+
 /* Who reads on stays; who is gone is found out by sending him something. */
 static bool on_ended(void *ctx) {
     static const char ping[] = "PING\n";
     struct session *session = ctx;
 
-    if (session->manner == UNKNOWN) {
-        client_drop(session->client);
-        return true;
-    }
-    if (!session->begun || session->publishing > 0 || session->asking > 0)
+    if (!on_answered(session))
         return false;
     if (session->channels == 0)
         finish(session);
@@ -486,6 +488,7 @@ static void on_begun(struct hub_holder *holder) {
 static const struct line_events session_events = {.line = on_line,
                                                   .silent = on_silent,
                                                   .ended = on_ended,
+                                                  .answered = on_answered,
                                                   .let_go = on_let_go,
                                                   .tell = on_tell,
                                                   .closed = on_closed};

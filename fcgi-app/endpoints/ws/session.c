@@ -13,7 +13,8 @@
 
 enum { ENVELOPE = 16384 };
 
-static const struct socket_events session_events = {.message = talk_message, .closed = talk_closed};
+static const struct socket_events session_events = {
+    .message = talk_message, .settled = talk_settled, .closed = talk_closed};
 
 static const struct talk_carrier session_carrier = {.say = socket_say,
                                                     .close = socket_close,
