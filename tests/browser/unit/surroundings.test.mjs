@@ -32,6 +32,16 @@ test('where BroadcastChannel is there but not allowed, a page goes alone, may cl
   await got(halley, 1);
 });
 
+test('a page without an origin, which has Web Locks but may not ask for one, goes alone and tells of no trouble', async t => {
+  t.after(() => { delete globalThis.origin; });
+  globalThis.origin = 'null';
+  paper.fake('navigator', {locks: {request: async () => { throw new DOMException('Access to the Locks API is denied in this context.', 'SecurityError'); }}, onLine: true});
+  const halley = paper.client({share: true});
+  halley.subscribe('chat');
+  await isOpen(halley, 'wait');
+  assert.ok(halley.states.every(s => !s.error));
+});
+
 test('what others have written into the storage harms nobody', async () => {
   for (const text of ['{"ws":', 'null', '[]', '7', '"x"']) {
     paper.kept[paper.client()._same] = text;
