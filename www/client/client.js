@@ -78,7 +78,16 @@ export class Halley {
     // What was to put it there may have failed.
     return attempt(() => at.getAttribute('data-halley-cursor') || JSON.parse(at.textContent).cursor) || this._kept && kept(this._kept) || '';
   }
-  _store() { if (this._kept) keep(this._kept, this.cursor); }
+  /* Beside what other clients of this page keep there. */
+  _store(gone) {
+    if (!this._kept) return;
+    const all = placesOf(kept(this._kept) || '');
+    if (gone) drop(all, gone);
+    this._take(all, this._places);
+    keep(this._kept, [...all.values()].join());
+  }
+  /* Of places, those of what is wanted here. */
+  _take(to, places) { places.forEach((at, name) => this._wants(name) && to.set(name, at)); }
 
   /* ---- events ---- */
 
@@ -161,7 +170,7 @@ export class Halley {
   }
   _forget(is) {
     for (const map of [this._places, this._last]) drop(map, is);
-    this._store();
+    this._store(is);
   }
   _all() { return this._names().flatMap(name => this._subs(name)); }
   _names() { return [...this._channels.keys()]; }
@@ -191,9 +200,10 @@ export class Halley {
 
   close() {
     const subs = this._all();
+    this._forget(name => this._wants(name));
+    this._places.clear();
     this._channels.clear();
     this._lose(subs, givenUp());
-    this._forget(() => true);
     this.wake();
     this._set('closed');
   }
@@ -354,7 +364,7 @@ export class Halley {
   _move(cursor) {
     const places = placesOf(cursor), one = this._parts(this._names()).length < 2;
     if (one) drop(this._places, name => !places.has(name) && !this._channels.has(name) && this._wants(name)); // what a pattern stands for no more
-    for (const [name, item] of places) if (this._wants(name)) this._places.set(name, item);
+    this._take(this._places, places);
     this._store();
   }
 

@@ -52,6 +52,29 @@ test('what others have written into the storage harms nobody', async () => {
   }
 });
 
+test('two clients of one page keep their places beside each other', async () => {
+  const open = () => ['a', 'b'].map(name => {
+    const halley = paper.client({persist: 'session'});
+    halley.subscribe(name);
+    return halley;
+  });
+  const [a, b] = open();
+  await isWaiting(2);
+  server.publish('a', 1);
+  server.publish('b', 1);
+  await Promise.all([got(a, 1), got(b, 1)]);
+  await isWaiting(2);
+  const kept = {...paper.kept};
+  [a, b].forEach(halley => halley.close());
+  Object.assign(paper.kept, kept); // a page that is reloaded closes nothing
+  server.publish('a', 2);
+  server.publish('b', 2);
+  for (const halley of open()) {
+    await got(halley, 1);
+    assert.deepEqual(halley.got, [2]);
+  }
+});
+
 test('tabs that want numbers, or credentials, in other ways do not share', async () => {
   paper.fake('navigator', {locks: paperLocks(), onLine: true});
   const all = [{}, {numbers: 'text'}, {credentials: 'include'}].map(o => paper.client({share: true, ...o}));
