@@ -123,7 +123,7 @@ export interface HalleyOptions {
    * `subscribe` or `publish` do not share. An open WebSocket is told the next token, all else asks anew.
    */
   token?: () => string | null | undefined | Promise<string | null | undefined>;
-  /** Further query parameters of every reading request. Tabs that differ in them, or in `headers`, do not share. */
+  /** Further query parameters of every reading request. Tabs that differ in them, in `headers`, `numbers` or `credentials` do not share. */
   params?: Record<string, string>;
   /** `session`: the cursor survives a reload of the page. */
   persist?: 'session';

@@ -17,6 +17,7 @@ import {hold} from './turn.js';
 /* The list at a key; it begins empty. */
 const listed = (on, type) => on[type] || (on[type] = []);
 const ORDER = ['ws', 'events', 'stream', 'wait', 'poll']; // the best come first
+const drop = (map, is) => map.forEach((at, name) => is(name) && map.delete(name));
 const net = () => root.navigator?.connection;
 
 /* The network is another one, or changes otherwise. */
@@ -63,12 +64,12 @@ export class Halley {
     this._sent = Promise.resolve(); // settled when all is sent that was published
     this._unsent = 0;
     // Who asks for the same thing in the same way shares it.
-    this._same = 'halley:' + this.base + (o.params || o.headers ? JSON.stringify([o.params, o.headers]) : '');
+    this._same = 'halley:' + this.base + JSON.stringify([o.params, o.headers, o.numbers, o.credentials]);
     this._id = newKey();
     this._shares = o.share !== false && !o.transports && T.tab?.fits();
     this._kept = o.persist === 'session' && this._same + ' cursor';
     this.cursor = o.since !== this._start ? o.since : this._begin();
-    this._until = JSON.parse(kept(this._same) || '{}'); // transport -> until when it is left alone
+    this._until = attempt(() => JSON.parse(kept(this._same))) || {}; // transport -> until when it is left alone
   }
 
   /* What the page says where it begins, or what a page before it has kept. */
@@ -77,7 +78,16 @@ export class Halley {
     // What was to put it there may have failed.
     return attempt(() => at.getAttribute('data-halley-cursor') || JSON.parse(at.textContent).cursor) || this._kept && kept(this._kept) || '';
   }
-  _store() { if (this._kept) keep(this._kept, this.cursor); }
+  /* Beside what other clients of this page keep there. */
+  _store(gone) {
+    if (!this._kept) return;
+    const all = placesOf(kept(this._kept) || '');
+    if (gone) drop(all, gone);
+    this._take(all, this._places);
+    keep(this._kept, [...all.values()].join());
+  }
+  /* Of places, those of what is wanted here. */
+  _take(to, places) { places.forEach((at, name) => this._wants(name) && to.set(name, at)); }
 
   /* ---- events ---- */
 
@@ -108,7 +118,7 @@ export class Halley {
 
   subscribe(channel, fn, options) {
     const name = nameOf(channel), {since, signal} = options || {}, sub = {fn, _on: {}};
-    const c = this._channels.get(name);
+    const was = this._channels.get(name), among = was?.subs.length;
     const leave = () => this._leaveOne(name, s => s === sub);
     leave.ready = new Promise((yes, no) => { sub.placed = yes; sub.lost = no; });
     leave.ready.catch(() => {}); // whoever waits for it hears of it
@@ -118,16 +128,20 @@ export class Halley {
       return leave;
     }
     sub.forget = when(signal, leave);
-    if (c?.subs.length) {
-      c.subs.push(sub);
-      if (since && since !== 'now') past(this, name, sub, since);
-      else if (!c.since) sub.placed();
-    } else {
-      if (since && !c) this._places.delete(name); // another tab may need it
+    const from = since || (among || this._places.has(name) ? 'now' : this._start);
+    if (!among) this._channels.delete(name);
+    // Where others hear the same, or a part of it, the past is for this one alone.
+    const beside = this._names().some(n => covers(n, name) || covers(name, n));
+    if (!beside) {
+      if (since && !was) this._places.delete(name); // another tab may need it
       this._last.delete(name);
-      this._channels.set(name, {subs: [sub], since: since || (this._places.has(name) ? 'now' : this._start)});
-      this._changed();
     }
+    const c = among ? was : {subs: [], since: beside ? 'now' : from};
+    c.subs.push(sub);
+    this._channels.set(name, c);
+    if (beside && from !== 'now') past(this, name, sub, from);
+    else if (!c.since) sub.placed();
+    if (!among) this._changed();
     return leave;
   }
   unsubscribe(channel, fn) {
@@ -155,8 +169,8 @@ export class Halley {
     return gone.length;
   }
   _forget(is) {
-    for (const map of [this._places, this._last]) map.forEach((at, name) => is(name) && map.delete(name));
-    this._store();
+    for (const map of [this._places, this._last]) drop(map, is);
+    this._store(is);
   }
   _all() { return this._names().flatMap(name => this._subs(name)); }
   _names() { return [...this._channels.keys()]; }
@@ -186,9 +200,10 @@ export class Halley {
 
   close() {
     const subs = this._all();
+    this._forget(name => this._wants(name));
+    this._places.clear();
     this._channels.clear();
     this._lose(subs, givenUp());
-    this._forget(() => true);
     this.wake();
     this._set('closed');
   }
@@ -348,9 +363,8 @@ export class Halley {
   /* What a batch says of channels that were left meanwhile is forgotten. */
   _move(cursor) {
     const places = placesOf(cursor), one = this._parts(this._names()).length < 2;
-    for (const name of one ? [...this._places.keys()] : []) // what a pattern stands for no more
-      if (!places.has(name) && !this._channels.has(name) && this._wants(name)) this._places.delete(name);
-    for (const [name, item] of places) if (this._wants(name)) this._places.set(name, item);
+    if (one) drop(this._places, name => !places.has(name) && !this._channels.has(name) && this._wants(name)); // what a pattern stands for no more
+    this._take(this._places, places);
     this._store();
   }
 

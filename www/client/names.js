@@ -29,5 +29,6 @@ export function covers(pattern, name) {
 export function nameOf(channel) {
   const name = channel?.pattern || channel;
   if (typeof name !== 'string' || channel.pattern && !isPattern(name)) throw new TypeError('subscribe: wants a name, or {pattern}');
+  encodeURIComponent(name); // half a character is none
   return name;
 }

@@ -1,5 +1,5 @@
 /* The options, and what is said of those that cannot be meant (halley.d.ts says what each is for). */
-import {warn} from './tools.js';
+import {LONGEST, warn} from './tools.js';
 
 const DEFAULTS = {
   since: 'now', timeout: 25, interval: 3000, patience: 15000, firstByte: 4000, silence: 0, hidden: 60000,
@@ -8,7 +8,11 @@ const DEFAULTS = {
 };
 
 export function check(options, known) {
-  const o = {...DEFAULTS, ...options}, names = o.transports, unknown = Object.keys(o).filter(key => !(key in DEFAULTS));
+  const o = {...DEFAULTS}, names = options?.transports, unknown = Object.keys(options || {}).filter(key => !(key in DEFAULTS));
+  for (const key in options) {
+    const value = options[key] ?? DEFAULTS[key]; // what is kept nowhere is not given
+    o[key] = value > LONGEST ? LONGEST : value;
+  }
   if (names !== undefined) {
     if (!Array.isArray(names) || !names.length) throw new TypeError('transports: wants a list of names');
     const odd = names.find(name => !known[name]);

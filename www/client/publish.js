@@ -24,15 +24,17 @@ export async function publish(halley, channel, data, options) {
 async function post(halley, job, o, signal) {
   const {channel, raw, body, key} = job, url = halley.base + '/publish?' + queryOf([['channel', channel]]);
   const headers = {'Content-Type': raw ? body.type || 'application/octet-stream' : 'application/json', 'Idempotency-Key': key};
-  for (let n = 0; ; n++) {
+  const until = Date.now() + 240000; // the server forgets a key after 5 minutes, also where this computer sleeps
+  for (let n = 0, ms; ; n++) {
     try {
       const said = await (halley._send?.(job) || call(halley, url, signal, {method: 'POST', headers, body}, o.patience));
       if (!said?.id) throw foreign(200);
       return said;
     } catch (e) {
-      const ms = later(e, n, o);
-      if (refused(e) || n + 1 >= o.tries || ms > 60000 || signal.aborted) throw e; // the server forgets a key after 5 minutes
+      ms = later(e, n, o);
+      if (refused(e) || n + 1 >= (o.tries ?? halley.options.tries) || ms > 60000 || signal.aborted) throw e;
       await sleep(ms, signal);
+      if (Date.now() > until) throw e;
     }
   }
 }

@@ -1,6 +1,6 @@
 /* The requests by fetch: addresses, limits, and what is no answer. */
 import {isPattern} from './names.js';
-import {attempt, failure, foreign, root, when} from './tools.js';
+import {attempt, failure, foreign, newKey, root, when} from './tools.js';
 import {tokenOf} from './token.js';
 
 /* JSON, of which the numbers that a double cannot count to stay texts. */
@@ -27,7 +27,7 @@ export async function call(halley, url, signal, init, ms = halley.options.patien
   try {
     for (let token; ; bad = token) {
       token = await tokenOf(halley, bad);
-      timer = timer || setTimeout(() => control.abort(new Error('no answer')), ms);
+      timer ||= setTimeout(() => control.abort(new Error('no answer')), ms);
       const own = {...token && {Authorization: 'Bearer ' + token}, ...headers, ...init?.headers};
       res = await ask(own, 'manual');
       // Where a redirect leads to another origin, to a login page say, browsers fail and say no more.
@@ -50,7 +50,7 @@ export async function call(halley, url, signal, init, ms = halley.options.patien
 
 /* A reading request; a long one is posted. */
 export function read(halley, signal, endpoint, channels, since, more, ms, raw) {
-  const url = urlOf(halley, endpoint, channels, since, more), [to, query] = url.split('?');
+  const url = urlOf(halley, endpoint, channels, since, {...more, _: newKey()}), [to, query] = url.split('?');
   const {ask} = halley._transports[halley.options.transports] || {}; // JSONP alone does all by itself
   const [at, init] = url.length < 2000 ? [url] : [to, {method: 'POST', body: new URLSearchParams(query)}];
   return (ask || call)(halley, at, signal, init, halley.options.patience + (ms || 0), raw);

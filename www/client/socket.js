@@ -1,6 +1,6 @@
 /* The WebSocket, whose channels change with those that are wanted, without a new one. */
 import {covers, isPattern} from './names.js';
-import {failure, root, when} from './tools.js';
+import {attempt, failure, inTime, root, when} from './tools.js';
 
 export function socket(turn, done, fail) {
   const {client, names} = turn, on = new Set(names), asked = new Map(), joined = new Set(), joins = [];
@@ -21,13 +21,11 @@ export function socket(turn, done, fail) {
   };
   /* What is larger than a WebSocket may carry is not for it. */
   const long = text => text.length > 4096 && new TextEncoder().encode(text).length > client._limits.max_message;
-  const post = ({channel, raw, body, key}) => !raw && !long(body) && new Promise((yes, no) => {
-    const timer = setTimeout(no, client.options.patience, new Error('no answer'));
+  const post = ({channel, raw, body, key}) => !raw && !long(body) && inTime(new Promise((yes, no) => {
     send(`{"publish":{"channel":${JSON.stringify(channel)},"data":${body},"key":${JSON.stringify(key)}},"ref":${JSON.stringify(key)}}`, key, m => {
-      clearTimeout(timer);
       m.published ? yes(m.published) : no(failure(m.error));
     });
-  });
+  }), client.options.patience);
   /* Whoever speaks goes on under another token. */
   const speak = token => say({token}, ({error}) => error?.status && turn.fail(failure(error)));
 
@@ -62,7 +60,7 @@ export function socket(turn, done, fail) {
   }
   /* What is asked for in one go is said in one go. */
   const later = () => { if (!due) due = Promise.resolve().then(sync); };
-  client._sync = later;
+  if (names.length === all.size) client._sync = later; // one of several is of no use to others: they begin anew
 
   ws.onopen = () => {
     open = true;
@@ -72,7 +70,7 @@ export function socket(turn, done, fail) {
     sync();
   };
   ws.onmessage = ({data}) => {
-    const m = turn.json(data), answer = asked.get(m.ref);
+    const m = attempt(() => turn.json(data)), answer = asked.get(m?.ref);
     if (answer) return answer(m);
     turn.batch(m);
     for (const name of joined) {

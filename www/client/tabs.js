@@ -1,5 +1,5 @@
 /* Tabs of one browser share one connection: one leads, and holds it for all. */
-import {failure, root, when} from './tools.js';
+import {attempt, failure, root, when} from './tools.js';
 import {takeToken} from './token.js';
 import {watch} from './watch.js';
 
@@ -50,7 +50,8 @@ function lead(client, free) {
  * is not heard although it was asked, it is taken. */
 export const tab = {
   streams: watch,
-  fits: () => root.BroadcastChannel && root.navigator?.locks,
+  // Either may be there, and not allowed: to a page without an origin, in a frame with `sandbox`, or by the browser.
+  fits: () => root.navigator?.locks && root.origin !== 'null' && attempt(() => !new BroadcastChannel('').close()),
   leave: client => want(client, []),
   /* Tabs share where the same may speak for both. */
   speaks(client, {sub, subscribe, publish}) {

@@ -7,7 +7,7 @@ export function attempt(fn, other) {
 }
 
 /* Whether asking again would be answered alike. */
-export const refused = e => e.status >= 400 && e.status < 500 && ![408, 425, 429].includes(e.status);
+export const refused = e => /^4(?!08|25|29)/.test(e.status);
 
 /* The error that a problem (RFC 9457) stands for. */
 export const failure = p => Object.assign(new Error(p.detail ? p.title + ': ' + p.detail : p.title),
@@ -18,8 +18,10 @@ export const isPage = answer => Array.isArray(answer?.messages);
 export const warn = text => console.warn('Halley: ' + text);
 export const givenUp = () => new DOMException('given up', 'AbortError');
 
+export const LONGEST = 2 ** 31 - 1; // that a timer counts to: what is more is none to it
+
 /* Full jitter, after what the server has asked for. */
-export const later = (e, n, o) => Math.round((e.retryAfter || 0) + Math.random() * Math.min(o.maxBackoff, o.backoff * 2 ** n));
+export const later = (e, n, o) => Math.round(Math.max(0, e.retryAfter || 0) + Math.random() * Math.min(o.maxBackoff, o.backoff * 2 ** n));
 
 /* Calls back when the signal, if there is one, is aborted; returns what forgets that. */
 export function when(signal, fn) {
@@ -28,8 +30,14 @@ export function when(signal, fn) {
   return () => signal?.removeEventListener('abort', fn);
 }
 export const sleep = (ms, signal) => new Promise(done => {
-  const timer = setTimeout(done, ms);
+  const timer = setTimeout(done, Math.min(ms, LONGEST));
   when(signal, () => { clearTimeout(timer); done(); });
+});
+
+/* What a promise gives, or an error where it takes too long. */
+export const inTime = (promise, ms) => new Promise((yes, no) => {
+  const timer = setTimeout(no, ms, new Error('no answer'));
+  promise.then(yes, no).then(() => clearTimeout(timer));
 });
 
 export const newKey = () => Date.now() + '-' + Math.random();

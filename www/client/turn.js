@@ -9,7 +9,7 @@ export async function hold(halley, name, signal) {
   const keep = halley._limits.keepalive * 1000, own = control.signal;
   const parts = halley._parts(halley._names()), watch = transport.streams === true ? halley.constructor.watch : transport.streams;
   let end, fail;
-  const over = new Promise((yes, no) => { end = yes; fail = no; });
+  const over = new Promise((yes, no) => { end = yes; fail = e => { no(e); control.abort(); }; }); // nothing is taken after it
   const forget = when(signal, () => fail(new Error('abandoned')));
   const ask = (names, endpoint, more, ms, raw) => read(halley, own, endpoint, names, halley.cursor, more, ms, raw);
   const guarded = fn => value => {

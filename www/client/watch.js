@@ -1,14 +1,14 @@
 /* Whether a stream lives: one that says nothing at first is held back by a proxy; one that
  * falls silent for longer than the server lets it may be dead. */
 import {tokenOf} from './token.js';
-import {failure, when} from './tools.js';
+import {LONGEST, failure, when} from './tools.js';
 
 /* Keeps what is held by a token held: an open WebSocket is told the next one, all else asks anew. */
 function renewing(halley, signal) {
   let timer;
   const next = () => {
     const ms = halley._renewAt - Date.now();
-    if (ms < Infinity && halley.options.token) timer = setTimeout(renew, Math.min(ms, 2 ** 31 - 1));
+    if (ms < Infinity && halley.options.token) timer = setTimeout(renew, Math.min(ms, LONGEST));
   };
   const renew = async () => {
     if (Date.now() < halley._renewAt) return next();

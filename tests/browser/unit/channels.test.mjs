@@ -168,6 +168,11 @@ test('100 channels go by two WebSockets', async () => {
   sockets[1].say({messages: [{channel: 'room-99', id: `${EPOCH}-1`, at: 1, data: 'x'}], cursor: place('room-99', 1)});
   assert.deepEqual(halley.got, ['x']);
   assert.ok(halley.cursor.includes('room-1@') && halley.cursor.includes(place('room-99', 1)));
+  await sleep(50);
+  assert.equal(sockets.length, 2); // and stay
+  halley.subscribe('room-101');
+  await sockets.open(3);
+  assert.equal(sockets[3].url.searchParams.getAll('channel').length, 37);
 });
 
 test('sixty changes of channels use one WebSocket and no further poll', async () => {

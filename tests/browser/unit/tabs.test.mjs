@@ -168,7 +168,7 @@ test('tabs tell of the leader\'s trouble', async () => {
 });
 
 test('a leader that does not answer is not waited for', async () => {
-  navigator.locks.request('halley:' + server.base, {}, () => new Promise(() => {})); // a tab that hangs
+  navigator.locks.request(new Halley(server.base)._same, {}, () => new Promise(() => {})); // a tab that hangs
   const t = tab({firstByte: 30});
   t.subscribe('chat');
   await isOpen(t);
