@@ -1,6 +1,6 @@
 /* The requests by fetch: addresses, limits, and what is no answer. */
 import {isPattern} from './names.js';
-import {attempt, failure, foreign, newKey, root, when} from './tools.js';
+import {attempt, failure, foreign, root, when} from './tools.js';
 import {tokenOf} from './token.js';
 
 /* JSON, of which the numbers that a double cannot count to stay texts. */
@@ -48,9 +48,10 @@ export async function call(halley, url, signal, init, ms = halley.options.patien
   }
 }
 
-/* A reading request; a long one is posted. */
+/* A reading request; a long one is posted. What keeps answers by their addresses, a service worker, has none
+ * of before for longer than four seconds; and pages that ask the same at the same time say the same. */
 export function read(halley, signal, endpoint, channels, since, more, ms, raw) {
-  const url = urlOf(halley, endpoint, channels, since, {...more, _: newKey()}), [to, query] = url.split('?');
+  const url = urlOf(halley, endpoint, channels, since, {...more, _: Date.now() / 4e3 | 0}), [to, query] = url.split('?');
   const {ask} = halley._transports[halley.options.transports] || {}; // JSONP alone does all by itself
   const [at, init] = url.length < 2000 ? [url] : [to, {method: 'POST', body: new URLSearchParams(query)}];
   return (ask || call)(halley, at, signal, init, halley.options.patience + (ms || 0), raw);

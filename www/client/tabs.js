@@ -102,6 +102,7 @@ export const tab = {
       if (++missed > 2) ask();
       if (missed < patience) return;
       leader = null;
+      turn.alive('connecting', 0); // the next one may be lost as well, before it is heard
       stand(true);
     }, 1000);
     when(turn.signal, () => { clearInterval(beat); bus.close(); });

@@ -210,7 +210,7 @@ test('a cache that answers what it was asked before is never asked the same', as
   await isOpen(halley, 'wait');
   await sleep(200);
   server.publish('chat', 1);
-  await until(() => halley.got.length, 'a message', 5);
+  await until(() => halley.got.length, 'a message', 15);
 });
 
 test('nothing is taken of a stream behind what could not be read', async () => {

@@ -217,6 +217,16 @@ test('a leader that hangs is replaced within ten seconds, with nothing lost or d
   assert.deepEqual(leader.got, [1, 2, 3, 4]);
 });
 
+test('a tab that takes over is not open before it has a connection', async () => {
+  const [a, b] = await open(2), leader = a._yield ? a : b, other = leader === a ? b : a;
+  leader._tell = () => {};
+  server.before = () => ({hang: true});
+  await until(() => other._yield, 'the other leads', 30);
+  assert.notEqual(other.state, 'open');
+  server.before = () => undefined;
+  await isOpen(other);
+});
+
 test('tabs that ask with other parameters or headers do not share', async () => {
   const a = tab({params: {token: 'a'}}), b = tab({params: {token: 'b'}}), c = tab({headers: {Authorization: 'c'}});
   for (const t of [a, b, c]) t.subscribe('chat');
