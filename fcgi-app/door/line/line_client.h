@@ -20,8 +20,8 @@ struct line_events {
     void (*silent)(void *ctx);
     /* No line will come any more, but the client may still read. False: not now, as above. */
     bool (*ended)(void *ctx);
-    /* Whether all lines that were taken are answered: what is wrong with the next one is told behind
-     * that. False: not now, as above. */
+    /* Whether all lines that were taken are answered: what is wrong with the next one is told
+     * behind that. False: not now, as above. */
     bool (*answered)(void *ctx);
     /* The client is about to end: whoever holds it lets it go. */
     void (*let_go)(void *ctx);
