@@ -170,6 +170,8 @@ void connection_close(struct connection *connection) {
     connection_set_state(connection, CONNECTION_ARRIVING);
     if (connection->watched)
         pollset_forget(all->pollset, connection);
+    if (connection->watched && connection_carrier(connection)->shared)
+        pollset_remove(all->pollset, connection->fd);
     if (connection->fd >= 0)
         close(connection->fd);
     forget_aside(connection);

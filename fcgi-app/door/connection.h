@@ -50,6 +50,7 @@ struct carrier {
     void (*forget)(struct connection *connection, bool idle);
     size_t *count;    /* how many connections it carries; NULL: nobody asks */
     bool half_closes; /* who has stopped sending is answered all the same, and kept until then */
+    bool shared;      /* others have the descriptor too: to close it here ends none of its events */
 };
 
 enum connection_state {

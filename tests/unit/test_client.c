@@ -459,6 +459,33 @@ START_TEST(a_pipe_takes_an_answer_too) {
 }
 END_TEST
 
+/* The web server has the same pipe: closing it here ends nothing (epoll(7)). */
+START_TEST(a_cgi_program_hears_no_more_of_a_pipe_that_others_have_too) {
+    for (int drops = 0; drops < 2; drops++) {
+        int ends[2];
+
+        loop = ev_loop_new(0);
+        connections = connections_new(loop, &stats, 0);
+        ck_assert_int_eq(pipe(ends), 0);
+        int others = dup(ends[1]);
+        struct client *client = client_cgi_new(connections, ends[1], false);
+        gone = 0;
+        client_watch(client, &events, &client);
+        client_hold(client);
+        loop_turn(loop);
+        if (drops)
+            client_drop(client);
+        else
+            finish(client, "body");
+        close(ends[0]);
+        loop_turn(loop);
+        ck_assert_uint_eq(gone, 0);
+        server = others;
+        end();
+    }
+}
+END_TEST
+
 #define HEAD_OF_OK                                                                                 \
     "Status: 200 OK\r\nContent-Type: text/plain\r\nCache-Control: no-store\r\n"                    \
     "X-Content-Type-Options: nosniff\r\nX-Accel-Buffering: no\r\nAccept-Ranges: none\r\n"
@@ -551,6 +578,7 @@ UNIT_MAIN("client", finishing_sends_output_and_end_and_closes, parts_are_one_pie
           a_cgi_program_whose_pipe_is_closed_is_left, sending_to_nobody_says_so,
           finishing_to_nobody_frees, a_reader_that_leaves_while_the_queue_drains_is_told,
           dropping_closes_without_an_end, a_cgi_answer_is_not_framed, a_pipe_takes_an_answer_too,
+          a_cgi_program_hears_no_more_of_a_pipe_that_others_have_too,
           a_head_goes_with_the_first_piece_in_one_record, the_answer_to_a_head_request_is_its_head,
           fields_of_a_client_stand_in_whatever_it_is_answered,
           a_connection_that_is_given_away_stays_open_and_is_watched_no_more)

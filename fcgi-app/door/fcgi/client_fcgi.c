@@ -211,7 +211,7 @@ struct client *client_fcgi_new(struct connections *all, int fd, uint16_t request
 }
 
 struct client *client_cgi_new(struct connections *all, int fd, bool head_only) {
-    static const struct carrier carrier = {.client = KIND, .left = cgi_left};
+    static const struct carrier carrier = {.client = KIND, .left = cgi_left, .shared = true};
     struct connection *connection = lone(all, &carrier, fd);
 
     connection->raw = true;
