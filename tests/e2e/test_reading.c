@@ -350,9 +350,10 @@ START_TEST(the_end_of_an_expired_history_is_no_gap) {
 }
 END_TEST
 
-START_TEST(an_expired_history_with_something_owed_is_a_gap) {
-    const char *channel = keep_fresh("brief"), *cursor;
+/* False: on a slow machine what came last had expired, too, before it was read. */
+static bool tells_what_an_expired_history_owed(const char *channel) {
     const struct answer *batch;
+    const char *cursor;
 
     http_post(&lab, "1", 1, "/comet/publish?channel=%s", channel);
     cursor = cursor_now(&lab, channel);
@@ -363,9 +364,16 @@ START_TEST(an_expired_history_with_something_owed_is_a_gap) {
     ck_assert_msg(batch_gap(batch, channel) != (batch_count(batch) == 1), "%s", answer_text(batch));
     http_post(&lab, "3", 1, "/comet/publish?channel=%s", channel);
     batch = read_since(&lab, channel, cursor);
+    if (batch_gap(batch, channel) && batch_count(batch) == 0 && store_held(&lab, channel) == 0)
+        return false;
     ck_assert_msg(batch_gap(batch, channel) ? strcmp(batch_all_data(batch), "3") == 0
                                             : strcmp(batch_all_data(batch), "2,3") == 0,
                   "%s", answer_text(batch));
+    return true;
+}
+
+START_TEST(an_expired_history_with_something_owed_is_a_gap) {
+    until(tells_what_an_expired_history_owed(keep_fresh("brief")), "it expires before it is read");
 }
 END_TEST
 
