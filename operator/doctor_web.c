@@ -156,10 +156,10 @@ static void look_at_header_size(struct visit *visit) {
 /* A body as long as a message may be, for a channel that nobody can have. */
 static void look_at_body_size(struct visit *visit) {
     size_t size = (size_t)config_longest_message(visit->desk->config);
-    char *body = mem_new(size), endpoint[] = "publish?channel=%7Bdoctor%7D";
+    char *body = mem_new(size);
 
     memset(body, 'x', size);
-    struct fetch *post = say(visit, endpoint, body, size);
+    struct fetch *post = say(visit, "publish?channel=%7Bdoctor%7D", body, size);
     bool answered = comes(visit, post) && strstr(post->type, "json") != NULL;
     if (!answered || strstr(post->body, "\"body: ") != NULL)
         findings_add(visit->findings, FINDING_ERROR, layer, "body-size",

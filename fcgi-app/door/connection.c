@@ -168,10 +168,11 @@ void connection_close(struct connection *connection) {
     struct connections *all = connection->all;
 
     connection_set_state(connection, CONNECTION_ARRIVING);
-    if (connection->watched)
+    if (connection->watched) {
         pollset_forget(all->pollset, connection);
-    if (connection->watched && connection_carrier(connection)->shared)
-        pollset_remove(all->pollset, connection->fd);
+        if (connection_carrier(connection)->shared)
+            pollset_remove(all->pollset, connection->fd);
+    }
     if (connection->fd >= 0)
         close(connection->fd);
     forget_aside(connection);

@@ -25,13 +25,13 @@ async function post(halley, job, o, signal) {
   const {channel, raw, body, key} = job, url = halley.base + '/publish?' + queryOf([['channel', channel]]);
   const headers = {'Content-Type': raw ? body.type || 'application/octet-stream' : 'application/json', 'Idempotency-Key': key};
   const until = Date.now() + 240000; // the server forgets a key after 5 minutes, also where this computer sleeps
-  for (let n = 0, ms; ; n++) {
+  for (let n = 0; ; n++) {
     try {
       const said = await (halley._send?.(job) || call(halley, url, signal, {method: 'POST', headers, body}, o.patience));
       if (!said?.id) throw foreign(200);
       return said;
     } catch (e) {
-      ms = later(e, n, o);
+      const ms = later(e, n, o);
       if (refused(e) || n + 1 >= (o.tries ?? halley.options.tries) || ms > 60000 || signal.aborted) throw e;
       await sleep(ms, signal);
       if (Date.now() > until) throw e;

@@ -134,11 +134,12 @@ static bool take_form(struct app *app, const struct service *service, const stru
         problem_set(problem, 400, "message: is required");
     else if (name != NULL && !script_name(name->value, name->value_len))
         problem_set(problem, 400, "jsonp: must be a name of letters, digits, _ $ and dots");
-    struct buf all = join_messages(&params);
-    bool one = params_count(&params, "message") == 1;
-    bool good = problem->status == 0 &&
-                begin(app, service, request, client, name != NULL ? name->value : NULL,
-                      one ? message->value : all.data, one ? message->value_len : all.len, problem);
+    bool several = params_count(&params, "message") > 1;
+    struct buf all = several ? join_messages(&params) : buf_make(0);
+    bool good =
+        problem->status == 0 &&
+        begin(app, service, request, client, name != NULL ? name->value : NULL,
+              several ? all.data : message->value, several ? all.len : message->value_len, problem);
     buf_free(&all);
     params_free(&params);
     return good;
