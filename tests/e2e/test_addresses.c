@@ -42,15 +42,6 @@ static char *file_of(const char *name) {
     return keepf("%s/%s", lab.dir, name);
 }
 
-/* A file of the lab with this text. */
-static char *written(const char *name, const char *text) {
-    char *path = file_of(name);
-    FILE *file = fopen(path, "w");
-
-    ck_assert(file != NULL && fputs(text, file) >= 0 && fclose(file) == 0);
-    return path;
-}
-
 /* ------------------------------------------------------------------ all of it flows */
 
 enum { READERS = 3 };
@@ -425,7 +416,8 @@ static const char shim[] =
 
 static void slow_name_server(void) {
     const char *const argv[] = {
-        "cc", "-shared", "-fPIC", "-o", file_of("shim.so"), written("shim.c", shim), "-ldl", NULL};
+        "cc",   "-shared", "-fPIC", "-o", file_of("shim.so"), lab_file(&lab, "shim.c", shim),
+        "-ldl", NULL};
     char *said;
 
     ck_assert_msg(proc_run(argv, environ, -1, &said, NULL) == 0, "%s", said);

@@ -34,19 +34,12 @@ static void teardown(void) {
 
 /* --- logins and rewriting ------------------------------------------------------------------ */
 
-static void write_text(const char *path, const char *text) {
-    FILE *file = fopen(path, "w");
-
-    ck_assert_msg(file != NULL && fputs(text, file) >= 0 && fclose(file) == 0, "%s", path);
-}
-
 /* What the site has in its own configuration; Apache takes it in by and by. */
 static void add_conf(const char *text) {
-    char *conf = keepf("%s/apache-site.conf", lab.dir);
+    char *conf = lab_file(&lab, "apache-site.conf", text);
     char *script = keepf("cat '%s' >>'%s/%s/apache.conf'", conf, lab.dir, lab.server);
     const char *const append[] = {"sh", "-c", script, NULL};
 
-    write_text(conf, text);
     ck_assert_int_eq(proc_run(append, environ, -1, NULL, NULL), 0);
     proc_signal(&lab.web, SIGHUP);
 }
@@ -57,11 +50,10 @@ static void add_site(void) {
     char *root = keepf("%s/site", lab.dir);
 
     ck_assert_int_eq(mkdir(root, 0755), 0);
-    write_text(keepf("%s/index.php", root), "the site");
-    write_text(keepf("%s/.htaccess", root),
-               "RewriteEngine On\nRewriteCond %{REQUEST_FILENAME} !-f\nRewriteRule . /index.php\n");
-    write_text(keepf("%s/users", lab.dir),
-               "alice:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=\n"); /* password */
+    lab_file(&lab, "site/index.php", "the site");
+    lab_file(&lab, "site/.htaccess",
+             "RewriteEngine On\nRewriteCond %{REQUEST_FILENAME} !-f\nRewriteRule . /index.php\n");
+    lab_file(&lab, "users", "alice:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=\n"); /* password */
     chmod(root, 0755);
     add_conf(keepf("DocumentRoot %s\n<Directory %s>\n  AllowOverride All\n"
                    "  AuthType Basic\n  AuthName site\n  AuthUserFile %s/users\n"

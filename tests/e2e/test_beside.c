@@ -23,12 +23,6 @@ struct site {
     const char *first, *rest;
 };
 
-static void write_text(const char *path, const char *text) {
-    FILE *file = fopen(path, "w");
-
-    ck_assert_msg(file != NULL && fputs(text, file) >= 0 && fclose(file) == 0, "%s", path);
-}
-
 static bool is(const char *kind) {
     return strncmp(lab.server, kind, strlen(kind)) == 0;
 }
@@ -61,9 +55,9 @@ static void add(const struct site *site) {
 
     ck_assert_int_eq(mkdir(root, 0755), 0);
     chmod(root, 0755);
-    write_text(keepf("%s/site.txt", root), "the site");
-    write_text(keepf("%s/first", lab.dir), site->first);
-    write_text(keepf("%s/rest", lab.dir), site->rest);
+    lab_file(&lab, "site/site.txt", "the site");
+    lab_file(&lab, "first", site->first);
+    lab_file(&lab, "rest", site->rest);
     ck_assert_int_eq(proc_run(place, environ, -1, NULL, NULL), 0);
     lab_pages(&lab, root);
     proc_signal(&lab.web, is("lighttpd") ? SIGUSR1 : SIGHUP);

@@ -88,13 +88,6 @@ END_TEST
 
 /* --- a site with logins of its own ------------------------------------------------------ */
 
-static void write_file(const char *name, const char *text) {
-    FILE *file = fopen(keepf("%s/%s", lab.dir, name), "w");
-    ck_assert_ptr_nonnull(file);
-    fputs(text, file);
-    fclose(file);
-}
-
 /* The guide's page that is asked, and one by which somebody logs in. */
 static void write_site(void) {
     const char *guide =
@@ -102,26 +95,27 @@ static void write_site(void) {
     const char *begin = strstr(guide, "<?php // halley-may.php");
 
     ck_assert_ptr_nonnull(begin);
-    write_file("halley-may.php", keepf("%.*s", (int)(strstr(begin, "```") - begin), begin));
-    write_file("login.php", "<?php session_start(); $_SESSION['user'] = $_GET['user'];");
+    lab_file(&lab, "halley-may.php", keepf("%.*s", (int)(strstr(begin, "```") - begin), begin));
+    lab_file(&lab, "login.php", "<?php session_start(); $_SESSION['user'] = $_GET['user'];");
 }
 
 /* nginx before php-fpm, as sites have it; its port. */
 static int start_site(struct proc *fpm, struct proc *nginx) {
     int port = lab_free_port();
 
-    write_file("fpm.conf", keepf("[global]\nerror_log = %s/fpm.log\ndaemonize = no\n[www]\n"
-                                 "listen = %s/fpm.sock\nlisten.mode = 0666\npm = static\n"
-                                 "pm.max_children = 4\nphp_value[session.save_path] = %s\n"
-                                 "user = root\ngroup = root\n",
-                                 lab.dir, lab.dir, lab.dir));
-    write_file("site.conf",
-               keepf("daemon off; pid %s/site.pid; error_log stderr; events {}\n"
-                     "http { access_log off; server { listen 127.0.0.1:%d; root %s;\n"
-                     "location / { include /etc/nginx/fastcgi_params;\n"
-                     "fastcgi_param SCRIPT_FILENAME $document_root$fastcgi_script_name;\n"
-                     "fastcgi_pass unix:%s/fpm.sock; } } }\n",
-                     lab.dir, port, lab.dir, lab.dir));
+    lab_file(&lab, "fpm.conf",
+             keepf("[global]\nerror_log = %s/fpm.log\ndaemonize = no\n[www]\n"
+                   "listen = %s/fpm.sock\nlisten.mode = 0666\npm = static\n"
+                   "pm.max_children = 4\nphp_value[session.save_path] = %s\n"
+                   "user = root\ngroup = root\n",
+                   lab.dir, lab.dir, lab.dir));
+    lab_file(&lab, "site.conf",
+             keepf("daemon off; pid %s/site.pid; error_log stderr; events {}\n"
+                   "http { access_log off; server { listen 127.0.0.1:%d; root %s;\n"
+                   "location / { include /etc/nginx/fastcgi_params;\n"
+                   "fastcgi_param SCRIPT_FILENAME $document_root$fastcgi_script_name;\n"
+                   "fastcgi_pass unix:%s/fpm.sock; } } }\n",
+                   lab.dir, port, lab.dir, lab.dir));
     const char *const php[] = {"php-fpm8.2", "-R", "-y", keepf("%s/fpm.conf", lab.dir), NULL};
     const char *const web[] = {"nginx", "-c", keepf("%s/site.conf", lab.dir), NULL};
     proc_start(fpm, "php-fpm", keepf("%s/php.log", lab.dir), -1, php, lab_env(&lab, NULL));

@@ -98,6 +98,13 @@ static void write_file(const char *path, const char *text) {
     must(file && fputs(text, file) >= 0 && fclose(file) == 0, "cannot write %s", path);
 }
 
+char *lab_file(struct lab *lab, const char *name, const char *text) {
+    char *path = keepf("%s/%s", lab->dir, name);
+
+    write_file(path, text);
+    return path;
+}
+
 void lab_open(struct lab *lab, const char *name) {
     memset(lab, 0, sizeof *lab);
     snprintf(lab->dir, sizeof lab->dir, "%s/%s.XXXXXX", lab_base(), name);

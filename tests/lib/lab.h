@@ -62,6 +62,9 @@ void lab_door(struct lab *lab);
 /* HALLEY_<name>=value for what is started from now on. */
 void lab_set(struct lab *lab, const char *name, const char *value);
 
+/* Writes a file of the lab's folder; its path, kept. */
+char *lab_file(struct lab *lab, const char *name, const char *text);
+
 /* Replaces the channel sections of the configuration file. */
 void lab_conf(struct lab *lab, const char *text);
 
